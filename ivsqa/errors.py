@@ -1,0 +1,109 @@
+"""Errors a user can fix, and the exit codes of the command line.
+
+Everything a user can mend is an `IvsqaError`: one line that says what is wrong and where, one that says how to mend it.
+Anything else that reaches the top is a bug, and shows as a traceback.
+
+    IvsqaError
+    ├── NotAProjectError        no project.yaml here or above
+    ├── ProjectLockedError      another process holds the project
+    ├── ManifestError           a YAML file is broken, misspelt or of the wrong kind
+    │   └── ManifestTooNewError written by a later ivsqa
+    ├── SourceError             a file to import cannot be read: DICOM, frames, masks
+    ├── AnnotationError         contours that cannot be used: format, geometry, names
+    │   └── PacketError         a returned packet does not belong to what was sent
+    ├── NotFoundError           no such pullback, frame, model or round
+    ├── StateError              right command, wrong moment: nothing annotated yet, round not exported
+    ├── IntegrityError          what is stored is not what was written
+    └── BatchError              some of many files failed; the rest was done
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_USAGE = 2
+EXIT_USER_ERROR = 3
+EXIT_FINDINGS = 4
+EXIT_INTERRUPTED = 130
+
+
+class IvsqaError(Exception):
+    """A failure that the user can mend.
+
+    Args:
+        message: What is wrong, in one line, without the path.
+        hint: How to mend it: the command or the edit that does.
+        path: The file it is about.
+        where: The place in that file: a line, a key, a frame, a vertex.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", path: Path | None = None, where: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.path = path
+        self.where = where
+
+    @property
+    def line(self) -> str:
+        """File, place and message in one line."""
+        place = ", ".join(part for part in (str(self.path or ""), self.where) if part)
+        return f"{place}: {self.message}" if place else self.message
+
+    def __str__(self) -> str:
+        return f"{self.line} ({self.hint})" if self.hint else self.line
+
+
+class NotAProjectError(IvsqaError):
+    """No project.yaml in this folder or above it."""
+
+
+class ProjectLockedError(IvsqaError):
+    """Another process is doing what must not run twice."""
+
+
+class ManifestError(IvsqaError):
+    """A YAML file is broken, of the wrong kind, or has a key or value that is not known."""
+
+
+class ManifestTooNewError(ManifestError):
+    """The file was written by a later version of ivsqa than this one."""
+
+
+class SourceError(IvsqaError):
+    """A file to import cannot be read or is not what it should be."""
+
+
+class AnnotationError(IvsqaError):
+    """Contours that cannot be used: unknown format, unknown structure, broken geometry."""
+
+
+class PacketError(AnnotationError):
+    """A returned packet, or a file in it, does not belong to what was sent out."""
+
+
+class NotFoundError(IvsqaError):
+    """No such pullback, frame, model or round in this project."""
+
+
+class StateError(IvsqaError):
+    """The command is right but its moment is not: something has to happen first."""
+
+
+class IntegrityError(IvsqaError):
+    """What is stored is not what was written: a hash, a size or a shape differs."""
+
+
+class BatchError(IvsqaError):
+    """Some of many files failed; the rest was done and is kept.
+
+    Args:
+        message: How many of how many failed.
+        failures: One error a file.
+    """
+
+    def __init__(self, message: str, failures: list[IvsqaError]) -> None:
+        super().__init__(message)
+        self.failures = failures
