@@ -1,0 +1,172 @@
+"""The contour: a closed polygon that carries its convention.
+
+Coordinates are (x, y) = (column, row) in frame pixels, float64, and an integer is a pixel **centre** (convention C). Editors
+that count from pixel edges (convention E: LabelMe, CVAT, COCO) differ by half a pixel; `from_edge_points` and `edge_points`
+are the only places that shift. The first vertex is not repeated at the end. Areas and distances come from the polygon,
+never from a mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+from skimage.draw import polygon2mask
+from skimage.measure import find_contours
+
+Points: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+EDGE_OFFSET_PX = 0.5
+"""Convention E = convention C + 0.5 (source: LabelMe, COCO and CVAT count the image from 0 to its width)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """A closed polygon around one structure in one frame.
+
+    Attributes:
+        points_px: (n, 2) float64, n ≥ 3, (x, y), integer = pixel centre, first vertex not repeated, read-only.
+
+    Example:
+        >>> square = Contour.from_points([[0, 0], [4, 0], [4, 4], [0, 4]])
+        >>> square.area_px2, square.perimeter_px
+        (16.0, 16.0)
+    """
+
+    points_px: Points
+
+    @classmethod
+    def from_points(cls, points: ArrayLike) -> Contour:
+        """Return a contour from centre-convention points.
+
+        Args:
+            points: (n, 2), (x, y) in px; a repeated closing vertex and consecutive doubles are dropped.
+
+        Raises:
+            ValueError: fewer than three distinct vertices, a value that is not finite, or another shape.
+        """
+        array = np.array(points, dtype=np.float64)
+        if array.ndim != 2 or array.shape[1] != 2:
+            raise ValueError(f"a contour is (n, 2) points, got shape {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError("a contour has a coordinate that is not a finite number")
+        array = array[np.any(array != np.roll(array, 1, axis=0), axis=1)]
+        if len(np.unique(array, axis=0)) < 3:
+            raise ValueError(f"a contour needs three distinct vertices, got {len(np.unique(array, axis=0))}")
+        array.setflags(write=False)
+        return cls(array)
+
+    @classmethod
+    def from_edge_points(cls, points: ArrayLike) -> Contour:
+        """Return a contour from edge-convention points (an integer is a pixel edge)."""
+        return cls.from_points(np.asarray(points, dtype=np.float64) - EDGE_OFFSET_PX)
+
+    @property
+    def edge_points(self) -> Points:
+        """The vertices in edge convention, (n, 2)."""
+        return self.points_px + EDGE_OFFSET_PX
+
+    def __len__(self) -> int:
+        return len(self.points_px)
+
+    @property
+    def signed_area_px2(self) -> float:
+        """Shoelace area in px², positive where vertices run clockwise on the screen (y points down)."""
+        x, y = (self.points_px - self.points_px[0]).T
+        return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+
+    @property
+    def area_px2(self) -> float:
+        """Enclosed area in px² (shoelace)."""
+        return abs(self.signed_area_px2)
+
+    @property
+    def perimeter_px(self) -> float:
+        """Length of the closed line in px."""
+        return float(np.linalg.norm(np.roll(self.points_px, -1, axis=0) - self.points_px, axis=1).sum())
+
+    @property
+    def centroid_px(self) -> Points:
+        """Centroid of the enclosed area, (2,) as (x, y); of the vertices where the area is zero."""
+        origin = self.points_px[0]
+        x, y = (self.points_px - origin).T
+        cross = x * np.roll(y, -1) - np.roll(x, -1) * y
+        if abs(cross.sum()) < 1e-12:
+            return np.asarray(self.points_px.mean(axis=0))
+        moments = np.array([np.sum((x + np.roll(x, -1)) * cross), np.sum((y + np.roll(y, -1)) * cross)])
+        return np.asarray(origin + moments / (3.0 * cross.sum()))
+
+    @property
+    def polygon(self) -> shapely.Polygon:
+        """The contour as a shapely polygon; not mended, so it may be invalid."""
+        return shapely.Polygon(self.points_px)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether the line nowhere crosses or touches itself."""
+        return bool(shapely.LinearRing(self.points_px).is_simple) and self.area_px2 > 0.0
+
+    def resampled(self, n_points: int) -> Contour:
+        """Return the same line with `n_points` vertices evenly spaced along it, starting at the first vertex."""
+        closed = np.vstack([self.points_px, self.points_px[:1]])
+        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+        at = np.linspace(0.0, arc[-1], n_points, endpoint=False)
+        return Contour.from_points(np.column_stack([np.interp(at, arc, closed[:, axis]) for axis in (0, 1)]))
+
+    def distances_px(self, other: Contour, *, spacing: tuple[float, float] = (1.0, 1.0), step: float = 0.5) -> Points:
+        """Return the distance from points spaced evenly along this line to the nearest point of the other line.
+
+        Args:
+            other: The contour to measure to.
+            spacing: (x, y) size of a pixel; distances come in its unit (px by default, mm with mm per px).
+            step: Greatest gap between the points measured from, in px.
+
+        Returns:
+            (m,) float64, m ≥ 32.
+        """
+        n_points = max(32, int(np.ceil(self.perimeter_px / step)))
+        scale = np.asarray(spacing, dtype=np.float64)
+        points = self.resampled(n_points).points_px * scale
+        ring = shapely.LinearRing(other.points_px * scale)
+        shapely.prepare(ring)
+        return np.asarray(shapely.distance(shapely.points(points), ring), dtype=np.float64)
+
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """Return the pixels whose centre lies inside, bool (height, width); unbiased against `area_px2`."""
+        return np.asarray(polygon2mask(shape, self.points_px[:, ::-1]), dtype=np.bool_)
+
+
+Contours: TypeAlias = Mapping[str, Contour]
+"""The contours of one frame by structure name; a structure that is absent was not drawn or not found."""
+
+
+def contour_from_mask(mask: NDArray[np.generic], *, level: float = 0.5) -> Contour | None:
+    """Return the outline of the largest object, or None where there is none.
+
+    Args:
+        mask: (height, width), bool, or a probability in [0, 1] whose `level` line is the border (sub-pixel).
+        level: The value on the border.
+
+    Returns:
+        The longest-area closed line at `level`; objects cut by the frame are closed along its edge.
+    """
+    field = np.pad(mask.astype(np.float64), 1)
+    inside_rows = np.flatnonzero((field > level).any(axis=1))
+    if len(inside_rows) == 0:
+        return None
+    inside_columns = np.flatnonzero((field > level).any(axis=0))
+    top, left = inside_rows[0] - 1, inside_columns[0] - 1
+    crop = field[top : inside_rows[-1] + 2, left : inside_columns[-1] + 2]
+    best: Contour | None = None
+    for line in find_contours(crop, level):
+        if len(line) < 4:
+            continue
+        candidate = Contour.from_points(line[:-1, ::-1] + (left - 1.0, top - 1.0))
+        if best is None or candidate.area_px2 > best.area_px2:
+            best = candidate
+    return best

@@ -1,0 +1,116 @@
+"""The working grid: the square of pixels the network sees, and where it lies in a frame.
+
+The grid is centred on the frame. Where spacing and a field of view are known its pixel means the same number of mm on every
+console; otherwise it covers the whole frame. Sampling is a separable triangle filter, wide enough not to alias, exact to a
+fraction of a pixel, and zero outside the frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour
+
+
+@dataclass(frozen=True)
+class WorkingGrid:
+    """A square grid laid over frames of one shape.
+
+    Attributes:
+        frame_shape: (height, width) of the frames in px.
+        size_px: Side of the grid in its own pixels.
+        scale: (x, y) frame pixels per grid pixel.
+        origin_px: (x, y) in the frame of the centre of grid pixel (0, 0).
+    """
+
+    frame_shape: tuple[int, int]
+    size_px: int
+    scale: tuple[float, float]
+    origin_px: tuple[float, float]
+
+    def contour_to_frame(self, contour: Contour) -> Contour:
+        """Return a contour drawn on the grid in frame pixels."""
+        return Contour.from_points(contour.points_px * self.scale + self.origin_px)
+
+    def contour_to_grid(self, contour: Contour) -> Contour:
+        """Return a contour drawn in the frame in grid pixels."""
+        return Contour.from_points((contour.points_px - self.origin_px) / self.scale)
+
+    def sample(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the frame on the grid, uint8 (size, size).
+
+        Args:
+            frame: uint8 (height, width), grey.
+
+        Raises:
+            ValueError: the frame is not of this grid's shape.
+        """
+        if frame.shape != self.frame_shape:
+            raise ValueError(f"this grid is for frames of {self.frame_shape}, got {frame.shape}")
+        height, width = self.frame_shape
+        rows, row_weights = _axis_weights(self.size_px, height, self.scale[1], self.origin_px[1])
+        columns, column_weights = _axis_weights(self.size_px, width, self.scale[0], self.origin_px[0])
+        grey = row_weights @ frame[rows, columns].astype(np.float32) @ column_weights.T  # (size, size)
+        return np.asarray(np.clip(grey + 0.5, 0, 255), dtype=np.uint8)
+
+    def to_frame(self, field: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return a grid field (size, size) bilinearly on the frame's pixels, float32 (height, width), zero outside."""
+        height, width = self.frame_shape
+        row_weights = _hat_weights((np.arange(height) - self.origin_px[1]) / self.scale[1], self.size_px, 1.0)
+        column_weights = _hat_weights((np.arange(width) - self.origin_px[0]) / self.scale[0], self.size_px, 1.0)
+        return np.asarray(row_weights @ field.astype(np.float32) @ column_weights.T, dtype=np.float32)
+
+
+def working_grid(
+    frame_shape: tuple[int, int],
+    *,
+    size_px: int,
+    spacing_mm: tuple[float, float] | None = None,
+    field_of_view_mm: float | None = None,
+) -> WorkingGrid:
+    """Return the grid for frames of one shape.
+
+    Args:
+        frame_shape: (height, width) in px.
+        size_px: Side of the grid.
+        spacing_mm: (x, y) mm per frame pixel; None where unknown.
+        field_of_view_mm: Side of the square that the grid shows; None, or spacing unknown: the whole frame.
+
+    Example:
+        >>> working_grid((512, 512), size_px=128, spacing_mm=(0.02, 0.02), field_of_view_mm=10.24).scale
+        (4.0, 4.0)
+    """
+    height, width = frame_shape
+    if spacing_mm is not None and field_of_view_mm is not None:
+        scale = (field_of_view_mm / size_px / spacing_mm[0], field_of_view_mm / size_px / spacing_mm[1])
+    elif spacing_mm is not None:
+        side_mm = max(width * spacing_mm[0], height * spacing_mm[1])
+        scale = (side_mm / size_px / spacing_mm[0], side_mm / size_px / spacing_mm[1])
+    else:
+        scale = (max(height, width) / size_px,) * 2
+    middle = (size_px - 1) / 2.0
+    origin = ((width - 1) / 2.0 - middle * scale[0], (height - 1) / 2.0 - middle * scale[1])
+    return WorkingGrid((height, width), size_px, scale, origin)
+
+
+def _hat_weights(centres: NDArray[np.float64], n_source: int, support: float) -> NDArray[np.float32]:
+    """Return rows of triangle weights, (len(centres), n_source), each summing to one except beyond the edge."""
+    distance = np.abs(centres[:, None] - np.arange(n_source)[None, :]) / support
+    weights = np.clip(1.0 - distance, 0.0, None)
+    # Normalised by what the whole triangle would sum to, so that pixels over the edge fade to black instead of smearing it.
+    whole = np.clip(1.0 - np.abs((centres % 1.0)[:, None] - np.arange(-int(support) - 2, int(support) + 3)) / support, 0, None)
+    return np.asarray(weights / whole.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+@lru_cache(maxsize=64)
+def _axis_weights(n_target: int, n_source: int, scale: float, origin: float) -> tuple[slice, NDArray[np.float32]]:
+    """Return the source pixels one axis needs, and the weights that take them to the grid."""
+    centres = origin + scale * np.arange(n_target)
+    weights = _hat_weights(centres, n_source, max(scale, 1.0))
+    used = np.flatnonzero(weights.any(axis=0))
+    span = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
+    return span, np.ascontiguousarray(weights[:, span])

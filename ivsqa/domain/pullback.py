@@ -1,0 +1,45 @@
+"""What is known of a pullback besides its pixels. Unknown is None, never a default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PullbackFacts:
+    """Geometry and timing of one catheter run, with where each came from.
+
+    Attributes:
+        n_frames: Number of frames.
+        height_px: Rows.
+        width_px: Columns.
+        spacing_mm: (x, y) mm per pixel; None where unknown: then nothing in mm is ever printed for this pullback.
+        spacing_source: What said so: "ultrasound region", "PixelSpacing", "user" … or why it is unknown.
+        frame_time_s: Time from the first frame to each, length n_frames, starting at 0; None where unknown.
+        frame_time_source: What said so.
+        pullback_speed_mm_s: Catheter speed; None where unknown.
+        pullback_speed_source: What said so.
+        start_frame_index: First frame of the moving catheter, 0-based; None where unknown.
+        stop_frame_index: Last such frame.
+        manufacturer_model: Console, as "manufacturer model"; "" where unknown.
+        notes: What a person should know: burned-in text, doubtful tags. No patient data.
+    """
+
+    n_frames: int
+    height_px: int
+    width_px: int
+    spacing_mm: tuple[float, float] | None = None
+    spacing_source: str = "unknown"
+    frame_time_s: tuple[float, ...] | None = None
+    frame_time_source: str = "unknown"
+    pullback_speed_mm_s: float | None = None
+    pullback_speed_source: str = "unknown"
+    start_frame_index: int | None = None
+    stop_frame_index: int | None = None
+    manufacturer_model: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return (self.height_px, self.width_px)

@@ -1,0 +1,90 @@
+"""The structures of a study: their names and how they nest.
+
+Structures form a chain, innermost first (lumen inside EEM), and each includes what it encloses. A label map numbers the rings
+from the inside: 0 background, 1 the innermost structure, 2 what the next one adds (the wall) … so structure k is labels
+1 … k + 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contours, Mask
+
+IGNORE_LABEL = 255
+"""Label of pixels that neither train nor count."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One border to annotate.
+
+    Attributes:
+        name: Its name everywhere: labels, files, columns. Lower case.
+        color: "#rrggbb" in every picture and packet.
+        min_area_mm2: Smaller than this is not credible; used where spacing is known.
+    """
+
+    name: str
+    color: str
+    min_area_mm2: float = 0.0
+
+
+@dataclass(frozen=True)
+class StructureSet:
+    """The nested structures of a study, innermost first.
+
+    Example:
+        >>> both = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
+        >>> both.names, both.nested_pairs
+        (('lumen', 'eem'), (('lumen', 'eem'),))
+    """
+
+    structures: tuple[Structure, ...]
+
+    def __post_init__(self) -> None:
+        if not self.structures:
+            raise ValueError("a study needs at least one structure")
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"structure names repeat: {', '.join(self.names)}")
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names, innermost first."""
+        return tuple(structure.name for structure in self.structures)
+
+    @property
+    def outermost(self) -> str:
+        """Name of the structure that encloses all others."""
+        return self.structures[-1].name
+
+    @property
+    def nested_pairs(self) -> tuple[tuple[str, str], ...]:
+        """(inner, outer) for each pair of neighbours in the chain."""
+        return tuple(zip(self.names[:-1], self.names[1:], strict=True))
+
+    def color_of(self, name: str) -> str:
+        """Return the "#rrggbb" of a structure."""
+        return next(structure.color for structure in self.structures if structure.name == name)
+
+    def label_map(self, contours: Contours, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return the rings of drawn contours, uint8 (height, width); absent structures leave no label."""
+        labels = np.zeros(shape, dtype=np.uint8)
+        for index in reversed(range(len(self))):
+            contour = contours.get(self.names[index])
+            if contour is not None:
+                labels[contour.mask(shape)] = index + 1
+        return labels
+
+    def masks_from_label_map(self, labels: NDArray[np.integer]) -> dict[str, Mask]:
+        """Return the mask of each structure, with what it encloses, from a label map (height, width)."""
+        return {
+            name: np.asarray((labels >= 1) & (labels <= index + 1), dtype=np.bool_)
+            for index, name in enumerate(self.names)
+        }

@@ -1,0 +1,1 @@
+"""The network, its losses, data, training and inference: arrays in, arrays out; no project, no file names."""
