@@ -1,0 +1,160 @@
+"""Where everything lies in a project folder: the only place that knows its file names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS_NAME = "project.yaml"
+
+
+@dataclass(frozen=True)
+class ProjectLayout:
+    """The paths of one project.
+
+    Attributes:
+        root: The project folder.
+    """
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The file people edit."""
+        return self.root / SETTINGS_NAME
+
+    @property
+    def identity(self) -> Path:
+        """The pseudonym key."""
+        return self.root / "identity.yaml"
+
+    @property
+    def pullbacks(self) -> Path:
+        """A folder a pullback."""
+        return self.root / "pullbacks"
+
+    def pullback_record(self, pullback_id: str) -> Path:
+        """Facts of one pullback."""
+        return self.pullbacks / pullback_id / "pullback.yaml"
+
+    def frames(self, pullback_id: str) -> Path:
+        """Its frames, uint8 (n, height, width)."""
+        return self.pullbacks / pullback_id / "frames.npy"
+
+    @property
+    def annotations(self) -> Path:
+        """A folder of revisions a pullback."""
+        return self.root / "annotations"
+
+    def revision(self, pullback_id: str, revision_id: str) -> Path:
+        """One revision's manifest."""
+        return self.annotations / pullback_id / f"{revision_id}.yaml"
+
+    def revision_contours(self, pullback_id: str, revision_id: str) -> Path:
+        """One revision's contours."""
+        return self.annotations / pullback_id / f"{revision_id}.contours.csv"
+
+    @property
+    def models(self) -> Path:
+        """A folder a model."""
+        return self.root / "models"
+
+    def model(self, model_id: str) -> Path:
+        """One model's folder."""
+        return self.models / model_id
+
+    def model_record(self, model_id: str) -> Path:
+        """Its manifest."""
+        return self.model(model_id) / "model.yaml"
+
+    def weights(self, model_id: str) -> Path:
+        """Its weights."""
+        return self.model(model_id) / "weights.safetensors"
+
+    def training_frames(self, model_id: str) -> Path:
+        """Which annotated frames it learnt from."""
+        return self.model(model_id) / "training_frames.csv"
+
+    def training_log(self, model_id: str) -> Path:
+        """Loss and validation Dice by step."""
+        return self.model(model_id) / "log.csv"
+
+    def checkpoint(self, model_id: str) -> Path:
+        """What a killed training goes on from."""
+        return self.model(model_id) / "checkpoint" / "state.safetensors"
+
+    def scores(self, model_id: str) -> Path:
+        """One model's scores."""
+        return self.root / "scores" / model_id
+
+    def scores_record(self, model_id: str) -> Path:
+        """What made them."""
+        return self.scores(model_id) / "scores.yaml"
+
+    def score_chunk(self, model_id: str, pullback_id: str, first: int, last: int) -> Path:
+        """Rows of the frames first … last (inclusive) of one pullback."""
+        return self.scores(model_id) / pullback_id / f"frames-{first:06d}-{last:06d}.parquet"
+
+    def error_map_chunk(self, model_id: str, pullback_id: str, first: int, last: int) -> Path:
+        """Error maps of the same frames."""
+        return self.scores(model_id) / pullback_id / f"error-maps-{first:06d}-{last:06d}.parquet"
+
+    def heatmap(self, model_id: str, pullback_id: str, frame_index: int) -> Path:
+        """One frame's error picture."""
+        return self.scores(model_id) / "heatmaps" / f"{frame_name(pullback_id, frame_index)}.png"
+
+    @property
+    def rounds(self) -> Path:
+        """A folder a round."""
+        return self.root / "rounds"
+
+    def round(self, round_id: str) -> Path:
+        """One round's folder."""
+        return self.rounds / round_id
+
+    def round_record(self, round_id: str) -> Path:
+        """Where the round stands."""
+        return self.round(round_id) / "round.yaml"
+
+    def selection(self, round_id: str) -> Path:
+        """Its frames, with score and reason."""
+        return self.round(round_id) / "selection.csv"
+
+    def packet(self, round_id: str) -> Path:
+        """What goes to the annotator."""
+        return self.round(round_id) / "packet"
+
+    def packet_record(self, round_id: str) -> Path:
+        """What was sent, kept beside the packet, since people edit what is inside it."""
+        return self.round(round_id) / "packet.yaml"
+
+    def sent_contours(self, round_id: str) -> Path:
+        """The contours as they were sent."""
+        return self.round(round_id) / "sent.csv"
+
+    def returns(self, round_id: str) -> Path:
+        """Copies of what came back."""
+        return self.round(round_id) / "returns"
+
+    @property
+    def reports(self) -> Path:
+        """What can be deleted and rebuilt."""
+        return self.root / "reports"
+
+    def evaluation(self, model_id: str, split: str) -> Path:
+        """Measured accuracy of one model on one split."""
+        return self.reports / f"evaluation-{model_id}-{split}.json"
+
+    def lock(self, purpose: str) -> Path:
+        """The advisory lock that guards one purpose."""
+        return self.root / f".lock-{purpose}"
+
+
+def frame_name(pullback_id: str, frame_index: int) -> str:
+    """Return what a frame is called in file names.
+
+    Example:
+        >>> frame_name("pb-1a2b3c", 7)
+        'pb-1a2b3c_f00007'
+    """
+    return f"{pullback_id}_f{frame_index:05d}"

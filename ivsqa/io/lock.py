@@ -1,0 +1,95 @@
+"""An advisory lock for what must not run twice in one project, on local disks and on NFS.
+
+The file is made with O_EXCL and says host, process and start. Whoever finds one of a process of this host that no longer runs
+takes it over; one of another host is respected, and the message says how to mend it if that host has died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ivsqa.errors import ProjectLockedError
+
+
+@contextmanager
+def project_lock(path: Path, *, purpose: str, started_at: str) -> Iterator[None]:
+    """Hold the lock at `path` for the length of the block.
+
+    Args:
+        path: The lock file.
+        purpose: What is guarded, in a word or two, for the message.
+        started_at: Now, ISO 8601.
+
+    Raises:
+        ProjectLockedError: a living process holds it.
+    """
+    owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _birth(os.getpid()), "started_at": started_at}
+    _acquire(path, owner, purpose)
+    try:
+        yield
+    finally:
+        if _read_owner(path) == owner:
+            path.unlink(missing_ok=True)
+
+
+def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
+    """Make the lock file, removing one whose owner has died."""
+    for _ in range(3):
+        with contextlib.suppress(FileExistsError):
+            # Written whole before it gets its name: a lock can never be seen half-written.
+            draft = path.with_name(f"{path.name}.{owner['host']}-{owner['pid']}")
+            draft.write_text(json.dumps(owner), encoding="utf-8")
+            try:
+                os.link(draft, path)
+            finally:
+                draft.unlink()
+            return
+        holder = _read_owner(path)
+        if holder is None or _is_dead(holder):
+            path.unlink(missing_ok=True)
+            continue
+        raise ProjectLockedError(
+            f"{purpose} is already running on {holder['host']} (process {holder['pid']}, since {holder['started_at']})",
+            path=path,
+            hint=f"wait for it; if that machine has died, remove the file: rm {path}",
+        )
+    raise ProjectLockedError(f"others keep taking the lock for {purpose}", path=path, hint="try again in a moment")
+
+
+def _read_owner(path: Path) -> dict[str, Any] | None:
+    """Return who holds a lock, or None where there is none or it says nothing."""
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return owner if isinstance(owner, dict) and {"host", "pid", "started_at"} <= owner.keys() else None
+
+
+def _is_dead(owner: dict[str, Any]) -> bool:
+    """Whether the owner ran on this host and runs no longer (a process number that was given again counts as dead)."""
+    if (
+        owner["host"] != socket.gethostname() or os.name == "nt"
+    ):  # on Windows, signal 0 would end the process it asks about
+        return False
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return owner.get("born") != _birth(int(owner["pid"]))
+
+
+def _birth(pid: int) -> str | None:
+    """Return when a process started, in the kernel's ticks, where the kernel tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return None

@@ -1,0 +1,296 @@
+"""Pictures for people: contours over a frame, predicted error as heat, contact sheets.
+
+Nothing here is read back by the program, and no drawing ever touches the frame that trains or is annotated. Positions follow the
+domain (an integer is a pixel centre); only `_to_canvas` knows that a picture counts from its edge.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from ivsqa.domain.arcs import DoubtfulArc, line_beside
+from ivsqa.domain.contour import Contours, Points
+from ivsqa.domain.structures import StructureSet
+from ivsqa.io.color_map import error_colors, error_opacity
+
+PANEL_PX = (560, 900)
+"""Least and greatest length of a panel's longer side: text stays legible, files small."""
+MARGIN_PX = 16
+LINE_PX = 2.0
+ARC_PX = 3.5
+SUPERSAMPLING = 3
+DIMMING = 0.62
+"""Brightness of the anatomy under the heat, so that bright tissue is not taken for error."""
+
+BACKGROUND = "#12161c"
+TEXT = "#eef1f4"
+FAINT_TEXT = "#9aa5b1"
+ARC_COLOR = "#ff5fd2"
+HEAT_LINE_COLOR = "#ffffff"
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line to draw, with points in canvas pixels."""
+
+    points: Points
+    color: str
+    width_px: float
+    closed: bool = True
+
+
+def overlay(
+    frame: NDArray[np.uint8],
+    contours: Contours,
+    *,
+    structures: StructureSet,
+    arcs: Sequence[DoubtfulArc] = (),
+    title: str = "",
+    subtitle: str = "",
+    spacing_mm: tuple[float, float] | None = None,
+) -> Image.Image:
+    """Return the frame with its contours, and a line beside each doubtful arc.
+
+    Args:
+        frame: uint8 (height, width), grey.
+        contours: By structure name; others than those of `structures` are not drawn.
+        structures: Names and colours.
+        arcs: Where to look first; those of a structure without a contour are left out.
+        title: First line of text.
+        subtitle: Second line, fainter.
+        spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
+    """
+    panel, scale = _grey_panel(frame)
+    _draw_lines(panel, _contour_lines(contours, structures, scale) + _arc_lines(contours, arcs, scale, frame.shape))
+    _draw_scale_bar(panel, scale, spacing_mm)
+    sheet = _sheet([panel], title, subtitle)
+    _draw_legend(sheet, structures, with_arcs=bool(arcs))
+    return sheet
+
+
+def heatmap(
+    frame: NDArray[np.uint8],
+    contours: Contours,
+    error_maps: Mapping[str, NDArray[np.floating]],
+    *,
+    structures: StructureSet,
+    arcs: Sequence[DoubtfulArc] = (),
+    title: str = "",
+    subtitle: str = "",
+    spacing_mm: tuple[float, float] | None = None,
+) -> Image.Image:
+    """Return two panels: the frame with its contours, and the frame with the predicted error as heat.
+
+    Args:
+        frame: uint8 (height, width), grey.
+        contours: By structure name.
+        error_maps: Probability in [0, 1] that a pixel's membership is wrong, (height, width) a structure; the greatest over
+            structures is shown, and NaN as none.
+        structures: Names and colours.
+        arcs: Where to look first.
+        title: First line of text.
+        subtitle: Second line, fainter.
+        spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
+
+    Raises:
+        ValueError: no error map, or one of another shape than the frame.
+    """
+    left, scale = _grey_panel(frame)
+    _draw_lines(left, _contour_lines(contours, structures, scale) + _arc_lines(contours, arcs, scale, frame.shape))
+    _draw_scale_bar(left, scale, spacing_mm)
+    right = _heat_panel(frame, error_maps, left.size)
+    thin = [_Line(line.points, HEAT_LINE_COLOR, 1.0) for line in _contour_lines(contours, structures, scale)]
+    _draw_lines(right, thin)
+    sheet = _sheet([left, right], title, subtitle)
+    _draw_legend(sheet, structures, with_arcs=bool(arcs))
+    _draw_color_bar(sheet)
+    return sheet
+
+
+def contact_sheet(
+    images: Iterable[Image.Image | NDArray[np.uint8]],
+    captions: Sequence[str],
+    *,
+    columns: int = 4,
+    cell_px: int = 300,
+) -> Image.Image:
+    """Return pictures in rows, each fitted into a square cell with its caption beneath.
+
+    Raises:
+        ValueError: no picture, or not one caption for each.
+    """
+    pictures = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
+    if not pictures or len(pictures) != len(captions):
+        raise ValueError(f"a contact sheet needs one caption for each picture, got {len(captions)} for {len(pictures)}")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    step_x, step_y = cell_px + MARGIN_PX, cell_px + 2 * MARGIN_PX + 6
+    sheet = Image.new("RGB", (columns * step_x + MARGIN_PX, rows * step_y + MARGIN_PX), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = MARGIN_PX + index % columns * step_x, MARGIN_PX + index // columns * step_y
+        share = cell_px / max(picture.size)
+        size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+        sheet.paste(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), (x, y))
+        draw.text((x, y + size[1] + 4), _shortened(caption, _font(14), cell_px), fill=TEXT, font=_font(14))
+    return sheet
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """Return a picture as PNG; light compression, because speckle hardly shrinks and people wait."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=2)
+    return buffer.getvalue()
+
+
+def _grey_panel(frame: NDArray[np.uint8]) -> tuple[Image.Image, float]:
+    """Return the frame as a panel, and panel pixels per frame pixel."""
+    longer = max(frame.shape)
+    scale = float(np.clip(longer, *PANEL_PX)) / longer
+    size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
+    return Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC).convert("RGB"), scale
+
+
+def _heat_panel(
+    frame: NDArray[np.uint8], error_maps: Mapping[str, NDArray[np.floating]], size: tuple[int, int]
+) -> Image.Image:
+    """Return the dimmed frame under its predicted error."""
+    if not error_maps or any(error.shape != frame.shape for error in error_maps.values()):
+        shapes = [error.shape for error in error_maps.values()]
+        raise ValueError(f"error maps need the frame's shape {frame.shape}, got {shapes}")
+    worst = np.max([np.nan_to_num(error, nan=0.0) for error in error_maps.values()], axis=0)
+    # Scaled up before it is coloured: colours mixed between neighbours would be colours of no error.
+    heat = Image.fromarray(np.asarray(worst, dtype=np.float32)).resize(size, Image.Resampling.BILINEAR)
+    step = np.asarray(np.clip(np.asarray(heat), 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)
+    grey = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC), dtype=np.float32) * DIMMING
+    opacity = error_opacity()[step][..., None]
+    return Image.fromarray(
+        np.asarray(grey[..., None] * (1.0 - opacity) + error_colors()[step] * opacity, dtype=np.uint8)
+    )
+
+
+def _to_canvas(points_px: ArrayLike, scale: float) -> Points:
+    """Return frame points (centre convention) on a canvas that counts from its edge."""
+    return np.asarray((np.asarray(points_px, dtype=np.float64) + 0.5) * scale)
+
+
+def _contour_lines(contours: Contours, structures: StructureSet, scale: float) -> list[_Line]:
+    """Return the drawn contours as lines, outermost first so that the innermost lies on top."""
+    return [
+        _Line(_to_canvas(contours[structure.name].points_px, scale), structure.color, LINE_PX)
+        for structure in reversed(structures.structures)
+        if structure.name in contours
+    ]
+
+
+def _arc_lines(contours: Contours, arcs: Sequence[DoubtfulArc], scale: float, shape: tuple[int, ...]) -> list[_Line]:
+    """Return a line a little outside each doubtful arc, where it hides neither the border nor what it should follow."""
+    offset_px = 0.014 * max(shape)
+    return [
+        _Line(
+            _to_canvas(line_beside(contours[arc.structure], arc, offset_px=offset_px), scale),
+            ARC_COLOR,
+            ARC_PX,
+            closed=False,
+        )
+        for arc in arcs
+        if arc.structure in contours
+    ]
+
+
+def _draw_lines(panel: Image.Image, lines: Sequence[_Line]) -> None:
+    """Draw anti-aliased lines: each is drawn enlarged as a mask over its own box, shrunk, and painted through."""
+    for line in lines:
+        points = np.vstack([line.points, line.points[:1]]) if line.closed else line.points
+        reach = line.width_px + 1.0
+        left, top = np.maximum(np.floor(points.min(axis=0) - reach), 0).astype(int).tolist()
+        right, bottom = np.minimum(np.ceil(points.max(axis=0) + reach), panel.size).astype(int).tolist()
+        if right <= left or bottom <= top:
+            continue
+        mask = Image.new("L", ((right - left) * SUPERSAMPLING, (bottom - top) * SUPERSAMPLING))
+        fine = ((points - (left, top)) * SUPERSAMPLING - 0.5).ravel().tolist()
+        ImageDraw.Draw(mask).line(fine, fill=255, width=round(line.width_px * SUPERSAMPLING), joint="curve")
+        panel.paste(ImageColor.getrgb(line.color), (left, top, right, bottom), mask.reduce(SUPERSAMPLING))
+
+
+def _draw_scale_bar(panel: Image.Image, scale: float, spacing_mm: tuple[float, float] | None) -> None:
+    """Draw a bar of a round number of mm in the lower left corner, where spacing is known."""
+    if spacing_mm is None:
+        return
+    px_per_mm = scale / spacing_mm[0]
+    fitting = [length for length in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if length * px_per_mm <= 0.25 * panel.width]
+    if not fitting:
+        return
+    length_mm = fitting[-1]
+    x, y = MARGIN_PX, panel.height - MARGIN_PX
+    draw = ImageDraw.Draw(panel)
+    draw.rectangle((x, y - 4, x + round(length_mm * px_per_mm), y), fill=TEXT, outline=BACKGROUND)
+    draw.text(
+        (x, y - 8), f"{length_mm:g} mm", fill=TEXT, font=_font(15), anchor="ls", stroke_width=2, stroke_fill=BACKGROUND
+    )
+
+
+def _sheet(panels: Sequence[Image.Image], title: str, subtitle: str) -> Image.Image:
+    """Return panels side by side with room for the title above and the keys below."""
+    width = sum(panel.width for panel in panels) + MARGIN_PX * (len(panels) + 1)
+    top = MARGIN_PX + (28 if title else 0) + (24 if subtitle else 0)
+    sheet = Image.new("RGB", (width, top + panels[0].height + 62), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    room = width - 2 * MARGIN_PX
+    if title:
+        draw.text((MARGIN_PX, 12), _shortened(title, _font(20), room), fill=TEXT, font=_font(20))
+    if subtitle:
+        draw.text((MARGIN_PX, top - 26), _shortened(subtitle, _font(15), room), fill=FAINT_TEXT, font=_font(15))
+    x = MARGIN_PX
+    for panel in panels:
+        sheet.paste(panel, (x, top))
+        x += panel.width + MARGIN_PX
+    return sheet
+
+
+def _draw_legend(sheet: Image.Image, structures: StructureSet, *, with_arcs: bool) -> None:
+    """Draw the colour of each structure, and of the arcs, in the lower left corner."""
+    draw = ImageDraw.Draw(sheet)
+    entries = [(structure.name, structure.color) for structure in structures.structures]
+    x, y = float(MARGIN_PX), sheet.height - 31
+    for name, color in [*entries, *([("look here", ARC_COLOR)] if with_arcs else [])]:
+        draw.rounded_rectangle((x, y - 2, x + 22, y + 2), radius=2, fill=color)
+        draw.text((x + 30, y), name, fill=TEXT, font=_font(15), anchor="lm")
+        x += 30 + _font(15).getlength(name) + 22
+
+
+def _draw_color_bar(sheet: Image.Image) -> None:
+    """Draw the key of the heat in the lower right corner, as opaque as it is in the panel over dark anatomy."""
+    draw = ImageDraw.Draw(sheet)
+    width, height = 256, 12
+    left, top = sheet.width - MARGIN_PX - width - 8, sheet.height - 46
+    opacity = error_opacity()[None, :, None]
+    strip = np.asarray(error_colors()[None] * opacity + 45.0 * (1.0 - opacity), dtype=np.uint8)
+    sheet.paste(Image.fromarray(strip).resize((width, height)), (left, top))
+    for percent in (0, 25, 50, 75, 100):
+        x = left + round(percent / 100 * (width - 1))
+        draw.line((x, top + height, x, top + height + 3), fill=FAINT_TEXT)
+        draw.text((x, top + height + 5), f"{percent} %", fill=FAINT_TEXT, font=_font(12), anchor="mt")
+    draw.text((left - 16, top + height / 2), "predicted probability of error", fill=TEXT, font=_font(15), anchor="rm")
+
+
+@lru_cache(maxsize=8)
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return Pillow's own scalable font; it has plain Latin letters, no dashes and no superscripts."""
+    return ImageFont.load_default(size_px)
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room_px: float) -> str:
+    """Return the text, cut with an ellipsis where it does not fit."""
+    if font.getlength(text) <= room_px:
+        return text
+    while text and font.getlength(text + "…") > room_px:
+        text = text[:-1]
+    return text.rstrip() + "…"

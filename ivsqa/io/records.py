@@ -1,0 +1,237 @@
+"""The machine's own manifests: pullbacks, annotation revisions, models, rounds, packets.
+
+Each records what it was made from (hashes), with what (versions, seed, settings) and when. Ids are pseudonyms; no name, date of
+birth or original UID ever stands here.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+import ivsqa
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.io.manifest import Manifest, Section
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Provenance(Section):
+    """Which code made a file, and when (UTC, ISO 8601)."""
+
+    created_at: str
+    ivsqa_version: str
+    python: str = ""
+    packages: dict[str, str] = {}
+
+
+def provenance(created_at: str, *packages: str) -> Provenance:
+    """Return the provenance of now, with the versions of the packages that shaped the result."""
+    return Provenance(
+        created_at=created_at,
+        ivsqa_version=ivsqa.__version__,
+        python=platform.python_version(),
+        packages={name: metadata.version(name) for name in packages},
+    )
+
+
+class IdentityRecord(Manifest):
+    """`identity.yaml`: the key that turns patient identifiers into pseudonyms, made once a project.
+
+    Whoever holds both the key and a list of identifiers can find who is who: it never leaves the project folder.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "identity"
+
+    pseudonym_key: Sha256
+
+
+class PullbackRecord(Manifest):
+    """`pullback.yaml`: facts and hashes of one pullback. Unknown is null.
+
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "pullback"
+
+    pullback_id: str
+    subject_id: str
+    split: Split
+    n_frames: Annotated[int, Field(ge=1)]
+    height_px: Annotated[int, Field(ge=1)]
+    width_px: Annotated[int, Field(ge=1)]
+    spacing_mm: tuple[float, float] | None
+    spacing_source: str
+    frame_interval_s: float | None
+    frame_time_s: tuple[float, ...] | None
+    frame_time_source: str
+    pullback_speed_mm_s: float | None
+    pullback_speed_source: str
+    start_frame_index: int | None
+    stop_frame_index: int | None
+    manufacturer_model: str
+    notes: tuple[str, ...]
+    frames_sha256: Sha256
+    source_sha256: Sha256
+    provenance: Provenance
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return (self.height_px, self.width_px)
+
+    def position_mm(self, frame_index: int) -> float | None:
+        """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
+        if self.pullback_speed_mm_s is None:
+            return None
+        if self.frame_time_s is not None:
+            return self.frame_time_s[frame_index] * self.pullback_speed_mm_s
+        if self.frame_interval_s is not None:
+            return frame_index * self.frame_interval_s * self.pullback_speed_mm_s
+        return None
+
+
+def timing_fields(facts: PullbackFacts) -> dict[str, Any]:
+    """Return frame timing as one interval where frames are even (to 1 µs), as the list of times where they are not."""
+    times = facts.frame_time_s
+    if times is None or len(times) < 2:
+        return {"frame_interval_s": None, "frame_time_s": None}
+    interval = round((times[-1] - times[0]) / (len(times) - 1), 9)
+    if all(abs(time - times[0] - index * interval) < 1e-6 for index, time in enumerate(times)):
+        return {"frame_interval_s": interval, "frame_time_s": None}
+    return {"frame_interval_s": None, "frame_time_s": tuple(round(time, 9) for time in times)}
+
+
+class RevisionRecord(Manifest):
+    """One append to a pullback's annotations; its contours stand in the CSV of the same name.
+
+    `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `accepted` (a prediction a
+    person left as it is), `imported` (from files that came with the pullback), `unreadable` (no one can annotate it).
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "annotation-revision"
+
+    revision_id: str
+    pullback_id: str
+    reader: str
+    source: str
+    round_id: str | None
+    parents: tuple[str, ...]
+    frames: dict[Literal["new", "edited", "accepted", "imported", "unreadable"], tuple[int, ...]]
+    contours_sha256: Sha256
+    provenance: Provenance
+
+    @property
+    def frame_indices(self) -> tuple[int, ...]:
+        """Every frame this revision speaks of, in order."""
+        return tuple(sorted(index for indices in self.frames.values() for index in indices))
+
+    def origin_of(self, frame_index: int) -> str:
+        """Return how the annotation of one of its frames came about."""
+        return next(origin for origin, indices in self.frames.items() if frame_index in indices)
+
+
+class ModelRecord(Manifest):
+    """`model.yaml`: lineage, settings, data and measured quality of one model.
+
+    `state` is `training` until the weights are written; `accepted` says whether the guard let it become current.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "model"
+
+    model_id: str
+    state: Literal["training", "ready"]
+    parent: str | None
+    request_sha256: Sha256
+    seed: int
+    structures: tuple[str, ...]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    image: dict[str, Any]
+    n_training_frames: int
+    n_validation_frames: int
+    n_subjects: int
+    weights_sha256: Sha256 | None = None
+    best_step: int | None = None
+    steps: int | None = None
+    validation_dice: float | None = None
+    parent_validation_dice: float | None = None
+    accepted: bool = False
+    verdict: str = ""
+    error_calibration: dict[str, Any] | None = None
+    provenance: Provenance
+
+
+class RoundRecord(Manifest):
+    """`round.yaml`: where a round stands and how its frames were chosen. The frames are in `selection.csv`.
+
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "round"
+
+    round_id: str
+    state: Literal["selected", "exported", "imported"]
+    strategy: str
+    split: Split
+    seed: int
+    n_requested: int
+    n: int
+    model_id: str | None
+    max_per_pullback: int | None
+    min_gap_frames: int
+    diversity: float
+    shortfall: str
+    provenance: Provenance
+
+
+class PacketFrameRecord(Section):
+    """One frame of a packet: what it is called in it, and what its pixels were."""
+
+    name: str
+    pullback_id: str
+    frame_index: int
+    height_px: int
+    width_px: int
+    spacing_mm: tuple[float, float] | None
+    image_sha256: Sha256
+
+
+class PacketRecord(Manifest):
+    """`packet.yaml`: what was sent. The contours as sent stand in `sent.csv`, which stays in the project.
+
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "packet"
+
+    packet_id: str
+    round_id: str
+    model_id: str | None
+    formats: tuple[str, ...]
+    structures: tuple[str, ...]
+    frames: tuple[PacketFrameRecord, ...]
+    provenance: Provenance
+
+
+class ScoresRecord(Manifest):
+    """`scores.yaml`: which model, over which grid, made the scores in this folder.
+
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "scores"
+
+    model_id: str
+    weights_sha256: Sha256
+    structures: tuple[str, ...]
+    image: dict[str, Any]
+    provenance: Provenance

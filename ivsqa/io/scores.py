@@ -1,0 +1,184 @@
+"""The score store: what one model says of every frame, in chunks of Parquet that are either whole or absent.
+
+A chunk holds the rows of a run of frames (quality, contours, descriptors) and, beside it, their calibrated error maps. It counts
+once its rows are in place; they are written last. Scores are kept under the model that made them and name the frames' hash, so
+nothing is computed twice and nothing stale is read.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour
+from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io import atomic
+from ivsqa.io.layout import ProjectLayout
+
+CHUNK_FRAMES = 256
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """What a model says of one frame.
+
+    Attributes:
+        pullback_id: Its pullback.
+        frame_index: 0-based.
+        quality: Predicted agreement with an expert, of the worst structure, in [0, 1].
+        dice: Predicted Dice by structure.
+        dice_lower: Its lower bound by structure; None where it could not be calibrated.
+        expected_error_px: Expected number of wrong pixels on the working grid, all structures.
+        n_regions: Connected regions of likely error.
+        features: (F,) float32 description of the frame, for diversity.
+        contours: Predicted contours in frame px; absent where nothing was found.
+        error_maps: (K, s, s) uint8, probability of error × 255 on the working grid; empty when not asked for.
+    """
+
+    pullback_id: str
+    frame_index: int
+    quality: float
+    dice: dict[str, float]
+    dice_lower: dict[str, float | None]
+    expected_error_px: float
+    n_regions: int
+    features: NDArray[np.float32]
+    contours: dict[str, Contour]
+    error_maps: NDArray[np.uint8]
+
+
+class ScoreStore:
+    """Reads and writes the scores of one model."""
+
+    def __init__(self, layout: ProjectLayout, model_id: str, structures: Sequence[str]) -> None:
+        self._layout = layout
+        self._model_id = model_id
+        self._structures = tuple(structures)
+
+    def chunks(self, n_frames: int) -> Iterator[tuple[int, int]]:
+        """Yield (first, last) inclusive of each chunk of a pullback."""
+        for first in range(0, n_frames, CHUNK_FRAMES):
+            yield first, min(first + CHUNK_FRAMES, n_frames) - 1
+
+    def has_chunk(self, pullback_id: str, first: int, last: int) -> bool:
+        """Whether a chunk is there, whole."""
+        return self._layout.score_chunk(self._model_id, pullback_id, first, last).is_file()
+
+    def write_chunk(self, frames_sha256: str, scores: Sequence[FrameScore]) -> None:
+        """Write the scores of a run of consecutive frames of one pullback."""
+        pullback_id, first, last = scores[0].pullback_id, scores[0].frame_index, scores[-1].frame_index
+        maps = pl.DataFrame(
+            {
+                "frame_index": [score.frame_index for score in scores],
+                "error_maps": [score.error_maps.tobytes() for score in scores],
+            },
+            schema={"frame_index": pl.Int32, "error_maps": pl.Binary},
+        )
+        rows = pl.DataFrame([self._row(score, frames_sha256) for score in scores], schema=self._schema())
+        for path, table in (
+            (self._layout.error_map_chunk(self._model_id, pullback_id, first, last), maps),
+            (self._layout.score_chunk(self._model_id, pullback_id, first, last), rows),
+        ):
+            stream = io.BytesIO()
+            table.write_parquet(stream, compression="zstd", compression_level=1, statistics=False)
+            atomic.write_bytes(path, stream.getvalue())
+
+    def table(self) -> pl.DataFrame:
+        """Return one row a scored frame, without contours: pullback_id, frame_index, quality, dice_<structure> …, features.
+
+        Raises:
+            StateError: nothing is scored yet.
+        """
+        paths = sorted(self._layout.scores(self._model_id).glob("*/frames-*.parquet"))
+        if not paths:
+            raise StateError(f"nothing is scored with {self._model_id} yet", hint="score with: ivsqa score")
+        columns = [name for name in self._schema() if not name.startswith("contour_")]
+        return pl.concat(pl.read_parquet(path, columns=columns) for path in paths).sort("pullback_id", "frame_index")
+
+    def read(self, pullback_id: str, frame_indices: Iterable[int]) -> Iterator[FrameScore]:
+        """Yield the scores of some frames, with contours and error maps, in order.
+
+        Raises:
+            StateError: a frame is not scored yet.
+            IntegrityError: an error map is not of the size it should be.
+        """
+        wanted = sorted(set(frame_indices))
+        for first in sorted({index // CHUNK_FRAMES * CHUNK_FRAMES for index in wanted}):
+            inside = [index for index in wanted if first <= index < first + CHUNK_FRAMES]
+            path = next((self._layout.scores(self._model_id) / pullback_id).glob(f"frames-{first:06d}-*.parquet"), None)
+            if path is None:
+                raise StateError(
+                    f"frame {inside[0]} of {pullback_id} is not scored with {self._model_id} yet",
+                    hint="score with: ivsqa score",
+                )
+            maps_path = path.with_name(path.name.replace("frames-", "error-maps-"))
+            rows = pl.read_parquet(path).filter(pl.col("frame_index").is_in(inside))
+            maps = dict(pl.read_parquet(maps_path).filter(pl.col("frame_index").is_in(inside)).iter_rows())
+            for row in rows.sort("frame_index").iter_rows(named=True):
+                yield self._score(row, maps[row["frame_index"]])
+
+    def _schema(self) -> dict[str, pl.DataType]:
+        """Return column types; one set of columns a structure."""
+        columns: dict[str, pl.DataType] = {
+            "pullback_id": pl.String(),
+            "frame_index": pl.Int32(),
+            "frames_sha256": pl.String(),
+            "quality": pl.Float64(),
+            "expected_error_px": pl.Float64(),
+            "n_regions": pl.Int32(),
+            "features": pl.List(pl.Float32()),
+        }
+        for name in self._structures:
+            columns |= {
+                f"dice_{name}": pl.Float64(),
+                f"dice_lower_{name}": pl.Float64(),
+                f"contour_{name}": pl.Binary(),
+            }
+        return columns
+
+    def _row(self, score: FrameScore, frames_sha256: str) -> dict[str, object]:
+        """Return a score as a row; contours are (x, y) float32 pairs."""
+        row: dict[str, object] = {
+            "pullback_id": score.pullback_id,
+            "frame_index": score.frame_index,
+            "frames_sha256": frames_sha256,
+            "quality": score.quality,
+            "expected_error_px": score.expected_error_px,
+            "n_regions": score.n_regions,
+            "features": score.features.tolist(),
+        }
+        for name in self._structures:
+            contour = score.contours.get(name)
+            row[f"dice_{name}"] = score.dice[name]
+            row[f"dice_lower_{name}"] = score.dice_lower[name]
+            row[f"contour_{name}"] = None if contour is None else contour.points_px.astype("<f4").tobytes()
+        return row
+
+    def _score(self, row: dict[str, object], packed_maps: bytes) -> FrameScore:
+        """Return a row as a score."""
+        contours = {
+            name: Contour.from_points(np.frombuffer(packed, dtype="<f4").reshape(-1, 2))
+            for name in self._structures
+            if isinstance(packed := row[f"contour_{name}"], bytes)
+        }
+        size = round((len(packed_maps) / len(self._structures)) ** 0.5)
+        if size * size * len(self._structures) != len(packed_maps):
+            raise IntegrityError(f"an error map of {row['pullback_id']} has the wrong size", hint="ivsqa score --all")
+        values: dict[str, float] = {key: float(value) for key, value in row.items() if isinstance(value, (int, float))}
+        return FrameScore(
+            pullback_id=str(row["pullback_id"]),
+            frame_index=int(values["frame_index"]),
+            quality=values["quality"],
+            dice={name: values[f"dice_{name}"] for name in self._structures},
+            dice_lower={name: values.get(f"dice_lower_{name}") for name in self._structures},
+            expected_error_px=values["expected_error_px"],
+            n_regions=int(values["n_regions"]),
+            features=np.asarray(row["features"], dtype=np.float32),
+            contours=contours,
+            error_maps=np.frombuffer(packed_maps, dtype=np.uint8).reshape(len(self._structures), size, size),
+        )

@@ -1,0 +1,51 @@
+"""From any picture to 8-bit grey, in one way for every format, so that a frame is the same grey from DICOM and from PNG.
+
+Colour becomes luma by ITU-R BT.601 (0.299, 0.587, 0.114), as Pillow's mode "L" and the Y of JPEG have it. Transparency is
+no grey: it is ignored. What has more than 8 bits is scaled by one factor for the whole pullback, never frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+DEEP_DEPTHS = (8, 10, 12, 14, 16)
+
+
+def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the luma of RGB pixels, uint8 (height, width, 3) → (height, width)."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L"))
+
+
+def grey_from_image(image: Image.Image, *, white: int = 255) -> NDArray[np.uint8]:
+    """Return a picture as grey, uint8 (height, width).
+
+    Args:
+        image: Grey, colour, palette or 16-bit; alpha is ignored.
+        white: The value that becomes 255 in a 16-bit picture.
+
+    Raises:
+        ValueError: the mode has no defined white: floating point.
+    """
+    if image.mode in SIXTEEN_BIT_MODES:
+        values = np.clip(np.asarray(image).astype(np.int64), 0, white)
+        return np.asarray((values * 255 + white // 2) // white, dtype=np.uint8)
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, for which no white is defined")
+    if image.mode not in {"1", "L", "LA"}:
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"))
+
+
+def white_of_deep_pixels(images: Iterable[Image.Image]) -> int:
+    """Return the value that stands for white in 16-bit pictures: the top of the smallest usual depth that holds them all.
+
+    Consoles store 10 or 12 bits in 16 without saying so; dividing by 65535 would leave such frames black.
+    """
+    highest = max((int(np.asarray(image).max(initial=0)) for image in images), default=0)
+    depth = next((bits for bits in DEEP_DEPTHS if highest < 1 << bits), DEEP_DEPTHS[-1])
+    return (1 << depth) - 1

@@ -1,0 +1,111 @@
+"""YAML without surprises: duplicate keys refused, and nothing but plain numbers, true, false and null becomes other than text.
+
+Common YAML turns the identifier `007` into 7, `12:30` into 750, `no` into False and `2024-01-01` into a date. Here all stay
+text.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ivsqa.errors import ManifestError
+
+_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Loader(_BaseLoader):  # type: ignore[misc]
+    """The safe loader with YAML 1.2's few scalar types."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # replaced as a whole: the 1.1 resolvers are the trap
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        """Return the mapping, refusing keys that are not text or stand twice."""
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"),
+    list("-+.0123456789"),
+)
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
+
+
+class _Dumper(_BaseDumper):  # type: ignore[misc]
+    """The safe dumper with lists of plain values on one line."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        """Write every value out: an alias saves bytes and costs readers."""
+        return True
+
+
+def _represent_list(dumper: Any, values: list[Any]) -> yaml.Node:  # noqa: ANN401
+    plain = not any(isinstance(value, (list, dict)) for value in values)
+    node: yaml.Node = dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=plain)
+    return node
+
+
+_Dumper.add_representer(list, _represent_list)
+
+
+def parse(text: str, *, path: Path | None = None) -> tuple[Any, yaml.Node | None]:
+    """Return the value of a YAML text, and its node tree (for line numbers).
+
+    Raises:
+        ManifestError: not YAML, or a key stands twice; names the line.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return (None if node is None else loader.construct_document(node)), node
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ManifestError(
+            f"not valid YAML: {error.problem}", path=path, where=line, hint="mend that line; indentation is two spaces"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ManifestError(f"not valid YAML: {error}", path=path) from None
+    finally:
+        loader.dispose()
+
+
+def to_text(value: Any) -> str:  # noqa: ANN401
+    """Return a value as YAML: keys in the order given, UTF-8, LF; equal values give equal text."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def line_of(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int | None:
+    """Return the 1-based line where a value stands, following `keys` as far as they lead."""
+    if node is None:
+        return None
+    line = node.start_mark.line + 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line

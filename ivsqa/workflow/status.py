@@ -1,0 +1,87 @@
+"""Status: what there is, what is annotated, where rounds stand, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ivsqa.io.annotations import AnnotationStore
+from ivsqa.io.project import Project
+from ivsqa.io.records import SPLITS, ModelRecord, RoundRecord
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a project.
+
+    Attributes:
+        name: The project's name.
+        n_subjects: Subjects by split.
+        n_pullbacks: Pullbacks by split.
+        n_frames: Frames by split.
+        n_annotated: Annotated frames by split.
+        n_without_spacing: Pullbacks whose spacing is unknown.
+        current_model: The model in use, or None.
+        unfinished_model: A model whose training was stopped, or None.
+        rounds: All rounds, oldest first.
+        next_step: What to do now, and the command that does it.
+    """
+
+    name: str
+    n_subjects: dict[str, int]
+    n_pullbacks: dict[str, int]
+    n_frames: dict[str, int]
+    n_annotated: dict[str, int]
+    n_without_spacing: int
+    current_model: ModelRecord | None
+    unfinished_model: ModelRecord | None
+    rounds: list[RoundRecord]
+    next_step: tuple[str, str]
+
+
+def project_status(project: Project) -> Status:
+    """Return the state of a project; reads manifests only, writes nothing."""
+    store = AnnotationStore(project.layout)
+    subjects: dict[str, set[str]] = {split: set() for split in SPLITS}
+    n_pullbacks, n_frames, n_annotated = (dict.fromkeys(SPLITS, 0) for _ in range(3))
+    n_without_spacing = 0
+    for record in project.iter_pullbacks():
+        subjects[record.split].add(record.subject_id)
+        n_pullbacks[record.split] += 1
+        n_frames[record.split] += record.n_frames
+        n_annotated[record.split] += len(store.annotated_frames(record.pullback_id))
+        n_without_spacing += record.spacing_mm is None
+    models, rounds, current = project.models(), project.rounds(), project.current_model()
+    return Status(
+        name=project.settings.name,
+        n_subjects={split: len(members) for split, members in subjects.items()},
+        n_pullbacks=dict(n_pullbacks),
+        n_frames=dict(n_frames),
+        n_annotated=dict(n_annotated),
+        n_without_spacing=n_without_spacing,
+        current_model=current,
+        unfinished_model=next((model for model in models if model.state == "training"), None),
+        rounds=rounds,
+        next_step=_next_step(project, sum(n_pullbacks.values()), n_annotated["train"], current, rounds),
+    )
+
+
+def _next_step(
+    project: Project, n_pullbacks: int, n_annotated: int, current: ModelRecord | None, rounds: list[RoundRecord]
+) -> tuple[str, str]:
+    """Return what to do next, and the command."""
+    newest = rounds[-1] if rounds else None
+    if n_pullbacks == 0:
+        return "import pullbacks", "ivsqa import PATH"
+    if newest is not None and newest.state == "selected":
+        return f"send {newest.round_id} to the annotator", "ivsqa export-for-annotation"
+    if newest is not None and newest.state == "exported":
+        return f"take in what the annotator returns for {newest.round_id}", "ivsqa import-annotations PATH"
+    if n_annotated == 0:
+        return "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"
+    if current is None:
+        return "train the first model", "ivsqa train"
+    if n_annotated > current.n_training_frames:
+        return "learn from the new annotations", "ivsqa finetune"
+    if not project.layout.scores_record(current.model_id).is_file():
+        return "score every frame", "ivsqa score --top 50"
+    return "choose the next frames to annotate", "ivsqa select -n 50"
