@@ -58,11 +58,18 @@ class WorkingGrid:
         return np.asarray(np.clip(grey + 0.5, 0, 255), dtype=np.uint8)
 
     def to_frame(self, field: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return a grid field (size, size) bilinearly on the frame's pixels, float32 (height, width), zero outside."""
+        """Return a grid field on the frame's pixels, float32 (height, width), fading to zero outside the grid.
+
+        Bilinear; where the grid is finer than the frame, averaged over the frame's pixel.
+
+        Args:
+            field: (size, size).
+        """
         height, width = self.frame_shape
-        row_weights = _hat_weights((np.arange(height) - self.origin_px[1]) / self.scale[1], self.size_px, 1.0)
-        column_weights = _hat_weights((np.arange(width) - self.origin_px[0]) / self.scale[0], self.size_px, 1.0)
-        return np.asarray(row_weights @ field.astype(np.float32) @ column_weights.T, dtype=np.float32)
+        (x0, y0), (x_scale, y_scale) = self.origin_px, self.scale
+        rows, row_weights = _axis_weights(height, self.size_px, 1.0 / y_scale, -y0 / y_scale)
+        columns, column_weights = _axis_weights(width, self.size_px, 1.0 / x_scale, -x0 / x_scale)
+        return np.asarray(row_weights @ field[rows, columns].astype(np.float32) @ column_weights.T, dtype=np.float32)
 
 
 def working_grid(
@@ -97,20 +104,24 @@ def working_grid(
     return WorkingGrid((height, width), size_px, scale, origin)
 
 
-def _hat_weights(centres: NDArray[np.float64], n_source: int, support: float) -> NDArray[np.float32]:
+def _hat_weights(centres: NDArray[np.floating], n_source: int, support: float) -> NDArray[np.float32]:
     """Return rows of triangle weights, (len(centres), n_source), each summing to one except beyond the edge."""
     distance = np.abs(centres[:, None] - np.arange(n_source)[None, :]) / support
     weights = np.clip(1.0 - distance, 0.0, None)
     # Normalised by what the whole triangle would sum to, so that pixels over the edge fade to black instead of smearing it.
-    whole = np.clip(1.0 - np.abs((centres % 1.0)[:, None] - np.arange(-int(support) - 2, int(support) + 3)) / support, 0, None)
+    whole = np.clip(
+        1.0 - np.abs((centres % 1.0)[:, None] - np.arange(-int(support) - 2, int(support) + 3)) / support, 0, None
+    )
     return np.asarray(weights / whole.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 @lru_cache(maxsize=64)
 def _axis_weights(n_target: int, n_source: int, scale: float, origin: float) -> tuple[slice, NDArray[np.float32]]:
-    """Return the source pixels one axis needs, and the weights that take them to the grid."""
+    """Return the source pixels one axis needs, and the weights that take them to `n_target` pixels, `scale` apart."""
     centres = origin + scale * np.arange(n_target)
     weights = _hat_weights(centres, n_source, max(scale, 1.0))
     used = np.flatnonzero(weights.any(axis=0))
     span = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-    return span, np.ascontiguousarray(weights[:, span])
+    kept = np.ascontiguousarray(weights[:, span])
+    kept.setflags(write=False)  # shared by the cache
+    return span, kept

@@ -70,8 +70,14 @@ class StructureSet:
         return tuple(zip(self.names[:-1], self.names[1:], strict=True))
 
     def color_of(self, name: str) -> str:
-        """Return the "#rrggbb" of a structure."""
-        return next(structure.color for structure in self.structures if structure.name == name)
+        """Return the "#rrggbb" of a structure.
+
+        Raises:
+            ValueError: no structure has that name.
+        """
+        if name not in self.names:
+            raise ValueError(f"{name!r} is not one of {', '.join(self.names)}")
+        return self.structures[self.names.index(name)].color
 
     def label_map(self, contours: Contours, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the rings of drawn contours, uint8 (height, width); absent structures leave no label."""
@@ -88,3 +94,32 @@ class StructureSet:
             name: np.asarray((labels >= 1) & (labels <= index + 1), dtype=np.bool_)
             for index, name in enumerate(self.names)
         }
+
+
+def training_labels(structures: StructureSet, contours: Contours, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return ring labels to train on, uint8 (height, width), with what nobody drew ignored.
+
+    A frame without any contour is all background: someone looked and found nothing. Where only some borders of a chain are drawn,
+    the rings beside a missing border are not known apart and take `IGNORE_LABEL`.
+
+    Example:
+        >>> from ivsqa.domain.contour import Contour
+        >>> pair = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))
+        >>> square = Contour.from_points([[1, 1], [3, 1], [3, 3], [1, 3]])
+        >>> sorted(set(training_labels(pair, {"lumen": square}, (6, 6)).ravel().tolist()))
+        [1, 255]
+    """
+    labels = structures.label_map(contours, shape)
+    drawn = [contours.get(name) for name in structures.names]
+    if not any(contour is not None for contour in drawn):
+        return labels
+    for index, contour in enumerate(drawn):
+        if contour is not None:
+            continue
+        inner = [c for c in drawn[:index] if c is not None]
+        outer = next((c for c in drawn[index + 1 :] if c is not None), None)
+        unknown = np.ones(shape, dtype=np.bool_) if outer is None else outer.mask(shape)
+        if inner:
+            unknown &= ~inner[-1].mask(shape)
+        labels[unknown] = IGNORE_LABEL
+    return labels

@@ -25,6 +25,8 @@ PANEL_PX = (560, 900)
 MARGIN_PX = 16
 LINE_PX = 2.0
 ARC_PX = 3.5
+ARC_OFFSET_SHARE = 0.014
+"""How far outside its border a doubtful arc is marked, as a share of the frame's longer side."""
 SUPERSAMPLING = 3
 DIMMING = 0.62
 """Brightness of the anatomy under the heat, so that bright tissue is not taken for error."""
@@ -67,8 +69,7 @@ def overlay(
         subtitle: Second line, fainter.
         spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
     """
-    panel, scale = _grey_panel(frame)
-    _draw_lines(panel, _contour_lines(contours, structures, scale) + _arc_lines(contours, arcs, scale, frame.shape))
+    panel, scale = _drawn_panel(frame, contours, structures, arcs)
     _draw_scale_bar(panel, scale, spacing_mm)
     sheet = _sheet([panel], title, subtitle)
     _draw_legend(sheet, structures, with_arcs=bool(arcs))
@@ -102,8 +103,7 @@ def heatmap(
     Raises:
         ValueError: no error map, or one of another shape than the frame.
     """
-    left, scale = _grey_panel(frame)
-    _draw_lines(left, _contour_lines(contours, structures, scale) + _arc_lines(contours, arcs, scale, frame.shape))
+    left, scale = _drawn_panel(frame, contours, structures, arcs)
     _draw_scale_bar(left, scale, spacing_mm)
     right = _heat_panel(frame, error_maps, left.size)
     thin = [_Line(line.points, HEAT_LINE_COLOR, 1.0) for line in _contour_lines(contours, structures, scale)]
@@ -114,6 +114,20 @@ def heatmap(
     return sheet
 
 
+def thumbnail(
+    frame: NDArray[np.uint8],
+    contours: Contours,
+    *,
+    structures: StructureSet,
+    arcs: Sequence[DoubtfulArc] = (),
+    size_px: int = 176,
+) -> Image.Image:
+    """Return the frame with its contours in small, no side longer than `size_px`, without any text."""
+    panel, _ = _drawn_panel(frame, contours, structures, arcs)
+    panel.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
+    return panel
+
+
 def contact_sheet(
     images: Iterable[Image.Image | NDArray[np.uint8]],
     captions: Sequence[str],
@@ -121,26 +135,34 @@ def contact_sheet(
     columns: int = 4,
     cell_px: int = 300,
 ) -> Image.Image:
-    """Return pictures in rows, each fitted into a square cell with its caption beneath.
+    """Return pictures in rows, none with a side longer than `cell_px`, each with its caption beneath.
 
     Raises:
         ValueError: no picture, or not one caption for each.
     """
-    pictures = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
+    pictures = [
+        _fitted(image if isinstance(image, Image.Image) else Image.fromarray(image), cell_px) for image in images
+    ]
     if not pictures or len(pictures) != len(captions):
         raise ValueError(f"a contact sheet needs one caption for each picture, got {len(captions)} for {len(pictures)}")
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    step_x, step_y = cell_px + MARGIN_PX, cell_px + 2 * MARGIN_PX + 6
+    step_x = cell_px + MARGIN_PX
+    step_y = max(picture.height for picture in pictures) + 2 * MARGIN_PX + 6
     sheet = Image.new("RGB", (columns * step_x + MARGIN_PX, rows * step_y + MARGIN_PX), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         x, y = MARGIN_PX + index % columns * step_x, MARGIN_PX + index // columns * step_y
-        share = cell_px / max(picture.size)
-        size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-        sheet.paste(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), (x, y))
-        draw.text((x, y + size[1] + 4), _shortened(caption, _font(14), cell_px), fill=TEXT, font=_font(14))
+        sheet.paste(picture, (x, y))
+        draw.text((x, y + picture.height + 4), _shortened(caption, _font(14), cell_px), fill=TEXT, font=_font(14))
     return sheet
+
+
+def _fitted(picture: Image.Image, side_px: int) -> Image.Image:
+    """Return a picture enlarged or shrunk so that its longer side is `side_px`."""
+    share = side_px / max(picture.size)
+    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+    return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -150,12 +172,16 @@ def png_bytes(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _grey_panel(frame: NDArray[np.uint8]) -> tuple[Image.Image, float]:
-    """Return the frame as a panel, and panel pixels per frame pixel."""
+def _drawn_panel(
+    frame: NDArray[np.uint8], contours: Contours, structures: StructureSet, arcs: Sequence[DoubtfulArc]
+) -> tuple[Image.Image, float]:
+    """Return the frame with its contours and doubtful arcs, and panel pixels per frame pixel."""
     longer = max(frame.shape)
     scale = float(np.clip(longer, *PANEL_PX)) / longer
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
-    return Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC).convert("RGB"), scale
+    panel = Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    _draw_lines(panel, _contour_lines(contours, structures, scale) + _arc_lines(contours, arcs, scale, frame.shape))
+    return panel, scale
 
 
 def _heat_panel(
@@ -192,7 +218,7 @@ def _contour_lines(contours: Contours, structures: StructureSet, scale: float) -
 
 def _arc_lines(contours: Contours, arcs: Sequence[DoubtfulArc], scale: float, shape: tuple[int, ...]) -> list[_Line]:
     """Return a line a little outside each doubtful arc, where it hides neither the border nor what it should follow."""
-    offset_px = 0.014 * max(shape)
+    offset_px = ARC_OFFSET_SHARE * max(shape)
     return [
         _Line(
             _to_canvas(line_beside(contours[arc.structure], arc, offset_px=offset_px), scale),
@@ -270,7 +296,7 @@ def _draw_color_bar(sheet: Image.Image) -> None:
     """Draw the key of the heat in the lower right corner, as opaque as it is in the panel over dark anatomy."""
     draw = ImageDraw.Draw(sheet)
     width, height = 256, 12
-    left, top = sheet.width - MARGIN_PX - width - 8, sheet.height - 46
+    left, top = sheet.width - MARGIN_PX - width - 16, sheet.height - 46
     opacity = error_opacity()[None, :, None]
     strip = np.asarray(error_colors()[None] * opacity + 45.0 * (1.0 - opacity), dtype=np.uint8)
     sheet.paste(Image.fromarray(strip).resize((width, height)), (left, top))

@@ -191,9 +191,11 @@ class _Importer:
 
     def _append_annotations(self, source: PullbackSource, record: PullbackRecord) -> None:
         """Append the contours that lie beside a source, if any are new."""
-        found = source.annotations(self._project.structures)
-        if found:
-            self._result.n_annotations += _append(self._project, self._store, record, found, self._context)
+        found = source.read_annotations(self._project.structures)
+        if found.notes:
+            self._result.notes[record.pullback_id] = (*record.notes, *found.notes)
+        if found.contours:
+            self._result.n_annotations += _append(self._project, self._store, record, found.contours, self._context)
 
 
 def _with_user_facts(facts: PullbackFacts, options: ImportOptions) -> PullbackFacts:

@@ -69,19 +69,21 @@ def _next_step(
     project: Project, n_pullbacks: int, n_annotated: int, current: ModelRecord | None, rounds: list[RoundRecord]
 ) -> tuple[str, str]:
     """Return what to do next, and the command."""
-    newest = rounds[-1] if rounds else None
-    if n_pullbacks == 0:
-        return "import pullbacks", "ivsqa import PATH"
-    if newest is not None and newest.state == "selected":
-        return f"send {newest.round_id} to the annotator", "ivsqa export-for-annotation"
-    if newest is not None and newest.state == "exported":
-        return f"take in what the annotator returns for {newest.round_id}", "ivsqa import-annotations PATH"
-    if n_annotated == 0:
-        return "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"
-    if current is None:
-        return "train the first model", "ivsqa train"
-    if n_annotated > current.n_training_frames:
-        return "learn from the new annotations", "ivsqa finetune"
-    if not project.layout.scores_record(current.model_id).is_file():
-        return "score every frame", "ivsqa score --top 50"
-    return "choose the next frames to annotate", "ivsqa select -n 50"
+    state = rounds[-1].state if rounds else ""
+    round_id = rounds[-1].round_id if rounds else ""
+    scored = current is not None and project.layout.scores_record(current.model_id).is_file()
+    steps = [
+        (n_pullbacks == 0, "import pullbacks", "ivsqa import PATH"),
+        (state == "selected", f"send {round_id} to the annotator", "ivsqa export-for-annotation"),
+        (state == "exported", f"take in what comes back for {round_id}", "ivsqa import-annotations PATH"),
+        (n_annotated == 0, "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"),
+        (current is None, "train the first model", "ivsqa train"),
+        (
+            n_annotated > (current.n_training_frames if current else 0),
+            "learn from the new annotations",
+            "ivsqa finetune",
+        ),
+        (not scored, "score every frame", "ivsqa score --top 50"),
+        (True, "choose the next frames to annotate", "ivsqa select -n 50"),
+    ]
+    return next((what, command) for holds, what, command in steps if holds)

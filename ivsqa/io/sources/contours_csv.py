@@ -20,6 +20,7 @@ from ivsqa.errors import AnnotationError
 
 COLUMNS = ("pullback_id", "frame_index", "structure", "vertex", "x_px", "y_px")
 COLUMNS_MM = ("x_mm", "y_mm")
+TABLE_HINT = f"its columns are {', '.join(COLUMNS)}, with commas between them and points in numbers"
 FRAME_KEY = ("pullback_id", "frame_index", "structure")
 
 FrameContours: TypeAlias = dict[int, dict[str, Contour]]
@@ -41,7 +42,9 @@ def read_contours_csv(path: Path) -> dict[str, FrameContours]:
             _number_column(table, "y_px", pl.Float64, path),
         ]
     )
-    rows = table.select("line", "pullback_id", "structure").hstack(numbers).sort(*FRAME_KEY, "vertex", maintain_order=True)
+    rows = (
+        table.select("line", "pullback_id", "structure").hstack(numbers).sort(*FRAME_KEY, "vertex", maintain_order=True)
+    )
     _refuse_repeated_vertices(rows, path)
     return _contours_from_rows(rows, path)
 
@@ -99,16 +102,11 @@ def _read_table(path: Path) -> pl.DataFrame:
     except OSError as error:
         raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from error
     except pl.exceptions.PolarsError as error:
-        raise AnnotationError(
-            "is not a table of comma-separated values", hint=f"columns: {', '.join(COLUMNS)}", path=path
-        ) from error
+        raise AnnotationError("is not a table of comma-separated values", hint=TABLE_HINT, path=path) from error
     table = table.rename({name: name.strip().lower() for name in table.columns})
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
-        separator = "; save it with a comma between columns and a point in numbers" if ";" in table.columns[0] else ""
-        raise AnnotationError(
-            f"has no column {', '.join(missing)}", hint=f"columns: {', '.join(COLUMNS)}{separator}", path=path, where="line 1"
-        )
+        raise AnnotationError(f"has no column {', '.join(missing)}", hint=TABLE_HINT, path=path, where="line 1")
     text = table.select(pl.col(COLUMNS).fill_null("").str.strip_chars())
     return text.with_row_index("line", offset=2).filter(pl.any_horizontal(pl.col(COLUMNS) != ""))
 
@@ -145,7 +143,9 @@ def _contours_from_rows(rows: pl.DataFrame, path: Path) -> dict[str, FrameContou
     """Return the contours of rows sorted by pullback, frame, structure and vertex."""
     found: dict[str, FrameContours] = {}
     points = rows.select("x_px", "y_px").to_numpy()
-    groups = rows.with_row_index("row").group_by(*FRAME_KEY, maintain_order=True).agg(pl.first("row"), pl.len().alias("n"))
+    groups = (
+        rows.with_row_index("row").group_by(*FRAME_KEY, maintain_order=True).agg(pl.first("row"), pl.len().alias("n"))
+    )
     for pullback_id, frame_index, structure, first, n in groups.iter_rows():
         try:
             contour = Contour.from_points(points[first : first + n])

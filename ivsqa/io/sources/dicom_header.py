@@ -11,23 +11,39 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
     MPEGTransferSyntaxes,
-    UncompressedTransferSyntaxes,
 )
 
 from ivsqa.errors import SourceError
 from ivsqa.io.sources.source import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 
 PREAMBLE_BYTES = 128
-BROKEN = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError, struct.error)
+MIN_FRAME_BYTES = 8
+"""A compressed frame takes at least the head of its fragment; a count beyond that is nonsense, and would fill the memory."""
+
+BROKEN = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What pydicom and its decoders raise on files that are cut short, wrong or of an unknown kind."""
 
 READ_ERRORS = (*BROKEN, BytesLengthException, InvalidDicomError)
@@ -118,42 +134,59 @@ def check_image(header: Dataset, path: Path) -> None:
         SourceError: no image, a transfer syntax that nothing here decodes, or a size that makes no sense.
     """
     if not is_image(header):
-        kind = pydicom.uid.UID(text(header, "SOPClassUID")).name or "of no kind"
+        kind = _known_name(text(header, "SOPClassUID"))
         raise SourceError(
             f"this DICOM object is {kind}, not an ultrasound image", hint="import the ultrasound files", path=path
         )
     syntax = transfer_syntax(header)
     if syntax in JPEG_XL:
-        raise SourceError(f"its pixels are {JPEG_XL[syntax]} ({syntax}), which cannot be read", hint=SYNTAX_HINT, path=path)
+        raise SourceError(
+            f"its pixels are {JPEG_XL[syntax]} ({syntax}), which cannot be read", hint=SYNTAX_HINT, path=path
+        )
     if syntax in MPEGTransferSyntaxes:
         raise SourceError(f"its pixels are video ({syntax.name}), which cannot be read", hint=VIDEO_HINT, path=path)
     if not syntax.is_transfer_syntax:
-        raise SourceError(f"its transfer syntax {syntax} is not known", hint=SYNTAX_HINT, path=path)
+        raise SourceError(f"its transfer syntax is {_known_name(syntax)}", hint=SYNTAX_HINT, path=path)
     for keyword in ("Rows", "Columns"):
         if number(header, keyword) is None:
             raise SourceError(f"its header has no {keyword}", hint="export it again", path=path)
+    if n_frames_of(header) * MIN_FRAME_BYTES > path.stat().st_size:
+        raise SourceError(
+            f"it declares {n_frames_of(header)} frames, more than fit into the file",
+            hint="copy or export it again",
+            path=path,
+        )
 
 
-def transfer_syntax(header: Dataset) -> pydicom.uid.UID:
-    """Return the transfer syntax; a file without meta header is implicit little endian unless it was read otherwise."""
-    meta = header.get("file_meta") or getattr(header, "file_meta", None)
-    found = meta.get("TransferSyntaxUID") if meta is not None else None
-    if found is not None:
-        return pydicom.uid.UID(found)
-    implicit, little = header.original_encoding
-    if implicit or implicit is None:
+def transfer_syntax(header: Dataset) -> UID:
+    """Return the transfer syntax; of a file without meta header, the uncompressed one it turned out to be written in."""
+    named = header.file_meta.get("TransferSyntaxUID")
+    if named:
+        return UID(named, pydicom.config.IGNORE)
+    implicit, little_endian = header.original_encoding
+    if implicit:
         return ImplicitVRLittleEndian
-    return next(
-        uid for uid in UncompressedTransferSyntaxes if not uid.is_implicit_VR and uid.is_little_endian == little
-    )
+    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+
+def _known_name(uid: str) -> str:
+    """Return the name the standard gives a UID; the value itself may be anything in a broken file, a patient's name too."""
+    value = UID(uid, pydicom.config.IGNORE)
+    return value.name if value.name != value else "of an unknown kind"
+
+
+def tag_value(header: Dataset, tag: str | tuple[int, int]) -> Any:  # noqa: ANN401  # a tag holds anything
+    """Return what a tag holds, None where it is absent or broken; values are converted only now, and may fail to be."""
+    try:
+        with quiet_pydicom():
+            return header[tag].value if tag in header else None
+    except READ_ERRORS:
+        return None
 
 
 def text(header: Dataset, keyword: str) -> str:
     """Return a tag as text without blanks around it, "" where it is absent or broken."""
-    try:
-        value = header.get(keyword)
-    except READ_ERRORS:
-        return ""
+    value = tag_value(header, keyword)
     return "" if value is None else str(value).strip(" \0")
 
 
@@ -171,13 +204,10 @@ def signed_number(header: Dataset, keyword: str) -> float | None:
 
 def numbers(header: Dataset, keyword: str) -> list[float]:
     """Return all values of a tag as numbers, NaN where one is none; [] where the tag is absent, empty or broken."""
-    try:
-        value = header.get(keyword)
-    except READ_ERRORS:
-        return []
+    value = tag_value(header, keyword)
     if value is None or value == "":
         return []
-    return [_float(each) for each in (value if isinstance(value, pydicom.multival.MultiValue | list | tuple) else [value])]
+    return [_float(each) for each in (value if isinstance(value, MultiValue | list | tuple) else [value])]
 
 
 def _float(value: object) -> float:
@@ -191,7 +221,3 @@ def _float(value: object) -> float:
 def n_frames_of(header: Dataset) -> int:
     """Return the number of frames declared; a file that says nothing, or nonsense, has one."""
     return int(number(header, "NumberOfFrames") or 1)
-
-
-IS_LUMA_JPEG = JPEGBaseline8Bit
-IS_DEFLATED = DeflatedExplicitVRLittleEndian

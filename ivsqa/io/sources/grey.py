@@ -6,8 +6,6 @@ no grey: it is ignored. What has more than 8 bits is scaled by one factor for th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -41,11 +39,13 @@ def grey_from_image(image: Image.Image, *, white: int = 255) -> NDArray[np.uint8
     return np.asarray(image.convert("L"))
 
 
-def white_of_deep_pixels(images: Iterable[Image.Image]) -> int:
-    """Return the value that stands for white in 16-bit pictures: the top of the smallest usual depth that holds them all.
+def deep_white(highest: int) -> int:
+    """Return the value that stands for white in 16-bit frames: the top of the smallest usual depth that holds the highest.
 
     Consoles store 10 or 12 bits in 16 without saying so; dividing by 65535 would leave such frames black.
+
+    Example:
+        >>> deep_white(3100)
+        4095
     """
-    highest = max((int(np.asarray(image).max(initial=0)) for image in images), default=0)
-    depth = next((bits for bits in DEEP_DEPTHS if highest < 1 << bits), DEEP_DEPTHS[-1])
-    return (1 << depth) - 1
+    return (1 << next((bits for bits in DEEP_DEPTHS if highest < 1 << bits), DEEP_DEPTHS[-1])) - 1

@@ -20,6 +20,10 @@ from ivsqa.errors import AnnotationError
 from ivsqa.io.atomic import sha256_of_file
 from ivsqa.io.sources.contours_csv import FrameContours, read_contours_csv
 
+DICOM_EXTENSIONS = (".dcm", ".dicom", ".ima")
+IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+CONTOURS_NAME = "contours.csv"
+
 LFS_HEAD = b"version https://git-lfs"
 LFS_MESSAGE = "is a Git LFS pointer: a note where the picture should be"
 LFS_HINT = "fetch the file itself with 'git lfs pull'"
@@ -99,6 +103,22 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     return (*((1, int(part)) if part.isdecimal() else (0, part) for part in parts), (0, name))
 
 
+def bare_name(name: str) -> str:
+    """Return a file name without its extension; dots that are part of a name, as in "IM.0001", stay.
+
+    Example:
+        >>> bare_name("run.1.dcm"), bare_name("IM.0001")
+        ('run.1', 'IM.0001')
+    """
+    stem, dot, extension = name.rpartition(".")
+    return stem if stem and dot + extension.lower() in DICOM_EXTENSIONS + IMAGE_EXTENSIONS else name
+
+
+def contours_path(path: Path) -> Path:
+    """Return where the contours.csv of a pullback would be: in its folder, or `<file>.contours.csv` beside its file."""
+    return path / CONTOURS_NAME if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{CONTOURS_NAME}")
+
+
 def fingerprint_of_files(paths: Iterable[Path]) -> str:
     """Return the hex SHA-256 of one file, or over the digests of several in order."""
     digests = [sha256_of_file(path) for path in paths]
@@ -125,7 +145,7 @@ def structure_named(name: str, structures: StructureSet, *, path: Path, where: s
     guess = f" Did you mean {known[close[0]]}?" if close else ""
     raise AnnotationError(
         f"{name!r} is no structure of this study, which has {', '.join(structures.names)}.{guess}",
-        hint="rename it there, or add the structure to project.yaml",
+        hint="rename or remove it there, or add the structure to project.yaml",
         path=path,
         where=where,
     )
@@ -161,6 +181,9 @@ def contours_beside(path: Path, structures: StructureSet, *, name: str, n_frames
             f"frame_index {last} is beyond the last frame, {n_frames - 1}", hint="frames count from 0", path=path
         )
     return {
-        index: {structure_named(key, structures, path=path, where=f"frame {index}"): contour for key, contour in each.items()}
+        index: {
+            structure_named(key, structures, path=path, where=f"frame {index}"): contour
+            for key, contour in each.items()
+        }
         for index, each in rows.items()
     }

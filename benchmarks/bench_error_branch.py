@@ -1,0 +1,241 @@
+"""Does the error branch know more than entropy? Carotid lumen, subjects (series) it has never seen.
+
+For each seed the series are dealt into training, calibration and test; every variant trains on the same frames, and its error map
+is compared, on the test series, with the entropy of the same network's probabilities and with the disagreement of its fold
+segmenters. Frame quality is the expected Dice after calibration on the calibration series, by the same code for every signal.
+
+    python benchmarks/bench_error_branch.py --seeds 0 1 --steps 300
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ivsqa.domain.grid import working_grid
+from ivsqa.domain.metrics import auroc, average_precision_from_histograms, mean_absolute_error, pearson, spearman
+from ivsqa.domain.quality import CalibrationFrame, assess, fit_error_calibration, region_of_frame
+from ivsqa.model.augmentation import AugmentationConfig
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.data import SampleSet
+from ivsqa.model.inference import Predictor
+from ivsqa.model.network import nested_probabilities, new_segmenter, normalized
+from ivsqa.model.state import TrainedModel
+from ivsqa.model.training import train
+
+ROOT = Path(__file__).resolve().parent
+CAROTID = ROOT.parent.parent / "shared" / "data" / "carotid"
+NAME = "lumen"
+WORST_SHARE = 0.3
+AUGMENTATION = AugmentationConfig(rotation_deg=15.0, shift=0.1, scale=0.2, shadow=0.0)
+
+VARIANTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "cross-fit": ({}, {}),
+    "joint": ({}, {"cross_fit": False}),
+    "cross-fit, own 0 %": ({}, {"own_share": 0.0}),
+    "cross-fit, no attention": ({"pam": "none"}, {}),
+    "cross-fit, probabilities and features": ({"error_inputs": "both"}, {}),
+    "cross-fit, features": ({"error_inputs": "features"}, {}),
+}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames on the working grid with their lumen (n, s, s) and the number of their series (n,)."""
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.bool_]
+    series: NDArray[np.int64]
+
+    def __getitem__(self, chosen: NDArray[np.integer]) -> Frames:
+        return Frames(self.images[chosen], self.masks[chosen], self.series[chosen])
+
+
+def read_carotid(size_px: int) -> Frames:
+    """Return all frames and masks on the working grid."""
+    images, masks, series = [], [], []
+    for number, folder in enumerate(sorted(path for path in CAROTID.iterdir() if path.is_dir())):
+        for path in sorted((folder / "frames").glob("*.png")):
+            frame = np.asarray(Image.open(path).convert("L"))
+            mask = np.asarray(Image.open(folder / NAME / path.name).convert("L")) > 0
+            grid = working_grid(frame.shape, size_px=size_px)
+            images.append(grid.sample(frame))
+            masks.append(grid.sample(mask.astype(np.uint8) * 255) > 127)
+            series.append(number)
+    return Frames(np.stack(images), np.stack(masks), np.array(series))
+
+
+def deal(frames: Frames, seed: int, n_labels: int, n_test: int) -> tuple[Frames, Frames, Frames]:
+    """Return training, calibration and test frames: 8, 4 and 7 series, spread evenly over each part."""
+    order = np.random.default_rng(seed).permutation(np.unique(frames.series))
+    parts = []
+    for series, n in ((order[:8], n_labels), (order[8:12], n_test // 2), (order[12:], n_test)):
+        rows = np.flatnonzero(np.isin(frames.series, series))
+        parts.append(frames[rows[np.unique(np.linspace(0, len(rows) - 1, n).round().astype(int))]])
+    return parts[0], parts[1], parts[2]
+
+
+def samples(frames: Frames) -> SampleSet:
+    """Return what the network trains on; series alternate between the folds."""
+    numbers = list(np.unique(frames.series))
+    folds = np.array([numbers.index(series) % 2 for series in frames.series], dtype=np.int8)
+    return SampleSet(frames.images, frames.masks.astype(np.uint8), folds, np.ones(len(folds), dtype=np.float32))
+
+
+def signals(model: TrainedModel, frames: Frames) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.uint8]]]:
+    """Return the predicted masks and each signal of error, quantised, (n, s, s)."""
+    predictor = Predictor(model, model.config, device="cpu")
+    parts = [predictor(frames.images[first : first + 16]) for first in range(0, len(frames.images), 16)]
+    lumen = np.concatenate([part.probabilities for part in parts])[:, 0]
+    maps = {"error map": np.concatenate([part.error for part in parts])[:, 0], "entropy": _entropy(lumen)}
+    committee = [lumen, *_fold_probabilities(model, frames.images)]
+    if len(committee) > 1:
+        maps["disagreement"] = (np.clip(2.0 * np.std(committee, axis=0), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return lumen > 0.5, maps
+
+
+def _entropy(p: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return binary entropy in bits, quantised on a root scale, which spreads its low end and changes no order."""
+    q = np.clip(p.astype(np.float64), 1e-9, 1 - 1e-9)
+    bits = -(q * np.log2(q) + (1 - q) * np.log2(1 - q))
+    return (bits**0.25 * 255 + 0.5).astype(np.uint8)
+
+
+def _fold_probabilities(model: TrainedModel, images: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+    """Yield what each fold segmenter says of the frames."""
+    for fold in (0, 1):
+        prefix = f"folds.{fold}."
+        weights = {name.removeprefix(prefix): w for name, w in model.weights.items() if name.startswith(prefix)}
+        if not weights:
+            return
+        segmenter = new_segmenter(model.config)
+        segmenter.load_state_dict(weights)
+        with torch.inference_mode():
+            rings = torch.softmax(segmenter(normalized(torch.from_numpy(images))).output, dim=1)
+        yield nested_probabilities(rings)[:, 0].numpy()
+
+
+def judge(
+    signal: NDArray[np.uint8], predicted: NDArray[np.bool_], frames: Frames, fitted: list[CalibrationFrame]
+) -> dict[str, float]:
+    """Return how well a signal tells wrong pixels, and, calibrated, bad frames."""
+    wrong = predicted != frames.masks
+    histograms = [np.bincount(signal[where], minlength=256) for where in (wrong, ~wrong)]
+    calibration = fit_error_calibration(fitted, [NAME]).structures[NAME]
+    true = _dice(predicted, frames.masks)
+    said, raw = [], []
+    for row in range(len(true)):
+        region = region_of_frame([predicted[row]])
+        quality = assess(signal[row], predicted[row], calibration, region)
+        said.append(quality.dice)
+        raw.append(quality.expected_dice)
+    bad = true <= np.quantile(true, WORST_SHARE)
+    return {
+        "auprc": average_precision_from_histograms(*histograms),
+        "spearman": spearman(said, true),
+        "pearson": pearson(said, true),
+        "mae": mean_absolute_error(said, true),
+        "auroc_worst": auroc(-np.array(said), bad),
+        "spearman_expected": spearman(np.nan_to_num(raw), true),
+    }
+
+
+def _dice(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the Dice of each frame."""
+    both = np.count_nonzero(predicted & true, axis=(1, 2))
+    return 2.0 * both / (np.count_nonzero(predicted, axis=(1, 2)) + np.count_nonzero(true, axis=(1, 2)))
+
+
+def run(variant: str, seed: int, frames: Frames, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    """Train one variant and return a row for each signal."""
+    network_changes, training_changes = VARIANTS[variant]
+    network = NetworkConfig(n_structures=1, size_px=arguments.size, **network_changes)  # type: ignore[arg-type]
+    config = TrainingConfig(
+        **{
+            "max_steps": arguments.steps,
+            "batch_size": arguments.batch,
+            "learning_rate": arguments.rate,
+            "eval_every": arguments.steps,
+            "seed": seed,
+            "precision": arguments.precision,
+            "augmentation": AUGMENTATION,
+            **training_changes,
+        }  # type: ignore[arg-type]
+    )
+    training, calibration, test = deal(frames, seed, arguments.labels, arguments.test)
+    began, cpu = time.perf_counter(), time.process_time()
+    result = train(
+        network,
+        config,
+        samples(training),
+        None,
+        device="cpu",
+        save=lambda _: None,
+        should_stop=lambda: False,
+        on_step=lambda _: None,
+    )
+    spent = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
+    fit_masks, fit_maps = signals(result.model, calibration)
+    masks, maps = signals(result.model, test)
+    dice = _dice(masks, test.masks)
+    rows: list[dict[str, object]] = []
+    for name, signal in maps.items():
+        fitted = [
+            CalibrationFrame({NAME: e}, {NAME: p}, {NAME: m}, str(s))
+            for e, p, m, s in zip(fit_maps[name], fit_masks, calibration.masks, calibration.series, strict=True)
+        ]
+        figures = judge(signal, masks, test, fitted)
+        rows.append({"variant": variant, "seed": seed, "signal": name, "dice": float(dice.mean()), **figures, **spent})
+    return rows
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Return the rows for reading."""
+    columns = ("dice", "auprc", "spearman", "auroc_worst", "mae", "cpu_s")
+    lines = [f"{'variant':38} {'seed':>4} {'signal':13}" + "".join(f"{column:>12}" for column in columns)]
+    for row in rows:
+        lines.append(
+            f"{row['variant']:38} {row['seed']:>4} {row['signal']:13}" + "".join(f"{row[c]:>12.3f}" for c in columns)
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--labels", type=int, default=60)
+    parser.add_argument("--test", type=int, default=120)
+    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "error_branch.json")
+    arguments = parser.parse_args()
+    if not CAROTID.is_dir():
+        raise SystemExit(f"no carotid frames at {CAROTID}")
+    torch.set_num_threads(1)
+    frames = read_carotid(arguments.size)
+    rows: list[dict[str, object]] = []
+    for seed in arguments.seeds:
+        for variant in arguments.variants:
+            rows += run(variant, seed, frames, arguments)
+            print(table(rows[-3:] if rows[-1]["signal"] == "disagreement" else rows[-2:]), flush=True)
+    settings = {key: value for key, value in vars(arguments).items() if key not in ("output", "seeds", "variants")}
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Commands about models: train, finetune, evaluate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, SeedOption, SplitName, opened
+from ivsqa.cli.output import count, number, percent, say, say_json, say_table
+from ivsqa.errors import EXIT_INTERRUPTED
+
+if TYPE_CHECKING:
+    from ivsqa.workflow.train import TrainingOutcome
+
+StepsOption = Annotated[
+    int | None, typer.Option(min=1, help="Train at most this long.", show_default="from project.yaml")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("train")(train)
+    app.command("finetune")(finetune)
+    app.command("evaluate")(evaluate)
+
+
+def train(
+    project: ProjectOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Train a model from scratch. Stopped at any moment, the same command goes on."""
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.train import train_model
+
+    with command_context() as context:
+        outcome = train_model(opened(project), seed=seed, max_steps=steps, device=device, context=context)
+    _report(outcome, as_json=as_json)
+
+
+def finetune(
+    project: ProjectOption = None,
+    model: ModelOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Go on from the current model with all annotated frames, new ones weighted up. Kept only if not worse."""
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.train import finetune_model
+
+    with command_context() as context:
+        outcome = finetune_model(
+            opened(project), parent_id=model, seed=seed, max_steps=steps, device=device, context=context
+        )
+    _report(outcome, as_json=as_json)
+
+
+def _report(outcome: TrainingOutcome, *, as_json: bool) -> None:
+    """Print what a training did."""
+    model = outcome.model
+    if as_json:
+        say_json(
+            {
+                "model_id": model.model_id,
+                "state": model.state,
+                "parent": model.parent,
+                "reused": outcome.reused,
+                "resumed_at": outcome.resumed_at,
+                "steps": model.steps,
+                "best_step": model.best_step,
+                "n_training_frames": model.n_training_frames,
+                "n_new_frames": outcome.n_new_frames,
+                "validation_dice": model.validation_dice,
+                "accepted": model.accepted,
+                "verdict": model.verdict,
+            }
+        )
+    elif outcome.reused:
+        say(f"{model.model_id} was trained from the same frames, settings and seed; there is nothing to do")
+    elif not outcome.finished:
+        say(f"{model.model_id} is not trained to its end; the same command goes on")
+    else:
+        new = f", {outcome.n_new_frames} of them new" if model.parent else ""
+        say(f"{model.model_id}: {count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}{new}")
+        say(f"best at step {model.best_step} of {model.steps}, validation Dice {number(model.validation_dice)}")
+        say(model.verdict)
+        say("next: ivsqa score --top 50")
+    if not outcome.finished:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def evaluate(
+    project: ProjectOption = None,
+    split: Annotated[SplitName, typer.Option(help="Which subjects.")] = SplitName.test,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model on annotated frames of sealed subjects: contours, and how well it knows its errors."""
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.evaluate import evaluate_model
+
+    with command_context() as context:
+        result = evaluate_model(opened(project), model_id=model, split=split.value, device=device, context=context)
+    plain = result.to_dict()
+    if as_json:
+        say_json(plain)
+        return
+    say(
+        f"{result.model_id} on {count(result.n_frames, f'{split.value} frame')} of {count(result.n_subjects, 'subject')}"
+    )
+    say_table(
+        ("structure", ">Dice", ">Jaccard", ">HD95 mm", ">ASSD mm", ">HD95 px", ">PAD", ">missing"),
+        [
+            (
+                name,
+                number(row["dice"]),
+                number(row["jaccard"]),
+                number(row["hd95_mm"]),
+                number(row["assd_mm"]),
+                number(row["hd95_px"], 2),
+                percent(row["pad"]),
+                str(row["n_missing"]),
+            )
+            for name, row in plain["segmentation"].items()
+        ],
+    )
+    if plain["plaque_burden_mae"] is not None:
+        say(f"plaque burden: mean error {percent(plain['plaque_burden_mae'])} of the vessel's area")
+    sqa = plain["sqa"]
+    say(
+        f"predicted quality: Pearson {number(sqa['pearson'])}, Spearman {number(sqa['spearman'])} "
+        f"(entropy {number(sqa['entropy_spearman'])}), mean error {number(sqa['mae'])}, AUROC of Dice < 0.9 {number(sqa['auroc'])}"
+    )
+    say(
+        f"error map: area under precision-recall {number(sqa['error_map_auprc'])} (entropy {number(sqa['entropy_auprc'])})"
+    )

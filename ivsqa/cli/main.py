@@ -1,0 +1,65 @@
+"""The command line: `ivsqa COMMAND`. Commands import what they need when they run, so that help is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import ivsqa
+from ivsqa.cli import learning, project, rounds, trial
+from ivsqa.cli.output import say, tell, tell_error
+from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, IvsqaError
+
+
+class ErrorBoundary(TyperGroup):
+    """The one place where errors become messages and exit codes: the same for the shell and for tests."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  typer's own types are private
+        """Run the command; a user's error is one line and 3, an interruption 130, a bug a traceback and 1."""
+        try:
+            return super().invoke(ctx)
+        except IvsqaError as error:
+            tell_error(error)
+            raise typer.Exit(EXIT_USER_ERROR) from None
+        except KeyboardInterrupt:
+            tell("interrupted; the same command goes on where this one stopped")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=ErrorBoundary,
+    name="ivsqa",
+    help="Annotate intravascular ultrasound with far less work: a network that predicts its own errors chooses the frames.",
+    epilog="Start with: ivsqa demo   ·   or: ivsqa init STUDY, then ivsqa status tells what to do next.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # tracebacks with locals would show patient data
+    rich_markup_mode=None,  # plain help: half the start-up time, and it reads well in a pipe
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001  the shape typer calls
+    if value:
+        say(f"ivsqa {ivsqa.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Annotate intravascular ultrasound with far less work: a network that predicts its own errors chooses the frames."""
+
+
+for register in (project.register, learning.register, rounds.register, trial.register):
+    register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

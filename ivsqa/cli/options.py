@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ivsqa.io.project import Project
+
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", help="The project folder.", show_default="this folder or one above")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="The model, such as m001.", show_default="the current one")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of all randomness.", show_default="from project.yaml")]
+RoundOption = Annotated[str | None, typer.Option("--round", help="The round, such as r001.", show_default="the newest")]
+PullbackOption = Annotated[list[str] | None, typer.Option("--pullback", help="Only this pullback; may be repeated.")]
+
+
+class SplitName(str, Enum):
+    """Splits on the command line."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+class StrategyName(str, Enum):
+    """Strategies on the command line."""
+
+    sqa = "sqa"
+    random = "random"
+    stratified = "stratified"
+
+
+def opened(project: Path | None) -> Project:
+    """Return the project that the option names, or the one around the current folder."""
+    from ivsqa.io.project import open_project
+
+    return open_project(project or Path.cwd())

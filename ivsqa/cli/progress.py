@@ -1,0 +1,74 @@
+"""Progress on stderr: a bar with rate and time left on a terminal, now and then a plain line where there is none."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ivsqa.cli.output import tell
+from ivsqa.workflow.context import Advance, Context
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def shown_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show how far a step has come; the shape is `ivsqa.workflow.context.Progress`."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
+
+            def advance(n: int = 1, note: str = "") -> None:
+                if note:
+                    bar.set_postfix_str(note, refresh=False)
+                bar.update(n)
+
+            yield advance
+    else:
+        yield _lines(label, total, unit)
+
+
+def _lines(label: str, total: int, unit: str) -> Advance:
+    """Return an `Advance` that prints a line every ten seconds."""
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(n: int = 1, note: str = "") -> None:
+        nonlocal done, last
+        done += n
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / (now - started)
+            tell(
+                f"{label}: {done} of {total} {unit}s, {rate:.1f}/s, {(total - done) / rate:.0f} s left  {note}".rstrip()
+            )
+
+    return advance
+
+
+@contextmanager
+def command_context() -> Iterator[Context]:
+    """Yield the context of a command: SIGTERM and the first Ctrl-C ask for an orderly end, the second Ctrl-C insists."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked = True
+        tell("\nstopping after this step; the same command goes on from here")
+
+    previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous[number] = signal.signal(number, ask)
+    try:
+        yield Context(progress=shown_progress, should_stop=lambda: asked)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,81 @@
+"""Doubtful arcs: the stretches of a border that a person should look at first.
+
+An arc is an interval of angle around the centroid of its contour: 0° points along +x (3 o'clock) and angles grow clockwise
+on the screen, as hours do. An arc may pass through 0°; then its stop is the smaller number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ivsqa.domain.contour import Contour, Points
+
+DEG_PER_HOUR = 30.0
+
+
+@dataclass(frozen=True)
+class DoubtfulArc:
+    """Part of one structure's border where the predicted error is high.
+
+    Attributes:
+        structure: Name of the structure.
+        start_deg: Where the arc begins, in [0, 360).
+        stop_deg: Where it ends, going clockwise; equal to `start_deg`, or 360 more, means the whole circle.
+
+    Example:
+        >>> DoubtfulArc("eem", 350.0, 20.0).span_deg
+        30.0
+        >>> str(DoubtfulArc("eem", 30.0, 90.0))
+        "eem 4 to 6 o'clock"
+    """
+
+    structure: str
+    start_deg: float
+    stop_deg: float
+
+    @property
+    def span_deg(self) -> float:
+        """Angle covered, in (0, 360]."""
+        return (self.stop_deg - self.start_deg) % 360.0 or 360.0
+
+    def __str__(self) -> str:
+        """The arc as an annotator says it: by the hours of a clock face laid on the vessel."""
+        if self.span_deg == 360.0:
+            return f"{self.structure} all around"
+        first, last = _hour(self.start_deg), _hour(self.stop_deg)
+        return f"{self.structure} {first} o'clock" if first == last else f"{self.structure} {first} to {last} o'clock"
+
+
+def _hour(angle_deg: float) -> int:
+    """Return the nearest hour, 1 to 12."""
+    return round(3.0 + angle_deg / DEG_PER_HOUR - 1.0) % 12 + 1
+
+
+def line_beside(contour: Contour, arc: DoubtfulArc, *, offset_px: float = 0.0, step_deg: float = 2.0) -> Points:
+    """Return an open line that follows a border over an arc.
+
+    Args:
+        contour: The border the arc belongs to.
+        arc: Which part of it.
+        offset_px: How far outside the border the line runs, along the ray from the centroid; 0 is on it.
+        step_deg: Angle between the points of the line.
+
+    Returns:
+        (m, 2) float64, m ≥ 2, (x, y), integer = pixel centre, clockwise. Where a ray meets the border more than once, the
+        outermost crossing counts.
+    """
+    centre = contour.centroid_px
+    dense = contour.resampled(1440).points_px - centre
+    angles = np.degrees(np.arctan2(dense[:, 1], dense[:, 0])) % 360.0
+    radii = np.hypot(dense[:, 0], dense[:, 1])
+    n_bins = 360
+    outermost = np.zeros(n_bins)
+    np.maximum.at(outermost, angles.astype(np.intp) % n_bins, radii)
+    seen = np.flatnonzero(outermost)
+    wanted = arc.start_deg + np.linspace(0.0, arc.span_deg, max(2, int(np.ceil(arc.span_deg / step_deg)) + 1))
+    reach = np.interp(wanted % 360.0, seen + 0.5, outermost[seen], period=360.0) + offset_px
+    return np.asarray(
+        centre + reach[:, None] * np.column_stack([np.cos(np.radians(wanted)), np.sin(np.radians(wanted))])
+    )

@@ -1,0 +1,115 @@
+"""Monotone curves that turn a raw score into what it has meant so far, and a margin that says how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, nan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
+
+
+@dataclass(frozen=True)
+class MonotoneCurve:
+    """A piecewise linear curve that never falls, constant beyond its ends.
+
+    Attributes:
+        x: Knots, strictly increasing, at least one.
+        y: Value at each knot, never falling.
+
+    Example:
+        >>> MonotoneCurve((0.0, 1.0), (0.5, 0.7))([-1.0, 0.5, 2.0]).tolist()
+        [0.5, 0.6, 0.7]
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.x or len(self.x) != len(self.y):
+            raise ValueError(f"a curve needs as many x as y, at least one; got {len(self.x)} and {len(self.y)}")
+        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
+            raise ValueError("a curve has a knot that is not a finite number")
+        if np.any(np.diff(self.x) <= 0.0) or np.any(np.diff(self.y) < 0.0):
+            raise ValueError("a curve needs increasing x and never falling y")
+
+    @classmethod
+    def identity(cls) -> MonotoneCurve:
+        """Return the curve that leaves fractions as they are."""
+        return cls((0.0, 1.0), (0.0, 1.0))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Sequence[float]]) -> MonotoneCurve:
+        """Return the curve of which `to_dict` made plain lists."""
+        return cls(tuple(map(float, stored["x"])), tuple(map(float, stored["y"])))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return the knots as plain lists, for JSON or YAML."""
+        return {"x": list(self.x), "y": list(self.y)}
+
+    def __call__(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return the curve at `values`, of their shape; NaN stays NaN."""
+        return np.asarray(np.interp(np.asarray(values, dtype=np.float64), self.x, self.y), dtype=np.float64)
+
+
+def fit_isotonic(
+    x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None, *, centred: bool = False
+) -> MonotoneCurve:
+    """Return the never-falling curve with the least weighted squared distance to the points.
+
+    Equal x are averaged first. Of each run of equal fitted values only both ends stay as knots. With `centred` only the
+    weighted mean x of the run stays: the curve then rises strictly between knots, so that it keeps the order of what it
+    is given; right where few points are spread widely, wrong where nearly all weight sits at one end of a run.
+
+    Args:
+        x: (n,) score; points with NaN in any argument, or with no weight, are dropped.
+        y: (n,) what it turned out to be.
+        weights: (n,) at least 0; all equal if None.
+        centred: Keep the centre of each run instead of its ends.
+
+    Raises:
+        ValueError: no point is left.
+
+    Source:
+        Pool-adjacent-violators, by scipy; centred: Oron and Flournoy, Stat Biopharm Res 2017;9:258.
+    """
+    scores, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    mass = np.ones_like(scores) if weights is None else np.asarray(weights, dtype=np.float64)
+    used = np.isfinite(scores) & np.isfinite(values) & (mass > 0.0)
+    if not used.any():
+        raise ValueError("a curve cannot be fitted to no points")
+    levels, level_of = np.unique(scores[used], return_inverse=True)
+    level_mass = np.bincount(level_of, weights=mass[used])
+    level_mean = np.bincount(level_of, weights=mass[used] * values[used]) / level_mass
+    fit = isotonic_regression(level_mean, weights=level_mass)
+    starts, stops = fit.blocks[:-1], fit.blocks[1:]
+    if centred:
+        centres = np.add.reduceat(level_mass * levels, starts) / np.add.reduceat(level_mass, starts)
+        return MonotoneCurve(tuple(centres.tolist()), tuple(fit.x[starts].tolist()))
+    knots = np.unique(np.concatenate([starts, stops - 1]))
+    return MonotoneCurve(tuple(levels[knots].tolist()), tuple(fit.x[knots].tolist()))
+
+
+def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: float = 0.1) -> float:
+    """Return the margin m, at least 0, with true ≥ predicted - m for a new frame in at least 1 - miscoverage of cases.
+
+    This holds whatever the network does, as long as the new frame is drawn like those given and the prediction was not fitted
+    to them. Frames of one pullback resemble each other, so it speaks of frames from such subjects taken together, not of each.
+
+    Args:
+        predicted: (n,) predicted quality of frames; pairs with NaN are dropped.
+        true: (n,) their true quality.
+        miscoverage: How often the bound may fail, in (0, 1).
+
+    Returns:
+        The margin; NaN where fewer than 1 / miscoverage - 1 frames are given: no finite margin can then keep the promise.
+
+    Source:
+        Split conformal prediction, one-sided: Lei et al., J Am Stat Assoc 2018;113:1094.
+    """
+    excess = np.asarray(predicted, dtype=np.float64) - np.asarray(true, dtype=np.float64)
+    excess = np.sort(excess[~np.isnan(excess)])
+    rank = ceil((len(excess) + 1) * (1.0 - miscoverage) - 1e-9)
+    return max(0.0, float(excess[rank - 1])) if rank <= len(excess) else nan

@@ -1,0 +1,225 @@
+"""The geometry of a phantom vessel: where lumen, EEM and catheter are in every frame.
+
+Lengths are mm. The vessel has its own coordinates, centred on its axis; borders are radii at `N_VERTICES` even angles there, so
+the lumen lies inside the EEM by construction. The image is centred on the catheter, turned, and (rotational probes) stretched
+along the angle. Everything is a closed-form function of place and time: frame k does not depend on how many frames follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Points
+
+N_VERTICES = 128
+"""Vertices of a true contour; a chord of 1/128 of a 2.5 mm circle lies 0.8 µm off the arc."""
+
+VESSEL_ANGLES = np.linspace(0.0, 2.0 * np.pi, N_VERTICES, endpoint=False)
+
+EEM_AREA_MM2 = (9.0, 20.0)
+LUMEN_AREA_MM2 = (3.0, 12.0)
+PLAQUE_BURDEN = (0.30, 0.72)
+"""Ranges that geometry keeps to. Source: expert contours of coronary IVUS."""
+
+AREA_MARGIN = 0.10
+"""Kept free at both ends of the ranges for pulsation and angular stretch, which come on top."""
+
+CLEARANCE = 1.03
+"""The catheter's centre stays this many of its radii away from the lumen border."""
+
+STRETCH_RAD = np.deg2rad((5.5, 2.5, 1.2))
+"""Greatest amplitude of angular stretch of orders 1 to 3; together below 10° and too gentle for angles to change order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wander:
+    """A smooth random function of one variable: a sum of sines with zero mean and unit variance.
+
+    Attributes:
+        wavenumber: (n_terms, ...) in radians per unit of the variable.
+        phase: (n_terms, ...) in radians.
+    """
+
+    wavenumber: NDArray[np.float64]
+    phase: NDArray[np.float64]
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, *shape: int, wavelength: tuple[float, float], n_terms: int = 3) -> Wander:
+        """Return functions with values of `shape`, of wavelengths within a range in units of the variable."""
+        low, high = np.log(wavelength)
+        lengths = np.exp(rng.uniform(low, high, size=(n_terms, *shape)))
+        return cls(2.0 * np.pi / lengths, rng.uniform(0.0, 2.0 * np.pi, size=(n_terms, *shape)))
+
+    def at(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values at n places, (n, *shape)."""
+        along = place.reshape(1, -1, *(1,) * (self.phase.ndim - 1))
+        waves = np.sin(self.wavenumber[:, None] * along + self.phase[:, None])
+        return np.asarray(waves.sum(axis=0) * np.sqrt(2.0 / len(self.phase)))
+
+
+@dataclass(frozen=True, eq=False)
+class VesselPath:
+    """Borders and catheter in every frame.
+
+    Attributes:
+        place_mm: (n,) distance along the vessel.
+        lumen_mm: (n, N_VERTICES) radius of the lumen border at `VESSEL_ANGLES`, vessel coordinates.
+        eem_mm: (n, N_VERTICES) radius of the EEM.
+        catheter_mm: (n, 2) (x, y) of the catheter in vessel coordinates.
+        rotation_rad: (n,) turn of the vessel in the image.
+        stretch_rad: (n, 3, 2) sine and cosine amplitudes of orders 1 to 3 of the angular stretch; zero for solid-state probes.
+    """
+
+    place_mm: NDArray[np.float64]
+    lumen_mm: NDArray[np.float64]
+    eem_mm: NDArray[np.float64]
+    catheter_mm: Points
+    rotation_rad: NDArray[np.float64]
+    stretch_rad: NDArray[np.float64]
+
+    def beam_angles(self, frame_index: int, image_angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where the beam really points, vessel coordinates, for angles in the image (rad)."""
+        return np.asarray(self._stretched(frame_index, image_angles) - self.rotation_rad[frame_index])
+
+    def border_mm(self, frame_index: int, radii_mm: NDArray[np.float64]) -> Points:
+        """Return a border as the image shows it.
+
+        Args:
+            frame_index: 0-based.
+            radii_mm: (N_VERTICES,) at `VESSEL_ANGLES`.
+
+        Returns:
+            (N_VERTICES, 2), (x, y) in mm from the catheter, y down.
+        """
+        x, y = (polar_points(radii_mm) - self.catheter_mm[frame_index]).T
+        seen_from_catheter = np.arctan2(y, x) + self.rotation_rad[frame_index]
+        angles = seen_from_catheter
+        for _ in range(25):  # the stretch changes by less than 0.3 rad per rad, so this converges to 1e-13
+            angles = seen_from_catheter - (self._stretched(frame_index, angles) - angles)
+        return np.asarray(np.hypot(x, y)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)]))
+
+    def _stretched(self, frame_index: int, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        orders = np.arange(1, 4)[:, None] * angles
+        sines, cosines = self.stretch_rad[frame_index].T
+        return np.asarray(angles + sines @ np.sin(orders) + cosines @ np.cos(orders))
+
+
+def vessel_path(
+    rng: np.random.Generator,
+    *,
+    n_frames: int,
+    frame_rate_hz: float,
+    pullback_speed_mm_s: float,
+    catheter_radius_mm: float,
+    rotational: bool,
+) -> VesselPath:
+    """Return the path of a catheter through a random vessel.
+
+    Args:
+        rng: Drawn from the same number of times whatever `n_frames` is.
+        n_frames: Frames of the pullback.
+        frame_rate_hz: Frames a second.
+        pullback_speed_mm_s: Speed of the catheter.
+        catheter_radius_mm: Radius that must fit into the lumen.
+        rotational: Whether angles are stretched.
+    """
+    time_s = np.arange(n_frames) / frame_rate_hz
+    place_mm = time_s * pullback_speed_mm_s
+    beat = _heartbeat(rng, time_s)
+    eem = _eem_radii(rng, place_mm, beat)
+    lumen = _lumen_radii(rng, place_mm, eem)
+    catheter = _catheter_places(rng, place_mm, beat, lumen, catheter_radius_mm)
+    turn = 0.4 * Wander.draw(rng, wavelength=(8.0, 30.0)).at(place_mm) + np.deg2rad(3.0 * rng.uniform() ** 2) * beat
+    wobble = Wander.draw(rng, 3, 2, wavelength=(0.6, 4.0)).at(time_s)
+    amplitude = rng.uniform(0.2, 1.0) * STRETCH_RAD[None, :, None] / np.sqrt(2.0) if rotational else 0.0
+    return VesselPath(place_mm, lumen, eem, catheter, turn + rng.uniform(0.0, 2.0 * np.pi), amplitude * np.tanh(wobble))
+
+
+def polar_points(radii_mm: NDArray[np.float64]) -> Points:
+    """Return (..., N_VERTICES, 2) points of radii at `VESSEL_ANGLES`."""
+    return np.asarray(radii_mm[..., None] * np.column_stack([np.cos(VESSEL_ANGLES), np.sin(VESSEL_ANGLES)]))
+
+
+def polar_area_mm2(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area inside smooth radii at `VESSEL_ANGLES` (last axis): half the integral of r²."""
+    return np.asarray(np.pi * (radii_mm**2).mean(axis=-1))
+
+
+def _heartbeat(rng: np.random.Generator, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the pulse at each time, within [-1, 1]: 1 to 1.5 Hz with a second harmonic."""
+    phase = 2.0 * np.pi * (rng.uniform(1.0, 1.5) * time_s + rng.uniform())
+    return np.asarray(0.85 * np.sin(phase) + 0.15 * np.sin(2.0 * phase + 1.0))
+
+
+def _waves(
+    rng: np.random.Generator,
+    place_mm: NDArray[np.float64],
+    amplitudes: dict[int, float],
+    wavelength: tuple[float, float],
+) -> NDArray[np.float64]:
+    """Return a Fourier series along the angle whose coefficients wander along the vessel, (n, N_VERTICES)."""
+    orders = np.array(list(amplitudes))
+    size = np.array(list(amplitudes.values()))[:, None]
+    coefficients = size * np.tanh(Wander.draw(rng, len(orders), 2, wavelength=wavelength).at(place_mm))
+    angles = orders[:, None] * VESSEL_ANGLES
+    return np.asarray(coefficients[..., 0] @ np.cos(angles) + coefficients[..., 1] @ np.sin(angles))
+
+
+def _eem_radii(
+    rng: np.random.Generator, place_mm: NDArray[np.float64], beat: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    low, high = EEM_AREA_MM2[0] * (1.0 + AREA_MARGIN), EEM_AREA_MM2[1] * (1.0 - AREA_MARGIN)
+    level = 0.5 + 0.5 * np.tanh(
+        0.9 * rng.standard_normal() + 0.5 * Wander.draw(rng, wavelength=(5.0, 25.0)).at(place_mm)
+    )
+    area = (low + (high - low) * level) * (1.0 + rng.uniform(0.025, 0.05) * beat)
+    shape = np.exp(_waves(rng, place_mm, {2: 0.07, 3: 0.025, 4: 0.012}, (3.0, 12.0)))
+    return np.asarray(shape * np.sqrt(area / polar_area_mm2(shape))[:, None])
+
+
+def _lumen_radii(
+    rng: np.random.Generator, place_mm: NDArray[np.float64], eem_mm: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return lumen radii: the EEM's times exp(-depth · profile), so always inside, and eccentric as a rule."""
+    eem_area = polar_area_mm2(eem_mm)
+    slack = AREA_MARGIN / 2.0
+    low = np.maximum(PLAQUE_BURDEN[0], 1.0 - LUMEN_AREA_MM2[1] * (1.0 - slack) / eem_area) + 0.01
+    high = np.minimum(PLAQUE_BURDEN[1], 1.0 - LUMEN_AREA_MM2[0] * (1.0 + slack) / eem_area) - 0.01
+    level = 0.5 + 0.5 * np.tanh(
+        0.7 * rng.standard_normal() + 0.8 * Wander.draw(rng, wavelength=(2.5, 12.0)).at(place_mm)
+    )
+    target = (1.0 - low - (high - low) * level) * eem_area
+    heading = rng.uniform(0.0, 2.0 * np.pi) + 0.8 * Wander.draw(rng, wavelength=(4.0, 15.0)).at(place_mm)
+    eccentricity = 0.55 + 0.3 * np.tanh(
+        rng.standard_normal() + 0.5 * Wander.draw(rng, wavelength=(4.0, 15.0)).at(place_mm)
+    )
+    lopsided = eccentricity[:, None] * np.cos(VESSEL_ANGLES - heading[:, None])
+    profile = np.exp(lopsided + _waves(rng, place_mm, {2: 0.14, 3: 0.06, 4: 0.03, 5: 0.012}, (2.0, 8.0)))
+    depth = np.zeros(len(place_mm))
+    for _ in range(12):  # Newton from the left on a convex falling function: no step overshoots
+        ring = eem_mm**2 * np.exp(-2.0 * depth[:, None] * profile)
+        depth += (np.pi * ring.mean(axis=1) - target) / (2.0 * np.pi * (ring * profile).mean(axis=1))
+    return np.asarray(eem_mm * np.exp(-depth[:, None] * profile))
+
+
+def _catheter_places(
+    rng: np.random.Generator,
+    place_mm: NDArray[np.float64],
+    beat: NDArray[np.float64],
+    lumen_mm: NDArray[np.float64],
+    radius_mm: float,
+) -> Points:
+    """Return catheter centres: off the lumen's centroid, swinging with the heart, never through its border."""
+    outline = polar_points(lumen_mm)  # (n, v, 2)
+    centroid = (outline * (lumen_mm**2)[..., None]).sum(axis=1) / (lumen_mm**2).sum(axis=1)[:, None] * (2.0 / 3.0)
+    gap = np.linalg.norm(outline - centroid[:, None], axis=-1).min(axis=1)
+    room = np.maximum(gap - CLEARANCE * radius_mm, 0.0)
+    swing = rng.standard_normal(2)
+    swing *= 0.25 * rng.uniform() ** 1.5 / np.linalg.norm(swing)  # often small, up to half a millimetre in all
+    drift = rng.uniform(0.3, 1.8) * Wander.draw(rng, 2, wavelength=(6.0, 20.0)).at(place_mm)
+    pull = drift + beat[:, None] * swing / np.maximum(room, 0.1)[:, None]
+    offset = pull / np.sqrt(1.0 + (pull**2).sum(axis=1, keepdims=True))
+    return np.asarray(centroid + room[:, None] * offset)

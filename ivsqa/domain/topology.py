@@ -1,0 +1,188 @@
+"""What can be wrong with the shape of contours, and the least change that mends it.
+
+A contour complies when its line nowhere crosses itself, lies in the frame, encloses a credible area, and lies inside the
+structure that encloses it to within half a pixel (editors that store integers move borders by as much). `check_contours` says
+what does not comply; `mended` and `nested` change what does not, and hand back the very same object where nothing is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import shapely
+
+from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.structures import StructureSet
+
+NESTING_TOLERANCE_PX = 0.5
+"""An inner contour may lie this far outside the outer one before it counts."""
+
+MIN_AREA_PX2 = 9.0
+"""Less than this is a stray click, whatever the spacing."""
+
+FindingCode: TypeAlias = Literal[
+    "unknown-structure", "missing-structure", "self-crossing", "outside-frame", "too-small", "crosses-outer"
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong with the contours of a frame.
+
+    Attributes:
+        code: What kind, for programs.
+        message: What is wrong, for people; no place, the caller knows the frame.
+        structure: The structure it is about.
+    """
+
+    code: FindingCode
+    message: str
+    structure: str
+
+
+def enclosed_area(contour: Contour) -> shapely.Polygon | shapely.MultiPolygon:
+    """Return everything the line encloses as a valid shapely area; loops that overlap are filled, not cancelled.
+
+    A simple contour gives its polygon, with the same vertices.
+    """
+    if contour.is_simple:
+        return contour.polygon
+    line = shapely.unary_union(shapely.LinearRing(contour.points_px))  # puts a vertex at each crossing
+    faces = shapely.get_parts(shapely.polygonize([line]))
+    area = shapely.unary_union([shapely.Polygon(face.exterior) for face in faces])
+    return area if isinstance(area, shapely.Polygon | shapely.MultiPolygon) else shapely.MultiPolygon()
+
+
+def mended(contour: Contour) -> Contour:
+    """Return the outline of the largest piece that the line encloses; the same object where it is simple.
+
+    Raises:
+        ValueError: the line encloses no area.
+
+    Example:
+        >>> bow_tie = Contour.from_points([[0, 0], [6, 6], [6, 0], [0, 2]])
+        >>> mended(bow_tie).is_simple, round(mended(bow_tie).area_px2, 3)
+        (True, 13.5)
+    """
+    if contour.is_simple:
+        return contour
+    outline = _largest_outline(enclosed_area(contour))
+    if outline is None:
+        raise ValueError("the contour encloses no area")
+    return outline
+
+
+def nested(contours: Contours, structures: StructureSet) -> dict[str, Contour]:
+    """Return simple contours of which each inner one lies inside the next outer one that is there.
+
+    Worked from the outside in: the outer contour is believed and the inner one cut at it. Left out are names that are no
+    structure, a line that encloses nothing, and an inner contour that lies wholly outside. What complies (see the module's
+    tolerance) comes back as the very same object.
+
+    Returns:
+        Contours by structure name, innermost first.
+    """
+    kept: dict[str, Contour] = {}
+    outer: Contour | None = None
+    for name in reversed(structures.names):
+        contour = contours.get(name)
+        area = shapely.Polygon() if contour is None else enclosed_area(contour)
+        if contour is None or area.is_empty:
+            continue
+        contour = mended(contour)
+        if outer is not None and not _lies_inside(contour, outer):
+            cut = _largest_outline(shapely.intersection(contour.polygon, outer.polygon))
+            if cut is None:
+                continue
+            contour = cut
+        kept[name] = outer = contour
+    return dict(reversed(kept.items()))
+
+
+def check_contours(
+    contours: Contours,
+    structures: StructureSet,
+    frame_shape: tuple[int, int],
+    *,
+    spacing_mm: tuple[float, float] | None = None,
+) -> list[Finding]:
+    """Return what is wrong with the contours of one frame, unknown names first, then from the innermost structure out.
+
+    Args:
+        contours: By structure name.
+        structures: The structures of the study; one without a contour is a finding.
+        frame_shape: (height, width) in px.
+        spacing_mm: (x, y) mm per px; without it only areas below `MIN_AREA_PX2` count as too small.
+    """
+    findings = [
+        Finding("unknown-structure", f"{name!r} is not one of {', '.join(structures.names)}", name)
+        for name in sorted(set(contours) - set(structures.names))
+    ]
+    for structure in structures.structures:
+        contour = contours.get(structure.name)
+        if contour is None:
+            findings.append(Finding("missing-structure", f"no contour for {structure.name}", structure.name))
+            continue
+        findings += _check_shape(contour, structure.name, frame_shape)
+        findings += _check_size(contour, structure.name, structure.min_area_mm2, spacing_mm)
+        findings += _check_nesting(contours, structures, structure.name)
+    return findings
+
+
+def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> list[Finding]:
+    """Return findings about the line alone: crossings, and vertices off the frame by more than the tolerance."""
+    findings = []
+    if not contour.is_simple:
+        findings.append(Finding("self-crossing", f"the {name} contour crosses or touches itself", name))
+    height, width = frame_shape
+    edge = 0.5 + NESTING_TOLERANCE_PX  # the frame ends half a pixel beyond its outermost pixel centres
+    low, high = contour.points_px.min(axis=0), contour.points_px.max(axis=0)
+    beyond = max(-low.min(), high[0] - (width - 1), high[1] - (height - 1))
+    if beyond > edge:
+        findings.append(Finding("outside-frame", f"the {name} contour leaves the frame by {beyond - 0.5:.1f} px", name))
+    return findings
+
+
+def _check_size(
+    contour: Contour, name: str, min_area_mm2: float, spacing_mm: tuple[float, float] | None
+) -> list[Finding]:
+    """Return a finding where the contour encloses too little to be the structure."""
+    area_px2 = float(enclosed_area(contour).area)
+    if area_px2 < MIN_AREA_PX2:
+        return [Finding("too-small", f"the {name} contour encloses only {area_px2:.1f} px²", name)]
+    if spacing_mm is not None and area_px2 * spacing_mm[0] * spacing_mm[1] < min_area_mm2:
+        area_mm2 = area_px2 * spacing_mm[0] * spacing_mm[1]
+        message = f"the {name} contour encloses {area_mm2:.2f} mm², less than {min_area_mm2:g} mm²"
+        return [Finding("too-small", message, name)]
+    return []
+
+
+def _check_nesting(contours: Contours, structures: StructureSet, name: str) -> list[Finding]:
+    """Return a finding where a contour leaves the next outer one that is drawn."""
+    outer_names = structures.names[structures.names.index(name) + 1 :]
+    outer_name = next((outer for outer in outer_names if outer in contours), None)
+    if outer_name is None:
+        return []
+    inner_area, outer_area = enclosed_area(contours[name]), enclosed_area(contours[outer_name])
+    if inner_area.is_empty or outer_area.is_empty or _covers(outer_area, inner_area):
+        return []
+    return [Finding("crosses-outer", f"the {name} contour leaves the {outer_name} contour", name)]
+
+
+def _lies_inside(inner: Contour, outer: Contour) -> bool:
+    """Return whether a simple contour lies inside another to within the tolerance."""
+    return _covers(outer.polygon, inner.polygon)
+
+
+def _covers(outer: shapely.Geometry, inner: shapely.Geometry) -> bool:
+    """Return whether an area lies inside another to within the tolerance."""
+    return bool(shapely.covers(outer, inner) or shapely.covers(shapely.buffer(outer, NESTING_TOLERANCE_PX), inner))
+
+
+def _largest_outline(area: shapely.Geometry) -> Contour | None:
+    """Return the outline of the largest polygon in a geometry, None where it holds none."""
+    polygons = [part for part in shapely.get_parts(area) if isinstance(part, shapely.Polygon) and not part.is_empty]
+    if not polygons:
+        return None
+    return Contour.from_points(shapely.get_coordinates(max(polygons, key=lambda part: part.area).exterior))

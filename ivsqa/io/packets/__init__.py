@@ -1,0 +1,30 @@
+"""Packets: what an annotator gets and gives back, in the formats of their own editors."""
+
+from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.io.packets.packet import (
+    Adapter,
+    PacketFrame,
+    PacketOrigin,
+    ReturnedFrame,
+    ReturnedPacket,
+    SentFrame,
+    frame_sha256,
+)
+from ivsqa.io.packets.read import read_return
+from ivsqa.io.packets.registry import ADAPTERS, get_adapter
+from ivsqa.io.packets.write import write_packet
+
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "DoubtfulArc",
+    "PacketFrame",
+    "PacketOrigin",
+    "ReturnedFrame",
+    "ReturnedPacket",
+    "SentFrame",
+    "frame_sha256",
+    "get_adapter",
+    "read_return",
+    "write_packet",
+]

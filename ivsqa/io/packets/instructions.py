@@ -1,0 +1,195 @@
+"""INSTRUCTIONS.html: one page that tells an annotator everything, offline, on screen and on paper.
+
+The page needs nothing beside it except the pictures it links to. Text that came from outside is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from string import Template
+
+import numpy as np
+from PIL import Image
+
+from ivsqa.domain.structures import StructureSet
+from ivsqa.io.color_map import error_colors
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin
+from ivsqa.io.pictures import ARC_COLOR
+
+FILE_NAME = "INSTRUCTIONS.html"
+
+STRUCTURE_NOTES = {
+    "lumen": "The border between blood and vessel wall: the inner edge of the intima or of the plaque. Blood may sparkle;"
+    " the wall stands still from frame to frame.",
+    "eem": "The external elastic membrane: the outer edge of the thin dark ring (the media), where the bright adventitia"
+    " begins. It encloses the lumen and all of the plaque.",
+}
+"""What to draw, for structures that are known by name (source: Mintz et al., JACC 2001;37:1478)."""
+OTHER_NOTE = "One closed line around it, including everything inside."
+
+HOW_TO = {
+    "labelme": """<h2>In LabelMe, step by step</h2>
+<ol>
+  <li>Start LabelMe, choose <b>Open Dir</b> and pick the folder <code>images</code>. All frames appear in the list, with
+      their contours.</li>
+  <li>Go on with <kbd>D</kbd>, back with <kbd>A</kbd>. Zoom with <kbd>Ctrl</kbd> and the mouse wheel.</li>
+  <li>Press <kbd>Ctrl</kbd> <kbd>J</kbd> to edit, and drag a vertex to where it belongs. <kbd>Alt</kbd> and a click on a
+      line adds a vertex; <kbd>Backspace</kbd>, with the mouse over a vertex, removes it.</li>
+  <li>To draw a border anew, select the old one and press <kbd>Delete</kbd>. Then press <kbd>Ctrl</kbd> <kbd>N</kbd>,
+      click around, close the line on its first point, and give it its name: $names.</li>
+  <li>The open lines named <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>When a frame is right, also if you changed nothing, tick <b>checked</b> in the panel <b>Flags</b>.
+      If it cannot be judged, tick <b>unreadable</b>.</li>
+  <li>Save with <kbd>Ctrl</kbd> <kbd>S</kbd> before you go on, or switch on <b>File, Save Automatically</b> once.</li>
+</ol>""",
+    "csv": """<h2>In a table or a script</h2>
+<p><code>contours.csv</code> has one vertex a line. <code>x_px</code> and <code>y_px</code> count pixels from 0, and a
+   whole number is the centre of a pixel. Change the numbers, keep the columns. Frames whose lines you delete count as not
+   returned.</p>""",
+    "masks": """<h2>In a paint program</h2>
+<p><code>masks</code> has a folder for each structure ($names), with one black and white image a frame. Paint white what
+   is inside, black what is outside, at the same size, and save as PNG. An image that is all black says that the structure
+   is not there.</p>""",
+}
+"""How to work in each format; `$names` becomes the structures."""
+SENT_BACK = {"labelme": "<code>images</code>", "csv": "<code>contours.csv</code>", "masks": "<code>masks</code>"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A frame on the page.
+
+    Attributes:
+        rank: 1 comes first.
+        name: The frame's name.
+        caption: Quality and where to look.
+        picture: Relative path of the picture behind it.
+        thumbnail: JPEG as a data URI.
+    """
+
+    rank: int
+    name: str
+    caption: str
+    picture: str
+    thumbnail: str
+
+    @classmethod
+    def of(cls, frame: PacketFrame, picture: str, thumbnail: Image.Image) -> Card:
+        """Return the card of a frame that shows `thumbnail` and links to `picture`."""
+        quality = "" if frame.quality is None else f"predicted Dice {frame.quality:.2f}"
+        caption = "; ".join(part for part in (quality, *map(str, frame.arcs)) if part)
+        buffer = io.BytesIO()
+        thumbnail.save(buffer, format="JPEG", quality=80)
+        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        return cls(frame.rank, frame.name, caption, picture, f"data:image/jpeg;base64,{data}")
+
+    @property
+    def html(self) -> str:
+        """The card as a link."""
+        return (
+            f'<a href="{escape(self.picture)}"><img src="{self.thumbnail}" alt="" loading="lazy">'
+            f"<b>{self.rank}. {escape(self.name)}</b><br><span>{escape(self.caption)}</span></a>"
+        )
+
+
+def instructions_html(
+    cards: Sequence[Card],
+    *,
+    structures: StructureSet,
+    formats: Sequence[str],
+    origin: PacketOrigin,
+    with_heatmaps: bool,
+) -> str:
+    """Return the page.
+
+    Args:
+        cards: One a frame.
+        structures: What is to be drawn.
+        formats: Names of the formats in the packet, the first being the one to recommend.
+        origin: Round and packet.
+        with_heatmaps: Whether the packet has pictures of predicted error.
+    """
+    template = Template(resources.files("ivsqa.io.packets").joinpath("instructions.html").read_text(encoding="utf-8"))
+    names = " or ".join(f"<code>{escape(name)}</code>" for name in structures.names)
+    sections = [HOW_TO[name] for name in formats if name in HOW_TO]
+    folders = " or ".join(SENT_BACK[name] for name in formats if name in SENT_BACK)
+    return template.substitute(
+        packet_id=escape(origin.packet_id),
+        round_id=escape(origin.round_id),
+        n_frames=f"{len(cards)} frame{'' if len(cards) == 1 else 's'}",
+        open_folder="masks" if list(formats) == ["masks"] else "images",
+        open_with=" in LabelMe" if "labelme" in formats else "",
+        send_back=f"{folders or 'this folder'}, zipped or as it is",
+        sketch=_sketch(structures),
+        structure_notes="\n".join(_structure_note(structures, name) for name in structures.names),
+        how_to="\n\n".join(Template(section).substitute(names=names) for section in sections),
+        heatmaps_too=" and <code>heatmaps</code>" if with_heatmaps else "",
+        color_rows="\n".join(_color_row(structures, name) for name in structures.names),
+        arc_color=ARC_COLOR,
+        heat_gradient=_heat_gradient(),
+        heat_key=_HEAT_KEY if with_heatmaps else "",
+        cards="\n".join(card.html for card in sorted(cards, key=lambda card: card.rank)),
+    )
+
+
+_HEAT_KEY = """<p>In <code>heatmaps</code>, the right half shows where the program expects to be wrong:</p>
+<div class="bar"></div>
+<div class="ends"><span>probably right</span><span>probably wrong</span></div>"""
+
+
+def _swatch(structures: StructureSet, name: str) -> str:
+    """Return a structure's colour and name."""
+    return f'<span class="swatch" style="--c:{escape(structures.color_of(name))}"></span>{escape(name)}'
+
+
+def _structure_note(structures: StructureSet, name: str) -> str:
+    """Return what to draw for one structure."""
+    return f"    <dt>{_swatch(structures, name)}</dt><dd>{STRUCTURE_NOTES.get(name, OTHER_NOTE)}</dd>"
+
+
+def _color_row(structures: StructureSet, name: str) -> str:
+    """Return a row of the key to the colours."""
+    return f"  <tr><td>{_swatch(structures, name)}</td><td>the border that the program drew</td></tr>"
+
+
+def _heat_gradient() -> str:
+    """Return the colours of error as CSS stops."""
+    return ", ".join("#{:02x}{:02x}{:02x}".format(*error_colors()[step]) for step in range(0, 256, 15))
+
+
+def _sketch(structures: StructureSet) -> str:
+    """Return a drawing of a cross-section: wall, plaque, a calcium shadow, a side branch, and the lines to draw."""
+    outer = "M150 42 C215 42 258 92 258 150 C258 214 210 258 150 258 C88 258 42 212 42 150 C42 88 88 42 150 42 Z"
+    inner = "M140 88 C186 84 214 112 212 148 C210 190 182 212 146 210 C106 208 88 182 90 148 C92 112 110 90 140 88 Z"
+    # Two lines fit one drawing; further structures of a study are described in words.
+    lines = [(inner, structures.structures[0].color)]
+    if len(structures) > 1:
+        lines.append((outer, structures.structures[-1].color))
+    drawn = "".join(
+        f'<path d="{path}" fill="none" stroke="{escape(color)}" stroke-width="3"/>' for path, color in lines
+    )
+    angles = np.radians([22.0, 62.0])
+    (x1, y1), (x2, y2) = (150 + 220 * np.column_stack([np.cos(angles), np.sin(angles)])).tolist()
+    return f"""<svg viewBox="0 0 300 300" role="img" aria-label="A vessel in cross-section with the lines to draw">
+  <defs><clipPath id="disc"><circle cx="150" cy="150" r="148"/></clipPath></defs>
+  <rect width="300" height="300" fill="#0c0f13"/>
+  <g clip-path="url(#disc)">
+    <circle cx="150" cy="150" r="148" fill="#8d9096"/>
+    <path d="{outer}" fill="#1b1e23"/><path d="{outer}" fill="#62666d" transform="translate(6.6 6.6) scale(.956)"/>
+    <path d="M34 34 L110 104 L86 128 L4 66 Z" fill="#2c3036"/>
+    <path d="{inner}" fill="#2c3036"/>
+    <path d="M218 178 L{x1:.0f} {y1:.0f} L{x2:.0f} {y2:.0f} L184 218 Z" fill="#101317"/>
+    <path d="M220 176 Q206 204 182 220" fill="none" stroke="#fff" stroke-width="9" stroke-linecap="round"/>
+  </g>
+  <circle cx="140" cy="142" r="17" fill="#0c0f13" stroke="#9aa0a8" stroke-width="2"/>
+  {drawn}
+  <g fill="#fff" font-family="system-ui, sans-serif" font-size="12" text-anchor="middle">
+    <text x="140" y="176">catheter</text><text x="66" y="84">side branch</text>
+    <text x="232" y="246">shadow</text><text x="170" y="194">calcium</text>
+  </g>
+</svg>"""

@@ -1,0 +1,148 @@
+"""PNG masks: one image a structure a frame, white inside, for painters and scripts.
+
+A mask that is missing did not come back, and what was sent stands; a mask without a white pixel deletes the structure. A mask
+that equals the sent contour's, pixel by pixel, gives that contour back, so that no sub-pixel precision is lost to painting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.io.packets.images import open_image, single_object
+from ivsqa.io.packets.packet import (
+    STRAY_SHARE,
+    PacketFrame,
+    PacketOrigin,
+    ReturnedFrame,
+    ReturnedPacket,
+    SentFrame,
+    files_under,
+)
+
+MASKS_FOLDER = "masks"
+MOST_LABELS = 16
+"""A map with a few small numbers is a label map; more grey values than that are soft edges."""
+
+
+@dataclass(frozen=True)
+class MasksAdapter:
+    """PNG masks, out and back."""
+
+    name: Final = "masks"
+    tolerance_px: Final = 0.5
+
+    def write(
+        self,
+        folder: Path,
+        frames: Iterable[PacketFrame],
+        structures: StructureSet,
+        origin: PacketOrigin,  # noqa: ARG002
+    ) -> Iterator[PacketFrame]:
+        """Write `masks/<structure>/<name>.png`, 8-bit, 0 and 255, because painters open that as grey."""
+        for name in structures.names:
+            (folder / MASKS_FOLDER / name).mkdir(parents=True, exist_ok=True)
+        for frame in frames:
+            shape = (frame.image.shape[0], frame.image.shape[1])
+            for name in structures.names:
+                mask = _mask_of(frame.contours.get(name), shape)
+                Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).save(
+                    folder / MASKS_FOLDER / name / f"{frame.name}.png"
+                )
+            yield frame
+
+    def recognises(self, folder: Path, structures: StructureSet) -> bool:
+        """Return whether a folder named as a structure holds PNG files."""
+        return any(path.parent.name.lower() in structures.names for path in files_under(folder, ".png"))
+
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Read the PNG files in folders named as structures, wherever they lie."""
+        by_name = {frame.name: frame for frame in sent}
+        files: dict[str, dict[str, Path]] = {}
+        rejected: list[IvsqaError] = []
+        for path in files_under(folder, ".png"):
+            structure = path.parent.name.lower()
+            if structure not in structures.names:
+                continue
+            if path.stem not in by_name:
+                rejected.append(PacketError("was not sent in this packet", path=path))
+            elif structure in files.get(path.stem, {}):
+                rejected.append(PacketError(f"is a second {structure} mask of {path.stem}", hint="keep one", path=path))
+                files[path.stem] = {}
+            else:
+                files.setdefault(path.stem, {})[structure] = path
+        frames = []
+        for frame in sent:
+            if files.get(frame.name):
+                try:
+                    frames.append(_returned(frame, files[frame.name]))
+                except IvsqaError as error:
+                    rejected.append(error)
+        return ReturnedPacket(self.name, tuple(frames), tuple(rejected))
+
+
+def _mask_of(contour: Contour | None, shape: tuple[int, int]) -> Mask:
+    """Return a contour's mask, empty where there is none."""
+    return np.zeros(shape, dtype=np.bool_) if contour is None else contour.mask(shape)
+
+
+def _returned(frame: SentFrame, files: dict[str, Path]) -> ReturnedFrame:
+    """Return one frame from the masks that came back; the others stand as they were sent."""
+    contours = dict(frame.contours)
+    notes = []
+    for structure, path in files.items():
+        mask = _read_mask(path, frame)
+        if np.array_equal(mask, _mask_of(frame.contours.get(structure), frame.shape)):
+            continue
+        largest, n_objects, share = single_object(mask)
+        if share > STRAY_SHARE:
+            raise PacketError(f"shows {n_objects} objects", hint="keep one a structure", path=path)
+        if n_objects > 1:
+            notes.append(f"{structure}: left out {n_objects - 1} stray speck(s) below {STRAY_SHARE:.0%} of the area")
+        contour = contour_from_mask(largest)
+        if contour is None:
+            contours.pop(structure, None)
+        else:
+            contours[structure] = contour
+    first = next(iter(files.values()))
+    return ReturnedFrame(frame, contours, checked=None, unreadable=False, path=first, notes=tuple(notes))
+
+
+def _read_mask(path: Path, frame: SentFrame) -> Mask:
+    """Return a mask from any kind of PNG: 0 and 1, 0 and 255, palette, colour, transparent, soft-edged.
+
+    Raises:
+        PacketError: of another size than the frame, or a label map of several structures.
+    """
+    image = open_image(path, path=path)
+    if image.size != (frame.width_px, frame.height_px):
+        raise PacketError(
+            f"is {image.width} × {image.height} px, but {frame.name} was sent with {frame.width_px} × {frame.height_px}",
+            hint="paint at the size of the image",
+            path=path,
+        )
+    values = _brightness(image)
+    brightest = values.max()
+    if brightest <= MOST_LABELS and len(np.unique(values)) > 2:
+        raise PacketError("holds several labels, not one mask", hint="save each structure as its own image", path=path)
+    return np.asarray(values > 0.5 * brightest, dtype=np.bool_)
+
+
+def _brightness(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return how white each pixel is, float32 (height, width): the brightest channel, times opacity where there is any."""
+    if image.mode in {"P", "PA", "LA"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+    values = np.asarray(image, dtype=np.float32)
+    if values.ndim == 2:
+        return values
+    if values.shape[2] == 4:
+        return np.asarray(values[..., :3].max(axis=2) * values[..., 3] / 255.0)
+    return np.asarray(values.max(axis=2))

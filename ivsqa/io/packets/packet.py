@@ -1,0 +1,236 @@
+"""What a packet holds, going out and coming back, and what an adapter is.
+
+A frame keeps one name from export to return, so that any editor's files can be matched to it. What was sent is remembered by
+hash and by contour: a return is always read against it, and a contour nobody moved comes back as the very object that was sent.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import IvsqaError, PacketError
+
+IMAGES_FOLDER = "images"
+"""Where a packet keeps its untouched frames."""
+DECIMALS = 3
+"""Decimals of a pixel in text formats."""
+STRAY_SHARE = 0.01
+"""A second object smaller than this share of the first is a slip of the hand, not a second answer."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, eq=False)
+class SentFrame:
+    """A frame as it went out.
+
+    Attributes:
+        name: Its file name without extension, unique in the packet.
+        pullback_id: Pseudonymous id.
+        frame_index: 0-based.
+        height_px: Rows.
+        width_px: Columns.
+        image_sha256: `frame_sha256` of its pixels.
+        contours: What was drawn in it; empty where the model found nothing.
+        spacing_mm: (x, y) mm per px; None where unknown.
+    """
+
+    name: str
+    pullback_id: str
+    frame_index: int
+    height_px: int
+    width_px: int
+    image_sha256: str
+    contours: Contours
+    spacing_mm: tuple[float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return (self.height_px, self.width_px)
+
+
+@dataclass(frozen=True, eq=False)
+class PacketFrame:
+    """A frame to annotate, with all that the annotator is shown.
+
+    Attributes:
+        name: File-safe and unique in the packet: letters, digits, "_" and "-".
+        pullback_id: Pseudonymous id.
+        frame_index: 0-based.
+        image: uint8 (height, width), grey, nothing drawn into it.
+        contours: What the model drew.
+        rank: 1 is the first to look at.
+        reason: Why it was chosen, for people.
+        spacing_mm: (x, y) mm per px; None where unknown.
+        quality: Predicted Dice of the worst structure; None where there is no score.
+        dice: Predicted Dice by structure.
+        error_maps: float32 (height, width) in [0, 1] by structure; empty where there is no score.
+        arcs: Where to look first.
+    """
+
+    name: str
+    pullback_id: str
+    frame_index: int
+    image: NDArray[np.uint8]
+    contours: Contours
+    rank: int = 1
+    reason: str = ""
+    spacing_mm: tuple[float, float] | None = None
+    quality: float | None = None
+    dice: Mapping[str, float] = field(default_factory=dict)
+    error_maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    arcs: Sequence[DoubtfulArc] = ()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"a frame's name holds letters, digits, _ and - only, got {self.name!r}")
+
+    def sent(self) -> SentFrame:
+        """Return what has to be remembered to read the return."""
+        height, width = self.image.shape
+        return SentFrame(
+            self.name,
+            self.pullback_id,
+            self.frame_index,
+            height,
+            width,
+            frame_sha256(self.image),
+            self.contours,
+            self.spacing_mm,
+        )
+
+
+@dataclass(frozen=True)
+class PacketOrigin:
+    """Which packet a file belongs to.
+
+    Attributes:
+        round_id: The round it was made for.
+        packet_id: The packet itself.
+    """
+
+    round_id: str
+    packet_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class ReturnedFrame:
+    """A frame as it came back.
+
+    Attributes:
+        frame: The same frame as it went out.
+        contours: What is drawn now; a structure that is absent was deleted. One that was not moved is the sent object itself.
+        checked: Whether the annotator ticked it as right; None where the format cannot say.
+        unreadable: Whether the annotator marked it as impossible to judge.
+        path: The file it came from.
+        notes: What a person should know, such as a stray shape that was left out.
+    """
+
+    frame: SentFrame
+    contours: Contours
+    checked: bool | None
+    unreadable: bool
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ReturnedPacket:
+    """What came back.
+
+    Attributes:
+        format: The adapter that read it.
+        frames: In the order they were sent; frames that did not come back are absent.
+        rejected: What could not be used, one error a file or frame; the rest stands.
+    """
+
+    format: str
+    frames: tuple[ReturnedFrame, ...]
+    rejected: tuple[IvsqaError, ...] = ()
+
+
+class Adapter(Protocol):
+    """One format, out and back. A new editor is one more of these in `registry`."""
+
+    @property
+    def name(self) -> str:
+        """What a user calls the format."""
+
+    @property
+    def tolerance_px(self) -> float:
+        """Distance that the format alone, without an annotator, can move a contour by."""
+
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write each frame into a packet folder and hand it on, so that adapters chain and one frame is in memory.
+
+        A format that is a single file writes it when the frames run out.
+        """
+
+    def recognises(self, folder: Path, structures: StructureSet) -> bool:
+        """Return whether a returned folder holds files of this format, by a quick look."""
+
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Read a returned folder; what cannot be used goes to `rejected`.
+
+        Raises:
+            PacketError: nothing in it can be read at all.
+        """
+
+
+def frame_sha256(image: NDArray[np.uint8]) -> str:
+    """Return the hex SHA-256 of a grey frame: its height and width in text, then its rows."""
+    height, width = image.shape
+    digest = hashlib.sha256(f"{height}x{width}:".encode())
+    digest.update(np.ascontiguousarray(image, dtype=np.uint8).data)
+    return digest.hexdigest()
+
+
+def sent_unless_moved(returned: Contour, sent: Contour | None) -> Contour:
+    """Return the sent contour where the returned one is that contour as a text format rounds it, else the returned one."""
+    if sent is None:
+        return returned
+    rounded = np.round(sent.points_px, DECIMALS)
+    rounded = rounded[np.any(rounded != np.roll(rounded, 1, axis=0), axis=1)]
+    if rounded.shape != returned.points_px.shape:
+        return returned
+    return sent if np.abs(rounded - returned.points_px).max() <= 10.0**-DECIMALS else returned
+
+
+def structure_named(label: str, structures: StructureSet, *, path: Path, where: str) -> str:
+    """Return the structure an annotator's label means; case and blanks around it do not matter.
+
+    Raises:
+        PacketError: there is none of that name.
+    """
+    wanted = label.strip().lower()
+    if wanted in structures.names:
+        return wanted
+    near = difflib.get_close_matches(wanted, structures.names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"labels here: {', '.join(structures.names)}"
+    raise PacketError(f"unknown label {label!r}", hint=hint, path=path, where=where)
+
+
+def files_under(folder: Path, suffix: str) -> list[Path]:
+    """Return files below a folder by name, without hidden ones and those that archivers add."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() == suffix
+        and path.is_file()
+        and not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
+    )

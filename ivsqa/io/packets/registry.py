@@ -1,0 +1,28 @@
+"""The formats a packet can have. Order matters: the first that is found unchanged speaks for a packet with several."""
+
+from __future__ import annotations
+
+import difflib
+
+from ivsqa.errors import PacketError
+from ivsqa.io.packets.csv_format import CsvAdapter
+from ivsqa.io.packets.labelme import LabelmeAdapter
+from ivsqa.io.packets.masks import MasksAdapter
+from ivsqa.io.packets.packet import Adapter
+
+ADAPTERS: tuple[Adapter, ...] = (LabelmeAdapter(), CsvAdapter(), MasksAdapter())
+
+
+def get_adapter(name: str) -> Adapter:
+    """Return the adapter of a format.
+
+    Raises:
+        PacketError: there is no such format.
+    """
+    known = [adapter.name for adapter in ADAPTERS]
+    if name in known:
+        return ADAPTERS[known.index(name)]
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    raise PacketError(
+        f"unknown format {name!r}", hint=f"did you mean {near[0]!r}?" if near else f"formats: {', '.join(known)}"
+    )

@@ -1,0 +1,83 @@
+"""Fewer vertices for the hand that drags them, and none of the precision lost.
+
+A model's contour has a vertex every few pixels: drawn in an editor they hide the border, and dragging one makes a spike. So an
+editor gets only the vertices that hold the line within a fraction of a pixel. When it comes back, every stretch between two
+neighbouring vertices that were left alone is put back as it was sent, so that only what a person moved has moved.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
+from ivsqa.io.packets.packet import DECIMALS
+
+THINNING_TOLERANCE_PX = 0.5
+"""Greatest distance of the thinned line from the whole one."""
+
+
+def kept_vertices(contour: Contour) -> NDArray[np.intp]:
+    """Return the indices of the vertices an editor is given, ascending, beginning with 0 (Douglas and Peucker 1973)."""
+    n = len(contour)
+    # Cut in two at the vertex farthest from the first: a ring has no ends for the method to start from.
+    far = int(np.argmax(np.linalg.norm(contour.points_px - contour.points_px[0], axis=1)))
+    closed = np.vstack([contour.points_px, contour.points_px[:1]])
+    kept = np.union1d(_kept_on_line(closed[: far + 1]), _kept_on_line(closed[far:]) + far) % n
+    kept = np.unique(kept)
+    return kept if len(kept) >= 3 else np.arange(n)
+
+
+def _kept_on_line(points: Points) -> NDArray[np.intp]:
+    """Return the indices of the vertices that hold an open line."""
+    simple = shapely.get_coordinates(
+        shapely.simplify(shapely.LineString(points), THINNING_TOLERANCE_PX, preserve_topology=False)
+    )
+    indices, start = [], 0
+    for vertex in simple:
+        start += int(np.flatnonzero((points[start:] == vertex).all(axis=1))[0])
+        indices.append(start)
+    return np.array(indices, dtype=np.intp)
+
+
+def written_edge_points(contour: Contour) -> Points:
+    """Return the vertices an editor is given, (n, 2), in edge convention, rounded as they are written."""
+    return np.round(contour.points_px[kept_vertices(contour)] + EDGE_OFFSET_PX, DECIMALS)
+
+
+def restored(returned: Contour, sent: Contour | None) -> Contour:
+    """Return what came back with every stretch that was left alone as it was sent.
+
+    Args:
+        returned: The contour from the editor.
+        sent: The contour as it was before thinning; None where there was none.
+
+    Returns:
+        The sent object itself where no vertex was moved, added or removed.
+    """
+    if sent is None:
+        return returned
+    kept = kept_vertices(sent)
+    place = {_key(vertex): index for index, vertex in enumerate(written_edge_points(sent) - EDGE_OFFSET_PX)}
+    found = [place.get(_key(vertex)) for vertex in returned.points_px]
+    n_untouched = 0
+    stretches = []
+    for vertex, here, following in zip(returned.points_px, found, [*found[1:], found[0]], strict=True):
+        if here is None:
+            stretches.append(vertex[None])
+        elif following == (here + 1) % len(kept):
+            stop = kept[here + 1] if here + 1 < len(kept) else len(sent)
+            stretches.append(sent.points_px[kept[here] : stop])
+            n_untouched += 1
+        else:
+            stretches.append(sent.points_px[kept[here]][None])
+    if n_untouched == len(kept) == len(found):
+        return sent
+    return Contour.from_points(np.vstack(stretches))
+
+
+def _key(vertex: Points) -> tuple[float, float]:
+    """Return a vertex as it is written, to look it up by."""
+    x, y = np.round(vertex, DECIMALS).tolist()
+    return (x, y)

@@ -1,0 +1,191 @@
+"""Geometry and timing of a pullback from its DICOM header, by rules that would rather say "unknown" than be wrong.
+
+Spacing: the 2-D region in centimetres that covers the image centre, then PixelSpacing, then NominalScannedPixelSpacing.
+Time: FrameTimeVector, FrameTime, CineRate, RecommendedDisplayFrameRate. Speed: IVUSPullbackRate, then a private tag.
+Source: DICOM PS3.3 C.8.5.5 (ultrasound regions), C.7.6.5 (cine), C.8.5.6 (IVUS attributes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.io.sources.dicom_header import number, numbers, signed_number, tag_value, text
+
+SPATIAL_2D = 1
+CENTIMETRES = 3
+MM_PER_CM = 10.0
+SAME_SPACING = 1e-3
+"""Regions given twice differ in the last digits only; more than this share is a contradiction."""
+
+BOSTON_PULLBACK_RATE = (0x000B, 0x1001)
+"""Private tag of Boston Scientific consoles: the speed in mm/s as text, of unknown representation and so raw bytes."""
+
+MAX_PRIVATE_SPEED_MM_S = 10.0
+"""Another maker's value may stand under the same private number; IVUS motors pull at 0.5 to 2 mm/s."""
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A calibrated region: corners (x0, y0, x1, y1) in 0-based px and the size of a pixel in mm."""
+
+    box: tuple[float, float, float, float]
+    spacing_mm: tuple[float, float]
+
+    def covers(self, x: float, y: float) -> bool:
+        x0, y0, x1, y1 = self.box
+        return x0 <= x <= x1 and y0 <= y <= y1
+
+    def exceeds(self, width: int, height: int) -> tuple[bool, bool]:
+        """Return whether it leaves the image in x and in y; a corner counted from 1 is not enough."""
+        return self.box[2] > width, self.box[3] > height
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A value with what said so, and what a person should know about it."""
+
+    value: tuple[float, ...] | None
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def facts_from_header(header: Dataset, *, n_frames: int) -> PullbackFacts:
+    """Return what a DICOM header says of a pullback.
+
+    Args:
+        header: Checked by `check_image`.
+        n_frames: Number of frames: as declared, or the number of single-frame files.
+    """
+    height, width = int(number(header, "Rows") or 0), int(number(header, "Columns") or 0)
+    spacing, time, speed = _spacing(header, width, height), _frame_time(header, n_frames), _speed(header)
+    start, stop, range_notes = _pullback_range(header, n_frames)
+    return PullbackFacts(
+        n_frames=n_frames,
+        height_px=height,
+        width_px=width,
+        spacing_mm=None if spacing.value is None else (spacing.value[0], spacing.value[1]),
+        spacing_source=spacing.source,
+        frame_time_s=time.value,
+        frame_time_source=time.source,
+        pullback_speed_mm_s=None if speed.value is None else speed.value[0],
+        pullback_speed_source=speed.source,
+        start_frame_index=start,
+        stop_frame_index=stop,
+        manufacturer_model=f"{text(header, 'Manufacturer')} {text(header, 'ManufacturerModelName')}".strip(),
+        notes=(*spacing.notes, *time.notes, *range_notes, *_burned_in_notes(header)),
+    )
+
+
+def calibration_of(header: Dataset) -> tuple[tuple[float, float], ...]:
+    """Return the spacings of all calibrated regions, to tell files of one pullback from files that are none."""
+    return tuple(region.spacing_mm for region in _regions(header))
+
+
+def _spacing(header: Dataset, width: int, height: int) -> _Found:
+    """Return mm per pixel, (x, y)."""
+    regions = list(_regions(header))
+    resampled = [region for region in regions if all(region.exceeds(width, height))]
+    if resampled:
+        return _untrusted(
+            resampled[0],
+            "unknown: the image was resampled",
+            "the calibrated region is larger than the image in both directions",
+        )
+    central = [region for region in regions if region.covers((width - 1) / 2.0, (height - 1) / 2.0)]
+    if central:
+        first = central[0]
+        if any(not np.allclose(each.spacing_mm, first.spacing_mm, rtol=SAME_SPACING, atol=0.0) for each in central):
+            return _untrusted(
+                first, "unknown: regions disagree", "two calibrated regions over the image centre disagree"
+            )
+        cropped = any(first.exceeds(width, height))
+        note = "the calibrated region is larger than the image in one direction: cropped, the spacing still holds"
+        return _Found(first.spacing_mm, "ultrasound region", (note,) if cropped else ())
+    for keyword in ("PixelSpacing", "NominalScannedPixelSpacing"):
+        values = numbers(header, keyword)
+        if len(values) == 2 and all(math.isfinite(value) and value > 0.0 for value in values):
+            return _Found((values[1], values[0]), keyword)  # DICOM gives the distance of rows, which is y, first.
+    if regions:
+        return _untrusted(
+            regions[0], "unknown: no calibrated region at the centre", "no calibrated region covers the image centre"
+        )
+    return _Found(None, "unknown: the header has no calibration")
+
+
+def _untrusted(region: _Region, source: str, reason: str) -> _Found:
+    """Return an unknown spacing whose note names the value that would have been taken."""
+    x_mm, y_mm = (f"{value:.6g}" for value in region.spacing_mm)
+    value = x_mm if x_mm == y_mm else f"{x_mm} × {y_mm}"
+    return _Found(
+        None, source, (f"{reason}: its {value} mm per pixel is not used; give the right value with --spacing-mm",)
+    )
+
+
+def _regions(header: Dataset) -> Iterator[_Region]:
+    """Yield the 2-D regions calibrated in centimetres: not ECG traces, spectra, colour bars or the whole screen."""
+    for item in tag_value(header, "SequenceOfUltrasoundRegions") or ():
+        kind = signed_number(item, "RegionSpatialFormat")
+        units = [signed_number(item, f"PhysicalUnits{axis}Direction") for axis in "XY"]
+        deltas = [abs(signed_number(item, f"PhysicalDelta{axis}") or 0.0) * MM_PER_CM for axis in "XY"]
+        corners = [signed_number(item, f"RegionLocation{name}") for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
+        box = [corner for corner in corners if corner is not None]
+        if kind == SPATIAL_2D and units == [CENTIMETRES] * 2 and min(deltas) > 0.0 and len(box) == 4:
+            x0, y0, x1, y1 = box
+            yield _Region((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), (deltas[0], deltas[1]))
+
+
+def _frame_time(header: Dataset, n_frames: int) -> _Found:
+    """Return seconds from the first frame to each."""
+    notes: tuple[str, ...] = ()
+    steps = numbers(header, "FrameTimeVector")
+    if steps:
+        # The standard wants one step a frame, the first being 0; some consoles leave the first out, some repeat a step there.
+        steps = steps[1:] if len(steps) == n_frames else steps
+        if len(steps) == n_frames - 1 and all(math.isfinite(step) and step > 0.0 for step in steps):
+            times = np.concatenate([[0.0], np.cumsum(steps)]) / 1000.0
+            return _Found(tuple(times.tolist()), "FrameTimeVector")
+        notes = ("FrameTimeVector does not fit the frames and is not used",)
+    frame_time_ms = number(header, "FrameTime")
+    rates = {name: number(header, name) for name in ("CineRate", "RecommendedDisplayFrameRate")}
+    seconds = {"FrameTime": frame_time_ms / 1000.0 if frame_time_ms else None}
+    seconds |= {name: 1.0 / rate if rate else None for name, rate in rates.items()}
+    for name, step_s in seconds.items():
+        if step_s is not None and math.isfinite(step_s):
+            return _Found(tuple((np.arange(n_frames) * step_s).tolist()), name, notes)
+    return _Found(None, "unknown", notes)
+
+
+def _speed(header: Dataset) -> _Found:
+    """Return the speed of the catheter in mm/s."""
+    speed = number(header, "IVUSPullbackRate")
+    if speed is not None:
+        return _Found((speed,), "IVUSPullbackRate")
+    value = tag_value(header, BOSTON_PULLBACK_RATE)
+    try:
+        speed = float(value.decode("ascii").strip(" \0") if isinstance(value, bytes) else str(value))
+    except ValueError:
+        return _Found(None, "unknown")
+    if 0.0 < speed <= MAX_PRIVATE_SPEED_MM_S:
+        return _Found((speed,), "private tag (000B,1001)")
+    return _Found(None, "unknown")
+
+
+def _pullback_range(header: Dataset, n_frames: int) -> tuple[int | None, int | None, tuple[str, ...]]:
+    """Return the first and last frame of the moving catheter, 0-based, and a note where the numbers make no sense."""
+    start, stop = (number(header, f"IVUSPullback{end}FrameNumber") for end in ("Start", "Stop"))
+    if any(each is not None and each > n_frames for each in (start, stop)) or (start and stop and start > stop):
+        return None, None, ("start and stop of the pullback do not fit the frames and are not used",)
+    return int(start) - 1 if start else None, int(stop) - 1 if stop else None, ()
+
+
+def _burned_in_notes(header: Dataset) -> tuple[str, ...]:
+    """Return a note where the header itself says that text is burned into the frames."""
+    if text(header, "BurnedInAnnotation").upper() != "YES":
+        return ()
+    return ("the header says that text is burned into the frames: look at them before you pass them on",)

@@ -1,0 +1,225 @@
+"""Finding the pullbacks below a path. What is broken is reported and does not stop the rest.
+
+In a folder:
+
+* a multi-frame DICOM file, a TIFF of several pages: a pullback each
+* single-frame DICOM files: grouped by `group_single_frames`
+* PNG, JPEG or TIFF files: one pullback; or those in a folder frames/, img/ or images/ in it. Beside DICOM they are previews.
+* other folders: if their pictures are named like the frames, masks of this pullback; else looked into
+* notes, tables, hidden files: no sources. Links are followed once, and never back into what is being searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.io.sources.dicom import DicomSource, group_single_frames
+from ivsqa.io.sources.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
+from ivsqa.io.sources.frame_folder import FrameFolderSource
+from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
+from ivsqa.io.sources.pictures import Picture, n_pages
+from ivsqa.io.sources.source import DICOM_EXTENSIONS, IMAGE_EXTENSIONS, PullbackSource, bare_name, natural_key
+
+FRAME_FOLDERS = ("frames", "img", "images")
+TIFF_EXTENSIONS = (".tif", ".tiff")
+NEVER_DICOM = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".zip", ".py", ".sh", ".log")
+LOOKED_FOR = "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, and TIFF files of several pages were looked for"
+
+
+def find_sources(path: Path) -> tuple[list[PullbackSource], list[IvsqaError]]:
+    """Return the pullbacks below a path in natural order, and what could not be used. Reads headers, writes nothing.
+
+    Args:
+        path: A file, which is then taken whatever it is called, or a folder, which is searched with all in it.
+
+    Returns:
+        The sources, and a SourceError for each file that should be one and is not, or one that says that nothing is there.
+    """
+    search = _Search(path)
+    try:
+        if path.is_dir():
+            search.folder(path)
+        elif path.exists():
+            search.named_file(path)
+        else:
+            search.errors.append(SourceError("there is no such file or folder", path=path))
+    except OSError as error:
+        search.errors.append(SourceError(f"cannot be read: {error.strerror}", path=path))
+    if not search.sources and not search.errors:
+        search.errors.append(SourceError(f"nothing to import here{search.passed_over}", hint=LOOKED_FOR, path=path))
+    return sorted(search.sources, key=lambda source: natural_key(source.relative)), search.errors
+
+
+@dataclass
+class _Search:
+    """One walk below `root`."""
+
+    root: Path
+    sources: list[PullbackSource] = field(default_factory=list)
+    errors: list[IvsqaError] = field(default_factory=list)
+    linked: set[Path] = field(default_factory=set)
+    n_other_dicom: int = 0
+
+    @property
+    def passed_over(self) -> str:
+        """What was seen that is DICOM but no ultrasound, for the message."""
+        return f" ({self.n_other_dicom} DICOM files are no ultrasound images)" if self.n_other_dicom else ""
+
+    def named_file(self, path: Path) -> None:
+        """Take the one file the user named."""
+        if path.suffix.lower() in IMAGE_EXTENSIONS:
+            self.pictures([path], path)
+        elif path.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(path):
+            self.sources.append(DicomSource(path, self.relative(path), (path,)))
+        else:
+            self.errors.append(
+                SourceError(
+                    "is of no kind that can be imported", hint=f"write its frames as PNG files; {LOOKED_FOR}", path=path
+                )
+            )
+
+    def folder(self, folder: Path) -> None:
+        """Take what is in a folder, then what is in the folders in it."""
+        try:
+            files, folders = _entries(folder)
+        except OSError as error:
+            self.errors.append(SourceError(f"cannot be read: {error.strerror}", path=folder))
+            return
+        has_dicom = self.dicom_files([each for each in files if each.suffix.lower() not in IMAGE_EXTENSIONS], folder)
+        frames = next((each for each in folders if each.name.casefold() in FRAME_FOLDERS and label_files(each)), None)
+        direct = [] if has_dicom else [each for each in files if each.suffix.lower() in IMAGE_EXTENSIONS]
+        pictures = label_files(frames) if frames else direct
+        stems = {bare_name(each.name) for each in pictures}
+        labels = [
+            each for each in folders if each != frames and _holds_labels(each, stems, beside_frames=frames is not None)
+        ]
+        if pictures:
+            self.pictures(pictures, folder, labels)
+        for each in folders:
+            if each != frames and each not in labels and self.may_enter(each):
+                self.folder(each)
+
+    def pictures(self, files: Sequence[Path], path: Path, labels: Sequence[Path] = ()) -> None:
+        """Add TIFFs of several pages as a pullback each, and the other pictures as one."""
+        single: list[Path] = []
+        for file in files:
+            try:
+                pages = n_pages(file) if file.suffix.lower() in TIFF_EXTENSIONS else 1
+            except SourceError as error:
+                self.errors.append(error)
+                continue
+            if pages > 1:
+                book = tuple(Picture(file, page) for page in range(pages))
+                self.sources.append(FrameFolderSource(file, self.relative(file), book))
+            else:
+                single.append(file)
+        problem = _why_no_pullback(single, path)
+        if problem is not None:
+            self.errors.append(problem)
+        elif single:
+            frames = tuple(Picture(file) for file in single)
+            self.sources.append(FrameFolderSource(path, self.relative(path), frames, tuple(labels)))
+
+    def dicom_files(self, files: Sequence[Path], folder: Path) -> bool:
+        """Add the DICOM files of a folder and return whether there are any."""
+        single: list[tuple[Path, Dataset]] = []
+        seen = False
+        for file in files:
+            try:
+                header = _dicom_header(file)
+            except SourceError as error:
+                self.errors.append(error)
+                continue
+            if header is None:
+                continue
+            seen = True
+            if not is_image(header):
+                self.n_other_dicom += 1
+            elif n_frames_of(header) > 1:
+                self.sources.append(DicomSource(file, self.relative(file), (file,)))
+            else:
+                single.append((file, header))
+        groups = group_single_frames(single)
+        for group in groups:
+            path = folder if len(groups) == 1 and len(group) > 1 else group[0]
+            self.sources.append(DicomSource(path, self.relative(path), group))
+        return seen
+
+    def relative(self, path: Path) -> str:
+        """Return the POSIX path below the root without extension; the root's own name for the root."""
+        if path == self.root:
+            name = path.name or path.resolve().name
+            return name if path.is_dir() else bare_name(name)
+        below = path.relative_to(self.root)
+        return (below if path.is_dir() else below.with_name(bare_name(below.name))).as_posix()
+
+    def may_enter(self, folder: Path) -> bool:
+        """Return whether to look into a folder: a link only where it leads out of the search, and once."""
+        if not folder.is_symlink():
+            return True
+        target, root = folder.resolve(), self.root.resolve()
+        if target.is_relative_to(root) or root.is_relative_to(target) or target in self.linked:
+            return False
+        self.linked.add(target)
+        return True
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files and folders in a folder in natural order, without hidden ones."""
+    visible = (each for each in folder.iterdir() if not each.name.startswith(".") and each.name != "Thumbs.db")
+    entries = sorted(visible, key=lambda each: natural_key(each.name))
+    return [each for each in entries if each.is_file()], [each for each in entries if each.is_dir()]
+
+
+def _dicom_header(file: Path) -> Dataset | None:
+    """Return the header of a file that is DICOM, None for any other; raises SourceError for one that only claims to be."""
+    if file.suffix.lower() in NEVER_DICOM:
+        return None
+    try:
+        claims = file.suffix.lower() in DICOM_EXTENSIONS
+        return read_header(file) if claims or looks_like_dicom(file) else None
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", path=file) from error
+
+
+def _holds_labels(folder: Path, stems: set[str], *, beside_frames: bool) -> bool:
+    """Return whether a folder belongs to the frames of these names.
+
+    Beside a folder called frames/ all that is named like the frames does. Where the frames lie open in the pullback's folder,
+    a folder with the same numbers may be another pullback: then the pictures themselves must be masks.
+    """
+    if not stems or folder.name.casefold() in LABEL_FOLDERS:
+        return bool(stems)
+    shared = [each for each in label_files(folder) if bare_name(each.name) in stems]
+    return bool(shared) and (beside_frames or _is_mask(shared[0]))
+
+
+def _is_mask(picture: Path) -> bool:
+    """Return whether a picture can be read and is a mask."""
+    try:
+        return is_mask_like(picture)
+    except AnnotationError:
+        return False
+
+
+def _why_no_pullback(pictures: Sequence[Path], path: Path) -> SourceError | None:
+    """Return why pictures are no pullback, None where they are: two of one name, or masks that lost their frames."""
+    stems: dict[str, Path] = {}
+    for picture in pictures:
+        other = stems.setdefault(bare_name(picture.name), picture)
+        if other != picture:
+            return SourceError(
+                f"is there twice, as {other.suffix} and {picture.suffix}", hint="keep one of the two", path=picture
+            )
+    if pictures and all(_is_mask(picture) for picture in {pictures[0], pictures[len(pictures) // 2], pictures[-1]}):
+        return SourceError(
+            "holds masks but no frames",
+            hint="put the frames into a folder called frames beside it, each named like its mask",
+            path=path,
+        )
+    return None

@@ -1,0 +1,113 @@
+"""What can be chosen about the network and its training: plain frozen values, checked when they are made.
+
+A width, a switch or a rate lives here and nowhere else; `to_dict` is what manifests record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from ivsqa.model.augmentation import AugmentationConfig
+
+Attention: TypeAlias = Literal["none", "spatial", "channel", "both"]
+ErrorInputs: TypeAlias = Literal["probabilities", "features", "both"]
+Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of the two-branch network.
+
+    Attributes:
+        n_structures: Nested structures K; the network tells K + 1 rings apart.
+        size_px: Side of the working grid; even, and at least 16.
+        widths: Channels of each level of the segmenter, finest (half resolution) first.
+        error_widths: The same for the error branch.
+        pam: Which parts of the probability attention module run.
+        attention_px: Side of the grid that spatial attention compares all pairs of cells on; at most 64.
+        error_inputs: What the error branch sees besides the image.
+    """
+
+    n_structures: int
+    size_px: int
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    error_widths: tuple[int, ...] = (16, 24, 32)
+    pam: Attention = "both"
+    attention_px: int = 16
+    error_inputs: ErrorInputs = "probabilities"
+
+    def __post_init__(self) -> None:
+        if self.n_structures < 1:
+            raise ValueError(f"a network needs at least one structure, got {self.n_structures}")
+        if self.size_px < 16 or self.size_px % 2:
+            raise ValueError(f"the working size is even and at least 16 px, got {self.size_px}")
+        if any(not widths or min(widths) < 1 for widths in (self.widths, self.error_widths)):
+            raise ValueError(f"every level needs a channel, got {self.widths} and {self.error_widths}")
+        if not 1 <= self.attention_px <= 64:
+            raise ValueError(f"attention compares all pairs of cells of a grid of 1 to 64, got {self.attention_px}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a manifest."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
+        """Return the configuration that `to_dict` described."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes:
+        max_steps: Optimiser steps at most; the learning rate falls to zero over them.
+        batch_size: Frames a step, over all devices.
+        learning_rate: At its highest, after the warm-up.
+        weight_decay: AdamW's, on convolution kernels only.
+        warmup: Share of `max_steps` over which the learning rate rises.
+        average_decay: Decay of the running mean of the weights that is evaluated and kept.
+        eval_every: Steps between evaluations on the validation frames.
+        patience: Evaluations without a better Dice before training stops.
+        seed: Every draw of this training comes from it.
+        cross_fit: Whether the error branch learns from segmenters that never saw the subject.
+        own_share: Share of frames on which, cross-fitting, it learns from the network's own errors all the same.
+        precision: "bf16" and "fp32" as named; "auto" takes bf16 where the device computes in it.
+        augmentation: How frames are varied.
+    """
+
+    max_steps: int = 1500
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.05
+    average_decay: float = 0.99
+    eval_every: int = 100
+    patience: int = 6
+    seed: int = 0
+    cross_fit: bool = True
+    own_share: float = 0.25
+    precision: Precision = "auto"
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.max_steps, self.batch_size, self.eval_every, self.patience) < 1:
+            raise ValueError("max_steps, batch_size, eval_every and patience are at least 1")
+        if self.learning_rate <= 0.0 or not 0.0 <= self.average_decay < 1.0:
+            raise ValueError("the learning rate is above 0 and the decay of the average in [0, 1)")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a manifest."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """Return the configuration that `to_dict` described."""
+        return cls(**{**values, "augmentation": AugmentationConfig(**values.get("augmentation", {}))})
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with tuples as lists, as JSON and YAML give them back."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

@@ -1,0 +1,55 @@
+"""Which device computes, and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ivsqa.errors import IvsqaError
+from ivsqa.model.config import Precision
+
+
+def select_device(name: str) -> torch.device:
+    """Return the device of a name: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1" …
+
+    Raises:
+        IvsqaError: no such device on this machine, or a name that is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise IvsqaError(f"no device is called {name!r}", hint="use auto, cpu, cuda or cuda:<number>")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise IvsqaError(f"this machine has no device {name!r}", hint="use --device cpu or --device auto")
+    return torch.device(name)
+
+
+def uses_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether to compute in bfloat16: as asked, or where the device's own instructions do it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())  # emulated elsewhere, and slower than float32
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Make equal inputs give equal bits while the block runs; restores what was set before.
+
+    On CUDA the promise ends at cuBLAS, which needs an environment variable set before the process starts.
+    """
+    was_strict, was_warning = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    was_filling, was_cudnn = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.deterministic
+    torch.use_deterministic_algorithms(mode=device.type == "cpu")
+    torch.backends.cudnn.deterministic = True
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads before it writes
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(mode=was_strict, warn_only=was_warning)
+        torch.utils.deterministic.fill_uninitialized_memory = was_filling
+        torch.backends.cudnn.deterministic = was_cudnn

@@ -1,0 +1,121 @@
+"""Prediction: frames in, probabilities, error maps and a description of each frame out, as numpy arrays.
+
+Beyond the network's own forward pass there is one copy in and one out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ivsqa.errors import StateError
+from ivsqa.model.config import NetworkConfig, Precision
+from ivsqa.model.device import select_device, uses_bf16
+from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabilities
+from ivsqa.model.state import TrainedModel
+
+MAX_FEATURES = 128
+
+_Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network says of b frames.
+
+    Attributes:
+        probabilities: Of each structure with what it encloses, float32 (b, K, s, s), in [0, 1], nested.
+        error: Raw error maps, uint8 (b, K, s, s); 255 is certainty. Calibrate before reading them as probabilities.
+        features: Description of each frame, float32 (b, F), F ≤ 128: means of the deepest features.
+    """
+
+    probabilities: NDArray[np.float32]
+    error: NDArray[np.uint8]
+    features: NDArray[np.float32]
+
+
+class Predictor:
+    """A trained network on a device.
+
+    Args:
+        model: The weights.
+        network_config: The network they are for.
+        device: As for `select_device`.
+        precision: "auto" takes bfloat16 where the device computes in it.
+
+    Raises:
+        StateError: the weights are for another network.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        network_config: NetworkConfig,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        if model.config != network_config:
+            raise StateError("these weights are for another network", hint="train again, or restore the model's record")
+        self.device = select_device(device)
+        self._bf16 = uses_bf16(precision, self.device)
+        self._size_px = network_config.size_px
+        network = TwoBranchNetwork(network_config)
+        network.load_state_dict(model.network_weights)
+        self.network = network.eval().requires_grad_(requires_grad=False).to(
+            self.device, memory_format=torch.channels_last
+        )
+
+    def __call__(self, images: NDArray[np.uint8]) -> Prediction:
+        """Return the prediction for frames, uint8 (b, s, s), b ≥ 0."""
+        return self.submit(images)()
+
+    def submit(self, images: NDArray[np.uint8]) -> Callable[[], Prediction]:
+        """Start predicting, and return what waits for the prediction; on CUDA the work goes on meanwhile.
+
+        Args:
+            images: Grey, uint8 (b, s, s).
+
+        Raises:
+            ValueError: frames of another size or type.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != (self._size_px, self._size_px):
+            raise ValueError(
+                f"this network takes uint8 frames of {self._size_px} × {self._size_px} px, got {images.dtype} {images.shape}"
+            )
+        batch = torch.from_numpy(np.ascontiguousarray(images))
+        if self.device.type == "cpu":
+            outputs = self._outputs(batch)
+            return lambda: _prediction(outputs)
+        outputs = self._outputs(batch.pin_memory().to(self.device, non_blocking=True))
+        landed = tuple(output.to("cpu", non_blocking=True) for output in outputs)
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(self.device))
+
+        def wait() -> Prediction:
+            done.synchronize()
+            return _prediction((landed[0], landed[1], landed[2]))
+
+        return wait
+
+    @torch.inference_mode()
+    def _outputs(self, batch: Tensor) -> _Outputs:
+        """Return probabilities (b, K, s, s), quantised errors (b, K, s, s) and features (b, F) on the device."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            output: NetworkOutput = self.network(batch)
+        rings = torch.softmax(output.ring_logits.float(), dim=1)  # (b, K+1, s, s)
+        error = torch.sigmoid(output.error_logits.float()).mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
+        features = output.bottleneck.float().mean((2, 3))[:, :MAX_FEATURES]  # (b, F)
+        return nested_probabilities(rings).contiguous(), error.contiguous(), features
+
+
+def _prediction(outputs: _Outputs) -> Prediction:
+    """Return tensors on the CPU as arrays."""
+    probabilities, error, features = (output.numpy() for output in outputs)
+    return Prediction(probabilities=probabilities, error=error, features=features)

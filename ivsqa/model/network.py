@@ -1,0 +1,193 @@
+"""The whole network: one branch draws nested structures, the other says where that drawing is wrong.
+
+Shapes in comments: b frames, s side of the working grid, K structures, N cells of the attention grid.
+
+Sources: encoder–decoder after U-Net (Ronneberger 2015), at half resolution through pixel unshuffle and shuffle (Shi 2016), which
+costs a quarter and loses no pixel; group normalisation (Wu & He 2018), the same for any batch; the two branches after Zhang et
+al. 2023 (TechRxiv); the probability attention module after DEAL (Xie et al., ACCV 2020) and DANet (Fu et al., CVPR 2019).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ivsqa.model.config import Attention, ErrorInputs, NetworkConfig
+
+
+class Maps(NamedTuple):
+    """What an encoder–decoder gives: output maps, the features they were read from, and the deepest features."""
+
+    output: Tensor  # (b, c_out, s, s)
+    decoder: Tensor  # (b, widths[0], s/2, s/2)
+    bottleneck: Tensor  # (b, widths[-1], s/2^levels, s/2^levels)
+
+
+class NetworkOutput(NamedTuple):
+    """What the two branches give for a batch."""
+
+    ring_logits: Tensor  # (b, K+1, s, s)
+    error_logits: Tensor  # (b, K, s, s)
+    bottleneck: Tensor  # (b, widths[-1], s/2^levels, s/2^levels)
+
+
+def normalized(images: Tensor) -> Tensor:
+    """Return frames with the mean and spread of their echo taken out, float32 (b, 1, s, s).
+
+    Black pixels are left out of both, since how much of the grid lies outside the field says nothing of the gain.
+
+    Args:
+        images: (b, s, s), grey 0 to 255, any dtype.
+    """
+    grey = images.unsqueeze(1).float() / 255.0  # (b, 1, s, s)
+    echo = (grey > 0.0).float()  # (b, 1, s, s)
+    count = echo.sum((1, 2, 3), keepdim=True).clamp(min=1.0)  # (b, 1, 1, 1)
+    mean = grey.sum((1, 2, 3), keepdim=True) / count  # (b, 1, 1, 1)
+    variance = ((grey - mean).square() * echo).sum((1, 2, 3), keepdim=True) / count  # (b, 1, 1, 1)
+    return (grey - mean) / (variance.sqrt() + 0.05)  # (b, 1, s, s)
+
+
+def nested_probabilities(rings: Tensor) -> Tensor:
+    """Return the probability of each structure: rings 1 … k + 1 added up, so an outer one is never below an inner one.
+
+    Args:
+        rings: (b, K+1, s, s), summing to one over the rings, background first.
+    """
+    return rings[:, 1:].cumsum(1).clamp(max=1.0)  # (b, K, s, s)
+
+
+def _norm(n: int) -> nn.GroupNorm:
+    """Return normalisation over groups of eight channels; over all of them where eight does not divide."""
+    return nn.GroupNorm(n // 8 if n % 8 == 0 else 1, n)
+
+
+def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
+    """Return two 3×3 convolutions, the first of which may halve the resolution."""
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False),
+        _norm(n_out),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
+        _norm(n_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class EncoderDecoder(nn.Module):
+    """A U-Net whose finest level is half the resolution of what goes in and comes out.
+
+    Args:
+        n_in: Input maps at full resolution.
+        n_extra: Input maps at half resolution, beside them.
+        n_out: Output maps at full resolution.
+        widths: Channels of each level, finest first.
+    """
+
+    def __init__(self, n_in: int, n_out: int, widths: tuple[int, ...], *, n_extra: int = 0) -> None:
+        super().__init__()
+        finer = (4 * n_in + n_extra, *widths[:-1])
+        self.encoder = nn.ModuleList(
+            _block(n, width, stride=1 if level == 0 else 2)
+            for level, (n, width) in enumerate(zip(finer, widths, strict=True))
+        )
+        self.decoder = nn.ModuleList(
+            _block(fine + coarse, fine) for fine, coarse in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.head = nn.Conv2d(widths[0], 4 * n_out, 1)
+
+    def forward(self, maps: Tensor, extra: Tensor | None = None) -> Maps:
+        """Return output maps (b, n_out, s, s) for input maps (b, n_in, s, s)."""
+        x = F.pixel_unshuffle(maps, 2)  # (b, 4·n_in, s/2, s/2)
+        if extra is not None:
+            x = torch.cat([x, extra.to(x.dtype)], dim=1)  # (b, 4·n_in + n_extra, s/2, s/2)
+        skips = []
+        for block in self.encoder:
+            x = block(x)  # (b, widths[i], s/2^(i+1), s/2^(i+1))
+            skips.append(x)
+        bottleneck = skips.pop()
+        for block in reversed(self.decoder):
+            skip = skips.pop()
+            x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
+            x = block(torch.cat([x, skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
+        return Maps(F.pixel_shuffle(self.head(x), 2), x, bottleneck)
+
+
+class ProbabilityAttention(nn.Module):
+    """Lets each place see the places, and each ring the rings, that the segmenter judged alike.
+
+    Attention is computed on a small grid (it compares all pairs of cells) and added to the probabilities at full resolution,
+    with weights learnt from 0: at first the module changes nothing.
+    """
+
+    def __init__(self, mode: Attention, grid_px: int) -> None:
+        super().__init__()
+        self.grid_px = grid_px
+        self.spatial = nn.Parameter(torch.zeros(())) if mode in ("spatial", "both") else None
+        self.channel = nn.Parameter(torch.zeros(())) if mode in ("channel", "both") else None
+
+    def forward(self, rings: Tensor) -> Tensor:
+        """Return refined ring maps (b, K+1, s, s) for ring probabilities of the same shape."""
+        if self.spatial is None and self.channel is None:
+            return rings
+        small = F.avg_pool2d(rings, max(1, rings.shape[-1] // self.grid_px))  # (b, K+1, g, g)
+        p = small.flatten(2)  # (b, K+1, N)
+        refined = torch.zeros_like(p)  # (b, K+1, N)
+        if self.spatial is not None:
+            alike = torch.softmax(p.transpose(1, 2) @ p, dim=-1)  # (b, N, N), each cell's weights over the others
+            refined = refined + self.spatial * (p @ alike.transpose(1, 2))  # (b, K+1, N)
+        if self.channel is not None:
+            alike = torch.softmax(p @ p.transpose(1, 2) / p.shape[-1], dim=-1)  # (b, K+1, K+1), of mean products
+            refined = refined + self.channel * (alike @ p)  # (b, K+1, N)
+        size = rings.shape[-2:]
+        return rings + F.interpolate(refined.view_as(small), size=size, mode="bilinear")  # (b, K+1, s, s)
+
+
+class ErrorBranch(nn.Module):
+    """Tells from the image and the segmenter's answer where that answer is wrong, one map a structure."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.inputs: ErrorInputs = config.error_inputs
+        self.attention = ProbabilityAttention(config.pam, config.attention_px)
+        self.maps = EncoderDecoder(
+            1 if self.inputs == "features" else 2 + config.n_structures,
+            config.n_structures,
+            config.error_widths,
+            n_extra=0 if self.inputs == "probabilities" else config.widths[0],
+        )
+
+    def forward(self, frames: Tensor, rings: Tensor, decoder: Tensor) -> Tensor:
+        """Return error logits (b, K, s, s).
+
+        Args:
+            frames: Normalised, (b, 1, s, s).
+            rings: The segmenter's probabilities, (b, K+1, s, s), without gradient.
+            decoder: The features it read them from, (b, widths[0], s/2, s/2), without gradient.
+        """
+        seen = frames if self.inputs == "features" else torch.cat([frames, self.attention(rings)], dim=1)
+        maps: Maps = self.maps(seen, None if self.inputs == "probabilities" else decoder)
+        return maps.output
+
+
+class TwoBranchNetwork(nn.Module):
+    """The segmenter and the branch that predicts its errors; no gradient runs from the second into the first."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.segmenter = new_segmenter(config)
+        self.error_branch = ErrorBranch(config)
+
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """Return both branches' answers for frames (b, s, s), grey 0 to 255."""
+        frames = normalized(images)  # (b, 1, s, s)
+        maps: Maps = self.segmenter(frames)
+        rings = torch.softmax(maps.output.detach().float(), dim=1)  # (b, K+1, s, s)
+        return NetworkOutput(maps.output, self.error_branch(frames, rings, maps.decoder.detach()), maps.bottleneck)
+
+
+def new_segmenter(config: NetworkConfig) -> EncoderDecoder:
+    """Return a segmenter with fresh weights: one normalised frame in, ring logits (b, K+1, s, s) out."""
+    return EncoderDecoder(1, config.n_structures + 1, config.widths)

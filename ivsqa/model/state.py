@@ -1,0 +1,172 @@
+"""What a training leaves behind, as bytes: a model to use, or a state to go on from.
+
+Both are safetensors with one JSON entry beside the tensors. Equal content gives equal bytes. This module never touches the disk.
+
+Version 1 of both: ivsqa 0.1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ivsqa.errors import IntegrityError, IvsqaError
+from ivsqa.model.config import NetworkConfig
+
+Tensors: TypeAlias = Mapping[str, Tensor]
+
+VERSION = 1
+_ENTRY = "ivsqa"
+_HEADER_LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How one step went.
+
+    Attributes:
+        step: Steps taken, this one included.
+        loss: Of all networks together.
+        segmentation_loss: Of the main segmenter.
+        error_loss: Of the error branch.
+        learning_rate: It was taken with.
+        validation_dice: Mean over validation frames and structures after it; None where it was not measured.
+    """
+
+    step: int
+    loss: float
+    segmentation_loss: float
+    error_loss: float
+    learning_rate: float
+    validation_dice: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A network that can predict, with the fold segmenters that a later training starts from.
+
+    Attributes:
+        config: The network.
+        weights: Float32 tensors on the CPU, by the names they have in `Objective`.
+    """
+
+    config: NetworkConfig
+    weights: Tensors
+
+    @property
+    def network_weights(self) -> dict[str, Tensor]:
+        """The weights of the two-branch network, by the names they have there."""
+        prefix = "network."
+        return {name.removeprefix(prefix): value for name, value in self.weights.items() if name.startswith(prefix)}
+
+    def to_bytes(self) -> bytes:
+        """Return the model as safetensors."""
+        return _pack("model", {"network": self.config.to_dict()}, {"weights": self.weights})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TrainedModel:
+        """Return the model of `to_bytes`.
+
+        Raises:
+            IntegrityError: these bytes are no model, or were cut off.
+            IvsqaError: a later version wrote them.
+        """
+        says, groups = _unpack("model", data)
+        return cls(NetworkConfig.from_dict(says["network"]), groups["weights"])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Everything a stopped training goes on from; the frames and the configuration are given anew.
+
+    Attributes:
+        request: Hash of the frames, the configuration and the start, which must be the same to go on.
+        step: Steps taken.
+        weights: Of all networks.
+        average: Their running means.
+        optimizer: The optimiser's tensors, by parameter number and name.
+        best: The running means at the best evaluation; empty where none was made.
+        best_step: When that was.
+        best_dice: How good it was; None where none was made.
+        stale: Evaluations since.
+        history: One report a step.
+    """
+
+    request: str
+    step: int
+    weights: Tensors
+    average: Tensors
+    optimizer: Tensors
+    best: Tensors
+    best_step: int
+    best_dice: float | None
+    stale: int
+    history: tuple[StepReport, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the state as safetensors."""
+        says = {
+            "request": self.request,
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_dice": self.best_dice,
+            "stale": self.stale,
+            "history": [asdict(report) for report in self.history],
+        }
+        groups = {name: getattr(self, name) for name in ("weights", "average", "optimizer", "best")}
+        return _pack("training-state", says, groups)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TrainingState:
+        """Return the state of `to_bytes`.
+
+        Raises:
+            IntegrityError: these bytes are no state, or were cut off.
+            IvsqaError: a later version wrote them.
+        """
+        says, groups = _unpack("training-state", data)
+        says["history"] = tuple(StepReport(**report) for report in says["history"])
+        return cls(**says, **{name: groups.get(name, {}) for name in ("weights", "average", "optimizer", "best")})
+
+
+def _pack(kind: Literal["model", "training-state"], says: dict[str, Any], groups: Mapping[str, Tensors]) -> bytes:
+    """Return groups of tensors and what is said about them as one safetensors file."""
+    tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+    entry = json.dumps({"kind": f"ivsqa/{kind}", "version": VERSION, **says}, allow_nan=False)
+    return bytes(safetensors.torch.save(tensors, metadata={_ENTRY: entry}))
+
+
+def _unpack(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """Return what `_pack` was given."""
+    hint = "restore the file from a copy, or train again"
+    try:
+        tensors = safetensors.torch.load(data)
+        says = _entry(data)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise IntegrityError(f"these weights cannot be read: {error}", hint=hint) from error
+    if says.pop("kind") != f"ivsqa/{kind}":
+        raise IntegrityError(f"this file holds no {kind}", hint=hint)
+    if (version := says.pop("version")) > VERSION:
+        raise IvsqaError(f"these weights have version {version}, this ivsqa reads {VERSION}", hint="update ivsqa")
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        group, _, rest = name.partition("/")
+        groups.setdefault(group, {})[rest] = value
+    return says, groups
+
+
+def _entry(data: bytes) -> dict[str, Any]:
+    """Return the JSON entry, which safetensors gives back only for files on disk.
+
+    Source: the format's description: eight bytes of header length, little-endian, then the header as JSON.
+    """
+    length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+    header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
+    entry: dict[str, Any] = json.loads(header["__metadata__"][_ENTRY])
+    return entry

@@ -1,0 +1,334 @@
+"""The training loop: it can be stopped after any step, and goes on as if it had not been.
+
+Every draw is a function of (seed, purpose, step), so weights, optimiser and step are all there is to keep. On one CPU with one
+number of threads the weights of a resumed training equal those of an uninterrupted one bit by bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from ivsqa.domain.structures import IGNORE_LABEL
+from ivsqa.errors import IvsqaError, StateError
+from ivsqa.model.augmentation import apply, sample
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.data import SampleSet, batch_indices, rng_for
+from ivsqa.model.device import deterministic, select_device, uses_bf16
+from ivsqa.model.losses import structure_masks
+from ivsqa.model.network import EncoderDecoder, Maps, nested_probabilities, normalized
+from ivsqa.model.objective import Losses, Objective, new_objective
+from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+
+SAVE_EVERY_S = 20.0
+GRADIENT_NORM = 1.0
+_AUGMENTATION, _OWN = 2, 3
+_EVALUATION_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training came to.
+
+    Attributes:
+        model: The running means of the weights at the best evaluation, or at the end where there were no validation frames.
+        best_step: The step they are from; 0: the start was never bettered.
+        steps: Steps taken.
+        validation_dice: Mean Dice of that model on the validation frames; None without any.
+        history: One report a step.
+        finished: False when it was asked to stop.
+    """
+
+    model: TrainedModel
+    best_step: int
+    steps: int
+    validation_dice: float | None
+    history: tuple[StepReport, ...]
+    finished: bool
+
+
+def train(
+    network_config: NetworkConfig,
+    config: TrainingConfig,
+    training: SampleSet,
+    validation: SampleSet | None,
+    *,
+    start: TrainedModel | None = None,
+    state: TrainingState | None = None,
+    device: str = "auto",
+    save: Callable[[TrainingState], None],
+    should_stop: Callable[[], bool],
+    on_step: Callable[[StepReport], None],
+    save_every_s: float = SAVE_EVERY_S,
+) -> TrainResult:
+    """Train until the steps are used up, the validation Dice stops rising, or `should_stop` says so.
+
+    Args:
+        network_config: The network.
+        config: How to train it.
+        training: Frames to learn from.
+        validation: Frames that decide when to stop and what to keep; None: all steps are taken and the last weights kept.
+        start: Weights to begin with. They are evaluated first, so that what comes out is never worse on the validation frames.
+        state: Where a stopped training goes on.
+        device: As for `select_device`.
+        save: Called with the state now and then, and when asked to stop.
+        should_stop: Asked before each step.
+        on_step: Told of each step.
+        save_every_s: Time between two states, in seconds.
+
+    Raises:
+        ValueError: frames or labels do not fit the network.
+        StateError: the start is another network, or the state belongs to another training.
+        IvsqaError: the loss is no number any more.
+    """
+    for samples in (training, validation):
+        if samples is not None:
+            samples.check_fits(size_px=network_config.size_px, n_structures=network_config.n_structures)
+    chosen = select_device(device)
+    with deterministic(chosen):
+        run = _Run(network_config, config, training, validation, start, chosen)
+        if state is None:
+            run.begin()
+        else:
+            run.restore(state)
+        saved_at = time.monotonic()
+        while not run.is_finished:
+            if should_stop():
+                save(run.state())
+                return run.result()
+            on_step(run.step())
+            if time.monotonic() - saved_at >= save_every_s:
+                save(run.state())
+                saved_at = time.monotonic()
+        return run.result()
+
+
+def validation_dice(segmenter: EncoderDecoder, samples: SampleSet, *, device: torch.device, bf16: bool) -> float:
+    """Return the mean Dice over frames and structures on the working grid; a structure empty in both is left out.
+
+    NaN where no frame has any structure.
+    """
+    values = []
+    for first in range(0, len(samples), _EVALUATION_BATCH):
+        part = slice(first, first + _EVALUATION_BATCH)
+        images, labels = (torch.from_numpy(array[part]).to(device) for array in (samples.images, samples.labels))
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            maps: Maps = segmenter(normalized(images))
+            rings = torch.softmax(maps.output.float(), dim=1)  # (b, K+1, s, s)
+        known = (labels != IGNORE_LABEL).unsqueeze(1)  # (b, 1, s, s)
+        decided = (nested_probabilities(rings) > 0.5) & known  # (b, K, s, s)
+        wanted = structure_masks(labels, decided.shape[1])  # (b, K, s, s)
+        overlap = (decided & wanted).sum((2, 3)).double()  # (b, K)
+        values.append(2.0 * overlap / (decided.sum((2, 3)) + wanted.sum((2, 3))))  # (b, K), NaN where both are empty
+    return float(torch.cat(values).nanmean())
+
+
+class _Run:
+    """The moving parts of one training."""
+
+    def __init__(
+        self,
+        network_config: NetworkConfig,
+        config: TrainingConfig,
+        training: SampleSet,
+        validation: SampleSet | None,
+        start: TrainedModel | None,
+        device: torch.device,
+    ) -> None:
+        self.network_config, self.config = network_config, config
+        self.training, self.validation = training, validation
+        self.device, self.bf16 = device, uses_bf16(config.precision, device)
+        self.starts_warm = start is not None
+        self.request = _request(network_config, config, training, validation, start)
+        cross_fit = config.cross_fit and training.has_two_folds
+        objective = new_objective(network_config, cross_fit=cross_fit, seed=config.seed)
+        if start is not None:
+            _warm_start(objective, start, network_config)
+        self.objective = objective.to(device)
+        self.averaged = copy.deepcopy(self.objective).requires_grad_(requires_grad=False)
+        self.optimizer = _optimizer(self.objective, config)
+        self.steps, self.stale, self.best_step = 0, 0, 0
+        self.best: Mapping[str, Tensor] = {}
+        self.best_dice: float | None = None
+        self.history: list[StepReport] = []
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the steps are used up or further ones no longer help."""
+        return self.steps >= self.config.max_steps or self.stale >= self.config.patience
+
+    def begin(self) -> None:
+        """Measure what a warm start is worth before anything is changed."""
+        if self.starts_warm:
+            self._evaluate()
+
+    def step(self) -> StepReport:
+        """Take one step, and evaluate where it is time to."""
+        rate = learning_rate(self.config, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses = self._losses()
+        self.optimizer.zero_grad()
+        losses.total.backward()
+        for part in self.objective.parts:
+            torch.nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_NORM)
+        self.optimizer.step()
+        self.steps += 1
+        self._average()
+        report = StepReport(self.steps, *(float(loss.detach()) for loss in losses), learning_rate=rate)
+        if not math.isfinite(report.loss):
+            raise IvsqaError(
+                f"training broke down at step {self.steps}: the loss is {report.loss}",
+                hint="lower training.learning_rate in project.yaml, or set training.precision to fp32",
+            )
+        if self.steps % self.config.eval_every == 0 or self.steps == self.config.max_steps:
+            report = replace(report, validation_dice=self._evaluate())
+        self.history.append(report)
+        return report
+
+    def _losses(self) -> Losses:
+        """Return the losses of this step's batch."""
+        config, step = self.config, self.steps
+        chosen = batch_indices(self.training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
+        images, labels = (
+            torch.from_numpy(array[chosen]).to(self.device) for array in (self.training.images, self.training.labels)
+        )
+        rng = rng_for(config.seed, _AUGMENTATION, step)
+        images, labels = apply(images, labels, sample(rng, len(chosen), config.augmentation))
+        own = rng_for(config.seed, _OWN, step).random(len(chosen)) < config.own_share
+        folds = torch.from_numpy(self.training.folds[chosen]).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            losses: Losses = self.objective(images, labels, folds, torch.from_numpy(own).to(self.device))
+        return losses
+
+    def _average(self) -> None:
+        """Move the running means; at first quickly, so that they forget where they began."""
+        decay = min(self.config.average_decay, (1.0 + self.steps) / (10.0 + self.steps))
+        update = get_ema_multi_avg_fn(decay)
+        update(list(self.averaged.parameters()), list(self.objective.parameters()), self.steps)
+
+    def _evaluate(self) -> float | None:
+        """Return the validation Dice of the running means and keep them where it is the best so far."""
+        if self.validation is None:
+            return None
+        dice = validation_dice(
+            self.averaged.network.segmenter, self.validation, device=self.device, bf16=self.bf16
+        )
+        if math.isnan(dice):
+            return None
+        if self.best_dice is None or dice > self.best_dice:
+            self.best, self.best_dice, self.best_step, self.stale = _on_cpu(self.averaged), dice, self.steps, 0
+        else:
+            self.stale += 1
+        return dice
+
+    def state(self) -> TrainingState:
+        """Return all that is needed to go on."""
+        moments = self.optimizer.state_dict()["state"]
+        return TrainingState(
+            request=self.request,
+            step=self.steps,
+            weights=_on_cpu(self.objective),
+            average=_on_cpu(self.averaged),
+            optimizer={f"{n}/{key}": value.cpu().clone() for n, one in moments.items() for key, value in one.items()},
+            best=self.best,
+            best_step=self.best_step,
+            best_dice=self.best_dice,
+            stale=self.stale,
+            history=tuple(self.history),
+        )
+
+    def restore(self, state: TrainingState) -> None:
+        """Go back to a state.
+
+        Raises:
+            StateError: it belongs to another training.
+        """
+        if state.request != self.request:
+            raise StateError(
+                "the checkpoint belongs to a training with other frames or settings",
+                hint="undo the change, or remove the checkpoint to begin anew",
+            )
+        self.objective.load_state_dict(dict(state.weights))
+        self.averaged.load_state_dict(dict(state.average))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.optimizer.items():
+            number, _, key = name.partition("/")
+            moments.setdefault(int(number), {})[key] = value.clone()
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self.steps, self.stale, self.best_step = state.step, state.stale, state.best_step
+        self.best, self.best_dice = dict(state.best), state.best_dice
+        self.history = list(state.history)
+
+    def result(self) -> TrainResult:
+        """Return what has been reached."""
+        kept = self.best_dice is not None
+        return TrainResult(
+            model=TrainedModel(self.network_config, self.best if kept else _on_cpu(self.averaged)),
+            best_step=self.best_step if kept else self.steps,
+            steps=self.steps,
+            validation_dice=self.best_dice,
+            history=tuple(self.history),
+            finished=self.is_finished,
+        )
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Return the learning rate of a step, from 0: a linear rise, then half a cosine down to zero."""
+    rise = max(1, round(config.warmup * config.max_steps))
+    if step < rise:
+        return config.learning_rate * (step + 1) / rise
+    done = (step - rise) / max(1, config.max_steps - rise)
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def _optimizer(objective: Objective, config: TrainingConfig) -> torch.optim.AdamW:
+    """Return AdamW that shrinks kernels only: norms, biases and attention weights have no reason to be small."""
+    parameters = list(objective.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _warm_start(objective: Objective, start: TrainedModel, config: NetworkConfig) -> None:
+    """Load what a model has; fold segmenters it lacks keep their fresh weights."""
+    if start.config != config:
+        raise StateError(
+            "the model to start from is another network than the settings describe",
+            hint="undo the change of image or network in project.yaml, or train from scratch with: ivsqa train",
+        )
+    wanted = objective.state_dict()
+    objective.load_state_dict({**wanted, **{name: value for name, value in start.weights.items() if name in wanted}})
+
+
+def _on_cpu(objective: Objective) -> dict[str, Tensor]:
+    """Return a copy of all weights."""
+    return {name: value.detach().cpu().clone() for name, value in objective.state_dict().items()}
+
+
+def _request(
+    network_config: NetworkConfig,
+    config: TrainingConfig,
+    training: SampleSet,
+    validation: SampleSet | None,
+    start: TrainedModel | None,
+) -> str:
+    """Return the hash of everything that determines the result."""
+    says = {
+        "network": network_config.to_dict(),
+        "training": config.to_dict(),
+        "frames": [None if samples is None else samples.sha256() for samples in (training, validation)],
+        "start": None if start is None else hashlib.sha256(start.to_bytes()).hexdigest(),
+    }
+    return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,248 @@
+"""Export: from a round to the packet an annotator gets, contours drawn and doubtful arcs marked."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.doubt import doubtful_arcs, error_by_arc
+from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io import atomic
+from ivsqa.io.layout import frame_name
+from ivsqa.io.lock import project_lock
+from ivsqa.io.manifest import read_manifest, write_manifest
+from ivsqa.io.packets import PacketFrame, SentFrame, write_packet
+from ivsqa.io.project import Project
+from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
+from ivsqa.io.scores import FrameScore, ScoreStore
+from ivsqa.io.selections import SelectedFrame, read_selection
+from ivsqa.io.sources import contours_csv_text, read_contours_csv
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
+from ivsqa.workflow.score import error_maps_on_frame
+
+DOUBT_MM = 0.1
+"""Expected border error from which an arc is marked: the distance between experts (Brusseau et al., IEEE TMI 2004;23:554)."""
+
+DOUBT_GRID_PX = 1.25
+"""The same where spacing is unknown: about as much on the default grid of 128 px over 10 mm."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A packet that was written, or with `dry_run` would be.
+
+    Attributes:
+        round: Its round.
+        folder: Where it lies.
+        formats: What it holds.
+        n_frames: How many frames.
+        archive: A zip of it, where one was asked for.
+    """
+
+    round: RoundRecord
+    folder: Path
+    formats: tuple[str, ...]
+    n_frames: int
+    archive: Path | None
+
+
+def export_for_annotation(
+    project: Project,
+    *,
+    round_id: str | None = None,
+    formats: Sequence[str] = (),
+    make_zip: bool = False,
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> ExportResult:
+    """Write the packet of a round.
+
+    Writes `rounds/<id>/packet/`, and beside it what was sent (`packet.yaml`, `sent.csv`), which stays in the project. A packet
+    that has gone out is never written over: someone may be working in it.
+
+    Raises:
+        StateError: there is no round, or its packet exists.
+    """
+    record = project.get_round(round_id)
+    layout = project.layout
+    formats = tuple(formats) or tuple(project.settings.packet.formats)
+    if record.state != "selected":
+        raise StateError(
+            f"the packet of {record.round_id} was written before",
+            path=layout.packet(record.round_id),
+            hint="send that one, or open another round with: ivsqa select",
+        )
+    selected = read_selection(layout.selection(record.round_id))
+    archive = layout.round(record.round_id) / f"packet-{record.round_id}.zip" if make_zip else None
+    if not dry_run:
+        with project_lock(layout.lock("rounds"), purpose="writing a packet", started_at=context.clock()):
+            _write(project, record, selected, formats, context)
+            if archive is not None:
+                shutil.make_archive(str(archive.with_suffix("")), "zip", layout.packet(record.round_id))
+            record = record.model_copy(update={"state": "exported"})
+            write_manifest(layout.round_record(record.round_id), record)
+    return ExportResult(record, layout.packet(record.round_id), tuple(formats), len(selected), archive)
+
+
+def _write(
+    project: Project, record: RoundRecord, selected: Sequence[SelectedFrame], formats: tuple[str, ...], context: Context
+) -> None:
+    """Write packet, sent contours and manifest; the round counts as exported only after."""
+    layout, round_id = project.layout, record.round_id
+    said = "\n".join([round_id, *(f"{frame.pullback_id}:{frame.frame_index}" for frame in selected)])
+    packet_id = f"{round_id}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+    sent: list[SentFrame] = []
+    staging = layout.round(round_id) / f"{atomic.TEMPORARY_PREFIX}packet"
+    with atomic.staged_folder(staging) as folder, context.progress("Writing packet", len(selected), "frame") as advance:
+        write_packet(
+            folder,
+            _iter_frames(project, record, selected, sent, advance),
+            structures=project.structures,
+            formats=formats,
+            round_id=round_id,
+            packet_id=packet_id,
+        )
+        shutil.rmtree(layout.packet(round_id), ignore_errors=True)  # of a stop before the round was marked: never sent
+        atomic.publish_folder(folder, layout.packet(round_id))
+    spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
+    text = contours_csv_text(((frame.pullback_id, frame.frame_index, frame.contours) for frame in sent), spacing)
+    atomic.write_text(layout.sent_contours(round_id), text)
+    packet = PacketRecord(
+        packet_id=packet_id,
+        round_id=round_id,
+        model_id=record.model_id or _current_id(project),
+        formats=formats,
+        structures=project.structures.names,
+        frames=tuple(
+            PacketFrameRecord(
+                name=frame.name,
+                pullback_id=frame.pullback_id,
+                frame_index=frame.frame_index,
+                height_px=frame.height_px,
+                width_px=frame.width_px,
+                spacing_mm=frame.spacing_mm,
+                image_sha256=frame.image_sha256,
+            )
+            for frame in sent
+        ),
+        provenance=provenance(context.clock(), "pillow"),
+    )
+    write_manifest(layout.packet_record(round_id), packet)
+
+
+def _current_id(project: Project) -> str | None:
+    """Return the id of the current model, or None."""
+    model = project.current_model()
+    return model.model_id if model else None
+
+
+def _iter_frames(
+    project: Project, record: RoundRecord, selected: Sequence[SelectedFrame], sent: list[SentFrame], advance: Advance
+) -> Iterator[PacketFrame]:
+    """Yield the frames of a packet by rank, noting each in `sent`; without a model they come with no contour drawn."""
+    model_id = record.model_id or _current_id(project)
+    store = ScoreStore(project.layout, model_id, project.structures.names) if model_id else None
+    for frame in selected:
+        pullback = project.pullback(frame.pullback_id)
+        score = _find_score(store, frame)
+        packet_frame = _packet_frame(project, pullback, frame, score)
+        sent.append(packet_frame.sent())
+        yield packet_frame
+        advance(1)
+
+
+def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:
+    """Return a frame's score, or None where it has none."""
+    if store is None:
+        return None
+    try:
+        return next(store.read(frame.pullback_id, [frame.frame_index]), None)
+    except StateError:
+        return None
+
+
+def _packet_frame(
+    project: Project, pullback: PullbackRecord, frame: SelectedFrame, score: FrameScore | None
+) -> PacketFrame:
+    """Return one frame with everything the annotator is shown."""
+    image = np.array(project.frames(pullback)[frame.frame_index])
+    name = frame_name(frame.pullback_id, frame.frame_index)
+    if score is None:
+        return PacketFrame(
+            name, frame.pullback_id, frame.frame_index, image, {}, frame.rank, frame.reason, pullback.spacing_mm
+        )
+    return PacketFrame(
+        name=name,
+        pullback_id=frame.pullback_id,
+        frame_index=frame.frame_index,
+        image=image,
+        contours=_simplified(score.contours, project.settings.packet.simplify_px),
+        rank=frame.rank,
+        reason=frame.reason,
+        spacing_mm=pullback.spacing_mm,
+        quality=score.quality,
+        dice=score.dice,
+        error_maps=error_maps_on_frame(project, pullback, score),
+        arcs=_arcs(project, pullback, score),
+    )
+
+
+def _arcs(project: Project, pullback: PullbackRecord, score: FrameScore) -> list[DoubtfulArc]:
+    """Return where the borders are likely to be off by more than two experts would differ."""
+    grid = project.grid(pullback)
+    threshold = DOUBT_GRID_PX if pullback.spacing_mm is None else DOUBT_MM / (grid.scale[0] * pullback.spacing_mm[0])
+    arcs: list[DoubtfulArc] = []
+    for name, error_map in zip(project.structures.names, score.error_maps, strict=True):
+        if name in score.contours:
+            contour = grid.contour_to_grid(score.contours[name])
+            error_px = error_by_arc(error_map.astype(np.float32) / 255.0, contour)
+            arcs += doubtful_arcs(error_px, name, threshold_px=threshold)
+    return arcs
+
+
+def _simplified(contours: Contours, tolerance_px: float) -> dict[str, Contour]:
+    """Return contours with as few vertices as the tolerance allows: fewer to drag, and rounded as every format can hold them."""
+    simple = {}
+    for name, contour in contours.items():
+        ring = shapely.simplify(shapely.LinearRing(contour.points_px), tolerance_px)
+        simple[name] = Contour.from_points(np.round(shapely.get_coordinates(ring), 2))
+    return simple
+
+
+def read_sent(project: Project, round_id: str) -> tuple[PacketRecord, list[SentFrame]]:
+    """Return what was sent in a round, from what stayed in the project.
+
+    Raises:
+        StateError: the round has no packet yet.
+    """
+    path = project.layout.packet_record(round_id)
+    if not path.is_file():
+        raise StateError(f"{round_id} was not exported yet", hint="write its packet with: ivsqa export-for-annotation")
+    packet = read_manifest(path, PacketRecord)
+    contours_path = project.layout.sent_contours(round_id)
+    if not contours_path.is_file():
+        raise IntegrityError(
+            "the contours as sent are missing", path=contours_path, hint="restore the file from a copy"
+        )
+    contours = read_contours_csv(contours_path)
+    return packet, [
+        SentFrame(
+            frame.name,
+            frame.pullback_id,
+            frame.frame_index,
+            frame.height_px,
+            frame.width_px,
+            frame.image_sha256,
+            contours.get(frame.pullback_id, {}).get(frame.frame_index, {}),
+            frame.spacing_mm,
+        )
+        for frame in packet.frames
+    ]

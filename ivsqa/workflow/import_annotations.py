@@ -1,0 +1,291 @@
+"""Import of annotations: what came back is recognised, compared with what was sent, checked, and kept for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.edits import ContourChange, classify_contour, find_misplacement
+from ivsqa.domain.topology import check_contours, nested
+from ivsqa.errors import AnnotationError, IvsqaError, PacketError, StateError
+from ivsqa.io import atomic
+from ivsqa.io.annotations import AnnotationStore, NewAnnotation, Origin
+from ivsqa.io.lock import project_lock
+from ivsqa.io.manifest import write_manifest
+from ivsqa.io.packets import ReturnedFrame, ReturnedPacket, SentFrame, get_adapter, read_return
+from ivsqa.io.project import Project
+from ivsqa.io.records import RoundRecord, provenance
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.export import read_sent
+
+MENDABLE = frozenset({"crosses-outer", "self-crossing"})
+"""Findings that `--repair` mends; the others need a person."""
+
+TOLERATED = frozenset({"missing-structure"})
+"""A border that cannot be seen is a valid answer."""
+
+
+@dataclass(frozen=True)
+class FrameReturn:
+    """What came back for one frame.
+
+    Attributes:
+        returned: The frame as read.
+        changes: What happened to each structure's contour.
+        annotation: What is kept; None where nothing is (untouched and not ticked).
+    """
+
+    returned: ReturnedFrame
+    changes: dict[str, ContourChange]
+    annotation: NewAnnotation | None
+
+
+@dataclass
+class ImportAnnotationsResult:
+    """What a return brought. Contours are counted, not frames.
+
+    Attributes:
+        round_id: The round it answers.
+        format: The format it was read as.
+        n_frames: Frames that came back readable.
+        n_taken: Frames that are annotated now.
+        n_already: Frames whose annotation was here before.
+        n_unchecked: Frames that came back as they were and not ticked: not taken.
+        n_unreadable: Frames that the annotator gave up on.
+        counts: Contours by what happened: untouched, edited, new, deleted.
+        edit_px: Mean distance of each edited contour from what was sent.
+        edit_mm: The same in mm, where spacing is known.
+        rejected: What could not be used, one error a file or frame.
+        repaired: Frames that `--repair` mended, and how.
+        notes: What a person should know.
+    """
+
+    round_id: str
+    format: str
+    n_frames: int = 0
+    n_taken: int = 0
+    n_already: int = 0
+    n_unchecked: int = 0
+    n_unreadable: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    edit_px: list[float] = field(default_factory=list)
+    edit_mm: list[float] = field(default_factory=list)
+    rejected: list[IvsqaError] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def import_annotations(
+    project: Project,
+    path: Path,
+    *,
+    reader: str,
+    round_id: str | None = None,
+    format: str | None = None,  # noqa: A002  what users call it
+    accept_untouched: bool = False,
+    repair: bool = False,
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> ImportAnnotationsResult:
+    """Take in what an annotator sent back.
+
+    Writes a copy of the return under `rounds/<id>/returns/`, one annotation revision a pullback, and the round's state. The same
+    return imported again changes nothing.
+
+    Args:
+        project: The project.
+        path: Folder, zip or file.
+        reader: Who annotated; part of every revision.
+        round_id: Which round; None: the newest that was exported.
+        format: The format; None: recognised.
+        accept_untouched: Take contours that came back as they were as right, also where nobody ticked them.
+        repair: Mend contours that cross themselves or their outer border, instead of rejecting the frame.
+        dry_run: Report only.
+        context: Clock.
+
+    Raises:
+        StateError: no round was exported.
+        PacketError: nothing usable, or everything lies in the wrong place in the same way.
+    """
+    record = _round_of(project, round_id)
+    _, sent = read_sent(project, record.round_id)
+    returned = read_return(path, sent, project.structures, format=format)
+    _refuse_misplaced(returned, path)
+    result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
+    tolerance = get_adapter(returned.format).tolerance_px
+    frames = []
+    for frame in returned.frames:
+        try:
+            frames.append(_judge_frame(project, frame, tolerance, result, repair=repair, accept=accept_untouched))
+        except AnnotationError as error:
+            result.rejected.append(error)
+    _count(frames, result)
+    if not dry_run and frames:
+        with project_lock(project.layout.lock("rounds"), purpose="importing annotations", started_at=context.clock()):
+            _keep_copy(project, record, path)
+            _append(project, record, frames, reader, result, context)
+            write_manifest(
+                project.layout.round_record(record.round_id), record.model_copy(update={"state": "imported"})
+            )
+    return result
+
+
+def _round_of(project: Project, round_id: str | None) -> RoundRecord:
+    """Return the round asked for, or the newest that was exported."""
+    if round_id is not None:
+        return project.get_round(round_id)
+    exported = [record for record in project.rounds() if record.state != "selected"]
+    if not exported:
+        raise StateError("no packet was exported yet", hint="write one with: ivsqa export-for-annotation")
+    return next((record for record in reversed(exported) if record.state == "exported"), exported[-1])
+
+
+def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:
+    """Refuse a return whose contours are all mirrored, shifted or scaled alike.
+
+    Raises:
+        PacketError: says what it looks like.
+    """
+    by_shape: dict[tuple[int, int], list[tuple[Contour, Contour]]] = {}
+    for frame in returned.frames:
+        for name, contour in frame.contours.items():
+            if name in frame.frame.contours:
+                by_shape.setdefault(frame.frame.shape, []).append((frame.frame.contours[name], contour))
+    for shape, pairs in by_shape.items():
+        looks = find_misplacement(pairs, shape)
+        if looks is not None:
+            raise PacketError(
+                f"the returned contours fit what was sent if {looks}",
+                path=path,
+                hint="export again from the editor without that change; nothing was imported",
+            )
+
+
+def _judge_frame(
+    project: Project,
+    returned: ReturnedFrame,
+    tolerance_px: float,
+    result: ImportAnnotationsResult,
+    *,
+    repair: bool,
+    accept: bool,
+) -> FrameReturn:
+    """Return what happened to one frame, and what is kept of it.
+
+    Raises:
+        AnnotationError: its contours break a rule that nobody asked to mend.
+    """
+    sent = returned.frame
+    result.notes += [f"{sent.name}: {note}" for note in returned.notes]
+    changes = {
+        name: classify_contour(
+            sent.contours.get(name), returned.contours.get(name), tolerance_px=tolerance_px, spacing_mm=sent.spacing_mm
+        )
+        for name in project.structures.names
+    }
+    if returned.unreadable:
+        return FrameReturn(returned, changes, NewAnnotation({}, "unreadable"))
+    touched = any(change.kind in ("edited", "new", "deleted") for change in changes.values())
+    if not (touched or returned.checked or accept):
+        return FrameReturn(returned, changes, None)
+    contours = _checked(project, returned, result, repair=repair)
+    return FrameReturn(returned, changes, NewAnnotation(contours, _origin(changes)))
+
+
+def _checked(
+    project: Project, returned: ReturnedFrame, result: ImportAnnotationsResult, *, repair: bool
+) -> dict[str, Contour]:
+    """Return contours that comply, mended where that was asked for."""
+    sent: SentFrame = returned.frame
+    findings = [
+        finding
+        for finding in check_contours(returned.contours, project.structures, sent.shape, spacing_mm=sent.spacing_mm)
+        if finding.code not in TOLERATED
+    ]
+    if not findings:
+        return dict(returned.contours)
+    mendable = all(finding.code in MENDABLE for finding in findings)
+    if not (repair and mendable):
+        hint = "mend it with: --repair, or ask the annotator" if mendable else "ask the annotator to draw it again"
+        raise AnnotationError(
+            "; ".join(one.message for one in findings), path=returned.path, where=sent.name, hint=hint
+        )
+    result.repaired.append(f"{sent.name}: {'; '.join(finding.message for finding in findings)}")
+    return nested(returned.contours, project.structures)
+
+
+def _origin(changes: dict[str, ContourChange]) -> Origin:
+    """Return how a frame's annotation came about: drawn, moved, or left as the model drew it."""
+    kinds = {change.kind for change in changes.values()}
+    if kinds & {"edited", "deleted"}:
+        return "edited"
+    return "new" if "new" in kinds else "accepted"
+
+
+def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> None:
+    """Count contours and frames."""
+    result.n_frames = len(frames)
+    for frame in frames:
+        result.n_unreadable += frame.returned.unreadable
+        result.n_unchecked += frame.annotation is None
+        for change in frame.changes.values():
+            result.counts[change.kind] += 1
+            if change.kind == "edited":
+                result.edit_px.append(change.mean_px)
+                result.edit_mm += [] if change.mean_mm is None else [change.mean_mm]
+
+
+def _keep_copy(project: Project, record: RoundRecord, path: Path) -> None:
+    """Keep what came back, as it came back, once."""
+    returns = project.layout.returns(record.round_id)
+    if path.resolve().is_relative_to(project.layout.packet(record.round_id).resolve()):
+        return  # edited in place: what counts stands in the revisions
+    if path.is_file():
+        target = returns / atomic.sha256_of_file(path)[:12] / path.name
+        if not target.exists():
+            atomic.write_bytes(target, path.read_bytes())
+        return
+    said = [
+        f"{file.relative_to(path)}:{atomic.sha256_of_file(file)}" for file in sorted(path.rglob("*")) if file.is_file()
+    ]
+    name = hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+    if not (returns / name).exists():
+        with atomic.staged_folder(returns / f"{atomic.TEMPORARY_PREFIX}{name}") as folder:
+            shutil.copytree(path, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("heatmaps", "overlays"))
+            atomic.publish_folder(folder, returns / name)
+
+
+def _append(
+    project: Project,
+    record: RoundRecord,
+    frames: Sequence[FrameReturn],
+    reader: str,
+    result: ImportAnnotationsResult,
+    context: Context,
+) -> None:
+    """Append one revision a pullback."""
+    store = AnnotationStore(project.layout)
+    by_pullback: dict[str, dict[int, NewAnnotation]] = {}
+    for frame in frames:
+        if frame.annotation is not None:
+            sent = frame.returned.frame
+            by_pullback.setdefault(sent.pullback_id, {})[sent.frame_index] = frame.annotation
+    made = provenance(context.clock())
+    for pullback_id, kept in sorted(by_pullback.items()):
+        _, is_new = store.append(
+            pullback_id,
+            kept,
+            reader=reader,
+            source=result.format,
+            made=made,
+            round_id=record.round_id,
+            spacing_mm=project.pullback(pullback_id).spacing_mm,
+        )
+        n_frames = sum(annotation.origin != "unreadable" for annotation in kept.values())
+        result.n_taken += n_frames if is_new else 0
+        result.n_already += 0 if is_new else n_frames

@@ -1,0 +1,267 @@
+"""Scoring: one pass over every frame that needs it; contours, error maps and quality, in chunks that survive any stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ivsqa.domain.quality import ErrorCalibration
+from ivsqa.errors import StateError
+from ivsqa.io import atomic
+from ivsqa.io.lock import project_lock
+from ivsqa.io.manifest import write_manifest
+from ivsqa.io.pictures import heatmap, png_bytes
+from ivsqa.io.project import Project
+from ivsqa.io.records import ModelRecord, PullbackRecord, ScoresRecord, provenance
+from ivsqa.io.scores import FrameScore, ScoreStore
+from ivsqa.model.inference import Prediction
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.networks import load_predictor
+from ivsqa.workflow.prediction import FramePostprocessor, in_background
+
+BATCH_FRAMES = 32
+
+
+@dataclass(frozen=True)
+class RankedFrame:
+    """A frame of the table of worst frames."""
+
+    rank: int
+    pullback_id: str
+    frame_index: int
+    quality: float
+    dice: dict[str, float]
+    n_regions: int
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a scoring pass did.
+
+    Attributes:
+        model_id: The model that scored.
+        n_scored: Frames scored now.
+        n_reused: Frames whose scores were there.
+        seconds: Time for the frames scored now.
+        finished: False when it was asked to stop; the same command goes on.
+        frames: The worst frames of the pool (never of test subjects), worst first.
+    """
+
+    model_id: str
+    n_scored: int
+    n_reused: int
+    seconds: float
+    finished: bool
+    frames: list[RankedFrame]
+
+
+def score_frames(
+    project: Project,
+    *,
+    model_id: str | None = None,
+    pullback_ids: Sequence[str] = (),
+    again: bool = False,
+    top: int = 50,
+    device: str = "auto",
+    context: Context = DEFAULT_CONTEXT,
+) -> ScoreResult:
+    """Score every frame that has no score by the model yet.
+
+    Writes `scores/<model>/<pullback>/`, chunk by chunk: a stop loses at most one chunk, and the same call goes on.
+
+    Args:
+        project: The project.
+        model_id: Which model; None: the current one.
+        pullback_ids: Only these; empty: all.
+        again: Score anew what is scored already.
+        top: Length of the table of worst frames.
+        device: "auto", "cpu" or "cuda".
+        context: Clock, progress, wish to stop.
+
+    Raises:
+        StateError: there is no model or no pullback.
+        NotFoundError: no such model or pullback.
+    """
+    model = project.get_model(model_id)
+    records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
+    if not records:
+        raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
+        _write_record(project, model, context)
+        work = [
+            (record, chunk)
+            for record in records
+            for chunk in store.chunks(record.n_frames)
+            if again or not store.has_chunk(record.pullback_id, *chunk)
+        ]
+        n_todo = sum(last - first + 1 for _, (first, last) in work)
+        started = time.perf_counter()
+        n_scored = _score_chunks(project, model, store, work, n_todo, device, context) if work else 0
+        seconds = time.perf_counter() - started
+    return ScoreResult(
+        model_id=model.model_id,
+        n_scored=n_scored,
+        n_reused=sum(record.n_frames for record in records) - n_todo,
+        seconds=seconds,
+        finished=n_scored == n_todo,
+        frames=worst_frames(project, store, records, top) if top and n_scored == n_todo else [],
+    )
+
+
+def _write_record(project: Project, model: ModelRecord, context: Context) -> None:
+    """Say what makes the scores, once."""
+    path = project.layout.scores_record(model.model_id)
+    if path.is_file() or model.weights_sha256 is None:
+        return
+    write_manifest(
+        path,
+        ScoresRecord(
+            model_id=model.model_id,
+            weights_sha256=model.weights_sha256,
+            structures=model.structures,
+            image=model.image,
+            provenance=provenance(context.clock(), "torch", "numpy", "polars"),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Frames on the grid, on their way to the network."""
+
+    record: PullbackRecord
+    first: int
+    images: NDArray[np.uint8]
+    ends_chunk: bool
+
+
+def _score_chunks(
+    project: Project,
+    model: ModelRecord,
+    store: ScoreStore,
+    work: Sequence[tuple[PullbackRecord, tuple[int, int]]],
+    n_todo: int,
+    device: str,
+    context: Context,
+) -> int:
+    """Score chunks of frames: reading ahead and post-processing run beside the network; returns how many frames are kept."""
+    predictor = load_predictor(project, model, device=device)
+    calibration = ErrorCalibration.from_dict(model.error_calibration or {})
+    postprocessor = FramePostprocessor(project.structures, calibration)
+
+    def predicted() -> Iterator[tuple[_Batch, Prediction]]:
+        for batch in _iter_batches(project, work):
+            if context.should_stop():
+                return
+            yield batch, predictor(batch.images)
+
+    def finish(item: tuple[_Batch, Prediction]) -> tuple[_Batch, list[FrameScore]]:
+        batch, prediction = item
+        return batch, _scores_of_batch(project, batch, prediction, postprocessor)
+
+    n_kept, chunk = 0, []
+    with context.progress("Scoring", n_todo, "frame") as advance:
+        for batch, scores in in_background(predicted(), finish):
+            chunk += scores
+            if batch.ends_chunk:
+                store.write_chunk(batch.record.frames_sha256, chunk)
+                n_kept, chunk = n_kept + len(chunk), []
+            advance(len(scores))
+    return n_kept
+
+
+def _iter_batches(project: Project, work: Sequence[tuple[PullbackRecord, tuple[int, int]]]) -> Iterator[_Batch]:
+    """Yield batches of sampled frames, one batch read ahead."""
+    plan = [
+        (record, start, min(start + BATCH_FRAMES, last + 1), last)
+        for record, (first, last) in work
+        for start in range(first, last + 1, BATCH_FRAMES)
+    ]
+
+    def load(item: tuple[PullbackRecord, int, int, int]) -> _Batch:
+        record, start, stop, last = item
+        grid = project.grid(record)
+        images = np.stack([grid.sample(frame) for frame in project.frames(record)[start:stop]])
+        return _Batch(record, start, images, ends_chunk=stop > last)
+
+    return in_background(plan, load)
+
+
+def _scores_of_batch(
+    project: Project, batch: _Batch, prediction: Prediction, postprocessor: FramePostprocessor
+) -> list[FrameScore]:
+    """Return the scores of one batch of predictions."""
+    grid = project.grid(batch.record)
+    return [
+        postprocessor.score(
+            (batch.record.pullback_id, batch.first + row),
+            grid,
+            prediction.probabilities[row],
+            prediction.error[row],
+            prediction.features[row],
+        )
+        for row in range(len(batch.images))
+    ]
+
+
+def worst_frames(project: Project, store: ScoreStore, records: Sequence[PullbackRecord], top: int) -> list[RankedFrame]:
+    """Return the frames with the lowest quality, worst first; test subjects are sealed and never ranked."""
+    allowed = [record.pullback_id for record in records if record.split != "test"]
+    table = store.table().filter(pl.col("pullback_id").is_in(allowed)).sort("quality", "pullback_id", "frame_index")
+    return [
+        RankedFrame(
+            rank=rank,
+            pullback_id=row["pullback_id"],
+            frame_index=row["frame_index"],
+            quality=row["quality"],
+            dice={name: row[f"dice_{name}"] for name in project.structures.names},
+            n_regions=row["n_regions"],
+        )
+        for rank, row in enumerate(table.head(top).iter_rows(named=True), start=1)
+    ]
+
+
+def write_heatmaps(
+    project: Project, model_id: str, frames: Sequence[RankedFrame], context: Context = DEFAULT_CONTEXT
+) -> Path:
+    """Write the error picture of each frame under `scores/<model>/heatmaps/` and return that folder."""
+    store = ScoreStore(project.layout, model_id, project.structures.names)
+    with context.progress("Drawing heatmaps", len(frames), "picture") as advance:
+        for frame in frames:
+            record = project.pullback(frame.pullback_id)
+            score = next(store.read(frame.pullback_id, [frame.frame_index]))
+            picture = heatmap_of_score(project, record, score)
+            atomic.write_bytes(project.layout.heatmap(model_id, frame.pullback_id, frame.frame_index), picture)
+            advance(1)
+    return project.layout.scores(model_id) / "heatmaps"
+
+
+def heatmap_of_score(project: Project, record: PullbackRecord, score: FrameScore) -> bytes:
+    """Return the error picture of one scored frame, PNG."""
+    dice = ", ".join(f"{name} {value:.2f}" for name, value in score.dice.items())
+    picture = heatmap(
+        project.frames(record)[score.frame_index],
+        score.contours,
+        error_maps_on_frame(project, record, score),
+        structures=project.structures,
+        title=f"{record.pullback_id}  frame {score.frame_index}",
+        subtitle=f"predicted Dice: {dice}",
+        spacing_mm=record.spacing_mm,
+    )
+    return png_bytes(picture)
+
+
+def error_maps_on_frame(project: Project, record: PullbackRecord, score: FrameScore) -> dict[str, NDArray[np.float32]]:
+    """Return the error map of each structure on the frame's pixels, (height, width) in [0, 1]."""
+    grid = project.grid(record)
+    return {
+        name: grid.to_frame(error_map.astype(np.float32) / 255.0)
+        for name, error_map in zip(project.structures.names, score.error_maps, strict=True)
+    }

@@ -1,0 +1,93 @@
+"""Why: the chain behind one frame, from its file to the models that learnt from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ivsqa.errors import NotFoundError, StateError
+from ivsqa.io.annotations import AnnotationStore
+from ivsqa.io.project import Project
+from ivsqa.io.records import ModelRecord, PullbackRecord, RevisionRecord, RoundRecord
+from ivsqa.io.scores import FrameScore, ScoreStore
+from ivsqa.io.selections import SelectedFrame, read_selection
+from ivsqa.workflow.training_data import keys_from_frames_csv
+
+
+@dataclass(frozen=True)
+class FrameChain:
+    """Everything that is known of a frame.
+
+    Attributes:
+        pullback: Where it comes from.
+        frame_index: 0-based.
+        position_mm: Along the pullback; None where unknown.
+        scores: What each model said of it, oldest first.
+        selections: The rounds it was chosen for, with rank and reason.
+        revisions: What people said of it, oldest first; the last counts.
+        trained: Models that learnt from it.
+    """
+
+    pullback: PullbackRecord
+    frame_index: int
+    position_mm: float | None
+    scores: list[tuple[ModelRecord, FrameScore]]
+    selections: list[tuple[RoundRecord, SelectedFrame]]
+    revisions: list[RevisionRecord]
+    trained: list[str]
+
+
+def explain_frame(project: Project, frame: str) -> FrameChain:
+    """Return the chain behind a frame; reads only.
+
+    Args:
+        project: The project.
+        frame: "<pullback_id>:<frame_index>", or a packet's file name "<pullback_id>_f<frame_index>" with or without extension.
+
+    Raises:
+        NotFoundError: no such frame.
+    """
+    record, index = find_frame(project, frame)
+    key = (record.pullback_id, index)
+    models = [model for model in project.models() if model.state == "ready"]
+    return FrameChain(
+        pullback=record,
+        frame_index=index,
+        position_mm=record.position_mm(index),
+        scores=[(model, score) for model in models if (score := _find_score(project, model, *key)) is not None],
+        selections=[
+            (one, chosen)
+            for one in project.rounds()
+            for chosen in read_selection(project.layout.selection(one.round_id))
+            if (chosen.pullback_id, chosen.frame_index) == key
+        ],
+        revisions=list(AnnotationStore(project.layout).history(*key)),
+        trained=[model.model_id for model in models if key in _trained_on(project, model)],
+    )
+
+
+def find_frame(project: Project, frame: str) -> tuple[PullbackRecord, int]:
+    """Return the pullback and index that a frame's name means; see `explain_frame`."""
+    match = re.fullmatch(r"(?P<pullback>[\w-]+?)(?::|_f)(?P<index>\d+)(?:\.\w+)?", frame)
+    if match is None:
+        raise NotFoundError(
+            f"{frame!r} is not the name of a frame", hint="write it as PULLBACK:FRAME, such as pb-1a2b3c:12"
+        )
+    record = project.pullback(match["pullback"])
+    index = int(match["index"])
+    if index >= record.n_frames:
+        raise NotFoundError(f"{record.pullback_id} has frames 0 to {record.n_frames - 1}, not {index}")
+    return record, index
+
+
+def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_index: int) -> FrameScore | None:
+    """Return a model's score of a frame, or None."""
+    try:
+        return next(ScoreStore(project.layout, model.model_id, model.structures).read(pullback_id, [frame_index]), None)
+    except StateError:
+        return None
+
+
+def _trained_on(project: Project, model: ModelRecord) -> frozenset[tuple[str, int]]:
+    """Return the frames a model learnt from."""
+    return keys_from_frames_csv(project.layout.training_frames(model.model_id).read_text(encoding="utf-8"), "train")

@@ -1,0 +1,150 @@
+import csv
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ivsqa.domain.structures import Structure, StructureSet
+from ivsqa.errors import PacketError
+from ivsqa.io.packets import PacketFrame, PacketOrigin, write_packet
+from ivsqa.io.packets.instructions import Card, instructions_html
+
+Write = Callable[..., Path]
+
+
+def test_packet_has_everything_an_annotator_needs(write: Write, frames: list[PacketFrame]) -> None:
+    folder = write("labelme", "csv", "masks")
+    name = frames[0].name
+    for path in (
+        f"images/{name}.png",
+        f"images/{name}.json",
+        f"overlays/{name}.png",
+        f"heatmaps/{name}.png",
+        f"masks/lumen/{name}.png",
+        f"masks/eem/{name}.png",
+        "contours.csv",
+        "worklist.csv",
+        "INSTRUCTIONS.html",
+    ):
+        assert (folder / path).is_file(), path
+
+
+def test_no_heatmap_without_an_error_map(write: Write, frames: list[PacketFrame]) -> None:
+    bare = [PacketFrame("a", "pb-1", 0, frames[0].image, {})]
+    folder = write("labelme", of=bare)
+    assert not (folder / "heatmaps").exists()
+    page = (folder / "INSTRUCTIONS.html").read_text()
+    assert "heatmaps" not in page
+    assert "1 frame to look at" in page
+
+
+def test_worklist_is_in_order_of_rank_with_blanks_for_the_unknown(write: Write, frames: list[PacketFrame]) -> None:
+    bare = PacketFrame("z", "pb-1", 4, frames[0].image, {}, rank=9, quality=float("nan"))
+    with (write("csv", of=[bare, frames[1], frames[0]]) / "worklist.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["rank"] for row in rows] == ["1", "2", "9"]
+    assert rows[0]["quality"] == "0.710"
+    assert rows[0]["dice_lumen"] == "0.880"
+    assert rows[0]["doubtful_arcs"] == "eem 4 to 6 o'clock (30 to 90 deg)"
+    assert (rows[2]["quality"], rows[2]["dice_eem"], rows[2]["checked"]) == ("", "", "")
+
+
+def test_frames_are_taken_one_at_a_time(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
+    done: list[int] = []
+
+    def stream() -> Iterator[PacketFrame]:
+        for frame in frames:
+            done.append(len(list((tmp_path / "overlays").glob("*.png"))))
+            yield frame
+
+    write_packet(
+        tmp_path, stream(), structures=structures, formats=["labelme", "csv", "masks"], round_id="r", packet_id="p"
+    )
+    assert done == [0, 1, 2]  # each was finished before the next was asked for
+
+
+def test_two_frames_of_one_name_are_refused(
+    tmp_path: Path, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    with pytest.raises(ValueError, match="two frames"):
+        write_packet(
+            tmp_path, [frames[0], frames[0]], structures=structures, formats=["csv"], round_id="r", packet_id="p"
+        )
+
+
+def test_unknown_format_writes_nothing(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
+    with pytest.raises(PacketError, match="unknown format"):
+        write_packet(tmp_path, frames, structures=structures, formats=["word"], round_id="r", packet_id="p")
+    assert not list(tmp_path.iterdir())
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.targets: list[str] = []
+        self.images: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.targets += [values["href"] or ""] if tag == "a" else []
+        self.images += [values["src"] or ""] if tag == "img" else []
+        if tag not in {"meta", "img", "br", "rect", "circle", "path"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in {"rect", "circle", "path"}:
+            assert self.open.pop() == tag
+
+
+def test_page_is_well_formed_offline_and_leads_to_pictures_that_are_there(write: Write) -> None:
+    folder = write("labelme", "csv", "masks")
+    page = (folder / "INSTRUCTIONS.html").read_text()
+    links = Links()
+    links.feed(page)
+    assert links.open == []
+    assert len(links.targets) == 3
+    assert all((folder / target).is_file() for target in links.targets)
+    assert all(image.startswith("data:image/jpeg;base64,") for image in links.images)
+    assert not re.search(r"https?://|<script|@import|\$[a-z{]", page)
+
+
+def test_names_and_colours_from_outside_are_escaped() -> None:
+    hostile = StructureSet((Structure("<b>lumen", '"><script>'),))
+    card = Card(1, "<b>a", "<b>caption", 'x" onclick="', "data:,")
+    origin = PacketOrigin("<i>round</i>", "<i>packet</i>")
+    page = instructions_html([card], structures=hostile, formats=["labelme"], origin=origin, with_heatmaps=True)
+    assert not re.search(r"<script|<b>(lumen|a<|caption)|<i>|onclick=\"", page)
+
+
+def test_page_describes_structures_it_does_not_know() -> None:
+    stent = StructureSet((Structure("stent", "#ffffff"),))
+    page = instructions_html(
+        [], structures=stent, formats=["masks"], origin=PacketOrigin("r", "p"), with_heatmaps=False
+    )
+    assert "One closed line around it" in page
+
+
+def test_equal_packets_have_equal_bytes(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
+    contents = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_packet(
+            folder, frames, structures=structures, formats=["labelme", "csv", "masks"], round_id="r", packet_id="p"
+        )
+        contents.append({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+    assert contents[0] == contents[1]
+
+
+def test_frames_in_the_packet_are_grey_and_untouched(write: Write, frames: list[PacketFrame]) -> None:
+    folder = write("csv")
+    for frame in frames:
+        with Image.open(folder / "images" / f"{frame.name}.png") as image:
+            assert image.mode == "L"
+            assert image.info == {}
+            np.testing.assert_array_equal(np.asarray(image), frame.image)
