@@ -202,10 +202,10 @@ def table(rows: list[dict[str, object]]) -> str:
     """Return the rows for reading."""
     columns = ("dice", "auprc", "spearman", "auroc_worst", "mae", "cpu_s")
     lines = [f"{'variant':38} {'seed':>4} {'signal':13}" + "".join(f"{column:>12}" for column in columns)]
-    for row in rows:
-        lines.append(
-            f"{row['variant']:38} {row['seed']:>4} {row['signal']:13}" + "".join(f"{row[c]:>12.3f}" for c in columns)
-        )
+    lines += [
+        f"{row['variant']:38} {row['seed']:>4} {row['signal']:13}" + "".join(f"{row[c]:>12.3f}" for c in columns)
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=120)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=1e-2)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "error_branch.json")

@@ -49,7 +49,7 @@ def finetune(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Go on from the current model with all annotated frames, new ones weighted up. Kept only if not worse."""
+    """Train the current model further. It sees all annotated frames, new ones more often; it is used only if not worse."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.train import finetune_model
 
@@ -101,7 +101,7 @@ def evaluate(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model on annotated frames of sealed subjects: contours, and how well it knows its errors."""
+    """Measure a model on sealed, annotated subjects. How good are its contours, and how well does it know its errors?"""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.evaluate import evaluate_model
 
@@ -135,7 +135,8 @@ def evaluate(
     sqa = plain["sqa"]
     say(
         f"predicted quality: Pearson {number(sqa['pearson'])}, Spearman {number(sqa['spearman'])} "
-        f"(entropy {number(sqa['entropy_spearman'])}), mean error {number(sqa['mae'])}, AUROC of Dice < 0.9 {number(sqa['auroc'])}"
+        f"(entropy {number(sqa['entropy_spearman'])}), mean error {number(sqa['mae'])}, "
+        f"AUROC of Dice < 0.9 {number(sqa['auroc'])}"
     )
     say(
         f"error map: area under precision-recall {number(sqa['error_map_auprc'])} (entropy {number(sqa['entropy_auprc'])})"

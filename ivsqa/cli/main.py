@@ -41,7 +41,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(value: bool) -> None:  # noqa: FBT001  the shape typer calls
+def _show_version(value: bool) -> None:
     if value:
         say(f"ivsqa {ivsqa.__version__}")
         raise typer.Exit

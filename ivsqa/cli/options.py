@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +22,12 @@ ModelOption = Annotated[
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of all randomness.", show_default="from project.yaml")]
 RoundOption = Annotated[str | None, typer.Option("--round", help="The round, such as r001.", show_default="the newest")]
-PullbackOption = Annotated[list[str] | None, typer.Option("--pullback", help="Only this pullback; may be repeated.")]
+PullbackOption = Annotated[
+    list[str] | None, typer.Option("--pullback", metavar="ID", help="Only this pullback; may be repeated.")
+]
 
 
-class SplitName(str, Enum):
+class SplitName(StrEnum):
     """Splits on the command line."""
 
     train = "train"
@@ -33,7 +35,7 @@ class SplitName(str, Enum):
     test = "test"
 
 
-class StrategyName(str, Enum):
+class StrategyName(StrEnum):
     """Strategies on the command line."""
 
     sqa = "sqa"

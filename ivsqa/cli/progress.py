@@ -57,7 +57,7 @@ def command_context() -> Iterator[Context]:
     """Yield the context of a command: SIGTERM and the first Ctrl-C ask for an orderly end, the second Ctrl-C insists."""
     asked = False
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -65,8 +65,8 @@ def command_context() -> Iterator[Context]:
         tell("\nstopping after this step; the same command goes on from here")
 
     previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous[number] = signal.signal(number, ask)
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        previous[wanted] = signal.signal(wanted, ask)
     try:
         yield Context(progress=shown_progress, should_stop=lambda: asked)
     finally:

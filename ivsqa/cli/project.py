@@ -68,7 +68,7 @@ def import_(
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Import pullbacks: DICOM or folders of frames, with masks or contours beside them."""
+    """Import pullbacks: DICOM files or folders of frames. Masks and contours beside them come along."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
 
@@ -152,7 +152,7 @@ def _spacing(text: str | None) -> tuple[float, float] | None:
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Show what there is, what is annotated, and what to do next."""
+    """Show what there is and what to do next."""
     from ivsqa.workflow.status import project_status
 
     now = project_status(opened(project))
@@ -203,7 +203,7 @@ def check(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the hashes of frames and weights.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the whole project: integrity, topology, leaks between splits. Exit 4 if something is found."""
+    """Check hashes, contours and splits of the project. Exit 4 if something is found."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.check import check_project
 
@@ -223,11 +223,11 @@ def check(
 
 
 def why(
-    frame: Annotated[str, typer.Argument(help="PULLBACK:FRAME, or a packet's file name.")],
+    frame: Annotated[str, typer.Argument(help="PULLBACK:FRAME, or a packet's file name.", metavar="FRAME")],
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the chain behind a frame: source, scores, rounds, readers, models."""
+    """Show the history of a frame. Its source, scores, rounds, readers, and the models that learnt from it."""
     from ivsqa.workflow.why import explain_frame
 
     chain = explain_frame(opened(project), frame)
@@ -237,15 +237,14 @@ def why(
     record = chain.pullback
     at = "" if chain.position_mm is None else f", {chain.position_mm:.1f} mm along"
     say(f"frame {chain.frame_index} of {record.pullback_id} (subject {record.subject_id}, {record.split}{at})")
-    say(
-        f"imported {record.provenance.created_at} with ivsqa {record.provenance.ivsqa_version}; source {record.source_sha256[:12]}"
-    )
+    made = record.provenance
+    say(f"imported {made.created_at} with ivsqa {made.ivsqa_version}; source {record.source_sha256[:12]}")
     for model, score in chain.scores:
         dice = ", ".join(f"{name} {value:.3f}" for name, value in score.dice.items())
         say(f"{model.model_id} predicts Dice {dice}; {count(score.n_regions, 'doubtful region')}")
     for one, chosen in chain.selections:
         say(
-            f"{one.round_id} chose it as {chosen.rank} of {one.n} by {one.strategy}, seed {one.seed}: {chosen.reason} ({one.state})"
+            f"{one.round_id} ({one.state}): rank {chosen.rank} of {one.n} by {one.strategy}, seed {one.seed}: {chosen.reason}"
         )
     for revision in chain.revisions:
         origin = revision.origin_of(chain.frame_index)

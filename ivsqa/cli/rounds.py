@@ -45,7 +45,7 @@ def score(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Score every frame that needs it: contours, error maps and predicted quality."""
+    """Score every frame that needs it. A score is contours, error maps and predicted quality."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.score import score_frames, write_heatmaps
 
@@ -146,13 +146,18 @@ def export_for_annotation(
     round_id: RoundOption = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="labelme, csv or masks; may be repeated.", show_default="from project.yaml"),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="labelme, csv or masks; may be repeated.",
+            show_default="from project.yaml",
+        ),
     ] = None,
     make_zip: Annotated[bool, typer.Option("--zip", help="Also write one file to send.")] = False,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Write the packet for the annotator: images, contours, error pictures, worklist, instructions."""
+    """Write the packet for the annotator. It holds images, contours, error pictures, worklist and instructions."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.export import export_for_annotation as export
 
@@ -184,7 +189,7 @@ def export_for_annotation(
 
 
 def import_annotations(
-    path: Annotated[Path, typer.Argument(help="The folder, zip or file that came back.")],
+    path: Annotated[Path, typer.Argument(help="The folder, zip or file that came back.", metavar="PATH")],
     project: ProjectOption = None,
     round_id: RoundOption = None,
     reader: Annotated[
@@ -202,7 +207,7 @@ def import_annotations(
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Take in what the annotator sent back: checked, compared with what was sent, kept for ever."""
+    """Take in what the annotator sent back. It is checked, compared with what was sent, and kept for ever."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.import_annotations import import_annotations as run
 

@@ -76,10 +76,11 @@ figcaption {{ color: #666; font-size: .9rem }} code {{ background: #f3f3f3; padd
 <p>A network was trained on a few annotated frames, then told which other frames it gets most wrong. A simulated annotator
 corrected those in their LabelMe packet, and the network was fine-tuned on what came back, {len(stages) - 1} times.
 All figures are on test subjects that were never ranked, selected by score, trained or tuned on.</p>
-<table><tr><th>model<th>labels{head}<th>not found<th>error of predicted Dice<th>AUROC of bad frames<th>error map AUPRC<th>entropy AUPRC</tr>
+<table><tr><th>model<th>labels{head}<th>not found<th>error of predicted Dice<th>AUROC of bad frames
+<th>error map AUPRC<th>entropy AUPRC</tr>
 {rows}</table>
-<p>The project is <code>{escape(study.as_posix())}</code>: go there and try <code>ivsqa status</code>. The last packet, as the annotator
-gets it, starts with <a href="{escape(packet.as_posix())}">{escape(packet.name)}</a>.</p>
+<p>The project is <code>{escape(study.as_posix())}</code>: go there and try <code>ivsqa status</code>.
+The last packet, as the annotator gets it, starts with <a href="{escape(packet.as_posix())}">{escape(packet.name)}</a>.</p>
 <h2>Test frames: truth, and what each model draws</h2>
 {shown}
 <h2>Frames the last model gets most wrong, by its own estimate</h2>
@@ -105,5 +106,5 @@ def _number(value: float, digits: int = 3) -> str:
 
 def _figure(path: Path, caption: str) -> str:
     """Return a picture with its caption."""
-    source = escape(path.as_posix())
-    return f'<figure><img src="{source}" alt="{escape(caption or path.stem)}" loading="lazy"><figcaption>{escape(caption)}</figcaption></figure>\n'
+    source, words = escape(path.as_posix()), escape(caption or path.stem)
+    return f'<figure><img src="{source}" alt="{words}" loading="lazy"><figcaption>{escape(caption)}</figcaption></figure>\n'

@@ -103,7 +103,6 @@ class PacketSettings(Section):
     """What annotators get."""
 
     formats: Annotated[tuple[PacketFormat, ...], Field(min_length=1)] = ("labelme",)
-    simplify_px: Annotated[float, Field(ge=0.0)] = 0.4
 
 
 class ProjectSettings(Manifest):

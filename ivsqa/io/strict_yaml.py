@@ -28,6 +28,10 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         seen: set[str] = set()
         for key_node, _ in node.value:
             key = key_node.value
+            if key_node.tag != "tag:yaml.org,2002:str":
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is not text; put it in quotes", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
@@ -37,14 +41,12 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         return mapping
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"),
-    list("-+.0123456789"),
-)
+# What a file may ask for by tag is no more than what it can say without one: no dates, sets or binary data.
+_Loader.yaml_constructors = {
+    tag: construct
+    for tag, construct in _BaseLoader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in {"null", "bool", "str", "seq", "map"}
+}
 _Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(node.value))
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
 
@@ -64,6 +66,20 @@ def _represent_list(dumper: Any, values: list[Any]) -> yaml.Node:  # noqa: ANN40
 
 
 _Dumper.add_representer(list, _represent_list)
+
+_SCALARS = {  # tag → (what it looks like, what it starts with)
+    "null": (r"~|null|", ["~", "n", ""]),
+    "bool": (r"true|false", list("tf")),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    "float": (
+        r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)",
+        list("-+.0123456789"),
+    ),
+}
+for _tag, (_pattern, _first) in _SCALARS.items():
+    # The dumper knows them beside its own, so that text such as "1e3", which 1.1 takes for text, is written in quotes.
+    for _side in (_Loader, _Dumper):
+        _side.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
 
 
 def parse(text: str, *, path: Path | None = None) -> tuple[Any, yaml.Node | None]:

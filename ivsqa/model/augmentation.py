@@ -150,7 +150,9 @@ def _field(images: Tensor, parameters: AugmentParameters) -> Tensor:
     depth = torch.exp(_per_frame(parameters.radial_gain, images) * (radius - 0.5))  # (n, s, s)
     direction, width, start, left = (_per_frame(column, images) for column in parameters.shadow.T)  # (n, 1, 1) each
     aside = torch.remainder(angle - direction + torch.pi, 2.0 * torch.pi) - torch.pi  # (n, s, s)
-    hidden = torch.sigmoid((width - aside.abs()) * 20.0) * torch.sigmoid((radius - start) * 20.0)  # (n, s, s), soft edges
+    hidden = torch.sigmoid((width - aside.abs()) * 20.0) * torch.sigmoid(
+        (radius - start) * 20.0
+    )  # (n, s, s), soft edges
     return grain * depth * (1.0 - hidden * (1.0 - left))
 
 

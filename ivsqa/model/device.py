@@ -12,7 +12,7 @@ from ivsqa.model.config import Precision
 
 
 def select_device(name: str) -> torch.device:
-    """Return the device of a name: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1" …
+    """Return the device of a name: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1" and so on.
 
     Raises:
         IvsqaError: no such device on this machine, or a name that is none.
@@ -42,14 +42,17 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
     On CUDA the promise ends at cuBLAS, which needs an environment variable set before the process starts.
     """
-    was_strict, was_warning = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    was_filling, was_cudnn = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.deterministic
+    was_strict = torch.are_deterministic_algorithms_enabled()
+    was_warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    was_cudnn = torch.backends.cudnn.deterministic
+    was_filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(mode=device.type == "cpu")
     torch.backends.cudnn.deterministic = True
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads before it writes
+    # Filling costs time, and nothing here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(mode=was_strict, warn_only=was_warning)
-        torch.utils.deterministic.fill_uninitialized_memory = was_filling
         torch.backends.cudnn.deterministic = was_cudnn
+        torch.utils.deterministic.fill_uninitialized_memory = was_filling  # type: ignore[attr-defined]

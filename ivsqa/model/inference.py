@@ -68,9 +68,8 @@ class Predictor:
         self._size_px = network_config.size_px
         network = TwoBranchNetwork(network_config)
         network.load_state_dict(model.network_weights)
-        self.network = network.eval().requires_grad_(requires_grad=False).to(
-            self.device, memory_format=torch.channels_last
-        )
+        network.eval().requires_grad_(requires_grad=False)
+        self.network = network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, images: NDArray[np.uint8]) -> Prediction:
         """Return the prediction for frames, uint8 (b, s, s), b ≥ 0."""
@@ -95,7 +94,7 @@ class Predictor:
             return lambda: _prediction(outputs)
         outputs = self._outputs(batch.pin_memory().to(self.device, non_blocking=True))
         landed = tuple(output.to("cpu", non_blocking=True) for output in outputs)
-        done = torch.cuda.Event()
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         done.record(torch.cuda.current_stream(self.device))
 
         def wait() -> Prediction:

@@ -9,6 +9,7 @@ al. 2023 (TechRxiv); the probability attention module after DEAL (Xie et al., AC
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -93,9 +94,7 @@ class EncoderDecoder(nn.Module):
             _block(n, width, stride=1 if level == 0 else 2)
             for level, (n, width) in enumerate(zip(finer, widths, strict=True))
         )
-        self.decoder = nn.ModuleList(
-            _block(fine + coarse, fine) for fine, coarse in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.decoder = nn.ModuleList(_block(fine + coarse, fine) for fine, coarse in pairwise(widths))
         self.head = nn.Conv2d(widths[0], 4 * n_out, 1)
 
     def forward(self, maps: Tensor, extra: Tensor | None = None) -> Maps:

@@ -88,5 +88,3 @@ def new_objective(config: NetworkConfig, *, cross_fit: bool, seed: int) -> Objec
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**32)
         return Objective(config, cross_fit=cross_fit)
-
-

@@ -24,6 +24,7 @@ Tensors: TypeAlias = Mapping[str, Tensor]
 VERSION = 1
 _ENTRY = "ivsqa"
 _HEADER_LENGTH_BYTES = 8
+_STATE_GROUPS = ("weights", "average", "optimizer", "best")
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class TrainingState:
             "stale": self.stale,
             "history": [asdict(report) for report in self.history],
         }
-        groups = {name: getattr(self, name) for name in ("weights", "average", "optimizer", "best")}
+        groups = {name: getattr(self, name) for name in _STATE_GROUPS}
         return _pack("training-state", says, groups)
 
     @classmethod
@@ -132,7 +133,8 @@ class TrainingState:
         """
         says, groups = _unpack("training-state", data)
         says["history"] = tuple(StepReport(**report) for report in says["history"])
-        return cls(**says, **{name: groups.get(name, {}) for name in ("weights", "average", "optimizer", "best")})
+        fields: dict[str, Any] = {name: groups.get(name, {}) for name in _STATE_GROUPS}
+        return cls(**says, **fields)
 
 
 def _pack(kind: Literal["model", "training-state"], says: dict[str, Any], groups: Mapping[str, Tensors]) -> bytes:

@@ -178,13 +178,14 @@ class _Run:
             group["lr"] = rate
         losses = self._losses()
         self.optimizer.zero_grad()
-        losses.total.backward()
+        losses.total.backward()  # type: ignore[no-untyped-call]
         for part in self.objective.parts:
             torch.nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.steps += 1
         self._average()
-        report = StepReport(self.steps, *(float(loss.detach()) for loss in losses), learning_rate=rate)
+        total, segmentation, error = (float(loss.detach()) for loss in losses)
+        report = StepReport(self.steps, total, segmentation, error, rate)
         if not math.isfinite(report.loss):
             raise IvsqaError(
                 f"training broke down at step {self.steps}: the loss is {report.loss}",
@@ -213,16 +214,14 @@ class _Run:
     def _average(self) -> None:
         """Move the running means; at first quickly, so that they forget where they began."""
         decay = min(self.config.average_decay, (1.0 + self.steps) / (10.0 + self.steps))
-        update = get_ema_multi_avg_fn(decay)
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         update(list(self.averaged.parameters()), list(self.objective.parameters()), self.steps)
 
     def _evaluate(self) -> float | None:
         """Return the validation Dice of the running means and keep them where it is the best so far."""
         if self.validation is None:
             return None
-        dice = validation_dice(
-            self.averaged.network.segmenter, self.validation, device=self.device, bf16=self.bf16
-        )
+        dice = validation_dice(self.averaged.network.segmenter, self.validation, device=self.device, bf16=self.bf16)
         if math.isnan(dice):
             return None
         if self.best_dice is None or dice > self.best_dice:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ivsqa.domain.contour import Contours
+from ivsqa.domain.selection import Strategy
 from ivsqa.io import atomic
 from ivsqa.io.demo_page import DemoStage, Example, demo_page
 from ivsqa.io.phantom_files import write_phantom
@@ -131,7 +132,8 @@ class _Demo:
                 on_progress=lambda _done, _total: advance(1),
             )
         for file in files:
-            self._truth |= dict(read_contours_csv(file.truth_path))
+            for pullback_id, frames in read_contours_csv(file.truth_path).items():
+                self._truth[pullback_id] = dict(frames)
         self.project = create_project(self._folder / "study", template="coronary-ivus", name="ivsqa demo")
         options = ImportOptions(subject_from=SUBJECT_PATTERN)
         result = import_pullbacks(self.project, [phantoms], options, self._context)
@@ -184,7 +186,8 @@ class _Demo:
 
     def _annotate_round(self, n: int, split: Split) -> str:
         """Open a round, have its packet annotated, and take it back; returns what the annotator did."""
-        strategy = None if split == "train" and self.project.current_model() else "stratified"
+        by_error = split == "train" and self.project.current_model() is not None
+        strategy: Strategy = "sqa" if by_error else "stratified"
         chosen = select_frames(self.project, n=n, split=split, strategy=strategy, context=self._context)
         packet = export_for_annotation(self.project, round_id=chosen.round.round_id, context=self._context)
         work = annotate_packet(packet.folder, self._truth, rng=self._rng)

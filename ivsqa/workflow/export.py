@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import shapely
 
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours
@@ -20,6 +19,7 @@ from ivsqa.io.layout import frame_name
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
 from ivsqa.io.packets import PacketFrame, SentFrame, write_packet
+from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
 from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
 from ivsqa.io.scores import FrameScore, ScoreStore
@@ -184,7 +184,7 @@ def _packet_frame(
         pullback_id=frame.pullback_id,
         frame_index=frame.frame_index,
         image=image,
-        contours=_simplified(score.contours, project.settings.packet.simplify_px),
+        contours=_as_sent(score.contours),
         rank=frame.rank,
         reason=frame.reason,
         spacing_mm=pullback.spacing_mm,
@@ -208,13 +208,9 @@ def _arcs(project: Project, pullback: PullbackRecord, score: FrameScore) -> list
     return arcs
 
 
-def _simplified(contours: Contours, tolerance_px: float) -> dict[str, Contour]:
-    """Return contours with as few vertices as the tolerance allows: fewer to drag, and rounded as every format can hold them."""
-    simple = {}
-    for name, contour in contours.items():
-        ring = shapely.simplify(shapely.LinearRing(contour.points_px), tolerance_px)
-        simple[name] = Contour.from_points(np.round(shapely.get_coordinates(ring), 2))
-    return simple
+def _as_sent(contours: Contours) -> dict[str, Contour]:
+    """Return contours rounded as `sent.csv` holds them, so that what is read back is what was sent, to the last digit."""
+    return {name: Contour.from_points(np.round(contour.points_px, DECIMALS)) for name, contour in contours.items()}
 
 
 def read_sent(project: Project, round_id: str) -> tuple[PacketRecord, list[SentFrame]]:

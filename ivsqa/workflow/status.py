@@ -42,7 +42,8 @@ def project_status(project: Project) -> Status:
     """Return the state of a project; reads manifests only, writes nothing."""
     store = AnnotationStore(project.layout)
     subjects: dict[str, set[str]] = {split: set() for split in SPLITS}
-    n_pullbacks, n_frames, n_annotated = (dict.fromkeys(SPLITS, 0) for _ in range(3))
+    n_pullbacks: dict[str, int] = dict.fromkeys(SPLITS, 0)
+    n_frames, n_annotated = n_pullbacks.copy(), n_pullbacks.copy()
     n_without_spacing = 0
     for record in project.iter_pullbacks():
         subjects[record.split].add(record.subject_id)
@@ -54,9 +55,9 @@ def project_status(project: Project) -> Status:
     return Status(
         name=project.settings.name,
         n_subjects={split: len(members) for split, members in subjects.items()},
-        n_pullbacks=dict(n_pullbacks),
-        n_frames=dict(n_frames),
-        n_annotated=dict(n_annotated),
+        n_pullbacks=n_pullbacks,
+        n_frames=n_frames,
+        n_annotated=n_annotated,
         n_without_spacing=n_without_spacing,
         current_model=current,
         unfinished_model=next((model for model in models if model.state == "training"), None),

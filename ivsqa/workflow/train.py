@@ -21,8 +21,8 @@ from ivsqa.io.records import ModelRecord, provenance
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
-from ivsqa.model.state import TrainedModel, TrainingState
-from ivsqa.model.training import StepReport, TrainResult, train
+from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.networks import load_weights, network_config, training_config
 from ivsqa.workflow.prediction import predicted_masks

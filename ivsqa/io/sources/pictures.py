@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def opened(picture: Picture, *, error: type[IvsqaError] = SourceError, where: st
         where: The frame it is about, for the message.
     """
     try:
-        with Image.open(picture.path, formats=FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(picture.path, formats=FORMATS) as image:
             if picture.page:
                 image.seek(picture.page)
             yield image

@@ -1,6 +1,8 @@
 """A small packet: three frames of noise with two round contours each."""
 
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +22,12 @@ def ring(radius_px: float, centre: tuple[float, float] = (63.3, 47.8), n: int = 
     return Contour.from_points(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)]) + centre)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def structures() -> StructureSet:
     return StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def frames() -> list[PacketFrame]:
     rng = np.random.default_rng(7)
     return [
@@ -47,16 +49,31 @@ def frames() -> list[PacketFrame]:
     ]
 
 
+@pytest.fixture(scope="session")
+def pristine(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[PacketFrame], structures: StructureSet
+) -> Callable[[tuple[str, ...]], Path]:
+    """Write the small packet once for each choice of formats: the pictures take their time."""
+
+    @cache
+    def written(formats: tuple[str, ...]) -> Path:
+        folder = tmp_path_factory.mktemp("pristine")
+        write_packet(folder, frames, structures=structures, formats=formats, round_id="round-001", packet_id="packet-1")
+        return folder
+
+    return written
+
+
 @pytest.fixture
-def write(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> Callable[..., Path]:
-    """Write the small packet, or other frames, and return its folder."""
+def write(tmp_path: Path, pristine: Callable[[tuple[str, ...]], Path], structures: StructureSet) -> Callable[..., Path]:
+    """Return a folder of one's own with the small packet, or with other frames."""
 
     def written(*formats: str, of: list[PacketFrame] | None = None) -> Path:
         folder = tmp_path / "packet"
+        if of is None:
+            return Path(shutil.copytree(pristine(formats), folder))
         folder.mkdir()
-        write_packet(
-            folder, of or frames, structures=structures, formats=formats, round_id="round-001", packet_id="packet-1"
-        )
+        write_packet(folder, of, structures=structures, formats=formats, round_id="round-001", packet_id="packet-1")
         return folder
 
     return written
