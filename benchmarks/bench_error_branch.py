@@ -41,9 +41,11 @@ AUGMENTATION = AugmentationConfig(rotation_deg=15.0, shift=0.1, scale=0.2, shado
 VARIANTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "cross-fit": ({}, {}),
     "joint": ({}, {"cross_fit": False}),
-    "cross-fit, own 0 %": ({}, {"own_share": 0.0}),
+    "cross-fit, none of its own": ({}, {"own_share": 0.0}),
+    "cross-fit, half its own": ({}, {"own_share": 0.5}),
+    "cross-fit, no delay": ({}, {"error_delay": 0.0}),
     "cross-fit, no attention": ({"pam": "none"}, {}),
-    "cross-fit, probabilities and features": ({"error_inputs": "both"}, {}),
+    "cross-fit, both inputs": ({"error_inputs": "both"}, {}),
     "cross-fit, features": ({"error_inputs": "features"}, {}),
 }
 
@@ -217,7 +219,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=120)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1e-2)
+    parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "error_branch.json")

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, SeedOption, SplitName, opened
+from ivsqa.cli.options import (
+    SPLIT_NAMES,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    SeedOption,
+    SplitName,
+    opened,
+)
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
 from ivsqa.errors import EXIT_INTERRUPTED
 
@@ -14,7 +23,7 @@ if TYPE_CHECKING:
     from ivsqa.workflow.train import TrainingOutcome
 
 StepsOption = Annotated[
-    int | None, typer.Option(min=1, help="Train at most this long.", show_default="from project.yaml")
+    int | None, typer.Option(min=1, metavar="N", help="Train at most this long.", show_default="from project.yaml")
 ]
 
 
@@ -96,7 +105,7 @@ def _report(outcome: TrainingOutcome, *, as_json: bool) -> None:
 
 def evaluate(
     project: ProjectOption = None,
-    split: Annotated[SplitName, typer.Option(help="Which subjects.")] = SplitName.test,
+    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Which subjects.")] = SplitName.test,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -12,16 +12,21 @@ if TYPE_CHECKING:
     from ivsqa.io.project import Project
 
 ProjectOption = Annotated[
-    Path | None, typer.Option("--project", help="The project folder.", show_default="this folder or one above")
+    Path | None,
+    typer.Option("--project", metavar="DIR", help="The project folder.", show_default="this folder or one above"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:1.")]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", help="The model, such as m001.", show_default="the current one")
+    str | None, typer.Option("--model", metavar="ID", help="The model, such as m001.", show_default="the current one")
 ]
-SeedOption = Annotated[int | None, typer.Option(help="Seed of all randomness.", show_default="from project.yaml")]
-RoundOption = Annotated[str | None, typer.Option("--round", help="The round, such as r001.", show_default="the newest")]
+SeedOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Seed of all randomness.", show_default="from project.yaml")
+]
+RoundOption = Annotated[
+    str | None, typer.Option("--round", metavar="ID", help="The round, such as r001.", show_default="the newest")
+]
 PullbackOption = Annotated[
     list[str] | None, typer.Option("--pullback", metavar="ID", help="Only this pullback; may be repeated.")
 ]
@@ -41,6 +46,10 @@ class StrategyName(StrEnum):
     sqa = "sqa"
     random = "random"
     stratified = "stratified"
+
+
+SPLIT_NAMES = "|".join(SplitName)
+STRATEGY_NAMES = "|".join(StrategyName)
 
 
 def opened(project: Path | None) -> Project:

@@ -28,13 +28,13 @@ def say_json(answer: dict[str, Any]) -> None:
     say(json.dumps({"version": JSON_VERSION} | answer, indent=2, ensure_ascii=False))
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; columns that start with ">" are numbers, set right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(
             Text(column.removeprefix(">")), justify="right" if column.startswith(">") else "left", no_wrap=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,10 @@ import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table, tell
-from ivsqa.errors import EXIT_FINDINGS, BatchError
+from ivsqa.errors import EXIT_FINDINGS, BatchError, IvsqaError
 
 if TYPE_CHECKING:
+    from ivsqa.io.sources import PullbackSource
     from ivsqa.workflow.import_pullbacks import ImportResult
     from ivsqa.workflow.why import FrameChain
 
@@ -27,8 +29,12 @@ def register(app: typer.Typer) -> None:
 
 def init(
     directory: Annotated[Path, typer.Argument(help="The folder to make the project in.", metavar="DIR")],
-    template: Annotated[str, typer.Option(help="coronary-ivus, lumen-only or oct-lumen.")] = "coronary-ivus",
-    name: Annotated[str | None, typer.Option(help="The study's name.", show_default="the folder's name")] = None,
+    template: Annotated[
+        str, typer.Option(metavar="NAME", help="coronary-ivus, lumen-only or oct-lumen.")
+    ] = "coronary-ivus",
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The study's name.", show_default="the folder's name")
+    ] = None,
 ) -> None:
     """Make a project folder."""
     from ivsqa.io.project import create_project
@@ -74,11 +80,7 @@ def import_(
 
     study = opened(project)
     if dry_run:
-        sources, failed = plan_import(paths)
-        for source in sources:
-            say(f"would import {source.path}")
-        if failed:
-            raise BatchError(f"{count(len(failed), 'path')} cannot be imported", failed)
+        _say_import_plan(*plan_import(paths), as_json=as_json)
         return
     options = ImportOptions(
         spacing_mm=_spacing(spacing_mm),
@@ -90,14 +92,7 @@ def import_(
     with command_context() as context:
         result = import_pullbacks(study, paths, options, context)
     if as_json:
-        say_json(
-            {
-                "imported": [record.pullback_id for record in result.imported],
-                "unchanged": result.unchanged,
-                "failed": [{"path": str(error.path or ""), "error": str(error)} for error in result.failed],
-                "n_annotations": result.n_annotations,
-            }
-        )
+        say_json(_import_as_plain(result))
     else:
         _say_import(result)
     if result.failed:
@@ -105,6 +100,32 @@ def import_(
         raise BatchError(
             f"{count(len(result.failed), 'failure')}; the other {count(n_done, 'pullback')} are in", result.failed
         )
+
+
+def _say_import_plan(sources: Sequence[PullbackSource], failed: list[IvsqaError], *, as_json: bool) -> None:
+    """Print what an import would read."""
+    if as_json:
+        say_json({"would_import": [str(source.path) for source in sources], "failed": _failures_as_plain(failed)})
+    else:
+        for source in sources:
+            say(f"would import {source.path}")
+    if failed:
+        raise BatchError(f"{count(len(failed), 'path')} cannot be imported", failed)
+
+
+def _import_as_plain(result: ImportResult) -> dict[str, object]:
+    """Return what an import did for --json."""
+    return {
+        "imported": [record.pullback_id for record in result.imported],
+        "unchanged": result.unchanged,
+        "failed": _failures_as_plain(result.failed),
+        "n_annotations": result.n_annotations,
+    }
+
+
+def _failures_as_plain(failed: Sequence[IvsqaError]) -> list[dict[str, str]]:
+    """Return errors for --json."""
+    return [{"path": str(error.path or ""), "error": str(error)} for error in failed]
 
 
 def _say_import(result: ImportResult) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import (
+    SPLIT_NAMES,
+    STRATEGY_NAMES,
     DeviceOption,
     DryRunOption,
     JsonOption,
@@ -37,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def score(
     project: ProjectOption = None,
-    top: Annotated[int, typer.Option(min=0, help="Show the worst frames, this many.")] = 10,
+    top: Annotated[int, typer.Option(min=0, metavar="N", help="Show the worst frames, this many.")] = 10,
     heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write an error picture of each frame shown.")] = False,
     again: Annotated[bool, typer.Option("--all", help="Score every frame anew, also those that have scores.")] = False,
     pullback: PullbackOption = None,
@@ -68,6 +70,7 @@ def score(
     else:
         names = study.structures.names
         if result.frames:
+            say("lowest predicted quality (test subjects are sealed and not ranked):")
             say_table(
                 (">rank", "pullback", ">frame", ">quality", *(f">Dice {name}" for name in names), ">regions"),
                 [
@@ -81,7 +84,6 @@ def score(
                     )
                     for frame in result.frames
                 ],
-                title="worst predicted quality (test subjects are sealed and not ranked)",
             )
         rate = f", {result.n_scored / result.seconds:.0f} a second" if result.n_scored else ""
         say(f"{result.model_id}: {count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
@@ -94,15 +96,20 @@ def score(
 
 
 def select(
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many frames.")],
+    n: Annotated[int, typer.Option("-n", "--number", min=1, metavar="N", help="How many frames.")],
     project: ProjectOption = None,
     strategy: Annotated[
-        StrategyName | None, typer.Option(help="How to choose.", show_default="sqa; stratified for validation and test")
+        StrategyName | None,
+        typer.Option(
+            metavar=STRATEGY_NAMES, help="How to choose.", show_default="sqa; stratified for validation and test"
+        ),
     ] = None,
-    split: Annotated[SplitName, typer.Option(help="Whose frames.")] = SplitName.train,
+    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = SplitName.train,
     pullback: PullbackOption = None,
     model: ModelOption = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn.", show_default="the round's number")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of what is drawn.", show_default="the round's number")
+    ] = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -193,10 +200,11 @@ def import_annotations(
     project: ProjectOption = None,
     round_id: RoundOption = None,
     reader: Annotated[
-        str | None, typer.Option(help="Who annotated; a pseudonym will do.", show_default="your user name")
+        str | None,
+        typer.Option(metavar="NAME", help="Who annotated; a pseudonym will do.", show_default="your user name"),
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="labelme, csv or masks.", show_default="recognised")
+        str | None, typer.Option("--format", metavar="FORMAT", help="labelme, csv or masks.", show_default="recognised")
     ] = None,
     accept_untouched: Annotated[
         bool, typer.Option("--accept-untouched", help="Take contours that nobody moved or ticked as right.")

@@ -21,11 +21,11 @@ def register(app: typer.Typer) -> None:
 
 def phantom(
     directory: Annotated[Path, typer.Argument(help="Where to write them.", metavar="DIR")],
-    pullbacks: Annotated[int, typer.Option(min=1, help="How many pullbacks.")] = 6,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    pullbacks: Annotated[int, typer.Option(min=1, metavar="N", help="How many pullbacks.")] = 6,
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of each.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same bytes.")] = 1,
     size: Annotated[
-        int | None, typer.Option(min=64, help="Side of a frame in px.", show_default="each console's own")
+        int | None, typer.Option(min=64, metavar="PX", help="Side of a frame in px.", show_default="each console's own")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,6 +74,7 @@ def demo(
         )
         return
     names = list(result.stages[0].dice)
+    say("on sealed test subjects:")
     say_table(
         ("model", ">labels", *(f">Dice {name}" for name in names), *(f">HD95 {name} mm" for name in names)),
         [
@@ -85,7 +86,6 @@ def demo(
             )
             for stage in result.stages
         ],
-        title="sealed test subjects",
     )
     say(f"{result.seconds / 60:.1f} minutes; pictures: {result.page}")
     say(f"next: look at it, then go on by hand: cd {result.project} && ivsqa status")
@@ -93,4 +93,10 @@ def demo(
 
 def _is_demo(directory: Path) -> bool:
     """Whether a folder holds a demo, or what is left of one that was stopped."""
-    return {path.name for path in directory.iterdir()} <= {"phantoms", "study", "pictures", "summary.html"}
+    return {path.name for path in directory.iterdir()} <= {
+        "phantoms",
+        "reference.csv",
+        "study",
+        "pictures",
+        "summary.html",
+    }

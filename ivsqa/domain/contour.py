@@ -118,6 +118,21 @@ class Contour:
         at = np.linspace(0.0, arc[-1], n_points, endpoint=False)
         return Contour.from_points(np.column_stack([np.interp(at, arc, closed[:, axis]) for axis in (0, 1)]))
 
+    def smoothed(self, n_points: int, max_order: int) -> Contour:
+        """Return the line without its fine detail: `n_points` vertices whose Fourier series ends at `max_order`.
+
+        Example:
+            >>> circle = Contour.from_points([[9, 0], [0, 9], [-9, 0], [0, -9]]).smoothed(64, 1)
+            >>> radii = np.hypot(*circle.points_px.T)
+            >>> bool(np.ptp(radii) < 1e-9)
+            True
+        """
+        x, y = self.resampled(n_points).points_px.T
+        series = np.fft.fft(x + 1j * y)
+        series[max_order + 1 : n_points - max_order] = 0.0
+        line = np.fft.ifft(series)
+        return Contour.from_points(np.column_stack([line.real, line.imag]))
+
     def distances_px(self, other: Contour, *, spacing: tuple[float, float] = (1.0, 1.0), step: float = 0.5) -> Points:
         """Return the distance from points spaced evenly along this line to the nearest point of the other line.
 
@@ -192,11 +207,14 @@ def contour_from_mask(mask: NDArray[np.generic], *, level: float = 0.5) -> Conto
     inside_columns = np.flatnonzero((field > level).any(axis=0))
     top, left = inside_rows[0] - 1, inside_columns[0] - 1
     crop = field[top : inside_rows[-1] + 2, left : inside_columns[-1] + 2]
-    best: Contour | None = None
-    for line in find_contours(crop, level):
-        if len(np.unique(line, axis=0)) < 3:  # a lone pixel that lies exactly at the level
-            continue
-        candidate = Contour.from_points(line[:-1, ::-1] + (left - 1.0, top - 1.0))
-        if best is None or candidate.area_px2 > best.area_px2:
-            best = candidate
-    return best
+    lines = [line for line in find_contours(crop, level) if len(line) > 3]
+    if not lines:  # lone pixels that lie exactly at the level
+        return None
+    largest = max(lines, key=_enclosed_by)[:-1, ::-1] + (left - 1.0, top - 1.0)
+    return Contour.from_points(largest) if len(np.unique(largest, axis=0)) >= 3 else None
+
+
+def _enclosed_by(line: Points) -> float:
+    """Return the area a closed line encloses, its last point being its first; for speckled fields with many small lines."""
+    y, x = line[:, 0] - line[0, 0], line[:, 1] - line[0, 1]
+    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1]))

@@ -28,6 +28,9 @@ REGION_MARGIN_PX = 16
 SALIENT_ERROR = 0.3
 """Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
 
+MIN_REGION_PX = 8
+"""Smaller specks of error are no region: an arc of a border that is off fills more."""
+
 _PRIOR_FRAMES = 10.0
 _PRIOR_POINTS = np.linspace(0.0, 1.0, 21)
 _N_FOLDS = 5
@@ -123,7 +126,7 @@ class StructureQuality:
         dice: The predicted Dice, calibrated on frames with a reference; 0, the worst, where the network found nothing.
         dice_lower: What the true Dice reaches in nine of ten frames; NaN where unknown.
         error_area_px: Expected number of wrong pixels; NaN where the network found nothing.
-        n_regions: Connected regions of salient error.
+        n_regions: Connected regions of salient error, specks left out.
     """
 
     expected_dice: float
@@ -173,8 +176,16 @@ def assess(
         dice=dice,
         dice_lower=max(0.0, dice - calibration.dice_margin) if not isnan(calibration.dice_margin) else nan,
         error_area_px=float((counts * calibration.tables).sum()),
-        n_regions=int(ndimage.label(salient)[1]) if salient.any() else 0,
+        n_regions=_count_regions(salient),
     )
+
+
+def _count_regions(salient: Mask) -> int:
+    """Return the number of connected regions of at least `MIN_REGION_PX` pixels."""
+    if not salient.any():
+        return 0
+    labels, _ = ndimage.label(salient)
+    return int((np.bincount(labels.ravel())[1:] >= MIN_REGION_PX).sum())
 
 
 def frame_quality(qualities: Iterable[StructureQuality]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Project:
         wanted = (pullback.n_frames, pullback.height_px, pullback.width_px)
         try:
             frames: Frames = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             raise IntegrityError(
                 "frames are missing or unreadable", path=path, hint="import the pullback again"
             ) from None
@@ -106,7 +107,7 @@ class Project:
         """Return all models, oldest first."""
         return [
             read_manifest(self.layout.model_record(model_id), ModelRecord)
-            for model_id in _folders_with(self.layout.models, "model.yaml")
+            for model_id in _numbered_folders(self.layout.models, "model.yaml")
         ]
 
     def current_model(self) -> ModelRecord | None:
@@ -136,7 +137,7 @@ class Project:
         """Return all rounds, oldest first."""
         return [
             read_manifest(self.layout.round_record(round_id), RoundRecord)
-            for round_id in _folders_with(self.layout.rounds, "round.yaml")
+            for round_id in _numbered_folders(self.layout.rounds, "round.yaml")
         ]
 
     def get_round(self, round_id: str | None) -> RoundRecord:
@@ -177,7 +178,8 @@ def create_project(folder: Path, *, template: str, name: str | None = None) -> P
     if template not in template_names():
         raise IvsqaError(f"no template {template!r}", hint=f"choose one of: {', '.join(template_names())}")
     text = (_templates_folder() / template / SETTINGS_NAME).read_text(encoding="utf-8")
-    text = Template(text).substitute(name=name or layout.root.name)
+    # As JSON writes it, which is how double-quoted YAML does: a name may hold quotes and backslashes.
+    text = Template(text).substitute(name=json.dumps(name or layout.root.name, ensure_ascii=False)[1:-1])
     settings = parse_manifest(text, ProjectSettings, path=layout.settings)
     if not layout.identity.exists():
         write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)))
@@ -223,6 +225,12 @@ def _folders_with(parent: Path, manifest_name: str) -> list[str]:
         for folder in parent.iterdir()
         if not folder.name.startswith(".") and (folder / manifest_name).is_file()
     )
+
+
+def _numbered_folders(parent: Path, manifest_name: str) -> list[str]:
+    """Return the names of a letter and a number, by number: m1000 is newer than m999. A copy such as "m001-old" is none."""
+    names = [name for name in _folders_with(parent, manifest_name) if name[1:].isdecimal()]
+    return sorted(names, key=lambda name: int(name[1:]))
 
 
 def _templates_folder() -> Path:

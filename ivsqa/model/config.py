@@ -76,6 +76,8 @@ class TrainingConfig:
         patience: Evaluations without a better Dice before training stops.
         seed: Every draw of this training comes from it.
         cross_fit: Whether the error branch learns from segmenters that never saw the subject.
+        error_delay: Share of `max_steps` after which a fresh error branch begins to learn: the errors of a segmenter that has
+            learnt nothing yet are not those to predict.
         own_share: Share of frames on which, cross-fitting, it learns from the network's own errors all the same.
         precision: "bf16" and "fp32" as named; "auto" takes bf16 where the device computes in it.
         augmentation: How frames are varied.
@@ -83,7 +85,7 @@ class TrainingConfig:
 
     max_steps: int = 1500
     batch_size: int = 16
-    learning_rate: float = 1e-2
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     warmup: float = 0.05
     average_decay: float = 0.99
@@ -91,6 +93,7 @@ class TrainingConfig:
     patience: int = 6
     seed: int = 0
     cross_fit: bool = True
+    error_delay: float = 0.3
     own_share: float = 0.25
     precision: Precision = "auto"
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

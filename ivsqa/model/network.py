@@ -18,6 +18,10 @@ from torch.nn import functional as F
 
 from ivsqa.model.config import Attention, ErrorInputs, NetworkConfig
 
+LOGIT_GAIN = 8.0
+"""Adam moves a weight by about the learning rate a step, and few channels feed the head: without this factor, logits that are
+sure of a small structure take hundreds of steps to grow."""
+
 
 class Maps(NamedTuple):
     """What an encoder–decoder gives: output maps, the features they were read from, and the deepest features."""
@@ -111,7 +115,7 @@ class EncoderDecoder(nn.Module):
             skip = skips.pop()
             x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
             x = block(torch.cat([x, skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
-        return Maps(F.pixel_shuffle(self.head(x), 2), x, bottleneck)
+        return Maps(LOGIT_GAIN * F.pixel_shuffle(self.head(x), 2), x, bottleneck)
 
 
 class ProbabilityAttention(nn.Module):

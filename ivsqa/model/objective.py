@@ -23,7 +23,14 @@ class Losses(NamedTuple):
 
     total: Tensor
     segmentation: Tensor
-    error: Tensor
+    error: Tensor | None
+
+
+class Judgement(NamedTuple):
+    """What segmenters say of frames, without gradient: what the error branch learns to doubt."""
+
+    rings: Tensor  # (b, K+1, s, s), probabilities
+    decoder: Tensor  # (b, widths[0], s/2, s/2)
 
 
 class Objective(nn.Module):
@@ -44,43 +51,50 @@ class Objective(nn.Module):
         """The networks between which no gradient runs."""
         return [self.network.segmenter, self.network.error_branch, *self.folds]
 
-    def forward(self, images: Tensor, labels: Tensor, folds: Tensor, own: Tensor) -> Losses:
+    def forward(self, images: Tensor, labels: Tensor, folds: Tensor, judgement: Judgement | None) -> Losses:
         """Return the losses of a batch.
 
         Args:
             images: Grey 0 to 255, float (b, s, s).
             labels: Ring labels, uint8 (b, s, s).
             folds: Half of the subjects each frame is in, (b,).
-            own: Frames on which the error branch looks at the main segmenter all the same, bool (b,).
+            judgement: What the error branch looks at; None while it is not trained yet.
         """
         frames = normalized(images)  # (b, 1, s, s)
-        maps: Maps = self.network.segmenter(frames)
-        segmentation = segmentation_loss(maps.output, labels)
+        segmentation = segmentation_loss(self.network.segmenter(frames).output, labels)
         total = segmentation
-        rings = _rings(maps)  # (b, K+1, s, s)
-        decoder = maps.decoder.detach().clone()  # (b, widths[0], s/2, s/2)
-        for index, segmenter in enumerate(self.folds):
-            learnt, unseen = folds == index, (folds != index) & ~own
+        for fold, segmenter in enumerate(self.folds):
+            learnt = folds == fold
             if bool(learnt.any()):
                 total = total + segmentation_loss(segmenter(frames[learnt]).output, labels[learnt])
-            if bool(unseen.any()):
-                rings[unseen], decoder[unseen] = _judged(segmenter, frames[unseen])
-        errors = segmentation_errors(rings, labels)  # (b, K, s, s)
+        if judgement is None:
+            return Losses(total, segmentation.detach(), None)
+        errors = segmentation_errors(judgement.rings, labels)  # (b, K, s, s)
         known = (labels != IGNORE_LABEL).unsqueeze(1)  # (b, 1, s, s)
-        error = error_loss(self.network.error_branch(frames, rings, decoder), errors, known)
+        error = error_loss(self.network.error_branch(frames, *judgement), errors, known)
         return Losses(total + error, segmentation.detach(), error.detach())
 
+    @torch.no_grad()
+    def judge(self, images: Tensor, folds: Tensor, own: Tensor) -> Judgement:
+        """Return what is said of each frame by the segmenter that never saw its subject.
 
-@torch.no_grad()
-def _judged(segmenter: nn.Module, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ring probabilities and decoder features of frames, without gradient."""
-    maps: Maps = segmenter(frames)
-    return _rings(maps), maps.decoder
-
-
-def _rings(maps: Maps) -> Tensor:
-    """Return ring probabilities, float32, without gradient."""
-    return torch.softmax(maps.output.detach().float(), dim=1)
+        Args:
+            images: Grey 0 to 255, float (b, s, s).
+            folds: Half of the subjects each frame is in, (b,).
+            own: Frames that the main segmenter judges all the same, bool (b,); without fold segmenters it judges all.
+        """
+        frames = normalized(images)  # (b, 1, s, s)
+        mine = own if len(self.folds) else torch.ones_like(own)
+        shares: list[tuple[nn.Module, Tensor]] = [(self.network.segmenter, mine)]
+        shares += [(segmenter, (folds != fold) & ~mine) for fold, segmenter in enumerate(self.folds)]
+        rows, said = [], []
+        for segmenter, share in shares:
+            if bool(share.any()):
+                maps: Maps = segmenter(frames[share])
+                said.append(Judgement(torch.softmax(maps.output.float(), dim=1), maps.decoder))
+                rows.append(torch.nonzero(share).flatten())
+        back = torch.argsort(torch.cat(rows))  # from the order of judges to the order of frames
+        return Judgement(*(torch.cat(maps)[back] for maps in zip(*said, strict=True)))
 
 
 def new_objective(config: NetworkConfig, *, cross_fit: bool, seed: int) -> Objective:

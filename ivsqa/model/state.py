@@ -35,7 +35,7 @@ class StepReport:
         step: Steps taken, this one included.
         loss: Of all networks together.
         segmentation_loss: Of the main segmenter.
-        error_loss: Of the error branch.
+        error_loss: Of the error branch; None before it began to learn.
         learning_rate: It was taken with.
         validation_dice: Mean over validation frames and structures after it; None where it was not measured.
     """
@@ -43,7 +43,7 @@ class StepReport:
     step: int
     loss: float
     segmentation_loss: float
-    error_loss: float
+    error_loss: float | None
     learning_rate: float
     validation_dice: float | None = None
 

@@ -33,6 +33,7 @@ SAVE_EVERY_S = 20.0
 GRADIENT_NORM = 1.0
 _AUGMENTATION, _OWN = 2, 3
 _EVALUATION_BATCH = 32
+_ERROR_BRANCH = "network.error_branch."
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,9 @@ class TrainResult:
     """What a training came to.
 
     Attributes:
-        model: The running means of the weights at the best evaluation, or at the end where there were no validation frames.
-        best_step: The step they are from; 0: the start was never bettered.
+        model: The running means of the weights: the segmenters' at the best evaluation, or at the end where there were no
+            validation frames; the error branch's at the end.
+        best_step: The step the segmenters are from; 0: the start was never bettered.
         steps: Steps taken.
         validation_dice: Mean Dice of that model on the validation frames; None without any.
         history: One report a step.
@@ -148,6 +150,7 @@ class _Run:
         self.training, self.validation = training, validation
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
         self.starts_warm = start is not None
+        self.error_begin = 0 if self.starts_warm else round(config.error_delay * config.max_steps)
         self.request = _request(network_config, config, training, validation, start)
         cross_fit = config.cross_fit and training.has_two_folds
         objective = new_objective(network_config, cross_fit=cross_fit, seed=config.seed)
@@ -173,9 +176,10 @@ class _Run:
 
     def step(self) -> StepReport:
         """Take one step, and evaluate where it is time to."""
-        rate = learning_rate(self.config, self.steps)
+        config = self.config
+        rate = learning_rate(config, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate(config, self.steps, begin=self.error_begin) if group["judges"] else rate
         losses = self._losses()
         self.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -184,14 +188,14 @@ class _Run:
         self.optimizer.step()
         self.steps += 1
         self._average()
-        total, segmentation, error = (float(loss.detach()) for loss in losses)
-        report = StepReport(self.steps, total, segmentation, error, rate)
+        error = None if losses.error is None else float(losses.error)
+        report = StepReport(self.steps, float(losses.total.detach()), float(losses.segmentation), error, rate)
         if not math.isfinite(report.loss):
             raise IvsqaError(
                 f"training broke down at step {self.steps}: the loss is {report.loss}",
                 hint="lower training.learning_rate in project.yaml, or set training.precision to fp32",
             )
-        if self.steps % self.config.eval_every == 0 or self.steps == self.config.max_steps:
+        if self.steps % config.eval_every == 0 or self.steps == config.max_steps:
             report = replace(report, validation_dice=self._evaluate())
         self.history.append(report)
         return report
@@ -208,7 +212,10 @@ class _Run:
         own = rng_for(config.seed, _OWN, step).random(len(chosen)) < config.own_share
         folds = torch.from_numpy(self.training.folds[chosen]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            losses: Losses = self.objective(images, labels, folds, torch.from_numpy(own).to(self.device))
+            judgement = None
+            if step >= self.error_begin:  # by the running means, because those are what will be used
+                judgement = self.averaged.judge(images, folds, torch.from_numpy(own).to(self.device))
+            losses: Losses = self.objective(images, labels, folds, judgement)
         return losses
 
     def _average(self) -> None:
@@ -270,9 +277,12 @@ class _Run:
 
     def result(self) -> TrainResult:
         """Return what has been reached."""
-        kept = self.best_dice is not None
+        kept, weights = self.best_dice is not None, _on_cpu(self.averaged)
+        if kept:  # the error branch is not judged by Dice, and the last one has learnt most
+            segmenters = {name: value for name, value in self.best.items() if not name.startswith(_ERROR_BRANCH)}
+            weights |= segmenters
         return TrainResult(
-            model=TrainedModel(self.network_config, self.best if kept else _on_cpu(self.averaged)),
+            model=TrainedModel(self.network_config, weights),
             best_step=self.best_step if kept else self.steps,
             steps=self.steps,
             validation_dice=self.best_dice,
@@ -281,21 +291,26 @@ class _Run:
         )
 
 
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Return the learning rate of a step, from 0: a linear rise, then half a cosine down to zero."""
-    rise = max(1, round(config.warmup * config.max_steps))
-    if step < rise:
-        return config.learning_rate * (step + 1) / rise
-    done = (step - rise) / max(1, config.max_steps - rise)
+def learning_rate(config: TrainingConfig, step: int, *, begin: int = 0) -> float:
+    """Return the learning rate of a step, from 0: a linear rise from `begin`, then half a cosine down to zero."""
+    n_steps = config.max_steps - begin
+    rise = max(1, round(config.warmup * n_steps))
+    if step < begin + rise:
+        return config.learning_rate * max(0, step - begin + 1) / rise
+    done = (step - begin - rise) / max(1, n_steps - rise)
     return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 def _optimizer(objective: Objective, config: TrainingConfig) -> torch.optim.AdamW:
     """Return AdamW that shrinks kernels only: norms, biases and attention weights have no reason to be small."""
-    parameters = list(objective.parameters())
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p in part.parameters() if (p.ndim > 1) == shrinks],
+            "weight_decay": config.weight_decay if shrinks else 0.0,
+            "judges": part is objective.network.error_branch,
+        }
+        for part in objective.parts
+        for shrinks in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 

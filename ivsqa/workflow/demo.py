@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from ivsqa.io.demo_page import DemoStage, Example, demo_page
 from ivsqa.io.phantom_files import write_phantom
 from ivsqa.io.pictures import contact_sheet, overlay, png_bytes
 from ivsqa.io.project import Project, create_project
-from ivsqa.io.records import SPLITS, Split
-from ivsqa.io.sources import read_contours_csv
+from ivsqa.io.records import SPLITS, PullbackRecord, Split
+from ivsqa.io.sources import contours_csv_text, read_contours_csv
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.evaluate import Evaluation, evaluate_model
 from ivsqa.workflow.export import export_for_annotation
@@ -43,7 +43,8 @@ class DemoPlan:
         n_pullbacks: Phantoms.
         n_frames: Frames of each.
         size_px: Side of the frames.
-        n_start: Frames annotated first, by split.
+        n_start: Training frames that the annotator draws first.
+        reference_every: Steps between reference frames of validation and test subjects, which come with their contours.
         n_round: Frames a round.
         n_rounds: Rounds.
         train_steps: Steps of the first training.
@@ -51,11 +52,12 @@ class DemoPlan:
         seed: Seed of phantoms and of the annotator's hand.
     """
 
-    n_pullbacks: int = 12
-    n_frames: int = 60
+    n_pullbacks: int = 20
+    n_frames: int = 40
     size_px: int = 256
-    n_start: tuple[tuple[Split, int], ...] = (("train", 8), ("validation", 12), ("test", 40))
-    n_round: int = 12
+    n_start: int = 8
+    reference_every: tuple[tuple[Split, int], ...] = (("validation", 8), ("test", 4))
+    n_round: int = 16
     n_rounds: int = 2
     train_steps: int = 250
     finetune_steps: int = 150
@@ -136,14 +138,30 @@ class _Demo:
                 self._truth[pullback_id] = dict(frames)
         self.project = create_project(self._folder / "study", template="coronary-ivus", name="ivsqa demo")
         options = ImportOptions(subject_from=SUBJECT_PATTERN)
-        result = import_pullbacks(self.project, [phantoms], options, self._context)
-        by_split = {split: sum(record.split == split for record in result.imported) for split in SPLITS}
+        records = import_pullbacks(self.project, [phantoms], options, self._context).imported
+        by_split = {split: sum(record.split == split for record in records) for split in SPLITS}
         self._say(
-            f"imported {len(result.imported)} phantom pullbacks: " + ", ".join(f"{n} {s}" for s, n in by_split.items())
+            f"imported {len(records)} phantom pullbacks: " + ", ".join(f"{n} {split}" for split, n in by_split.items())
         )
-        for split, n in plan.n_start:
-            self._annotate_round(n, split)
-        self._say("a starting set is drawn: " + ", ".join(f"{n} {split}" for split, n in plan.n_start) + " frames")
+        reference = self._folder / "reference.csv"
+        atomic.write_text(reference, self._reference_csv(records))
+        options = ImportOptions(subject_from=SUBJECT_PATTERN, annotations=reference)
+        n_reference = import_pullbacks(self.project, [phantoms], options, self._context).n_annotations
+        work = self._annotate_round(plan.n_start)
+        self._say(
+            f"{n_reference} reference frames of validation and test subjects; to start with, the annotator: {work}"
+        )
+
+    def _reference_csv(self, records: Sequence[PullbackRecord]) -> str:
+        """Return the true contours of some frames of validation and test subjects, as a reader's table would hold them."""
+        every = dict(self._plan.reference_every)
+        rows = [
+            (record.pullback_id, index, self._truth[record.pullback_id][index])
+            for record in records
+            for index in range(0, record.n_frames, every.get(record.split, record.n_frames))
+            if record.split in every
+        ]
+        return contours_csv_text(rows, {record.pullback_id: record.spacing_mm for record in records})
 
     def first_model(self) -> DemoStage:
         """Train on the starting set and measure."""
@@ -153,7 +171,7 @@ class _Demo:
     def round(self, number: int) -> DemoStage:
         """Score, select, send, take back, fine-tune, measure."""
         score_frames(self.project, context=self._context)
-        moved = self._annotate_round(self._plan.n_round, "train")
+        moved = self._annotate_round(self._plan.n_round)
         outcome = finetune_model(self.project, max_steps=self._plan.finetune_steps, context=self._context)
         self._say(f"round {number}: {moved}; {outcome.model.verdict}")
         current = self.project.get_model(None)
@@ -184,11 +202,10 @@ class _Demo:
         )
         return page
 
-    def _annotate_round(self, n: int, split: Split) -> str:
+    def _annotate_round(self, n: int) -> str:
         """Open a round, have its packet annotated, and take it back; returns what the annotator did."""
-        by_error = split == "train" and self.project.current_model() is not None
-        strategy: Strategy = "sqa" if by_error else "stratified"
-        chosen = select_frames(self.project, n=n, split=split, strategy=strategy, context=self._context)
+        strategy: Strategy = "stratified" if self.project.current_model() is None else "sqa"
+        chosen = select_frames(self.project, n=n, strategy=strategy, context=self._context)
         packet = export_for_annotation(self.project, round_id=chosen.round.round_id, context=self._context)
         work = annotate_packet(packet.folder, self._truth, rng=self._rng)
         result = import_annotations(

@@ -19,6 +19,9 @@ from ivsqa.io.scores import FrameScore
 N_VERTICES = 128
 """Vertices of a predicted contour: its area is within 0.05 % of the smooth line's."""
 
+MAX_ORDER = 16
+"""Fourier orders kept of a predicted contour: borders need about six, and what lies far above is the grid's staircase."""
+
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
@@ -60,6 +63,7 @@ class FramePostprocessor:
             calibration = self._calibration.structures[name]
             qualities[name] = assess(raw_errors[index], masks[index], calibration, region)
             error_maps[index] = error_probability(raw_errors[index], masks[index], calibration) * 255.0 + 0.5
+            error_maps[index][~region] = 0  # far from every border an error map says nothing, and no one should look
         areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
         return FrameScore(
             pullback_id=key[0],
@@ -91,7 +95,7 @@ def contours_on_frame(
     for name, probability in zip(structures.names, probabilities, strict=True):
         contour = contour_from_mask(probability)
         if contour is not None:
-            found[name] = grid.contour_to_frame(contour.resampled(N_VERTICES))
+            found[name] = grid.contour_to_frame(contour.smoothed(N_VERTICES, MAX_ORDER))
     return nested(found, structures)
 
 

@@ -78,25 +78,8 @@ def select_frames(
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
         model = project.get_model(model_id) if strategy == "sqa" else None
+        selection, cap = _plan(project, rounds, records, model, strategy=strategy, n=n, seed=seed)
         settings = project.settings.selection
-        cap = settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records)))
-        candidates = _scored(project, model, records) if model else _unscored(records)
-        taken = _taken(project, rounds, records)
-        selection = plan_selection(
-            candidates,
-            strategy=strategy,
-            n=n,
-            rng=np.random.default_rng(seed),
-            taken=taken,
-            max_per_pullback=cap,
-            min_gap_frames=settings.min_gap_frames,
-            diversity=settings.diversity,
-        )
-        if not selection.chosen:
-            raise StateError(
-                f"no frame is left to choose ({selection.shortfall or 'all are taken'})",
-                hint="lower selection.min_gap_frames in project.yaml, or import more pullbacks",
-            )
         record = RoundRecord(
             round_id=round_id,
             state="selected",
@@ -117,6 +100,41 @@ def select_frames(
             write_selection(project.layout.selection(round_id), frames)
             write_manifest(project.layout.round_record(round_id), record)
     return SelectResult(record, frames)
+
+
+def _plan(
+    project: Project,
+    rounds: Sequence[RoundRecord],
+    records: Sequence[PullbackRecord],
+    model: ModelRecord | None,
+    *,
+    strategy: Strategy,
+    n: int,
+    seed: int,
+) -> tuple[Selection, int]:
+    """Return what is chosen, and the most a pullback could give.
+
+    Raises:
+        StateError: no frame is left.
+    """
+    settings = project.settings.selection
+    cap = settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records)))
+    selection = plan_selection(
+        _scored(project, model, records) if model else _unscored(records),
+        strategy=strategy,
+        n=n,
+        rng=np.random.default_rng(seed),
+        taken=_taken(project, rounds, records),
+        max_per_pullback=cap,
+        min_gap_frames=settings.min_gap_frames,
+        diversity=settings.diversity,
+    )
+    if not selection.chosen:
+        raise StateError(
+            f"no frame is left to choose ({selection.shortfall or 'all are taken'})",
+            hint="lower selection.min_gap_frames in project.yaml, or import more pullbacks",
+        )
+    return selection, cap
 
 
 def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str]) -> list[PullbackRecord]:

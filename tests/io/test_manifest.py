@@ -96,7 +96,12 @@ def test_a_file_of_another_kind_is_refused(text, said):
     [
         ("width_mm: 1.0\nnmae: x\n", "line 4", "unknown key `nmae`", "did you mean `name`?"),
         ("width_mm: 1.0\nzzz: x\n", "line 4", "unknown key `zzz`", "known here: width_mm, name, points, origin"),
-        ("width_mm: 1.0\npoints:\n- {x_mm: 1.0}\n- {x_mm: 1.0, y_m: 2.0}\n", "line 6", "points.1.y_m", "did you mean `y_mm`?"),
+        (
+            "width_mm: 1.0\npoints:\n- {x_mm: 1.0}\n- {x_mm: 1.0, y_m: 2.0}\n",
+            "line 6",
+            "points.1.y_m",
+            "did you mean `y_mm`?",
+        ),
         ("width_mm: 1.0\norigin:\n  x_m: 1.0\n", "line 4", "`origin.x_mm` is missing", "add it"),
         ("name: x\n", "line 1", "`width_mm` is missing", "add it"),
         ("width_mm: wide\n", "line 3", "`width_mm` is 'wide', wanted: a valid number", ""),
@@ -119,8 +124,10 @@ def test_a_key_below_a_plain_value_has_no_known_neighbours():
         table: dict[str, Any]
         points: dict[str, Point]
 
-    with pytest.raises(ManifestError, match="points.a.z_mm"):
-        parse_manifest("kind: ivsqa/sample\nschema_version: 1\ntable: {a: 1}\npoints: {a: {x_mm: 1.0, z_mm: 2.0}}\n", Loose)
+    with pytest.raises(ManifestError, match=r"points\.a\.z_mm"):
+        parse_manifest(
+            "kind: ivsqa/sample\nschema_version: 1\ntable: {a: 1}\npoints: {a: {x_mm: 1.0, z_mm: 2.0}}\n", Loose
+        )
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_told_apart(tmp_path):
@@ -145,7 +152,9 @@ def test_a_manifest_is_written_with_kind_and_version_first_and_reads_back(tmp_pa
 
 
 def test_every_kind_of_manifest_has_a_sample_of_each_version():
-    wanted = {f"{kind}-{version}.yaml" for kind, model in kinds().items() for version in range(1, model.SCHEMA_VERSION + 1)}
+    wanted = {
+        f"{kind}-{version}.yaml" for kind, model in kinds().items() for version in range(1, model.SCHEMA_VERSION + 1)
+    }
     assert {path.name for path in SAMPLES.glob("*.yaml")} == wanted
 
 

@@ -15,7 +15,23 @@ def value_of(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["007", "12:30", "no", "yes", "on", "True", "NULL", "2024-01-01", "0x1F", "0o7", "1_000", ".inf", ".nan", "<<", "="],
+    [
+        "007",
+        "12:30",
+        "no",
+        "yes",
+        "on",
+        "True",
+        "NULL",
+        "2024-01-01",
+        "0x1F",
+        "0o7",
+        "1_000",
+        ".inf",
+        ".nan",
+        "<<",
+        "=",
+    ],
 )
 def test_what_is_not_plainly_a_number_stays_text(text):
     assert value_of(f"id: {text}") == {"id": text}
@@ -98,7 +114,9 @@ def test_a_value_that_stands_twice_is_written_out_twice():
     assert to_text({"a": shared, "b": shared}) == "a: [1, 2]\nb: [1, 2]\n"
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.from_regex(r"[-+.0-9eE:]{1,6}", fullmatch=True)
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.from_regex(
+    r"[-+.0-9eE:]{1,6}", fullmatch=True
+)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8

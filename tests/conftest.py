@@ -1,0 +1,142 @@
+"""A small study on phantoms, brought to each stage once and copied for every test that wants to change it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ivsqa.io.phantom_files import write_phantom
+from ivsqa.io.project import Project, create_project, open_project
+from ivsqa.io.sources import read_contours_csv
+from ivsqa.workflow.export import export_for_annotation
+from ivsqa.workflow.import_annotations import import_annotations
+from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.score import score_frames
+from ivsqa.workflow.select import select_frames
+from ivsqa.workflow.simulated_annotator import Truth, Work, annotate_packet
+from ivsqa.workflow.train import train_model
+
+SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
+N_FRAMES = 10
+START = {"train": 6, "validation": 3, "test": 3}
+
+SMALL = {
+    "working_size_px: 128": "working_size_px: 32",
+    "widths: [16, 32, 64, 96]": "widths: [8, 16]",
+    "max_steps: 2000": "max_steps: 60",
+    "finetune_steps: 800": "finetune_steps: 10",
+    "batch_size: 16": "batch_size: 8",
+    "learning_rate: 0.002 ": "learning_rate: 0.01 ",
+    "eval_every: 50": "eval_every: 20",
+    "min_gap_frames: 10": "min_gap_frames: 2",
+}
+
+
+@dataclass(frozen=True)
+class Phantoms:
+    """Phantom files and what is true in them: 8 pullbacks of 7 subjects, S04 has two."""
+
+    folder: Path
+    files: list[Path]
+    truth: Truth
+
+    def annotate(self, packet: Path, *, seed: int = 0) -> Work:
+        """Work through a packet as a person would."""
+        return annotate_packet(packet, self.truth, rng=np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Phantoms:
+    folder = tmp_path_factory.mktemp("phantoms")
+    written = write_phantom(folder, n_pullbacks=8, n_frames=N_FRAMES, seed=3, size_px=96)
+    truth = {name: frames for file in written for name, frames in read_contours_csv(file.truth_path).items()}
+    return Phantoms(folder, [file.path for file in written], truth)
+
+
+def make_small(project_yaml: Path) -> None:
+    """Edit the settings as a person would, so that a network trains in seconds."""
+    text = project_yaml.read_text(encoding="utf-8").replace("learning_rate: 0.002\n", "learning_rate: 0.002 \n")
+    for shown, wanted in SMALL.items():
+        assert text.count(shown) == 1, shown
+        text = text.replace(shown, wanted)
+    project_yaml.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def shrink() -> Callable[[Path], None]:
+    return make_small
+
+
+@pytest.fixture(scope="session")
+def imported_study(tmp_path_factory: pytest.TempPathFactory, phantoms: Phantoms) -> Path:
+    root = tmp_path_factory.mktemp("imported") / "study"
+    make_small(create_project(root, template="coronary-ivus").layout.settings)
+    import_pullbacks(open_project(root), [phantoms.folder], ImportOptions(subject_from=SUBJECTS))
+    return root
+
+
+@pytest.fixture(scope="session")
+def started_study(tmp_path_factory: pytest.TempPathFactory, phantoms: Phantoms, imported_study: Path) -> Path:
+    root = copied(imported_study, tmp_path_factory.mktemp("started"))
+    project = open_project(root)
+    for split, n in START.items():
+        select_frames(project, n=n, split=split, strategy="stratified")  # type: ignore[arg-type]
+        packet = export_for_annotation(project).folder
+        phantoms.annotate(packet)
+        import_annotations(project, packet, reader="simulated")
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained_study(tmp_path_factory: pytest.TempPathFactory, started_study: Path) -> Path:
+    root = copied(started_study, tmp_path_factory.mktemp("trained"))
+    train_model(open_project(root), device="cpu")
+    return root
+
+
+@pytest.fixture(scope="session")
+def scored_study(tmp_path_factory: pytest.TempPathFactory, trained_study: Path) -> Path:
+    root = copied(trained_study, tmp_path_factory.mktemp("scored"))
+    score_frames(open_project(root), device="cpu")
+    return root
+
+
+def copied(root: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(root, folder / "study"))
+
+
+@pytest.fixture
+def imported(imported_study: Path, tmp_path: Path) -> Project:
+    """Eight pullbacks, nothing annotated."""
+    return open_project(copied(imported_study, tmp_path))
+
+
+@pytest.fixture
+def started(started_study: Path, tmp_path: Path) -> Project:
+    """A starting set is annotated: rounds r001 to r003."""
+    return open_project(copied(started_study, tmp_path))
+
+
+@pytest.fixture
+def trained(trained_study: Path, tmp_path: Path) -> Project:
+    """One model, nothing scored."""
+    return open_project(copied(trained_study, tmp_path))
+
+
+@pytest.fixture
+def scored(scored_study: Path, tmp_path: Path) -> Project:
+    """Every frame scored by m001."""
+    return open_project(copied(scored_study, tmp_path))
+
+
+@pytest.fixture
+def bytes_of() -> Callable[[Path], dict[str, bytes]]:
+    """Return every file below a folder with its bytes, locks aside: to see that nothing was written."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    return read

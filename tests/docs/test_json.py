@@ -1,0 +1,108 @@
+"""docs/json.md lists what `--json` prints: no key more, no key less."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ivsqa.cli.main import app
+from ivsqa.io.demo_page import DemoStage
+from ivsqa.io.sources import contours_csv_text, read_contours_csv
+
+STRUCTURES = ("lumen", "eem")
+
+
+def documented_keys(page: str) -> dict[str, set[str]]:
+    """Return the keys of each command's section."""
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    keys = {part.split("\n", 1)[0]: set(re.findall(r"^\| `([^`]+)` \|", part, flags=re.MULTILINE)) for part in sections}
+    return keys | {"finetune": keys["train"]}
+
+
+def key_paths(value: object, path: str = "") -> set[str]:
+    """Return the path of every leaf; names of structures become <structure>."""
+    if isinstance(value, dict):
+        names = {key: "<structure>" if key in STRUCTURES else key for key in value}
+        return set().union(*(key_paths(value[key], f"{path}.{name}".lstrip(".")) for key, name in names.items()))
+    if isinstance(value, list):
+        assert value, f"{path} is empty: this test would not see its keys"
+        return set().union(*(key_paths(each, f"{path}[]") for each in value))
+    return {path}
+
+
+class Commands:
+    """Runs commands in a project and checks what they print under --json."""
+
+    def __init__(self, documented: dict[str, set[str]]) -> None:
+        self._documented = documented
+        self.checked: set[str] = set()
+
+    def __call__(self, *words: str, exit_code: int = 0) -> dict:
+        result = CliRunner().invoke(app, [*words, "--json"])
+        assert result.exit_code == exit_code, result.output
+        answer = json.loads(result.stdout)
+        assert key_paths(answer) == self._documented[words[0]], words[0]
+        assert answer["version"] == 1
+        self.checked.add(words[0])
+        return answer
+
+
+def returned_csv(study: Path, packet: Path, target: Path) -> None:
+    """Write what an annotator might send: one frame drawn anew, the others left, and one nobody asked for."""
+    (pullback_id, sent), *_ = read_contours_csv(packet / "contours.csv").items()
+    truth = read_contours_csv(study.parent / "phantoms/truth" / f"{pullback_id}.contours.csv")[pullback_id]
+    rows = [(pullback_id, index, drawn) for index, drawn in sent.items()]
+    rows[0] = (pullback_id, min(sent), truth[min(sent)])
+    target.write_text(contours_csv_text([*rows, (pullback_id, 999, truth[0])]), encoding="utf-8")
+
+
+def test_json_prints_the_documented_keys(repository, small_study, tmp_path, monkeypatch):
+    documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
+    shutil.copytree(small_study, tmp_path / "work")
+    study = tmp_path / "work/study"
+    monkeypatch.chdir(study)
+    run = Commands(documented)
+
+    run("score", "--top", "2", "--device", "cpu")
+    assert run("train", "--device", "cpu")["reused"]
+    frame = run("select", "-n", "2")["frames"][0]
+    packet = Path(run("export-for-annotation", "--format", "csv")["packet"])
+    returned_csv(study, packet, tmp_path / "returned.csv")
+    run("import-annotations", str(tmp_path / "returned.csv"), "--reader", "r1", exit_code=3)
+    run("finetune", "--device", "cpu")
+    run("evaluate", "--device", "cpu")
+    run("status")
+    run("why", f"{frame['pullback_id']}:{frame['frame_index']}")
+    run("phantom", "../phantoms/more", "--pullbacks", "1", "--frames", "2", "--size", "64")
+    Path("../phantoms/more/broken.dcm").write_bytes(b"no DICOM")
+    pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
+    run("import", "../phantoms", "--subject-from", pattern, exit_code=3)
+    (study / "pullbacks" / frame["pullback_id"] / "frames.npy").write_bytes(b"")
+    run("check", exit_code=4)
+
+    assert run.checked == set(documented) - {"demo"}  # which takes minutes
+
+
+def test_json_of_the_demo_documents_every_fact_of_a_stage(repository):
+    documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))["demo"]
+    stages = {re.sub(r"\.<structure>$", "", key.removeprefix("stages[].")) for key in documented if "[]" in key}
+    assert stages == {field.name for field in fields(DemoStage)}
+
+
+def test_every_command_with_json_is_documented(repository):
+    documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
+    sections = re.split(r"^## ", (repository / "docs/cli.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    with_json = {part.split("\n", 1)[0] for part in sections if "`--json`" in part}
+    assert with_json == set(documented)
+
+
+def test_a_key_that_is_not_documented_is_noticed():
+    with pytest.raises(AssertionError, match="is empty"):
+        key_paths({"frames": []})
+    assert key_paths({"a": [{"lumen": 1, "b": None}]}) == {"a[].<structure>", "a[].b"}

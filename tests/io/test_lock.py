@@ -1,0 +1,123 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ivsqa.errors import ProjectLockedError
+from ivsqa.io.lock import project_lock
+
+NOW = "2026-01-02T03:04:05+00:00"
+NOBODY = 2**22 + 1  # above the largest process number the kernel gives
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / ".lock-train"
+
+
+def hold(path: Path):
+    return project_lock(path, purpose="training", started_at=NOW)
+
+
+def owned_by(path: Path, **owner) -> None:
+    path.write_text(
+        json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "born": None, "started_at": NOW} | owner)
+    )
+
+
+def test_the_lock_says_who_holds_it_and_goes_when_the_block_ends(path):
+    with hold(path):
+        owner = json.loads(path.read_text())
+        assert (owner["host"], owner["pid"], owner["started_at"]) == (socket.gethostname(), os.getpid(), NOW)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_lock_goes_when_the_block_fails(path):
+    with pytest.raises(RuntimeError), hold(path):
+        raise RuntimeError
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_second_holder_is_refused_and_told_who_and_how_to_mend(path):
+    with hold(path):
+        with pytest.raises(ProjectLockedError) as caught, hold(path):
+            pass
+        assert path.exists()
+    assert "training is already running" in caught.value.message
+    assert f"process {os.getpid()}" in caught.value.message
+    assert NOW in caught.value.message
+    assert str(path) in caught.value.hint
+    with hold(path):
+        pass
+
+
+def test_a_living_process_of_this_host_is_respected(path):
+    script = (
+        "import sys, pathlib; from ivsqa.io.lock import project_lock\n"
+        f"with project_lock(pathlib.Path(sys.argv[1]), purpose='training', started_at={NOW!r}):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(ProjectLockedError, match=f"process {child.pid}"), hold(path):
+            pass
+        child.kill()
+        child.wait()
+        assert path.exists()  # nobody could clean up
+        with hold(path):
+            assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert not path.exists()
+
+
+def test_a_lock_of_a_dead_process_is_taken_over(path):
+    owned_by(path, pid=NOBODY)
+    with hold(path):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this kernel does not tell when a process started")
+def test_a_process_number_that_was_given_again_counts_as_dead(path):
+    owned_by(path, born="1")
+    with hold(path):
+        pass
+
+
+@pytest.mark.skipif(not Path("/proc/1").exists() or os.getuid() == 0, reason="needs a process of another user")
+def test_a_process_of_another_user_is_respected(path):
+    owned_by(path, pid=1)
+    with pytest.raises(ProjectLockedError), hold(path):
+        pass
+
+
+def test_a_lock_of_another_host_is_respected(path):
+    owned_by(path, host="some-other-host", pid=NOBODY)
+    with pytest.raises(ProjectLockedError, match="on some-other-host") as caught, hold(path):
+        pass
+    assert "rm " in caught.value.hint
+    assert path.exists()
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", '{"host": "x"}'])
+def test_a_lock_that_says_nothing_holds_nobody_up(path, text):
+    path.write_text(text)
+    with hold(path):
+        pass
+    assert not path.exists()
+
+
+def test_a_lock_that_was_taken_away_and_given_to_another_is_left_to_them(path):
+    with hold(path):
+        owned_by(path, host="some-other-host")
+    assert json.loads(path.read_text())["host"] == "some-other-host"
+
+
+def test_two_purposes_do_not_hold_each_other_up(path):
+    with hold(path), hold(path.with_name(".lock-import")):
+        pass

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ivsqa.domain.contour import Contour
+from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io.layout import ProjectLayout
+from ivsqa.io.scores import CHUNK_FRAMES, FrameScore, ScoreStore
+
+SHA = "a" * 64
+SIZE = 4
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> ProjectLayout:
+    return ProjectLayout(tmp_path)
+
+
+@pytest.fixture
+def store(layout: ProjectLayout) -> ScoreStore:
+    return ScoreStore(layout, "m001", ("lumen", "eem"))
+
+
+def score(index: int, *, pullback_id: str = "pb-1", quality: float = 0.5) -> FrameScore:
+    return FrameScore(
+        pullback_id=pullback_id,
+        frame_index=index,
+        quality=quality,
+        dice={"lumen": 0.75, "eem": quality},
+        dice_lower={"lumen": 0.5, "eem": None},
+        expected_error_px=12.5,
+        n_regions=index,
+        features=np.array([index, 0.25], dtype=np.float32),
+        contours={"lumen": Contour.from_points([[0.5, 0], [4, 0], [4, index + 1]])},
+        error_maps=np.full((2, SIZE, SIZE), index % 256, dtype=np.uint8),
+    )
+
+
+def write(store: ScoreStore, n_frames: int, pullback_id: str = "pb-1") -> None:
+    for first, last in store.chunks(n_frames):
+        store.write_chunk(SHA, [score(index, pullback_id=pullback_id) for index in range(first, last + 1)])
+
+
+def test_a_pullback_is_cut_into_whole_chunks_and_a_rest(store):
+    assert list(store.chunks(1)) == [(0, 0)]
+    assert list(store.chunks(CHUNK_FRAMES)) == [(0, 255)]
+    assert list(store.chunks(CHUNK_FRAMES + 1)) == [(0, 255), (256, 256)]
+    assert list(store.chunks(0)) == []
+
+
+def test_a_score_comes_back_as_it_was(store):
+    write(store, 3)
+    (read,) = store.read("pb-1", [2])
+    wrote = score(2)
+    assert (read.pullback_id, read.frame_index, read.quality) == ("pb-1", 2, 0.5)
+    assert (read.dice, read.dice_lower) == (wrote.dice, wrote.dice_lower)
+    assert (read.expected_error_px, read.n_regions) == (12.5, 2)
+    assert set(read.contours) == {"lumen"}, "what was not found stays absent"
+    np.testing.assert_array_equal(read.contours["lumen"].points_px, wrote.contours["lumen"].points_px)
+    np.testing.assert_array_equal(read.error_maps, wrote.error_maps)
+    np.testing.assert_array_equal(read.features, wrote.features)
+    assert read.features.dtype == np.float32
+
+
+def test_frames_are_read_in_order_once_each_across_chunks(store):
+    write(store, CHUNK_FRAMES + 2)
+    wanted = [257, 3, 3, 255, 256]
+    assert [one.frame_index for one in store.read("pb-1", wanted)] == [3, 255, 256, 257]
+    assert [int(one.error_maps[0, 0, 0]) for one in store.read("pb-1", wanted)] == [3, 255, 0, 1]
+
+
+def test_a_chunk_is_there_once_it_is_whole(store, layout):
+    assert not store.has_chunk("pb-1", 0, 1)
+    write(store, 2)
+    assert store.has_chunk("pb-1", 0, 1)
+    assert not store.has_chunk("pb-1", 0, 0)
+    layout.score_chunk("m001", "pb-1", 0, 1).unlink()  # rows are written last: error maps alone do not count
+    assert layout.error_map_chunk("m001", "pb-1", 0, 1).is_file()
+    assert not store.has_chunk("pb-1", 0, 1)
+
+
+def test_the_table_has_a_row_a_frame_and_no_contours(store):
+    write(store, 2, "pb-2")
+    write(store, 2, "pb-1")
+    table = store.table()
+    assert table.columns == [
+        "pullback_id", "frame_index", "frames_sha256", "quality", "expected_error_px", "n_regions", "features",
+        "dice_lumen", "dice_lower_lumen", "dice_eem", "dice_lower_eem",
+    ]  # fmt: skip
+    assert table.select("pullback_id", "frame_index").rows() == [("pb-1", 0), ("pb-1", 1), ("pb-2", 0), ("pb-2", 1)]
+    assert table["frames_sha256"].unique().to_list() == [SHA]
+    assert table["dice_lower_eem"].null_count() == 4
+
+
+def test_nothing_scored_yet_is_said_with_the_command(store):
+    with pytest.raises(StateError) as caught:
+        store.table()
+    assert caught.value.hint.endswith("ivsqa score")
+    with pytest.raises(StateError, match="frame 7 of pb-1 is not scored with m001"):
+        list(store.read("pb-1", [7]))
+
+
+def test_the_scores_of_two_models_do_not_meet(store, layout):
+    write(store, 1)
+    with pytest.raises(StateError):
+        ScoreStore(layout, "m002", ("lumen", "eem")).table()
+
+
+def test_error_maps_of_the_wrong_size_are_refused(store, layout):
+    write(store, 1)
+    path = layout.error_map_chunk("m001", "pb-1", 0, 0)
+    pl.DataFrame(
+        {"frame_index": [0], "error_maps": [b"\0" * 31]}, schema_overrides={"frame_index": pl.Int32}
+    ).write_parquet(path)
+    with pytest.raises(IntegrityError, match="wrong size"):
+        list(store.read("pb-1", [0]))
+
+
+def test_scoring_again_writes_the_same_bytes(store, layout):
+    write(store, 2)
+    before = {path: path.read_bytes() for path in layout.scores("m001").rglob("*.parquet")}
+    write(store, 2)
+    assert {path: path.read_bytes() for path in layout.scores("m001").rglob("*.parquet")} == before

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from ivsqa.errors import IvsqaError
+from ivsqa.model.device import deterministic, select_device, uses_bf16
+
+CPU = torch.device("cpu")
+
+
+def test_auto_is_a_device_this_machine_has():
+    assert select_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert select_device("cpu") == CPU
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cuda:99", ""])
+def test_missing_device_is_the_users_to_mend(name):
+    with pytest.raises(IvsqaError) as caught:
+        select_device(name)
+    assert caught.value.hint
+
+
+def test_precision_is_as_asked_and_automatic_otherwise():
+    assert uses_bf16("bf16", CPU)
+    assert not uses_bf16("fp32", CPU)
+    assert isinstance(uses_bf16("auto", CPU), bool)
+
+
+def test_determinism_ends_with_the_block_even_on_an_error():
+    seen = []
+
+    def fail() -> None:
+        with deterministic(CPU):
+            seen.append(torch.are_deterministic_algorithms_enabled())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert seen == [True]
+    assert not torch.are_deterministic_algorithms_enabled()

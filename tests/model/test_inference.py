@@ -1,0 +1,74 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ivsqa.errors import StateError
+from ivsqa.model.config import NetworkConfig
+from ivsqa.model.inference import Predictor
+from ivsqa.model.network import TwoBranchNetwork, nested_probabilities
+from ivsqa.model.objective import new_objective
+from ivsqa.model.state import TrainedModel
+
+
+@pytest.fixture
+def model(network_config) -> TrainedModel:
+    return TrainedModel(network_config, new_objective(network_config, cross_fit=False, seed=0).state_dict())
+
+
+def test_prediction_has_the_promised_shapes_and_types(model, network_config, rings):
+    prediction = Predictor(model, network_config, device="cpu")(rings(3).images)
+    assert (prediction.probabilities.shape, prediction.probabilities.dtype.name) == ((3, 2, 32, 32), "float32")
+    assert (prediction.error.shape, prediction.error.dtype.name) == ((3, 2, 32, 32), "uint8")
+    assert (prediction.features.shape, prediction.features.dtype.name) == ((3, 8), "float32")
+
+
+def test_prediction_is_the_networks_own(model, network_config, rings):
+    images = rings(3).images
+    network = TwoBranchNetwork(network_config)
+    network.load_state_dict(model.network_weights)
+    with torch.inference_mode():
+        output = network(torch.from_numpy(images))
+    prediction = Predictor(model, network_config, device="cpu", precision="fp32")(images)
+    expected = nested_probabilities(torch.softmax(output.ring_logits, dim=1)).numpy()
+    np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(prediction.error, torch.sigmoid(output.error_logits).numpy() * 255, atol=0.51)
+    np.testing.assert_allclose(prediction.features, output.bottleneck.mean((2, 3)).numpy(), atol=1e-5)
+
+
+def test_half_precision_says_nearly_the_same(model, network_config, rings):
+    images = rings(2).images
+    full, half = (Predictor(model, network_config, device="cpu", precision=p)(images) for p in ("fp32", "bf16"))
+    assert np.abs(full.probabilities - half.probabilities).max() < 0.05
+
+
+def test_batches_can_overlap(model, network_config, rings):
+    predictor = Predictor(model, network_config, device="cpu", precision="fp32")
+    first, second = (predictor.submit(rings(2, seed).images) for seed in (0, 1))
+    np.testing.assert_array_equal(second().error, predictor(rings(2, 1).images).error)
+    np.testing.assert_array_equal(first().error, predictor(rings(2, 0).images).error)
+
+
+def test_wide_networks_still_describe_a_frame_in_few_numbers():
+    config = NetworkConfig(1, 32, widths=(8, 160), error_widths=(8,))
+    model = TrainedModel(config, new_objective(config, cross_fit=False, seed=0).state_dict())
+    assert Predictor(model, config, device="cpu")(np.zeros((1, 32, 32), np.uint8)).features.shape == (1, 128)
+
+
+def test_weights_of_another_network_are_refused(model, network_config):
+    with pytest.raises(StateError, match="another network"):
+        Predictor(model, dataclasses.replace(network_config, pam="none"), device="cpu")
+
+
+@pytest.mark.parametrize("images", [np.zeros((1, 16, 32), np.uint8), np.zeros((1, 32, 32), np.float32)])
+def test_frames_of_another_kind_are_refused(model, network_config, images):
+    with pytest.raises(ValueError, match="uint8 frames of 32 × 32"):
+        Predictor(model, network_config, device="cpu")(images)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_cuda_agrees_with_the_cpu(model, network_config, rings):
+    images = rings(4).images
+    cpu, cuda = (Predictor(model, network_config, device=d, precision="fp32")(images) for d in ("cpu", "cuda"))
+    np.testing.assert_allclose(cpu.probabilities, cuda.probabilities, atol=5e-3)

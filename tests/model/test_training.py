@@ -1,0 +1,185 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ivsqa.errors import IvsqaError, StateError
+from ivsqa.model.augmentation import AugmentationConfig
+from ivsqa.model.config import NetworkConfig
+from ivsqa.model.network import new_segmenter
+from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+from ivsqa.model.training import learning_rate, train, validation_dice
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(network, config, training, validation=None, *, stop_after=None, **more):
+    """Train without an audience, asked to stop after some steps of this call; return the result and the states saved."""
+    states: list[TrainingState] = []
+    reports: list[StepReport] = []
+    result = train(
+        network,
+        config,
+        training,
+        validation,
+        device="cpu",
+        save=states.append,
+        should_stop=lambda: stop_after is not None and len(reports) >= stop_after,
+        on_step=reports.append,
+        **more,
+    )
+    return result, states
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 4])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resumed_training_ends_on_the_same_bits(network_config, training_config, rings, stop_after, precision):
+    config = dataclasses.replace(training_config, precision=precision)
+    whole, _ = run(network_config, config, rings(6), rings(3, 1))
+    half, states = run(network_config, config, rings(6), rings(3, 1), stop_after=stop_after)
+    assert (half.finished, half.steps) == (False, stop_after)
+    stored = TrainingState.from_bytes(states[-1].to_bytes())
+    rest, _ = run(network_config, config, rings(6), rings(3, 1), state=stored)
+    assert rest.model.to_bytes() == whole.model.to_bytes()
+    assert (rest.history, rest.best_step, rest.finished) == (whole.history, whole.best_step, True)
+
+
+def test_network_learns_rings_it_has_not_seen(rings, training_config):
+    network = NetworkConfig(2, 32, widths=(8, 16), error_widths=(8, 8), attention_px=8)
+    config = dataclasses.replace(training_config, max_steps=80, batch_size=6, eval_every=40, learning_rate=0.01)
+    result, _ = run(network, config, rings(12), rings(6, 1))
+    errors = [report.error_loss for report in result.history]
+    assert result.validation_dice is not None
+    assert result.validation_dice > 0.85
+    assert errors[:24] == [None] * 24  # three tenths of the steps
+    assert errors[-1] < errors[24]
+
+
+def test_without_validation_the_last_mean_is_kept(network_config, training_config, rings):
+    result, _ = run(network_config, training_config, rings(4))
+    assert (result.best_step, result.steps, result.validation_dice) == (6, 6, None)
+    assert all(report.validation_dice is None for report in result.history)
+
+
+def test_validation_without_any_structure_decides_nothing(network_config, training_config, rings):
+    empty = dataclasses.replace(rings(2), labels=np.full((2, 32, 32), 255, np.uint8))
+    result, _ = run(network_config, training_config, rings(4), empty)
+    assert (result.best_step, result.validation_dice) == (6, None)
+
+
+def test_start_is_kept_where_training_only_harms(network_config, training_config, rings):
+    parent, _ = run(network_config, training_config, rings(4))
+    harmful = dataclasses.replace(rings(4), labels=np.zeros((4, 32, 32), np.uint8))
+    config = dataclasses.replace(training_config, learning_rate=0.05, max_steps=20, eval_every=5, average_decay=0.0)
+    worse, _ = run(network_config, config, harmful, rings(4, 1), start=parent.model)
+    segmenter = {name for name in parent.model.weights if name.startswith("network.segmenter")}
+    assert worse.best_step == 0
+    assert all(torch.equal(worse.model.weights[name], parent.model.weights[name]) for name in segmenter)
+
+
+def test_warm_error_branch_learns_from_the_first_step(network_config, training_config, rings):
+    parent, _ = run(network_config, training_config, rings(4))
+    child, _ = run(network_config, training_config, rings(4), start=parent.model)
+    assert parent.history[0].error_loss is None
+    assert child.history[0].error_loss is not None
+
+
+def test_training_stops_when_patience_runs_out(network_config, training_config, rings):
+    harmful = dataclasses.replace(rings(4), labels=np.zeros((4, 32, 32), np.uint8))
+    parent, _ = run(network_config, training_config, rings(4))
+    config = dataclasses.replace(training_config, max_steps=50, eval_every=1, patience=2, learning_rate=0.05)
+    result, _ = run(network_config, config, harmful, rings(4, 1), start=parent.model)
+    assert result.finished
+    assert result.steps < 50
+    assert result.steps - result.best_step == 2
+
+
+def test_one_subject_falls_back_to_own_errors(network_config, training_config, rings):
+    result, _ = run(network_config, training_config, rings(4, n_folds=1))
+    assert not any(name.startswith("folds") for name in result.model.weights)
+
+
+def test_fold_segmenters_are_kept_for_a_warm_start(network_config, training_config, rings):
+    parent, _ = run(network_config, training_config, rings(4))
+    single, _ = run(network_config, training_config, rings(4, n_folds=1), start=parent.model)
+    crossed, _ = run(network_config, training_config, rings(4), start=single.model)
+    assert any(name.startswith("folds.1.") for name in crossed.model.weights)
+
+
+def test_state_of_another_training_is_refused(network_config, training_config, rings):
+    _, states = run(network_config, training_config, rings(4), stop_after=1)
+    for config, frames in [(dataclasses.replace(training_config, seed=1), rings(4)), (training_config, rings(4, 5))]:
+        with pytest.raises(StateError, match="other frames or settings"):
+            run(network_config, config, frames, state=states[0])
+
+
+def test_start_with_another_network_is_refused(network_config, training_config, rings):
+    other = TrainedModel(dataclasses.replace(network_config, pam="none"), {})
+    with pytest.raises(StateError, match="another network"):
+        run(network_config, training_config, rings(4), start=other)
+
+
+def test_state_is_saved_as_time_passes(network_config, training_config, rings):
+    _, states = run(network_config, training_config, rings(4), save_every_s=0.0)
+    assert [state.step for state in states] == [1, 2, 3, 4, 5, 6]
+
+
+def test_breakdown_is_said_and_not_hidden(network_config, training_config, rings):
+    parent, _ = run(network_config, training_config, rings(4))
+    broken = {name: torch.full_like(weight, float("nan")) for name, weight in parent.model.weights.items()}
+    with pytest.raises(IvsqaError, match="broke down at step 1"):
+        run(network_config, training_config, rings(4), start=TrainedModel(network_config, broken))
+
+
+def test_training_leaves_torch_as_it_was(network_config, training_config, rings):
+    run(network_config, training_config, rings(4), stop_after=1)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_frames_of_another_size_are_refused(training_config, rings):
+    with pytest.raises(ValueError, match="48 × 48"):
+        run(NetworkConfig(2, 48), training_config, rings(4))
+
+
+def test_learning_rate_rises_then_falls_to_zero(training_config):
+    config = dataclasses.replace(training_config, max_steps=100, warmup=0.1, learning_rate=1.0)
+    assert learning_rate(config, 0) == pytest.approx(0.1)
+    assert learning_rate(config, 9) == pytest.approx(1.0)
+    assert learning_rate(config, 55) == pytest.approx(0.5)
+    assert learning_rate(config, 99) < 0.001
+
+
+def test_delayed_learning_rate_begins_late_and_ends_with_the_rest(training_config):
+    config = dataclasses.replace(training_config, max_steps=100, warmup=0.1, learning_rate=1.0)
+    assert learning_rate(config, 49, begin=50) == 0.0
+    assert learning_rate(config, 50, begin=50) == pytest.approx(0.2)
+    assert learning_rate(config, 99, begin=50) < 0.01
+
+
+def test_validation_dice_leaves_out_what_is_empty_in_both(network_config, rings):
+    frames = rings(2)
+    segmenter = new_segmenter(network_config).requires_grad_(requires_grad=False)
+    bias = torch.zeros(12)
+    bias[4:8] = 9.0  # everything is the innermost ring
+    segmenter.head.load_state_dict({"weight": torch.zeros(12, 8, 1, 1), "bias": bias})
+    labels = np.zeros((2, 32, 32), np.uint8)
+    labels[0, :16] = 1
+    labels[1] = 255
+    samples = dataclasses.replace(frames, labels=labels)
+    # Frame 0: both structures cover the half that is known to be theirs: 2·512 / (1024 + 512). Frame 1: nothing known.
+    assert validation_dice(segmenter, samples, device=CPU, bf16=False) == pytest.approx(2 / 3)
+
+
+def test_augmentation_can_be_switched_off(network_config, training_config, rings):
+    still = AugmentationConfig(rotation_deg=0.0, flip=False, shift=0.0, scale=0.0, grey=0.0, shadow=0.0)
+    result, _ = run(network_config, dataclasses.replace(training_config, augmentation=still, max_steps=1), rings(4))
+    assert result.finished

@@ -1,0 +1,184 @@
+"""The shape of the code, held by a test: direction of imports, sizes, and what is banned everywhere."""
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "ivsqa"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = ("errors", "domain", "io", "model", "workflow", "cli")
+
+# `model` stands after `io` in the order of layers but knows nothing of files: it gets arrays and gives bytes.
+MAY_IMPORT = {
+    "errors": set(),
+    "domain": {"domain"},
+    "io": {"errors", "domain", "io"},
+    "model": {"errors", "domain", "model"},
+    "workflow": {"errors", "domain", "io", "model", "workflow"},
+    "cli": {"errors", "domain", "io", "model", "workflow", "cli"},
+}
+OUTSIDE = {
+    "errors": set(),
+    "domain": {"numpy", "scipy", "shapely", "skimage"},
+    "io": {
+        "numpy",
+        "scipy",
+        "shapely",
+        "skimage",
+        "yaml",
+        "pydantic",
+        "pydantic_core",
+        "pydicom",
+        "gdcm",
+        "polars",
+        "PIL",
+    },
+    "model": {"numpy", "torch", "safetensors"},
+    "workflow": {"numpy", "scipy", "shapely", "skimage", "polars", "PIL"},
+    "cli": {"numpy", "typer", "rich", "tqdm"},
+}
+IMPURE = {
+    "os",
+    "io",
+    "pathlib",
+    "shutil",
+    "tempfile",
+    "time",
+    "datetime",
+    "random",
+    "secrets",
+    "subprocess",
+    "socket",
+    "urllib",
+}
+
+MOST_LINES_OF_A_MODULE = 400
+MOST_LINES_OF_A_FUNCTION = 60
+MEDIAN_LINES_OF_A_FUNCTION = 15
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) of every import, also of those inside functions."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def functions() -> Iterator[tuple[str, int]]:
+    """Yield (place, lines) of every function and method; its docstring does not count."""
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[0]
+                prose = _lines_of(first) if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) else 0
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", _lines_of(node) - prose
+
+
+def _lines_of(node: ast.stmt) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
+
+
+LAYERED = [path for path in MODULES if path.parent != PACKAGE or path.stem == "errors"]
+layered = pytest.mark.parametrize("path", LAYERED, ids=lambda path: str(path.relative_to(PACKAGE)))
+
+
+@layered
+def test_imports_point_inwards(path):
+    layer = layer_of(path)
+    wrong = []
+    for line, name in imported(path):
+        first, _, rest = name.partition(".")
+        target = rest.partition(".")[0]
+        if first == "ivsqa" and target in LAYERS and target not in MAY_IMPORT[layer]:
+            wrong.append(f"line {line}: {layer} imports {name}")
+        if first != "ivsqa" and first not in sys.stdlib_module_names | OUTSIDE[layer]:
+            wrong.append(f"line {line}: {layer} imports {name}")
+    assert not wrong
+
+
+def test_every_module_belongs_to_a_layer():
+    assert {layer_of(path) for path in MODULES} == {*LAYERS, "__init__"}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "domain").rglob("*.py")), ids=lambda p: p.stem)
+def test_the_domain_touches_no_disk_no_clock_and_no_global_randomness(path):
+    names = {name.partition(".")[0] for _, name in imported(path)}
+    assert not names & IMPURE
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("open", "input", "print"), f"line {node.lineno}"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np.random", "numpy.random"):
+            # A generator is an argument or made from a seed that is one.
+            assert node.attr in ("Generator", "default_rng"), f"line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_module_is_too_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_A_MODULE
+
+
+def test_no_function_is_too_long_and_most_are_short():
+    found = sorted(functions(), key=lambda one: -one[1])
+    assert [one for one in found if one[1] > MOST_LINES_OF_A_FUNCTION] == []
+    assert statistics.median(lines for _, lines in found) <= MEDIAN_LINES_OF_A_FUNCTION
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_error_is_swallowed_and_nothing_is_printed(path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ExceptHandler):
+            caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            names = {ast.unparse(one) if one is not None else "everything" for one in caught}
+            ends_in_raise = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+            broad = names & {"everything", "Exception", "BaseException"}
+            assert not broad or (broad == {"BaseException"} and ends_in_raise), f"line {node.lineno} catches {names}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print", f"line {node.lineno} prints"
+
+
+@pytest.mark.parametrize(
+    "statement", ["import ivsqa", "import ivsqa.cli.main", "from ivsqa.cli.main import app; app(['--help'])"]
+)
+def test_help_loads_nothing_heavy(statement):
+    heavy = ("torch", "numpy", "scipy", "shapely", "skimage", "pydantic", "polars", "pydicom", "PIL", "yaml", "tqdm")
+    code = (
+        "import sys, contextlib, io\n"
+        f"with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    {statement}\n"
+        f"sys.stdout.write(' '.join(sorted(set({heavy!r}) & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_names_a_path_of_one_machine():
+    machine = re.compile(r"(?<![\w.])/(?:work|root|home|Users)/|(?<![\w.])/tmp/\w")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("ivsqa", "docs", "tests", "benchmarks", "templates", "examples")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in {".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".json", ".csv"} and path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if machine.search(line)
+    ]
+    assert found == []
