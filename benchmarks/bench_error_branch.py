@@ -42,7 +42,6 @@ VARIANTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "cross-fit": ({}, {}),
     "joint": ({}, {"cross_fit": False}),
     "cross-fit, none of its own": ({}, {"own_share": 0.0}),
-    "cross-fit, half its own": ({}, {"own_share": 0.5}),
     "cross-fit, no delay": ({}, {"error_delay": 0.0}),
     "cross-fit, no attention": ({"pam": "none"}, {}),
     "cross-fit, both inputs": ({"error_inputs": "both"}, {}),

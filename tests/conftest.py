@@ -111,25 +111,25 @@ def copied(root: Path, folder: Path) -> Path:
 @pytest.fixture
 def imported(imported_study: Path, tmp_path: Path) -> Project:
     """Eight pullbacks, nothing annotated."""
-    return open_project(copied(imported_study, tmp_path))
+    return open_project(copied(imported_study, tmp_path / "imported"))
 
 
 @pytest.fixture
 def started(started_study: Path, tmp_path: Path) -> Project:
     """A starting set is annotated: rounds r001 to r003."""
-    return open_project(copied(started_study, tmp_path))
+    return open_project(copied(started_study, tmp_path / "started"))
 
 
 @pytest.fixture
 def trained(trained_study: Path, tmp_path: Path) -> Project:
     """One model, nothing scored."""
-    return open_project(copied(trained_study, tmp_path))
+    return open_project(copied(trained_study, tmp_path / "trained"))
 
 
 @pytest.fixture
 def scored(scored_study: Path, tmp_path: Path) -> Project:
     """Every frame scored by m001."""
-    return open_project(copied(scored_study, tmp_path))
+    return open_project(copied(scored_study, tmp_path / "scored"))
 
 
 @pytest.fixture

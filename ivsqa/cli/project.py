@@ -96,10 +96,7 @@ def import_(
     else:
         _say_import(result)
     if result.failed:
-        n_done = len(result.imported) + len(result.unchanged)
-        raise BatchError(
-            f"{count(len(result.failed), 'failure')}; the other {count(n_done, 'pullback')} are in", result.failed
-        )
+        raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is in the project", result.failed)
 
 
 def _say_import_plan(sources: Sequence[PullbackSource], failed: list[IvsqaError], *, as_json: bool) -> None:

@@ -69,6 +69,13 @@ class ScoreStore:
         """Whether a chunk is there, whole."""
         return self._layout.score_chunk(self._model_id, pullback_id, first, last).is_file()
 
+    def remove_stale(self, pullback_id: str, frames_sha256: str) -> None:
+        """Remove what was scored of other frames under the same id; rows go first, as without them a chunk does not count."""
+        for path in sorted((self._layout.scores(self._model_id) / pullback_id).glob("frames-*.parquet")):
+            if pl.read_parquet(path, columns=["frames_sha256"], n_rows=1).item() != frames_sha256:
+                path.unlink()
+                path.with_name(path.name.replace("frames-", "error-maps-")).unlink(missing_ok=True)
+
     def write_chunk(self, frames_sha256: str, scores: Sequence[FrameScore]) -> None:
         """Write the scores of a run of consecutive frames of one pullback."""
         pullback_id, first, last = scores[0].pullback_id, scores[0].frame_index, scores[-1].frame_index

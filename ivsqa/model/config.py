@@ -94,7 +94,7 @@ class TrainingConfig:
     seed: int = 0
     cross_fit: bool = True
     error_delay: float = 0.3
-    own_share: float = 0.25
+    own_share: float = 0.5
     precision: Precision = "auto"
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 

@@ -149,18 +149,24 @@ class ProbabilityAttention(nn.Module):
 
 
 class ErrorBranch(nn.Module):
-    """Tells from the image and the segmenter's answer where that answer is wrong, one map a structure."""
+    """Tells from the image and the segmenter's answer where that answer is wrong, one map a structure.
+
+    A segmenter that knows its own doubt is wrong with probability min(p, 1 - p), the logit of which is minus the size of its
+    log-odds. That is where the branch begins; it learns what to add.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.inputs: ErrorInputs = config.error_inputs
         self.attention = ProbabilityAttention(config.pam, config.attention_px)
         self.maps = EncoderDecoder(
-            1 if self.inputs == "features" else 2 + config.n_structures,
+            1 if self.inputs == "features" else 2 + 2 * config.n_structures,
             config.n_structures,
             config.error_widths,
             n_extra=0 if self.inputs == "probabilities" else config.widths[0],
         )
+        nn.init.zeros_(self.maps.head.weight)
+        nn.init.zeros_(self.maps.head.bias)  # type: ignore[arg-type]
 
     def forward(self, frames: Tensor, rings: Tensor, decoder: Tensor) -> Tensor:
         """Return error logits (b, K, s, s).
@@ -170,9 +176,14 @@ class ErrorBranch(nn.Module):
             rings: The segmenter's probabilities, (b, K+1, s, s), without gradient.
             decoder: The features it read them from, (b, widths[0], s/2, s/2), without gradient.
         """
-        seen = frames if self.inputs == "features" else torch.cat([frames, self.attention(rings)], dim=1)
-        maps: Maps = self.maps(seen, None if self.inputs == "probabilities" else decoder)
-        return maps.output
+        extra = None if self.inputs == "probabilities" else decoder
+        if self.inputs == "features":
+            output: Tensor = self.maps(frames, extra).output  # (b, K, s, s)
+            return output
+        odds = torch.logit(nested_probabilities(rings), eps=1e-5)  # (b, K, s, s), tells 0.999 from 0.9999
+        seen = torch.cat([frames, self.attention(rings), odds / 4.0], dim=1)  # (b, 2+2K, s, s)
+        maps: Maps = self.maps(seen, extra)
+        return maps.output - odds.abs()  # (b, K, s, s)
 
 
 class TwoBranchNetwork(nn.Module):

@@ -152,7 +152,10 @@ def _check_models(project: Project, records: dict[str, PullbackRecord], *, deep:
         return
     for model in models:
         path = project.layout.training_frames(model.model_id)
-        keys = keys_from_frames_csv(path.read_text(encoding="utf-8"), "train") if path.is_file() else frozenset()
+        if not path.is_file():
+            yield ProjectFinding("model", model.model_id, f"{path.name} is missing", "restore it from a copy")
+            continue
+        keys = keys_from_frames_csv(path.read_text(encoding="utf-8"), "train")
         leaked = sorted(
             {pullback for pullback, _ in keys if pullback in records and records[pullback].split != "train"}
         )

@@ -18,7 +18,7 @@ from ivsqa.io import atomic
 from ivsqa.io.layout import frame_name
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.packets import PacketFrame, SentFrame, write_packet
+from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet
 from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
 from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
@@ -70,6 +70,7 @@ def export_for_annotation(
 
     Raises:
         StateError: there is no round, or its packet exists.
+        PacketError: a format that is not known.
     """
     record = project.get_round(round_id)
     layout = project.layout
@@ -80,6 +81,8 @@ def export_for_annotation(
             path=layout.packet(record.round_id),
             hint="send that one, or open another round with: ivsqa select",
         )
+    for name in formats:
+        get_adapter(name)  # an unknown one is refused before anything is written, in a dry run too
     selected = read_selection(layout.selection(record.round_id))
     archive = layout.round(record.round_id) / f"packet-{record.round_id}.zip" if make_zip else None
     if not dry_run:

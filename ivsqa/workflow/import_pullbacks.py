@@ -143,18 +143,18 @@ class _Importer:
         """Decode a source into the project; returns its record and whether it is new."""
         facts = _with_user_facts(source.facts(), self._options)
         identity = self._identify(source, fingerprint)
-        if identity.pullback_id is not None and identity.pullback_id in self._known:
-            raise SourceError(
-                f"the pullback {identity.pullback_id} is already here with other content",
-                path=source.path,
-                hint="give each pullback its own name in --subject-from",
-            )
         staging = self._project.layout.pullbacks / f"{atomic.TEMPORARY_PREFIX}{fingerprint[:16]}"
         with atomic.staged_folder(staging) as folder:
             facts, frames_sha256 = _write_frames(folder / "frames.npy", source, facts)
             twin = next((known for known in self._known.values() if known.frames_sha256 == frames_sha256), None)
             if twin is not None:
                 return twin, False
+            if identity.pullback_id is not None and identity.pullback_id in self._known:
+                raise SourceError(
+                    f"the pullback {identity.pullback_id} is already here with other content",
+                    path=source.path,
+                    hint="give each pullback its own name in --subject-from",
+                )
             self._result.n_guessed_subjects += identity.is_guess
             record = PullbackRecord(
                 pullback_id=identity.pullback_id or content_pullback_id(frames_sha256),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from ivsqa.errors import IntegrityError
+from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.project import Project
 from ivsqa.io.records import ModelRecord
 from ivsqa.io.settings import ProjectSettings
@@ -56,12 +56,35 @@ def load_weights(project: Project, model: ModelRecord) -> TrainedModel:
     return TrainedModel.from_bytes(data)
 
 
+def check_fits(project: Project, model: ModelRecord) -> None:
+    """Check that a model sees what it learnt to see: on another grid it would measure wrong without a word.
+
+    Raises:
+        StateError: the structures or the image settings of the project were changed since it was trained.
+    """
+    if model.structures != project.structures.names:
+        raise StateError(
+            f"{model.model_id} segments {', '.join(model.structures)}, the project {', '.join(project.structures.names)}",
+            hint="train from scratch with: ivsqa train",
+        )
+    now = project.settings.image.model_dump(mode="json")
+    changed = sorted(key for key in now.keys() | model.image.keys() if now.get(key) != model.image.get(key))
+    if changed:
+        key = changed[0]
+        raise StateError(
+            f"{model.model_id} was trained with image.{key}: {model.image.get(key)}, project.yaml now says {now.get(key)}",
+            hint="set it back in project.yaml, or train from scratch with: ivsqa train",
+        )
+
+
 def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Predictor:
     """Return a model ready to predict.
 
     Raises:
         IntegrityError: its weights are not what was written.
+        StateError: it was trained for other structures or on another grid.
     """
+    check_fits(project, model)
     return Predictor(
         load_weights(project, model),
         NetworkConfig.from_dict(model.network),

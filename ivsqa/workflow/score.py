@@ -95,6 +95,8 @@ def score_frames(
     store = ScoreStore(project.layout, model.model_id, model.structures)
     with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
         _write_record(project, model, context)
+        for record in records:
+            store.remove_stale(record.pullback_id, record.frames_sha256)
         work = [
             (record, chunk)
             for record in records

@@ -24,7 +24,7 @@ from ivsqa.model.inference import Predictor
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
-from ivsqa.workflow.networks import load_weights, network_config, training_config
+from ivsqa.workflow.networks import check_fits, load_weights, network_config, training_config
 from ivsqa.workflow.prediction import predicted_masks
 from ivsqa.workflow.training_data import (
     AnnotatedFrame,
@@ -124,10 +124,11 @@ def finetune_model(
         StateError: there is no model yet, or nothing is annotated.
     """
     parent = project.get_model(parent_id)
-    if parent.structures != project.structures.names:
+    check_fits(project, parent)
+    if NetworkConfig.from_dict(parent.network) != network_config(project.settings):
         raise StateError(
-            f"{parent.model_id} segments {', '.join(parent.structures)}, the project {', '.join(project.structures.names)}",
-            hint="train from scratch with: ivsqa train",
+            f"{parent.model_id} is a network of another size than project.yaml now asks for",
+            hint="set `network` back in project.yaml, or train from scratch with: ivsqa train",
         )
     return _train(project, parent, seed, max_steps, device, context)
 

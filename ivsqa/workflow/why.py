@@ -89,5 +89,6 @@ def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_in
 
 
 def _trained_on(project: Project, model: ModelRecord) -> frozenset[tuple[str, int]]:
-    """Return the frames a model learnt from."""
-    return keys_from_frames_csv(project.layout.training_frames(model.model_id).read_text(encoding="utf-8"), "train")
+    """Return the frames a model learnt from; none where their list was lost, which `check` reports."""
+    path = project.layout.training_frames(model.model_id)
+    return keys_from_frames_csv(path.read_text(encoding="utf-8"), "train") if path.is_file() else frozenset()

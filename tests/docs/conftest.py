@@ -15,7 +15,7 @@ from ivsqa.io.project import create_project, open_project
 from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.train import train_model
 
-Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 SUBJECT_PATTERN = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 SMALL = {
@@ -40,11 +40,16 @@ def repository() -> Path:
 def shell() -> Shell:
     """Runs bash with the ivsqa of this Python first on the path; one thread, since tests run side by side."""
 
-    def run(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    def run(script: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
         return subprocess.run(
-            ["bash", "-c", script, "bash", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            ["bash", "-c", script],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     return run

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
 
 from ivsqa.io.project import open_project
 from ivsqa.io.selections import read_selection
 from ivsqa.io.sources import contours_csv_text, read_contours_csv
 
 
-def test_the_two_scripts_make_one_round(repository, small_study, shell, tmp_path):
+def test_the_two_scripts_make_one_round(
+    repository: Path, small_study: Path, shell: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     shutil.copytree(small_study, tmp_path, dirs_exist_ok=True)
     environment = "export FRAMES=2 FORMATS='labelme csv' DEVICE=cpu; "
 
@@ -35,7 +40,9 @@ def test_the_two_scripts_make_one_round(repository, small_study, shell, tmp_path
     assert list(layout.reports.glob("evaluation-*-test.json"))
 
 
-def test_a_script_without_its_arguments_says_what_is_missing(repository, shell, tmp_path):
+def test_a_script_without_its_arguments_says_what_is_missing(
+    repository: Path, shell: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     result = shell(f"{repository}/examples/take_back.sh study", folder=tmp_path)
     assert result.returncode != 0
     assert "name what came back" in result.stderr

@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -43,26 +44,29 @@ class Commands:
         self._documented = documented
         self.checked: set[str] = set()
 
-    def __call__(self, *words: str, exit_code: int = 0) -> dict:
+    def __call__(self, *words: str, exit_code: int = 0) -> dict[str, Any]:
         result = CliRunner().invoke(app, [*words, "--json"])
         assert result.exit_code == exit_code, result.output
-        answer = json.loads(result.stdout)
-        assert key_paths(answer) == self._documented[words[0]], words[0]
+        answer: dict[str, Any] = json.loads(result.stdout)
+        name = "import --dry-run" if "--dry-run" in words and words[0] == "import" else words[0]
+        assert key_paths(answer) == self._documented[name], name
         assert answer["version"] == 1
-        self.checked.add(words[0])
+        self.checked.add(name)
         return answer
 
 
-def returned_csv(study: Path, packet: Path, target: Path) -> None:
-    """Write what an annotator might send: one frame drawn anew, the others left, and one nobody asked for."""
-    (pullback_id, sent), *_ = read_contours_csv(packet / "contours.csv").items()
-    truth = read_contours_csv(study.parent / "phantoms/truth" / f"{pullback_id}.contours.csv")[pullback_id]
-    rows = [(pullback_id, index, drawn) for index, drawn in sent.items()]
-    rows[0] = (pullback_id, min(sent), truth[min(sent)])
-    target.write_text(contours_csv_text([*rows, (pullback_id, 999, truth[0])]), encoding="utf-8")
+def write_return(phantoms: Path, frames: list[dict[str, Any]], target: Path) -> None:
+    """Write what an annotator might send: every frame of the round drawn, and one that nobody asked for."""
+    pullbacks = {one["pullback_id"] for one in frames}
+    truth = {name: read_contours_csv(phantoms / f"truth/{name}.contours.csv")[name] for name in pullbacks}
+    rows = [(one["pullback_id"], one["frame_index"], truth[one["pullback_id"]][one["frame_index"]]) for one in frames]
+    pullback_id, _, contours = rows[0]
+    target.write_text(contours_csv_text([*rows, (pullback_id, 999, contours)]), encoding="utf-8")
 
 
-def test_json_prints_the_documented_keys(repository, small_study, tmp_path, monkeypatch):
+def test_json_prints_the_documented_keys(
+    repository: Path, small_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
     shutil.copytree(small_study, tmp_path / "work")
     study = tmp_path / "work/study"
@@ -71,38 +75,41 @@ def test_json_prints_the_documented_keys(repository, small_study, tmp_path, monk
 
     run("score", "--top", "2", "--device", "cpu")
     assert run("train", "--device", "cpu")["reused"]
-    frame = run("select", "-n", "2")["frames"][0]
-    packet = Path(run("export-for-annotation", "--format", "csv")["packet"])
-    returned_csv(study, packet, tmp_path / "returned.csv")
+    assert run("select", "-n", "2", "--dry-run") == run("select", "-n", "2")
+    frames = run("select", "-n", "2")["frames"]
+    run("export-for-annotation", "--format", "csv", "--dry-run")
+    run("export-for-annotation", "--format", "csv")
+    write_return(tmp_path / "work/phantoms", frames, tmp_path / "returned.csv")
     run("import-annotations", str(tmp_path / "returned.csv"), "--reader", "r1", exit_code=3)
     run("finetune", "--device", "cpu")
     run("evaluate", "--device", "cpu")
     run("status")
-    run("why", f"{frame['pullback_id']}:{frame['frame_index']}")
+    run("why", f"{frames[0]['pullback_id']}:{frames[0]['frame_index']}")
     run("phantom", "../phantoms/more", "--pullbacks", "1", "--frames", "2", "--size", "64")
     Path("../phantoms/more/broken.dcm").write_bytes(b"no DICOM")
     pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
+    run("import", "../phantoms", "--subject-from", pattern, "--dry-run", exit_code=3)
     run("import", "../phantoms", "--subject-from", pattern, exit_code=3)
-    (study / "pullbacks" / frame["pullback_id"] / "frames.npy").write_bytes(b"")
+    (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
     run("check", exit_code=4)
 
     assert run.checked == set(documented) - {"demo"}  # which takes minutes
 
 
-def test_json_of_the_demo_documents_every_fact_of_a_stage(repository):
+def test_json_of_the_demo_documents_every_fact_of_a_stage(repository: Path) -> None:
     documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))["demo"]
     stages = {re.sub(r"\.<structure>$", "", key.removeprefix("stages[].")) for key in documented if "[]" in key}
     assert stages == {field.name for field in fields(DemoStage)}
 
 
-def test_every_command_with_json_is_documented(repository):
+def test_every_command_with_json_is_documented(repository: Path) -> None:
     documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
     sections = re.split(r"^## ", (repository / "docs/cli.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     with_json = {part.split("\n", 1)[0] for part in sections if "`--json`" in part}
-    assert with_json == set(documented)
+    assert with_json | {"import --dry-run"} == set(documented)
 
 
-def test_a_key_that_is_not_documented_is_noticed():
+def test_a_key_that_is_not_documented_is_noticed() -> None:
     with pytest.raises(AssertionError, match="is empty"):
         key_paths({"frames": []})
     assert key_paths({"a": [{"lumen": 1, "b": None}]}) == {"a[].<structure>", "a[].b"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 MARK = "== command"
 STABLE_WORD = re.compile(r"(?<![\w./-])[A-Za-z]{3,}(?![\w/-])")
@@ -21,7 +23,9 @@ def console_steps(page: str) -> list[tuple[str, str]]:
     return steps
 
 
-def test_every_command_of_the_tutorial_runs_and_prints_what_is_shown(repository: Path, shell, tmp_path):
+def test_every_command_of_the_tutorial_runs_and_prints_what_is_shown(
+    repository: Path, shell: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     steps = console_steps((repository / "docs/tutorial.md").read_text(encoding="utf-8"))
     assert len(steps) > 15
     script = "".join(f"echo {shlex.quote(MARK)}\n{command} 2>&1\n" for command, _ in steps)

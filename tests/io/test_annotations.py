@@ -10,7 +10,7 @@ from ivsqa.io.records import provenance
 
 
 def square(side: float) -> Contour:
-    return Contour.from_points([[0, 0], [side, 0], [side, side], [0, side]])
+    return Contour.from_points([(0.0, 0.0), (side, 0.0), (side, side), (0.0, side)])
 
 
 def drawn(side: float, origin: Origin = "new") -> NewAnnotation:

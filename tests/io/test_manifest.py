@@ -37,7 +37,7 @@ def text_of(version: int, body: str) -> str:
 
 
 def kinds() -> dict[str, type[Manifest]]:
-    found = {ProjectSettings.KIND: ProjectSettings}
+    found: dict[str, type[Manifest]] = {ProjectSettings.KIND: ProjectSettings}
     for value in vars(records).values():
         if isinstance(value, type) and issubclass(value, Manifest) and value is not Manifest:
             found[value.KIND] = value

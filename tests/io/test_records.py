@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ MADE = provenance("2026-01-02T03:04:05.000000+00:00", "numpy")
 
 
 def pullback(**changes) -> PullbackRecord:
-    fields = {
+    fields: dict[str, Any] = {
         "pullback_id": "pb-1",
         "subject_id": "s-1",
         "split": "train",

@@ -33,7 +33,7 @@ def score(index: int, *, pullback_id: str = "pb-1", quality: float = 0.5) -> Fra
         expected_error_px=12.5,
         n_regions=index,
         features=np.array([index, 0.25], dtype=np.float32),
-        contours={"lumen": Contour.from_points([[0.5, 0], [4, 0], [4, index + 1]])},
+        contours={"lumen": Contour.from_points([(0.5, 0.0), (4.0, 0.0), (4.0, index + 1.0)])},
         error_maps=np.full((2, SIZE, SIZE), index % 256, dtype=np.uint8),
     )
 

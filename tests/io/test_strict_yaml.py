@@ -114,7 +114,7 @@ def test_a_value_that_stands_twice_is_written_out_twice():
     assert to_text({"a": shared, "b": shared}) == "a: [1, 2]\nb: [1, 2]\n"
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.from_regex(
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.from_regex(
     r"[-+.0-9eE:]{1,6}", fullmatch=True
 )
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.project import Project
+from ivsqa.io.project import Project, open_project
 from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.workflow.export import export_for_annotation
 from ivsqa.workflow.select import select_frames
@@ -64,9 +64,10 @@ def redraw() -> Callable[..., Callable[[dict[str, Any]], None]]:
     return edit
 
 
-@pytest.fixture
-def squares(trained: Project, tmp_path: Path) -> Round:
-    for record in trained.iter_pullbacks():
+@pytest.fixture(scope="session")
+def squares_study(trained_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = open_project(Path(shutil.copytree(trained_study, tmp_path_factory.mktemp("squares") / "study")))
+    for record in project.iter_pullbacks():
         scores = [
             FrameScore(
                 pullback_id=record.pullback_id,
@@ -82,8 +83,14 @@ def squares(trained: Project, tmp_path: Path) -> Round:
             )
             for index in range(record.n_frames)
         ]
-        ScoreStore(trained.layout, "m001", ("lumen", "eem")).write_chunk(record.frames_sha256, scores)
-    chosen = select_frames(trained, n=4, strategy="random")
-    packet = export_for_annotation(trained).folder
-    back = Path(shutil.copytree(packet, tmp_path / "back"))
-    return Round(trained, chosen.round.round_id, packet, back)
+        ScoreStore(project.layout, "m001", ("lumen", "eem")).write_chunk(record.frames_sha256, scores)
+    select_frames(project, n=4, strategy="random")
+    export_for_annotation(project)
+    return project.root
+
+
+@pytest.fixture
+def squares(squares_study: Path, tmp_path: Path) -> Round:
+    project = open_project(Path(shutil.copytree(squares_study, tmp_path / "squares")))
+    packet = project.layout.packet("r004")
+    return Round(project, "r004", packet, Path(shutil.copytree(packet, tmp_path / "back")))

@@ -1,0 +1,223 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from ivsqa.domain.contour import Contour
+from ivsqa.errors import AnnotationError, IntegrityError, IvsqaError, NotFoundError, ProjectLockedError, SourceError
+from ivsqa.io.annotations import AnnotationStore
+from ivsqa.io.lock import project_lock
+from ivsqa.io.project import create_project, open_project
+from ivsqa.io.sources import contours_csv_text
+from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
+
+SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
+NAMED = ImportOptions(subject_from=SUBJECTS)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    return create_project(tmp_path / "study", template="coronary-ivus")
+
+
+@pytest.fixture
+def two(phantoms, tmp_path):
+    folder = tmp_path / "two"
+    folder.mkdir()
+    for path in phantoms.files[:2]:
+        shutil.copy(path, folder)
+    return folder
+
+
+def square(side: float) -> Contour:
+    return Contour.from_points([(10.0, 10.0), (10.0 + side, 10.0), (10.0 + side, 10.0 + side), (10.0, 10.0 + side)])
+
+
+def test_frames_and_facts_are_those_of_the_file(empty, two):
+    import pydicom
+
+    result = import_pullbacks(empty, [two], NAMED)
+    assert [record.pullback_id for record in result.imported] == ["S01-P1", "S02-P1"]
+    record = empty.pullback("S01-P1")
+    np.testing.assert_array_equal(empty.frames(record), pydicom.dcmread(two / "S01-P1.dcm").pixel_array)
+    assert record.spacing_mm == pytest.approx((0.104, 0.104))  # console A: 384 px of 0.026 mm shown on 96 px
+    assert record.position_mm(3) == pytest.approx(3 / 30.0 * record.pullback_speed_mm_s)
+
+
+def test_importing_again_changes_nothing(empty, two, bytes_of):
+    import_pullbacks(empty, [two], NAMED)
+    before = bytes_of(empty.root)
+    again = import_pullbacks(empty, [two], NAMED)
+    assert (again.imported, again.unchanged, again.failed) == ([], ["S01-P1", "S02-P1"], [])
+    assert bytes_of(empty.root) == before
+
+
+def test_a_copy_under_another_name_is_the_same_pullback(empty, two):
+    import_pullbacks(empty, [two], NAMED)
+    shutil.copy(two / "S01-P1.dcm", two / "S09-P9.dcm")
+    assert import_pullbacks(empty, [two], NAMED).unchanged == ["S01-P1", "S02-P1", "S01-P1"]
+
+
+def test_the_same_frames_in_another_file_are_the_same_pullback(empty, two):
+    import pydicom
+
+    import_pullbacks(empty, [two], NAMED)
+    dataset = pydicom.dcmread(two / "S01-P1.dcm")
+    dataset.SeriesDescription = "exported again"
+    dataset.save_as(two / "S01-P1.dcm")
+    again = import_pullbacks(empty, [two], NAMED)
+    assert (again.imported, again.unchanged) == ([], ["S01-P1", "S02-P1"])
+    assert sorted(path.name for path in empty.layout.pullbacks.iterdir()) == ["S01-P1", "S02-P1"]
+
+
+def test_a_broken_file_does_not_stop_the_others(empty, two):
+    (two / "S00-P1.dcm").write_bytes((two / "S01-P1.dcm").read_bytes()[:3000])
+    (two / "S03-P1.dcm").write_bytes(b"not a DICOM file")
+    result = import_pullbacks(empty, [two, two / "absent"], NAMED)
+    assert {record.pullback_id for record in result.imported} == {"S01-P1", "S02-P1"}
+    assert {error.path.name for error in result.failed if error.path} == {"S00-P1.dcm", "S03-P1.dcm", "absent"}
+    assert not list(empty.layout.pullbacks.glob(".tmp-*"))
+
+
+def test_other_content_under_a_name_that_is_taken_is_refused(empty, two, phantoms):
+    import_pullbacks(empty, [two], NAMED)
+    shutil.copy(phantoms.files[2], two / "S01-P1.dcm")
+    result = import_pullbacks(empty, [two], NAMED)
+    (error,) = result.failed
+    assert isinstance(error, SourceError)
+    assert "S01-P1 is already here with other content" in error.message
+
+
+def test_without_a_rule_the_header_names_the_subject_pseudonymised(empty, phantoms):
+    result = import_pullbacks(empty, phantoms.files[3:5], ImportOptions())  # both runs of S04
+    assert len({record.subject_id for record in result.imported}) == 1
+    assert result.imported[0].subject_id.startswith("s-")
+    assert all(record.pullback_id == f"pb-{record.frames_sha256[:10]}" for record in result.imported)
+    assert result.n_guessed_subjects == 0
+
+
+def test_no_name_of_a_person_or_original_uid_is_stored(empty, two):
+    import pydicom
+
+    dataset = pydicom.dcmread(two / "S01-P1.dcm")
+    dataset.PatientName, dataset.PatientID = "Doe^Jane", "MRN-4711"
+    dataset.save_as(two / "S01-P1.dcm")
+    import_pullbacks(empty, [two], ImportOptions())
+    text = "".join(path.read_text() for path in empty.root.rglob("*.yaml"))
+    assert not any(secret in text for secret in ("Doe", "4711", str(dataset.SOPInstanceUID), str(dataset.StudyInstanceUID)))
+
+
+def test_what_the_user_says_fills_gaps_and_never_overrides_the_file(empty, tmp_path, two):
+    from PIL import Image
+
+    (tmp_path / "frames").mkdir()
+    for index in range(3):
+        Image.fromarray(np.full((32, 48), 20 * index, np.uint8)).save(tmp_path / "frames" / f"{index}.png")
+    says = ImportOptions(spacing_mm=(0.5, 0.25), pullback_speed_mm_s=9.0)
+    by_hand, *others = import_pullbacks(empty, [tmp_path / "frames", two], says).imported
+    assert (by_hand.spacing_mm, by_hand.spacing_source) == ((0.5, 0.25), "user")
+    assert (by_hand.pullback_speed_mm_s, by_hand.pullback_speed_source) == (9.0, "user")
+    assert by_hand.frame_shape == (32, 48)
+    assert all(record.spacing_source != "user" and record.pullback_speed_mm_s != 9.0 for record in others)
+
+
+def test_pullbacks_nothing_ties_to_a_person_are_counted(empty, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "frames").mkdir()
+    Image.fromarray(np.zeros((32, 48), np.uint8)).save(tmp_path / "frames" / "0.png")
+    assert import_pullbacks(empty, [tmp_path / "frames"], ImportOptions()).n_guessed_subjects == 1
+
+
+def test_every_subject_has_one_split_and_each_split_has_a_subject(imported):
+    splits: dict[str, set[str]] = {}
+    for record in imported.iter_pullbacks():
+        splits.setdefault(record.subject_id, set()).add(record.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert {split for found in splits.values() for split in found} == {"train", "validation", "test"}
+    assert imported.pullback("S04-P1").split == imported.pullback("S04-P2").split
+
+
+def test_a_later_pullback_of_a_known_subject_joins_its_split(empty, phantoms):
+    import_pullbacks(empty, phantoms.files[:4], NAMED)
+    split = empty.pullback("S04-P1").split
+    (late,) = import_pullbacks(empty, [phantoms.files[4]], NAMED).imported
+    assert (late.subject_id, late.split) == ("S04", split)
+
+
+def test_contours_beside_a_file_come_with_it_once_unless_told_not_to(empty, two, bytes_of):
+    text = contours_csv_text([("S01-P1", 2, {"lumen": square(20), "eem": square(40)})])
+    (two / "S01-P1.contours.csv").write_text(text)
+    assert import_pullbacks(empty, [two], ImportOptions(subject_from=SUBJECTS, with_annotations=False)).n_annotations == 0
+    assert import_pullbacks(empty, [two], NAMED).n_annotations == 1
+    before = bytes_of(empty.root)
+    assert import_pullbacks(empty, [two], NAMED).n_annotations == 0
+    assert bytes_of(empty.root) == before
+    annotation = AnnotationStore(empty.layout).current("S01-P1")[2]
+    assert annotation.contours["lumen"].area_px2 == 400.0
+    assert (annotation.revision.reader, annotation.revision.origin_of(2)) == ("import", "imported")
+
+
+def test_contours_from_elsewhere_go_to_the_pullbacks_they_name(empty, two, phantoms):
+    options = ImportOptions(subject_from=SUBJECTS, annotations=phantoms.folder / "truth")
+    result = import_pullbacks(empty, [two], options)
+    assert result.n_annotations == 20
+    assert {error.message for error in result.failed} == {
+        f"no pullback {name!r} in this project" for name in ("S03-P1", "S04-P1", "S04-P2", "S05-P1", "S06-P1", "S07-P1")
+    }
+    assert all(error.path and error.path.suffix == ".csv" for error in result.failed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("S01-P1", 0, {"lumne": square(5)})], "unknown structure 'lumne'"),
+        ([("S01-P1", 10, {"lumen": square(5)})], "frame 10 is not one of the 10"),
+        (None, "no contours.csv there"),
+    ],
+)
+def test_contours_that_fit_nothing_are_refused_and_the_pullbacks_are_in(empty, two, tmp_path, rows, said):
+    path = tmp_path / "contours.csv"
+    if rows is not None:
+        path.write_text(contours_csv_text(rows))
+    result = import_pullbacks(empty, [two], ImportOptions(subject_from=SUBJECTS, annotations=path))
+    assert len(result.imported) == 2
+    (error,) = (one for one in result.failed if said in one.message)
+    assert isinstance(error, AnnotationError | NotFoundError)
+    assert error.path == path
+
+
+def test_a_plan_reads_names_only_and_writes_nothing(empty, two, bytes_of):
+    before = bytes_of(empty.root)
+    sources, failed = plan_import([two, two / "absent"])
+    assert [source.path.name for source in sources] == ["S01-P1.dcm", "S02-P1.dcm"]
+    assert len(failed) == 1
+    assert bytes_of(empty.root) == before
+
+
+def test_what_a_killed_import_left_is_swept(empty, two):
+    (empty.layout.pullbacks / ".tmp-old").mkdir(parents=True)
+    import_pullbacks(empty, [two], NAMED)
+    assert not (empty.layout.pullbacks / ".tmp-old").exists()
+
+
+def test_two_imports_at_once_are_refused(empty, two):
+    lock = project_lock(empty.layout.lock("import"), purpose="import", started_at="now")
+    with lock, pytest.raises(ProjectLockedError):
+        import_pullbacks(empty, [two], NAMED)
+
+
+def test_an_unusable_rule_stops_before_anything_is_read(empty, two):
+    with pytest.raises(IvsqaError, match="regular expression"):
+        import_pullbacks(empty, [two], ImportOptions(subject_from="("))
+    assert empty.pullback_ids() == []
+
+
+def test_a_lost_frames_file_comes_back_when_its_folder_is_removed_and_it_is_imported_again(empty, two):
+    import_pullbacks(empty, [two], NAMED)
+    empty.layout.frames("S01-P1").unlink()
+    with pytest.raises(IntegrityError):
+        empty.frames(empty.pullback("S01-P1"))
+    shutil.rmtree(empty.layout.pullbacks / "S01-P1")
+    import_pullbacks(open_project(empty.root), [two], NAMED)
+    assert empty.frames(empty.pullback("S01-P1")).shape == (10, 96, 96)

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
+from ivsqa.io.lock import project_lock
+from ivsqa.io.manifest import read_manifest, write_manifest
+from ivsqa.io.project import open_project
+from ivsqa.io.records import ScoresRecord
+from ivsqa.io.scores import ScoreStore
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.score import error_maps_on_frame, score_frames, write_heatmaps
+
+
+def store_of(project) -> ScoreStore:
+    return ScoreStore(project.layout, "m001", project.structures.names)
+
+
+def test_every_frame_of_every_split_is_scored_once(trained):
+    result = score_frames(trained, device="cpu")
+    assert (result.model_id, result.n_scored, result.n_reused, result.finished) == ("m001", 80, 0, True)
+    assert store_of(trained).table().height == 80
+    says = read_manifest(trained.layout.scores_record("m001"), ScoresRecord)
+    assert says.weights_sha256 == trained.get_model("m001").weights_sha256
+
+
+def test_scoring_again_reuses_everything(scored, bytes_of):
+    before = bytes_of(scored.layout.scores("m001"))
+    result = score_frames(scored, device="cpu")
+    assert (result.n_scored, result.n_reused) == (0, 80)
+    assert bytes_of(scored.layout.scores("m001")) == before
+
+
+def test_only_what_is_missing_is_scored_and_comes_out_the_same(scored):
+    (path,) = (scored.layout.scores("m001") / "S05-P1").glob("frames-*.parquet")
+    before = path.read_bytes()
+    path.unlink()
+    result = score_frames(scored, device="cpu")
+    assert (result.n_scored, result.n_reused) == (10, 70)
+    assert path.read_bytes() == before
+
+
+def test_one_pullback_can_be_scored_and_scored_anew(trained):
+    assert score_frames(trained, pullback_ids=["S05-P1"], device="cpu").n_scored == 10
+    assert score_frames(trained, pullback_ids=["S05-P1"], device="cpu").n_scored == 0
+    assert score_frames(trained, pullback_ids=["S05-P1"], again=True, device="cpu").n_scored == 10
+
+
+def test_a_stop_keeps_whole_pullbacks_and_the_same_call_goes_on(trained):
+    asked = iter(range(1000))
+    first = score_frames(trained, device="cpu", context=Context(should_stop=lambda: next(asked) >= 3))
+    assert not first.finished
+    assert first.frames == []
+    assert 0 < first.n_scored < 80
+    assert first.n_scored % 10 == 0
+    second = score_frames(trained, device="cpu")
+    assert second.finished
+    assert (second.n_scored, second.n_reused) == (80 - first.n_scored, first.n_scored)
+
+
+def test_the_worst_frames_come_first_and_test_subjects_never(scored):
+    result = score_frames(scored, top=80, device="cpu")
+    assert [frame.rank for frame in result.frames] == list(range(1, len(result.frames) + 1))
+    qualities = [frame.quality for frame in result.frames]
+    assert qualities == sorted(qualities)
+    splits = {scored.pullback(frame.pullback_id).split for frame in result.frames}
+    assert splits == {"train", "validation"}
+    assert len(result.frames) == 70
+    assert all(frame.quality == pytest.approx(min(frame.dice.values())) for frame in result.frames)
+
+
+def test_the_table_has_the_asked_length(scored):
+    assert len(score_frames(scored, top=3, device="cpu").frames) == 3
+    assert score_frames(scored, top=0, device="cpu").frames == []
+
+
+def test_predicted_contours_are_nested_and_simple(scored):
+    for score in store_of(scored).read("S01-P1", range(10)):
+        assert set(score.contours) == {"lumen", "eem"}
+        lumen, eem = score.contours["lumen"], score.contours["eem"]
+        assert lumen.is_simple
+        assert eem.is_simple
+        assert eem.polygon.buffer(0.5).covers(lumen.polygon)
+        assert score.error_maps.shape == (2, 32, 32)
+
+
+def test_error_maps_lie_over_the_frame(scored):
+    record = scored.pullback("S01-P1")
+    (score,) = store_of(scored).read("S01-P1", [4])
+    maps = error_maps_on_frame(scored, record, score)
+    assert {name: field.shape for name, field in maps.items()} == {"lumen": (96, 96), "eem": (96, 96)}
+    assert all(0.0 <= field.min() <= field.max() <= 1.0 for field in maps.values())
+    assert max(field.max() for field in maps.values()) > 0.0
+
+
+def test_heatmaps_are_pictures_one_a_frame(scored):
+    frames = score_frames(scored, top=2, device="cpu").frames
+    folder = write_heatmaps(scored, "m001", frames)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{frame.pullback_id}_f{frame.frame_index:05d}.png" for frame in frames
+    )
+    for path in folder.iterdir():
+        with Image.open(path) as picture:
+            assert np.ptp(np.asarray(picture.convert("L"))) > 100
+
+
+def test_what_cannot_be_scored_is_said(imported, started):
+    with pytest.raises(StateError, match="no model"):
+        score_frames(imported)
+    with pytest.raises(NotFoundError, match="m009"):
+        score_frames(started, model_id="m009")
+
+
+def test_an_unknown_pullback_is_said_before_anything_is_scored(trained):
+    with pytest.raises(NotFoundError, match="pb-x"):
+        score_frames(trained, pullback_ids=["S01-P1", "pb-x"], device="cpu")
+    assert not trained.layout.scores("m001").exists()
+
+
+def test_two_scorings_with_one_model_are_refused(trained):
+    lock = project_lock(trained.layout.lock("score-m001"), purpose="scoring", started_at="now")
+    with lock, pytest.raises(ProjectLockedError):
+        score_frames(trained, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"), [("working_size_px: 32", "working_size_px: 48"), ("field_of_view_mm: 10.0", "field_of_view_mm: 5.0")]
+)
+def test_a_model_never_scores_on_another_grid_than_it_learnt_on(trained, shown, wanted):
+    path = trained.layout.settings
+    path.write_text(path.read_text().replace(shown, wanted))
+    with pytest.raises(StateError, match="m001 was trained with image"):
+        score_frames(open_project(trained.root), device="cpu")
+
+
+def test_scores_of_frames_that_were_replaced_are_not_reused(scored):
+    record = scored.pullback("S05-P1")
+    replaced = record.model_copy(update={"frames_sha256": "0" * 64})
+    write_manifest(scored.layout.pullback_record("S05-P1"), replaced)
+    assert score_frames(scored, device="cpu").n_scored == 10

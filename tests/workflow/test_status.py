@@ -1,0 +1,58 @@
+from ivsqa.io.project import create_project
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.export import export_for_annotation
+from ivsqa.workflow.import_annotations import import_annotations
+from ivsqa.workflow.score import score_frames
+from ivsqa.workflow.select import select_frames
+from ivsqa.workflow.status import project_status
+from ivsqa.workflow.train import finetune_model, train_model
+
+
+def next_command(project) -> str:
+    return project_status(project).next_step[1]
+
+
+def test_each_step_leads_to_the_next(tmp_path, imported, phantoms):
+    assert next_command(create_project(tmp_path / "empty", template="coronary-ivus")) == "ivsqa import PATH"
+    assert next_command(imported) == "ivsqa select -n 50 --strategy stratified"
+    select_frames(imported, n=4, strategy="stratified")
+    assert next_command(imported) == "ivsqa export-for-annotation"
+    packet = export_for_annotation(imported).folder
+    assert next_command(imported) == "ivsqa import-annotations PATH"
+    phantoms.annotate(packet)
+    import_annotations(imported, packet, reader="simulated")
+    assert next_command(imported) == "ivsqa train"
+    train_model(imported, max_steps=20, device="cpu")
+    assert next_command(imported) == "ivsqa score --top 50"
+    score_frames(imported, device="cpu")
+    assert next_command(imported) == "ivsqa select -n 50"
+    select_frames(imported, n=2)
+    packet = export_for_annotation(imported).folder
+    phantoms.annotate(packet)
+    import_annotations(imported, packet, reader="simulated")
+    assert next_command(imported) == "ivsqa finetune"
+    finetune_model(imported, max_steps=2, device="cpu")
+    assert project_status(imported).current_model is not None
+
+
+def test_status_counts_by_split_and_writes_nothing(scored, bytes_of):
+    before = bytes_of(scored.root)
+    status = project_status(scored)
+    assert bytes_of(scored.root) == before
+    assert sum(status.n_subjects.values()) == 7
+    assert sum(status.n_pullbacks.values()) == 8
+    assert sum(status.n_frames.values()) == 80
+    assert status.n_annotated == {"train": 6, "validation": 3, "test": 3}
+    assert status.n_without_spacing == 0
+    assert status.current_model is not None
+    assert status.current_model.model_id == "m001"
+    assert status.unfinished_model is None
+    assert [(one.round_id, one.state) for one in status.rounds] == [("r001", "imported"), ("r002", "imported"), ("r003", "imported")]
+
+
+def test_a_stopped_training_is_shown(started):
+    train_model(started, device="cpu", context=Context(should_stop=lambda: True))
+    status = project_status(started)
+    assert status.unfinished_model is not None
+    assert status.unfinished_model.model_id == "m001"
+    assert status.current_model is None

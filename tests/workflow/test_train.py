@@ -1,0 +1,214 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ivsqa.domain.contour import Contour
+from ivsqa.errors import IntegrityError, ProjectLockedError, StateError
+from ivsqa.io.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.lock import project_lock
+from ivsqa.io.manifest import write_manifest
+from ivsqa.io.project import open_project
+from ivsqa.io.records import provenance
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.export import export_for_annotation
+from ivsqa.workflow.import_annotations import import_annotations
+from ivsqa.workflow.networks import load_weights
+from ivsqa.workflow.select import select_frames
+from ivsqa.workflow.train import finetune_model, train_model
+from ivsqa.workflow.training_data import annotated_frames, fold_by_subject, frames_csv, keys_from_frames_csv, sample_set
+
+
+def annotate_more(project, phantoms, n: int = 4) -> None:
+    select_frames(project, n=n, strategy="random")
+    packet = export_for_annotation(project).folder
+    phantoms.annotate(packet)
+    import_annotations(project, packet, reader="simulated")
+
+
+def stopping_after(n: int) -> Context:
+    asked = iter(range(10**6))
+    return Context(should_stop=lambda: next(asked) >= n)
+
+
+def test_a_model_says_what_it_was_made_of(trained):
+    model = trained.get_model(None)
+    assert (model.model_id, model.parent, model.state, model.accepted) == ("m001", None, "ready", True)
+    assert (model.n_training_frames, model.n_validation_frames) == (6, 3)
+    assert model.verdict == "trained from scratch"
+    assert 0.5 < model.validation_dice <= 1.0
+    assert model.best_step <= model.steps <= 60
+    assert set(model.error_calibration) == {"lumen", "eem"}
+    assert not trained.layout.checkpoint("m001").exists()
+    log = trained.layout.training_log("m001").read_text().splitlines()
+    assert log[0] == "step,loss,validation_dice"
+    assert len(log) > 1
+
+
+def test_the_frames_a_model_learnt_from_are_listed_with_their_revisions(trained):
+    text = trained.layout.training_frames("m001").read_text()
+    learnt = keys_from_frames_csv(text, "train")
+    assert learnt == {frame.key for frame in annotated_frames(trained, "train")}
+    looked_at = keys_from_frames_csv(text, "validation")
+    assert {trained.pullback(pullback_id).split for pullback_id, _ in learnt} == {"train"}
+    assert {trained.pullback(pullback_id).split for pullback_id, _ in looked_at} == {"validation"}
+    assert "rev-" in text
+
+
+def test_training_twice_is_one_model(trained, bytes_of):
+    before = bytes_of(trained.root)
+    again = train_model(trained, device="cpu")
+    assert (again.reused, again.finished, again.model.model_id) == (True, True, "m001")
+    assert bytes_of(trained.root) == before
+
+
+def test_the_same_request_in_a_copy_of_the_project_gives_the_same_weights(started, trained):
+    fresh = train_model(started, device="cpu").model
+    assert fresh.weights_sha256 == trained.get_model("m001").weights_sha256
+    assert fresh.request_sha256 == trained.get_model("m001").request_sha256
+
+
+def test_another_seed_is_another_model(trained):
+    outcome = train_model(trained, seed=7, max_steps=2, device="cpu")
+    assert (outcome.reused, outcome.model.model_id, outcome.model.seed) == (False, "m002", 7)
+
+
+def test_a_stopped_training_goes_on_and_ends_where_it_would_have(started, trained):
+    first = train_model(started, device="cpu", context=stopping_after(15))
+    assert not first.finished
+    assert first.model.state == "training"
+    assert started.layout.checkpoint("m001").is_file()
+    assert started.current_model() is None
+    second = train_model(started, device="cpu")
+    assert (second.finished, second.model.model_id) == (True, "m001")
+    assert 0 < second.resumed_at < 60
+    assert second.model.weights_sha256 == trained.get_model("m001").weights_sha256
+
+
+def test_nothing_annotated_is_said_with_what_to_do(imported):
+    with pytest.raises(StateError, match="no frame of a training subject is annotated") as caught:
+        train_model(imported, device="cpu")
+    assert "ivsqa select" in caught.value.hint
+    assert imported.models() == []
+
+
+def test_two_trainings_at_once_are_refused(started):
+    with project_lock(started.layout.lock("train"), purpose="training", started_at="now"), pytest.raises(ProjectLockedError):
+        train_model(started, device="cpu")
+
+
+def test_finetuning_goes_on_from_its_parent_with_the_new_frames(trained, phantoms):
+    annotate_more(trained, phantoms)
+    outcome = finetune_model(trained, device="cpu")
+    model = outcome.model
+    assert (model.model_id, model.parent, outcome.n_new_frames) == ("m002", "m001", 4)
+    assert model.n_training_frames == 10
+    assert model.parent_validation_dice == pytest.approx(trained.get_model("m001").validation_dice, abs=1e-5)
+    assert "against m001" in model.verdict
+    assert model.accepted
+    assert trained.get_model(None).model_id == "m002"
+    assert finetune_model(trained, parent_id="m001", device="cpu").reused
+
+
+def test_a_model_that_got_worse_is_kept_but_does_not_become_current(trained):
+    store = AnnotationStore(trained.layout)
+    for frame in annotated_frames(trained, "train"):
+        pullback_id, index = frame.key
+        corner = {name: Contour.from_points([(2, 2), (9, 2), (9, 9), (2, 9)]) for name in ("lumen", "eem")}
+        made = provenance("2100-01-01T00:00:00+00:00")
+        store.append(pullback_id, {index: NewAnnotation(corner, "edited")}, reader="careless", source="x", made=made)
+    path = trained.layout.settings
+    path.write_text(path.read_text().replace("finetune_learning_rate: 0.0005", "finetune_learning_rate: 0.05"))
+    outcome = finetune_model(open_project(trained.root), max_steps=40, device="cpu")
+    assert not outcome.model.accepted, outcome.model.verdict
+    assert outcome.model.verdict.startswith("not accepted: validation Dice -")
+    assert trained.layout.weights("m002").is_file()
+    assert trained.get_model(None).model_id == "m001"
+
+
+def test_without_validation_frames_a_model_is_accepted_and_says_it_was_not_seen(trained):
+    store = AnnotationStore(trained.layout)
+    for frame in annotated_frames(trained, "validation"):
+        pullback_id, index = frame.key
+        gone = {index: NewAnnotation({}, "unreadable")}
+        store.append(pullback_id, gone, reader="x", source="x", made=provenance("2100-01-01T00:00:00+00:00"))
+    outcome = finetune_model(trained, max_steps=2, device="cpu")
+    assert outcome.model.accepted
+    assert outcome.model.verdict == "accepted unseen: no validation frame is annotated"
+    assert outcome.model.validation_dice is None
+
+
+def test_a_model_of_other_structures_cannot_be_finetuned(trained):
+    model = trained.get_model("m001")
+    write_manifest(trained.layout.model_record("m001"), model.model_copy(update={"structures": ("lumen",)}))
+    with pytest.raises(StateError, match="m001 segments lumen, the project lumen, eem"):
+        finetune_model(trained, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"), [("working_size_px: 32", "working_size_px: 48"), ("widths: [8, 16]", "widths: [8, 24]")]
+)
+def test_a_model_of_another_network_or_grid_cannot_be_finetuned(trained, shown, wanted):
+    path = trained.layout.settings
+    path.write_text(path.read_text().replace(shown, wanted))
+    with pytest.raises(StateError) as caught:
+        finetune_model(open_project(trained.root), device="cpu")
+    assert "ivsqa train" in caught.value.hint
+    assert [model.model_id for model in trained.models()] == ["m001"], "nothing half-made is left"
+
+
+def test_changed_or_missing_weights_are_never_used(trained):
+    model = trained.get_model("m001")
+    path = trained.layout.weights("m001")
+    path.write_bytes(path.read_bytes()[:-1] + b"\0\0")
+    with pytest.raises(IntegrityError, match="weights"):
+        load_weights(trained, model)
+    path.unlink()
+    with pytest.raises(IntegrityError, match="weights"):
+        load_weights(trained, model)
+
+
+def test_samples_weigh_new_frames_more_and_keep_subjects_in_one_fold(started):
+    frames = annotated_frames(started, "train")
+    seen = frozenset(frame.key for frame in frames[:2])
+    samples = sample_set(started, frames, seen=seen, new_weight=3.0)
+    assert samples.weights.tolist() == [1.0, 1.0, 3.0, 3.0, 3.0, 3.0]
+    assert sample_set(started, frames).weights.tolist() == [1.0] * 6
+    assert samples.images.shape == samples.labels.shape == (6, 32, 32)
+    assert set(np.unique(samples.labels)) == {0, 1, 2}
+    by_subject: dict[str, set[int]] = {}
+    for frame, fold in zip(frames, samples.folds, strict=True):
+        by_subject.setdefault(frame.pullback.subject_id, set()).add(int(fold))
+    assert all(len(folds) == 1 for folds in by_subject.values())
+    assert {fold for folds in by_subject.values() for fold in folds} == {0, 1}
+
+
+def test_a_border_that_was_not_seen_is_not_trained_on_as_background(started):
+    frame = annotated_frames(started, "train")[0]
+    without_eem = {"lumen": frame.annotation.contours["lumen"]}
+    partial = replace(frame, annotation=replace(frame.annotation, contours=without_eem))
+    assert set(np.unique(sample_set(started, [partial]).labels)) == {1, 255}
+
+
+def test_a_subject_stays_in_its_fold_when_others_join():
+    few = fold_by_subject(["a", "b", "c", "d"])
+    many = fold_by_subject([*"abcdefghij"])
+    assert {subject: many[subject] for subject in few} == few
+    assert fold_by_subject(["only"]).keys() == {"only"}
+
+
+def test_two_subjects_that_fall_together_are_set_apart():
+    together = next(
+        (one, other)
+        for one in "abcdefgh"
+        for other in "abcdefgh"
+        if one < other and fold_by_subject([one]) == {one: fold_by_subject([other])[other]}
+    )
+    assert set(fold_by_subject(list(together)).values()) == {0, 1}
+
+
+def test_the_table_of_frames_reads_back_by_role(started):
+    frames = annotated_frames(started, "train")
+    text = frames_csv([("train", frames[0]), ("validation", frames[1])])
+    assert keys_from_frames_csv(text, "train") == {frames[0].key}
+    assert keys_from_frames_csv(text, "validation") == {frames[1].key}
