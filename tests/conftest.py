@@ -137,6 +137,10 @@ def bytes_of() -> Callable[[Path], dict[str, bytes]]:
     """Return every file below a folder with its bytes, locks aside: to see that nothing was written."""
 
     def read(folder: Path) -> dict[str, bytes]:
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
 
     return read

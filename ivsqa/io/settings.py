@@ -85,7 +85,7 @@ class TrainingSettings(Section):
     eval_every: Count = 50
     patience: Count = 10
     seed: int = 1
-    cross_fit: bool = True
+    cross_fit: bool = False
     new_frame_weight: Positive = 2.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()

@@ -92,7 +92,7 @@ class TrainingConfig:
     eval_every: int = 100
     patience: int = 6
     seed: int = 0
-    cross_fit: bool = True
+    cross_fit: bool = False
     error_delay: float = 0.3
     own_share: float = 0.5
     precision: Precision = "auto"

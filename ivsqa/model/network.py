@@ -2,8 +2,8 @@
 
 Shapes in comments: b frames, s side of the working grid, K structures, N cells of the attention grid.
 
-Sources: encoder–decoder after U-Net (Ronneberger 2015), at half resolution through pixel unshuffle and shuffle (Shi 2016), which
-costs a quarter and loses no pixel; group normalisation (Wu & He 2018), the same for any batch; the two branches after Zhang et
+Sources: encoder–decoder after U-Net (Ronneberger 2015), at half resolution through pixel unshuffle (Shi 2016), which costs a
+quarter and loses no pixel, and back by interpolation; group normalisation (Wu & He 2018), the same for any batch; the two branches after Zhang et
 al. 2023 (TechRxiv); the probability attention module after DEAL (Xie et al., ACCV 2020) and DANet (Fu et al., CVPR 2019).
 """
 
@@ -99,7 +99,7 @@ class EncoderDecoder(nn.Module):
             for level, (n, width) in enumerate(zip(finer, widths, strict=True))
         )
         self.decoder = nn.ModuleList(_block(fine + coarse, fine) for fine, coarse in pairwise(widths))
-        self.head = nn.Conv2d(widths[0], 4 * n_out, 1)
+        self.head = nn.Conv2d(widths[0], n_out, 1)
 
     def forward(self, maps: Tensor, extra: Tensor | None = None) -> Maps:
         """Return output maps (b, n_out, s, s) for input maps (b, n_in, s, s)."""
@@ -115,7 +115,9 @@ class EncoderDecoder(nn.Module):
             skip = skips.pop()
             x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
             x = block(torch.cat([x, skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
-        return Maps(LOGIT_GAIN * F.pixel_shuffle(self.head(x), 2), x, bottleneck)
+        # Interpolated, not shuffled: borders are smooth, and shuffled neighbours, from different kernels, show as a checkerboard.
+        output = F.interpolate(LOGIT_GAIN * self.head(x), scale_factor=2, mode="bilinear")  # (b, n_out, s, s)
+        return Maps(output, x, bottleneck)
 
 
 class ProbabilityAttention(nn.Module):

@@ -75,8 +75,9 @@ def test_json_prints_the_documented_keys(
 
     run("score", "--top", "2", "--device", "cpu")
     assert run("train", "--device", "cpu")["reused"]
-    assert run("select", "-n", "2", "--dry-run") == run("select", "-n", "2")
-    frames = run("select", "-n", "2")["frames"]
+    planned = run("select", "-n", "2", "--dry-run")
+    assert planned == run("select", "-n", "2")
+    frames = planned["frames"]
     run("export-for-annotation", "--format", "csv", "--dry-run")
     run("export-for-annotation", "--format", "csv")
     write_return(tmp_path / "work/phantoms", frames, tmp_path / "returned.csv")

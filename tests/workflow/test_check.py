@@ -1,7 +1,7 @@
 import pytest
 
-from ivsqa.io.annotations import AnnotationStore, NewAnnotation
 from ivsqa.domain.contour import Contour
+from ivsqa.io.annotations import AnnotationStore, NewAnnotation
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.records import provenance
 from ivsqa.workflow.check import check_project
@@ -65,7 +65,11 @@ def test_a_subject_in_two_splits_is_found_and_what_learnt_from_it(scored):
 
 
 def test_a_model_that_learnt_from_a_subject_now_held_out_is_found(scored):
-    learnt = {line.split(",")[1] for line in scored.layout.training_frames("m001").read_text().splitlines() if "train," in line}
+    learnt = {
+        line.split(",")[1]
+        for line in scored.layout.training_frames("m001").read_text().splitlines()
+        if "train," in line
+    }
     pullback_id = sorted(name for name in learnt if not name.startswith("S04"))[0]
     change_pullback(scored, pullback_id, split="test")
     (finding,) = check_project(scored)

@@ -44,7 +44,9 @@ def test_the_worklist_starts_with_the_worst_frame(chosen):
     with (folder / "worklist.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     selected = read_selection(chosen.layout.selection("r004"))
-    assert [(row["pullback_id"], int(row["frame_index"])) for row in rows] == [(f.pullback_id, f.frame_index) for f in selected]
+    assert [(row["pullback_id"], int(row["frame_index"])) for row in rows] == [
+        (f.pullback_id, f.frame_index) for f in selected
+    ]
 
 
 def test_a_packet_names_no_path_and_nobody(chosen):
@@ -62,7 +64,9 @@ def test_what_was_sent_stays_in_the_project(chosen):
     assert packet.packet_id.startswith("r004-")
     for frame in sent:
         document = json.loads((folder / "images" / f"{frame.name}.json").read_text())
-        assert {shape["label"] for shape in document["shapes"] if shape["shape_type"] == "polygon"} == set(frame.contours)
+        assert {shape["label"] for shape in document["shapes"] if shape["shape_type"] == "polygon"} == set(
+            frame.contours
+        )
         assert frame.shape == (96, 96)
 
 

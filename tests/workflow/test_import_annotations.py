@@ -27,7 +27,7 @@ def frames_of(squares) -> list[tuple[str, int]]:
 
 
 def state_of(squares) -> str:
-    return squares.project.get_round(squares.round_id).state
+    return str(squares.project.get_round(squares.round_id).state)
 
 
 def tick(document) -> None:
@@ -242,7 +242,9 @@ def test_the_newest_round_that_is_still_out_is_meant(squares):
 
 def test_distances_where_spacing_is_unknown_are_in_px_only(squares, redraw):
     path = squares.project.layout.packet_record(squares.round_id)
-    lines = ["  spacing_mm: null" if line.startswith("  spacing_mm:") else line for line in path.read_text().splitlines()]
+    lines = [
+        "  spacing_mm: null" if line.startswith("  spacing_mm:") else line for line in path.read_text().splitlines()
+    ]
     path.write_text("\n".join(lines) + "\n")
     squares.edit(redraw("lumen", 18, 42))
     result = take(squares)

@@ -104,7 +104,9 @@ def test_no_name_of_a_person_or_original_uid_is_stored(empty, two):
     dataset.save_as(two / "S01-P1.dcm")
     import_pullbacks(empty, [two], ImportOptions())
     text = "".join(path.read_text() for path in empty.root.rglob("*.yaml"))
-    assert not any(secret in text for secret in ("Doe", "4711", str(dataset.SOPInstanceUID), str(dataset.StudyInstanceUID)))
+    assert not any(
+        secret in text for secret in ("Doe", "4711", str(dataset.SOPInstanceUID), str(dataset.StudyInstanceUID))
+    )
 
 
 def test_what_the_user_says_fills_gaps_and_never_overrides_the_file(empty, tmp_path, two):
@@ -148,7 +150,9 @@ def test_a_later_pullback_of_a_known_subject_joins_its_split(empty, phantoms):
 def test_contours_beside_a_file_come_with_it_once_unless_told_not_to(empty, two, bytes_of):
     text = contours_csv_text([("S01-P1", 2, {"lumen": square(20), "eem": square(40)})])
     (two / "S01-P1.contours.csv").write_text(text)
-    assert import_pullbacks(empty, [two], ImportOptions(subject_from=SUBJECTS, with_annotations=False)).n_annotations == 0
+    assert (
+        import_pullbacks(empty, [two], ImportOptions(subject_from=SUBJECTS, with_annotations=False)).n_annotations == 0
+    )
     assert import_pullbacks(empty, [two], NAMED).n_annotations == 1
     before = bytes_of(empty.root)
     assert import_pullbacks(empty, [two], NAMED).n_annotations == 0

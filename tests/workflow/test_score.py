@@ -124,7 +124,8 @@ def test_two_scorings_with_one_model_are_refused(trained):
 
 
 @pytest.mark.parametrize(
-    ("shown", "wanted"), [("working_size_px: 32", "working_size_px: 48"), ("field_of_view_mm: 10.0", "field_of_view_mm: 5.0")]
+    ("shown", "wanted"),
+    [("working_size_px: 32", "working_size_px: 48"), ("field_of_view_mm: 10.0", "field_of_view_mm: 5.0")],
 )
 def test_a_model_never_scores_on_another_grid_than_it_learnt_on(trained, shown, wanted):
     path = trained.layout.settings

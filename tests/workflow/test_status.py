@@ -47,7 +47,11 @@ def test_status_counts_by_split_and_writes_nothing(scored, bytes_of):
     assert status.current_model is not None
     assert status.current_model.model_id == "m001"
     assert status.unfinished_model is None
-    assert [(one.round_id, one.state) for one in status.rounds] == [("r001", "imported"), ("r002", "imported"), ("r003", "imported")]
+    assert [(one.round_id, one.state) for one in status.rounds] == [
+        ("r001", "imported"),
+        ("r002", "imported"),
+        ("r003", "imported"),
+    ]
 
 
 def test_a_stopped_training_is_shown(started):

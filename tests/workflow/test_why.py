@@ -30,7 +30,7 @@ def test_a_frame_nobody_touched_has_a_short_chain(trained):
         if (record.pullback_id, index) not in {frame.key for frame in annotated_frames(trained, record.split)}
     )
     chain = explain_frame(trained, f"{free[0]}:{free[1]}")
-    assert chain.scores == chain.selections == chain.revisions == chain.trained == []
+    assert not any((chain.scores, chain.selections, chain.revisions, chain.trained))
 
 
 @pytest.mark.parametrize("name", ["S01-P1:3", "S01-P1_f00003", "S01-P1_f00003.json", "S01-P1_f00003.png"])
@@ -41,7 +41,11 @@ def test_a_frame_is_known_by_id_and_by_file_name(imported, name):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("S01-P1", "not the name of a frame"), ("S01-P1:10", "frames 0 to 9, not 10"), ("S99-P1:0", "no pullback 'S99-P1'")],
+    [
+        ("S01-P1", "not the name of a frame"),
+        ("S01-P1:10", "frames 0 to 9, not 10"),
+        ("S99-P1:0", "no pullback 'S99-P1'"),
+    ],
 )
 def test_a_frame_that_is_not_there_is_said(imported, name, said):
     with pytest.raises(NotFoundError, match=said):

@@ -1,0 +1,318 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import ivsqa
+from ivsqa.cli.main import app
+from ivsqa.cli.output import count, number, percent
+from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "export-for-annotation",
+    "import-annotations", "phantom", "demo",
+)  # fmt: skip
+REPORTING = [name for name in COMMANDS if name != "init"]
+
+
+def test_help_lists_every_command(run):
+    ran = run("--help")
+    assert ran.code == 0
+    assert all(f"\n  {name} " in ran.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(run, command):
+    ran = run(f"{command} -h")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("Usage: ")
+    assert ("--json" in ran.out) == (command in REPORTING)
+
+
+def test_every_registered_command_is_tested_here():
+    assert {command.name for command in app.registered_commands} == set(COMMANDS)
+
+
+def test_the_version_is_printed(run):
+    assert run("--version").out == f"ivsqa {ivsqa.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "Usage"),
+        ("statsu", "No such command 'statsu'"),
+        ("init", "Missing argument"),
+        ("select", "Missing option"),
+        ("select -n 0", "Invalid value for '-n'"),
+        ("select -n 5 --strategy best", "'best' is not one of"),
+        ("select -n 5 --split all", "'all' is not one of"),
+        ("score --top -1", "Invalid value for '--top'"),
+        ("train --steps many", "Invalid value for '--steps'"),
+        ("status --no-such-option", "No such option"),
+        ("phantom x --size 32", "Invalid value for '--size'"),
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(run, line, said):
+    ran = run(line)
+    assert ran.code == EXIT_USAGE
+    assert said.lower() in (ran.err + ran.out).lower()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
+     "import-annotations ."],
+)  # fmt: skip
+def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
+    inside(tmp_path)
+    ran = run(line)
+    assert (ran.code, ran.out) == (EXIT_USER_ERROR, "")
+    assert "error: " in ran.err
+    assert "no project.yaml here or in a folder above" in ran.err
+    assert "  mend: " in ran.err
+    assert "ivsqa init" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "mend"),
+    [
+        ("why S01-P1", "'S01-P1' is not the name of a frame", "PULLBACK:FRAME"),
+        ("why S01-P1:99", "frames 0 to 9, not 99", ""),
+        ("train", "no frame of a training subject is annotated", "ivsqa select"),
+        ("finetune", "there is no model yet", "ivsqa train"),
+        ("evaluate", "there is no model yet", "ivsqa train"),
+        ("score --model m009", "no model 'm009'", "ivsqa status"),
+        ("select -n 5", "there is no model yet", "ivsqa train"),
+        ("select -n 5 --split test --strategy sqa", "never chosen by predicted error", "--strategy stratified"),
+        ("select -n 5 --strategy random --pullback S99", "no pullback 'S99'", "ivsqa status"),
+        ("export-for-annotation", "there is no round yet", "ivsqa select"),
+        ("import-annotations .", "no packet was exported yet", "ivsqa export-for-annotation"),
+        ("import . --subject-from (", "not a regular expression", "(?P<subject>"),
+    ],
+)
+def test_a_command_at_the_wrong_moment_says_what_comes_first(run, inside, imported, line, said, mend):
+    inside(imported.root)
+    ran = run(line)
+    assert ran.code == EXIT_USER_ERROR
+    assert said in ran.err
+    assert mend in ran.err
+    assert ran.out == ""
+
+
+def test_an_unknown_template_lists_those_there_are(run, tmp_path):
+    ran = run("init", tmp_path / "study", "--template", "coronary")
+    assert ran.code == EXIT_USER_ERROR
+    assert "coronary-ivus, lumen-only, oct-lumen" in ran.err
+
+
+def test_spacing_that_cannot_be_meant_is_a_usage_error(run, imported, phantoms):
+    for text in ("wide", "0", "1,2,3", "-0.02"):
+        ran = run("import", phantoms.folder, "--project", imported.root, f"--spacing-mm={text}")
+        assert ran.code == EXIT_USAGE
+        assert "0.02,0.025 for x,y" in ran.err
+
+
+def test_a_project_can_be_named_from_anywhere(run, inside, imported, tmp_path):
+    inside(tmp_path)
+    assert run("status", "--project", imported.root).code == 0
+
+
+def test_a_misspelt_setting_is_named_with_file_line_and_mend(run, imported):
+    path = imported.layout.settings
+    path.write_text(path.read_text().replace("patience:", "patients:"))
+    ran = run("status", "--project", imported.root)
+    assert ran.code == EXIT_USER_ERROR
+    assert f"{path}, line " in ran.err
+    assert "did you mean `patience`?" in ran.err
+
+
+STATUS_KEYS = {"version", "n_subjects", "n_pullbacks", "n_frames", "n_annotated", "current_model", "rounds"}
+SQA_KEYS = {"pearson", "spearman", "mae", "auroc", "error_map_auprc", "entropy_auprc", "entropy_spearman"}
+
+
+def test_status_as_json_has_its_fixed_keys(run, scored):
+    answer = run("status", "--json", "--project", scored.root).answer
+    assert set(answer) >= STATUS_KEYS
+    assert (answer["n_subjects"], answer["n_pullbacks"], answer["n_frames"]) == (7, 8, 80)
+    assert answer["n_annotated"] == {"train": 6, "validation": 3, "test": 3}
+    assert answer["current_model"] == "m001"
+    assert answer["rounds"][0] == {"round_id": "r001", "state": "imported", "n": 6}
+
+
+def test_import_as_json_has_its_fixed_keys(run, imported, phantoms, tmp_path):
+    (tmp_path / "bad.dcm").write_bytes(b"nothing")
+    options = ["--project", imported.root, "--subject-from", r"(?P<pullback>(?P<subject>S\d+)-P\d+)", "--json"]
+    ran = run("import", phantoms.folder, tmp_path / "bad.dcm", *options)
+    assert ran.code == EXIT_USER_ERROR
+    assert {"imported", "unchanged", "failed"} <= set(ran.answer)
+    assert ran.answer["imported"] == []
+    assert len(ran.answer["unchanged"]) == 8
+    assert ran.answer["failed"][0]["path"] == str(tmp_path / "bad.dcm")
+    assert set(ran.answer["failed"][0]) == {"path", "error"}
+    assert "1 failure; what could be read is in the project" in ran.err
+
+
+def test_score_select_export_and_import_as_json_have_their_fixed_keys(run, scored, phantoms):
+    at = ["--project", scored.root, "--json"]
+    answer = run("score", "--top", "3", *at).answer
+    assert {"model_id", "n_scored", "n_reused", "seconds", "frames"} <= set(answer)
+    assert (answer["n_scored"], answer["n_reused"]) == (0, 80)
+    assert [frame["rank"] for frame in answer["frames"]] == [1, 2, 3]
+    assert set(answer["frames"][0]) == {"rank", "pullback_id", "frame_index", "quality", "dice", "n_regions"}
+
+    answer = run("select", "-n", "3", *at).answer
+    assert {"round_id", "strategy", "frames"} <= set(answer)
+    assert set(answer["frames"][0]) == {"pullback_id", "frame_index", "quality", "reason"}
+
+    answer = run("export-for-annotation", *at).answer
+    assert {"round_id", "packet", "formats", "n_frames"} <= set(answer)
+    assert (answer["round_id"], answer["formats"], answer["n_frames"]) == ("r004", ["labelme"], 3)
+
+    phantoms.annotate(Path(answer["packet"]))
+    answer = run("import-annotations", answer["packet"], "--reader", "anna", *at).answer
+    fixed = {"round_id", "n_untouched", "n_edited", "n_new", "n_deleted", "rejected", "edit_mm"}
+    assert fixed <= set(answer)
+    assert answer["n_untouched"] + answer["n_edited"] == 6
+    assert set(answer["edit_mm"]) == {"mean", "p95"}
+    assert answer["rejected"] == []
+
+
+def test_evaluate_as_json_has_its_fixed_keys(run, trained):
+    answer = run("evaluate", "--device", "cpu", "--json", "--project", trained.root).answer
+    assert {"model_id", "split", "n_frames", "segmentation", "sqa"} <= set(answer)
+    assert set(answer["segmentation"]) == {"lumen", "eem"}
+    assert {"dice", "jaccard", "hd95_mm", "assd_mm", "pad", "hd95_px", "assd_px"} <= set(
+        answer["segmentation"]["lumen"]
+    )
+    assert set(answer["sqa"]) == SQA_KEYS
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import {phantoms} --dry-run", "import {phantoms} --dry-run --json", "select -n 3 --strategy random --dry-run"],
+)
+def test_a_dry_run_writes_nothing(run, imported, phantoms, bytes_of, line):
+    before = bytes_of(imported.root)
+    ran = run(f"{line.format(phantoms=phantoms.folder)} --project {imported.root}")
+    assert ran.code == 0
+    assert ran.out
+    assert bytes_of(imported.root) == before
+
+
+def test_a_dry_run_says_what_cannot_be_imported(run, imported, tmp_path):
+    ran = run(f"import {tmp_path / 'absent'} --dry-run --project {imported.root}")
+    assert ran.code == EXIT_USER_ERROR
+    assert "1 path cannot be imported" in ran.err
+
+
+def test_check_exits_4_with_findings_and_0_without(run, scored):
+    at = ["--project", scored.root]
+    assert (run("check", *at).code, run("check", *at).out) == (0, "0 findings\n")
+    (scored.layout.pullbacks / ".tmp-x").mkdir()
+    ran = run("check", *at)
+    assert ran.code == EXIT_FINDINGS
+    assert ran.out.startswith("leftover: pullbacks/.tmp-x: ")
+    ran = run("check", "--quick", "--json", *at)
+    assert ran.code == EXIT_FINDINGS
+    assert [finding["code"] for finding in ran.answer["findings"]] == ["leftover"]
+
+
+def test_markup_in_a_file_name_is_printed_as_it_is(run, imported, tmp_path):
+    path = tmp_path / "[red]frames[bold] :boom:.dcm"
+    path.write_bytes(b"nothing")
+    ran = run("import", path, "--project", imported.root)
+    assert ran.code == EXIT_USER_ERROR
+    assert "[red]frames[bold] :boom:.dcm" in ran.err
+
+
+def test_control_characters_in_a_file_name_cannot_move_the_cursor(run, imported, tmp_path):
+    path = tmp_path / "a\x1b[2Jb.dcm"
+    path.write_bytes(b"nothing")
+    ran = run("import", path, "--project", imported.root)
+    assert "\x1b" not in ran.err
+    assert "a\N{REPLACEMENT CHARACTER}[2Jb.dcm" in ran.err
+
+
+def test_many_failures_are_counted_and_the_first_are_shown(run, imported, tmp_path):
+    for number_ in range(25):
+        (tmp_path / f"{number_:02d}.dcm").write_bytes(b"nothing")
+    ran = run("import", tmp_path, "--project", imported.root)
+    assert ran.err.count("error: ") == 21  # twenty of them, and the sum
+    assert "… and 5 more" in ran.err
+    assert "25 failures" in ran.err
+
+
+def test_a_locked_project_says_who_holds_it(run, imported, phantoms):
+    owner = {"host": "server-7", "pid": 12, "started_at": "2026-01-02T03:04:05+00:00"}
+    imported.layout.lock("import").write_text(json.dumps(owner))
+    ran = run("import", phantoms.folder, "--project", imported.root)
+    assert ran.code == EXIT_USER_ERROR
+    assert "already running on server-7 (process 12" in ran.err
+
+
+def shell(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-c", "from ivsqa.cli.main import main; main()", *map(str, arguments)]
+
+
+def test_a_bug_shows_as_a_traceback_without_locals_and_exits_1():
+    code = (
+        "import sys\n"
+        "from ivsqa.cli import main, project\n"
+        "def opened(path):\n    secret = 'Doe^' + 'Jane'\n    raise ZeroDivisionError\n"
+        "project.opened = opened\n"
+        "sys.argv = ['ivsqa', 'status']\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_BUG
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert "Doe^Jane" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
+def test_ctrl_c_ends_in_order_and_the_same_command_goes_on(started):
+    command = shell("train", "--steps", "5000", "--device", "cpu", "--project", started.root)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        wait_for(started.layout.model_record("m001"))
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == EXIT_INTERRUPTED, err
+    assert "stopping after this step" in err
+    assert "the same command goes on" in out
+    assert started.layout.checkpoint("m001").is_file()
+    assert not started.layout.lock("train").exists()
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} never came")
+
+
+def test_an_interruption_where_nothing_can_be_resumed_is_130_too(monkeypatch):
+    def interrupted(_path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ivsqa.cli.project.opened", interrupted)
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == EXIT_INTERRUPTED
+    assert "interrupted" in result.stderr
+
+
+def test_numbers_are_printed_for_people():
+    assert (percent(0.1234), percent(None)) == ("12.3 %", "–")
+    assert (number(0.12345), number(None), number(2.0, 1)) == ("0.123", "–", "2.0")
+    assert count(1234, "frame") == "1,234 frames"
