@@ -10,7 +10,6 @@ drawn stratified at random, and the model that had every training frame.
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +19,7 @@ from report import SHARED_DATA, WORK, print_table, write_json
 from shell import IVSQA, ivsqa
 
 from ivsqa.domain.contour import Contours, contour_from_mask
+from ivsqa.io.project import open_project
 from ivsqa.io.sources.source import natural_key
 from ivsqa.workflow.simulated_annotator import Annotator, annotate_packet
 
@@ -27,6 +27,7 @@ CAROTID = SHARED_DATA / "carotid"
 SUBJECT = "(?P<pullback>(?P<subject>[^/]+))$"
 SHARE = 0.05
 N_ROUNDS = 2
+TRAIN_STEPS, FINETUNE_STEPS = 600, 300
 READER = Annotator(tolerance_px=1.5, hand_px=0.5, n_vertices=32)
 
 
@@ -52,7 +53,7 @@ def run(arm: str, seed: int) -> list[dict[str, object]]:
     shutil.rmtree(study, ignore_errors=True)
     ivsqa_init(study, seed)
     ivsqa("import", CAROTID, "--annotations", "none", "--subject-from", SUBJECT, project=study)
-    splits = {path.parent.name: re.search(r"^split: (\w+)", path.read_text(), re.M)[1] for path in study.glob("pullbacks/*/*.yaml")}
+    splits = {record.pullback_id: record.split for record in open_project(study).iter_pullbacks()}
     for series, split in splits.items():
         if split == "test" or arm == "full":
             ivsqa("import", CAROTID / series, "--subject-from", SUBJECT, project=study)
@@ -63,31 +64,35 @@ def run(arm: str, seed: int) -> list[dict[str, object]]:
     n_train = round(SHARE * n_pool) - n_validation
     rng = np.random.default_rng(seed)
     if arm == "full":
-        answer = ivsqa("train", project=study)
+        answer = ivsqa("train", "--steps", TRAIN_STEPS, project=study)
         return [measure(study, arm, seed, "all labels", answer["n_training_frames"])]
     annotate(study, truth, n_validation, "validation", "stratified", rng)
     annotate(study, truth, n_train, "train", "stratified", rng)
-    answer = ivsqa("train", project=study)
-    print(f"{arm} seed {seed}: {status['n_annotated']}, {answer['n_training_frames']} + {n_validation} labels", flush=True)
+    answer = ivsqa("train", "--steps", TRAIN_STEPS, project=study)
+    print(
+        f"{arm} seed {seed}: {status['n_annotated']}, {answer['n_training_frames']} + {n_validation} labels", flush=True
+    )
     rows = [measure(study, arm, seed, "start", answer["n_training_frames"])]
     for number in range(1, N_ROUNDS + 1):
         ivsqa("score", project=study)
         annotate(study, truth, round(SHARE * n_pool), "train", arm, rng)
-        answer = ivsqa("finetune", project=study)
+        answer = ivsqa("finetune", "--steps", FINETUNE_STEPS, project=study)
         rows.append(measure(study, arm, seed, f"round {number}", answer["n_training_frames"]))
         print(f"{arm} seed {seed} round {number}: Dice {rows[-1]['dice']:.3f}; {answer['verdict']}", flush=True)
     return rows
 
 
 def ivsqa_init(study: Path, seed: int) -> None:
-    """Make the project and edit its settings as its owner would: the seed, and no gap, for these frames are already thinned out."""
+    """Make the project and edit its settings as its owner would: the seed, and a small gap, for the frames are thinned out."""
     subprocess.run([*IVSQA, "init", str(study), "--template", "lumen-only"], check=True, capture_output=True)
     settings = study / "project.yaml"
     text = settings.read_text(encoding="utf-8").replace("seed: 1", f"seed: {seed}")
     settings.write_text(text.replace("min_gap_frames: 10", "min_gap_frames: 2"), encoding="utf-8")
 
 
-def annotate(study: Path, truth: dict[str, dict[int, Contours]], n: int, split: str, strategy: str, rng: np.random.Generator) -> None:
+def annotate(
+    study: Path, truth: dict[str, dict[int, Contours]], n: int, split: str, strategy: str, rng: np.random.Generator
+) -> None:
     """Open a round, fill its packet from the expert masks, and take it back."""
     chosen = ivsqa("select", "-n", n, "--split", split, "--strategy", strategy, project=study)
     packet = ivsqa("export-for-annotation", project=study)

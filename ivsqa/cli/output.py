@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -25,7 +26,14 @@ def tell(text: str) -> None:
 
 def say_json(answer: dict[str, Any]) -> None:
     """Print the answer as one JSON object."""
-    say(json.dumps({"version": JSON_VERSION} | answer, indent=2, ensure_ascii=False))
+    say(json.dumps({"version": JSON_VERSION} | answer, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def known_only(value: Any) -> Any:  # noqa: ANN401
+    """Return plain values with None for what JSON cannot say: not a number, or infinite."""
+    if isinstance(value, dict):
+        return {key: known_only(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

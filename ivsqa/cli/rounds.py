@@ -70,7 +70,7 @@ def score(
     else:
         names = study.structures.names
         if result.frames:
-            say("lowest predicted quality (test subjects are sealed and not ranked):")
+            say("lowest predicted quality among frames that can be chosen:")
             say_table(
                 (">rank", "pullback", ">frame", ">quality", *(f">Dice {name}" for name in names), ">regions"),
                 [

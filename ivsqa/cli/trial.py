@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ivsqa.cli.options import JsonOption
-from ivsqa.cli.output import count, number, say, say_json, say_table
+from ivsqa.cli.output import count, known_only, number, say, say_json, say_table
 from ivsqa.errors import IvsqaError
 
 
@@ -70,7 +70,11 @@ def demo(
         result = run_demo(directory, say=tell, context=context)
     if as_json:
         say_json(
-            {"summary": str(result.page), "seconds": result.seconds, "stages": [vars(stage) for stage in result.stages]}
+            {
+                "summary": str(result.page),
+                "seconds": result.seconds,
+                "stages": [known_only(vars(stage)) for stage in result.stages],
+            }
         )
         return
     names = list(result.stages[0].dice)

@@ -53,7 +53,7 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
             return
         holder = _read_owner(path)
         if holder is None or _is_dead(holder):
-            path.unlink(missing_ok=True)
+            _remove_stale(path, holder, owner)
             continue
         raise ProjectLockedError(
             f"{purpose} is already running on {holder['host']} (process {holder['pid']}, since {holder['started_at']})",
@@ -61,6 +61,20 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
             hint=f"wait for it; if that machine has died, remove the file: rm {path}",
         )
     raise ProjectLockedError(f"others keep taking the lock for {purpose}", path=path, hint="try again in a moment")
+
+
+def _remove_stale(path: Path, holder: dict[str, Any] | None, owner: dict[str, Any]) -> None:
+    """Remove a dead process's lock; one that another process made meanwhile is put back.
+
+    Moved aside before it is looked at again: two processes that find the same dead lock cannot both remove the new one.
+    """
+    aside = path.with_name(f"{path.name}.stale-{owner['host']}-{owner['pid']}")
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(aside)
+        if _read_owner(aside) != holder:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
 
 
 def _read_owner(path: Path) -> dict[str, Any] | None:

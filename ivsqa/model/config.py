@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ivsqa.errors import StateError
 from ivsqa.model.augmentation import AugmentationConfig
 
 Attention: TypeAlias = Literal["none", "spatial", "channel", "both"]
+ARCHITECTURE = 1
+"""Counts up whenever weights of before no longer fit the network or mean something else in it. 1: ivsqa 0.1."""
+
 ErrorInputs: TypeAlias = Literal["probabilities", "features", "both"]
 Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
 
@@ -49,14 +53,25 @@ class NetworkConfig:
             raise ValueError(f"attention compares all pairs of cells of a grid of 1 to 64, got {self.attention_px}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a manifest."""
-        return _plain(asdict(self))
+        """Return plain values for a manifest, with the architecture they are for."""
+        return {"architecture": ARCHITECTURE, **_plain(asdict(self))}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
-        """Return the configuration that `to_dict` described."""
+        """Return the configuration that `to_dict` described.
+
+        Raises:
+            StateError: it is for a network that this code no longer builds.
+        """
+        if values.get("architecture") != ARCHITECTURE:
+            raise StateError(
+                f"this model is a network of architecture {values.get('architecture')}, this ivsqa builds {ARCHITECTURE}",
+                hint="use the ivsqa that trained it (its model.yaml says which), or train again with: ivsqa train",
+            )
         fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+            if name != "architecture"
         }
         return cls(**fields)
 

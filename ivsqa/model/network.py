@@ -3,8 +3,9 @@
 Shapes in comments: b frames, s side of the working grid, K structures, N cells of the attention grid.
 
 Sources: encoder–decoder after U-Net (Ronneberger 2015), at half resolution through pixel unshuffle (Shi 2016), which costs a
-quarter and loses no pixel, and back by interpolation; group normalisation (Wu & He 2018), the same for any batch; the two branches after Zhang et
-al. 2023 (TechRxiv); the probability attention module after DEAL (Xie et al., ACCV 2020) and DANet (Fu et al., CVPR 2019).
+quarter and loses no pixel, and back by interpolation; group normalisation (Wu & He 2018), the same for any batch; the two
+branches after Zhang et al. 2023 (TechRxiv); the probability attention module after DEAL (Xie et al., ACCV 2020) and DANet (Fu et
+al., CVPR 2019).
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class DemoPlan:
         seed: Seed of phantoms and of the annotator's hand.
     """
 
-    n_pullbacks: int = 20
-    n_frames: int = 40
+    n_pullbacks: int = 24
+    n_frames: int = 32
     size_px: int = 256
     n_start: int = 8
     reference_every: tuple[tuple[Split, int], ...] = (("validation", 8), ("test", 4))
@@ -112,7 +112,7 @@ class _Demo:
     """The steps of the demo, in the order they are called."""
 
     def __init__(self, folder: Path, plan: DemoPlan, say: Callable[[str], None], context: Context) -> None:
-        self._folder = folder
+        self._folder = folder.resolve()
         self._plan = plan
         self._say = say
         self._context = context
@@ -196,7 +196,7 @@ class _Demo:
                 examples=examples,
                 heatmaps=[path.relative_to(self._folder) for path in worst],
                 packet=packet.relative_to(self._folder),
-                study=self.project.root.relative_to(self._folder.resolve()),
+                study=self.project.root.relative_to(self._folder),
                 seconds=seconds,
             ),
         )

@@ -62,7 +62,7 @@ def identify_by(rule: str | None, key: bytes) -> Identify:
     return lambda source, _content: _by_pattern(source, pattern)
 
 
-_PATTERN_HINT = "for example --subject-from '(?P<subject>S[0-9]+)-(?P<pullback>P[0-9]+)', or a .csv table"
+_PATTERN_HINT = "for example --subject-from '(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)', or a .csv table"
 
 
 def content_pullback_id(frames_sha256: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.quality import ErrorCalibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
+from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.pictures import heatmap, png_bytes
@@ -50,7 +51,7 @@ class ScoreResult:
         n_reused: Frames whose scores were there.
         seconds: Time for the frames scored now.
         finished: False when it was asked to stop; the same command goes on.
-        frames: The worst frames of the pool (never of test subjects), worst first.
+        frames: The worst frames of the pool, worst first: of training subjects, not annotated yet.
     """
 
     model_id: str
@@ -113,7 +114,7 @@ def score_frames(
         n_reused=sum(record.n_frames for record in records) - n_todo,
         seconds=seconds,
         finished=n_scored == n_todo,
-        frames=worst_frames(project, store, records, top) if top and n_scored == n_todo else [],
+        frames=worst_in_pool(project, store, records, top) if top and n_scored == n_todo else [],
     )
 
 
@@ -213,10 +214,22 @@ def _scores_of_batch(
     ]
 
 
-def worst_frames(project: Project, store: ScoreStore, records: Sequence[PullbackRecord], top: int) -> list[RankedFrame]:
-    """Return the frames with the lowest quality, worst first; test subjects are sealed and never ranked."""
-    allowed = [record.pullback_id for record in records if record.split != "test"]
-    table = store.table().filter(pl.col("pullback_id").is_in(allowed)).sort("quality", "pullback_id", "frame_index")
+def worst_in_pool(
+    project: Project, store: ScoreStore, records: Sequence[PullbackRecord], top: int
+) -> list[RankedFrame]:
+    """Return the choosable frames of lowest quality, worst first: of training subjects, and not annotated yet."""
+    annotations = AnnotationStore(project.layout)
+    pool = pl.DataFrame(
+        [
+            (record.pullback_id, index)
+            for record in records
+            if record.split == "train"
+            for index in sorted(set(range(record.n_frames)) - set(annotations.settled_frames(record.pullback_id)))
+        ],
+        schema={"pullback_id": pl.String, "frame_index": pl.Int32},
+        orient="row",
+    )
+    table = store.table().join(pool, on=["pullback_id", "frame_index"]).sort("quality", "pullback_id", "frame_index")
     return [
         RankedFrame(
             rank=rank,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.project import Project
 from ivsqa.io.records import SPLITS, ModelRecord, RoundRecord
+from ivsqa.io.scores import ScoreStore
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _next_step(
     """Return what to do next, and the command."""
     state = rounds[-1].state if rounds else ""
     round_id = rounds[-1].round_id if rounds else ""
-    scored = current is not None and project.layout.scores_record(current.model_id).is_file()
+    scored = current is not None and _is_scored(project, current)
     steps = [
         (n_pullbacks == 0, "import pullbacks", "ivsqa import PATH"),
         (state == "selected", f"send {round_id} to the annotator", "ivsqa export-for-annotation"),
@@ -88,3 +89,13 @@ def _next_step(
         (True, "choose the next frames to annotate", "ivsqa select -n 50"),
     ]
     return next((what, command) for holds, what, command in steps if holds)
+
+
+def _is_scored(project: Project, model: ModelRecord) -> bool:
+    """Whether every frame has a score by a model."""
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    return all(
+        store.has_chunk(record.pullback_id, *chunk)
+        for record in project.iter_pullbacks()
+        for chunk in store.chunks(record.n_frames)
+    )

@@ -72,14 +72,22 @@ def test_expected_dice_by_hand():
     predicted = np.zeros((10, 10), dtype=bool)
     predicted[2:6, 2:7] = True  # 20 pixels
     raw = np.zeros((10, 10), dtype=np.uint8)
-    raw[2, 2:7] = 255  # 5 of them wrong: TP 15, FP 5
+    raw[2:4, 2:7] = 255  # 10 of them wrong: TP 10, FP 10
     raw[8, 0:10] = 51  # 10 pixels outside missed with probability 0.2: FN 2
     quality = assess(raw, predicted, SAME, EVERYWHERE)
-    assert quality.expected_dice == pytest.approx(30 / (30 + 5 + 2))
+    assert quality.expected_dice == pytest.approx(20 / (20 + 10 + 2))
     assert quality.dice == quality.expected_dice
-    assert quality.error_area_px == pytest.approx(7.0)
+    assert quality.error_area_px == pytest.approx(12.0)
     assert quality.n_regions == 1  # 0.2 is not salient
     assert isnan(quality.dice_lower)
+
+
+def test_speck_of_error_is_no_region():
+    predicted = np.zeros((10, 10), dtype=bool)
+    predicted[2:6, 2:7] = True
+    raw = np.zeros((10, 10), dtype=np.uint8)
+    raw[2, 2:7] = 255  # five pixels, fewer than a region has
+    assert assess(raw, predicted, SAME, EVERYWHERE).n_regions == 0
 
 
 def test_errors_outside_the_region_do_not_count():

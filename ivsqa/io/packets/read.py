@@ -97,7 +97,8 @@ def _ticked(returned: ReturnedFrame, ticks: dict[str, Tick]) -> ReturnedFrame:
 def _moved(error: IvsqaError, folder: Path, path: Path) -> IvsqaError:
     """Return an error about a file in a temporary folder as one about what the user gave."""
     if error.path is not None and error.path.is_relative_to(folder):
-        error.path = path / error.path.relative_to(folder) if error.path != folder else path
+        inside = error.path.relative_to(folder)
+        error.path = path if inside in (Path(), Path(path.name)) else path / inside
     return error
 
 

@@ -100,7 +100,7 @@ def _read_table(path: Path) -> pl.DataFrame:
         # A file saved by a spreadsheet may start with a byte order mark, which polars drops.
         table = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
     except OSError as error:
-        raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from error
+        raise AnnotationError(f"cannot be read: {error.strerror or 'is it there?'}", path=path) from error
     except pl.exceptions.PolarsError as error:
         raise AnnotationError("is not a table of comma-separated values", hint=TABLE_HINT, path=path) from error
     table = table.rename({name: name.strip().lower() for name in table.columns})
