@@ -10,6 +10,7 @@ drawn stratified at random, and the model that had every training frame.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,7 +28,7 @@ CAROTID = SHARED_DATA / "carotid"
 SUBJECT = "(?P<pullback>(?P<subject>[^/]+))$"
 SHARE = 0.05
 N_ROUNDS = 2
-TRAIN_STEPS, FINETUNE_STEPS = 600, 300
+TRAIN_STEPS, FINETUNE_STEPS = 400, 200
 READER = Annotator(tolerance_px=1.5, hand_px=0.5, n_vertices=32)
 
 
@@ -39,12 +40,22 @@ def main() -> None:
     options = parser.parse_args()
     if not CAROTID.is_dir():
         raise SystemExit(f"needs the carotid frames in {CAROTID}")
-    rows = [row for seed in range(1, options.seeds + 1) for arm in options.arms for row in run(arm, seed)]
+    rows = [row for seed in range(1, options.seeds + 1) for arm in options.arms for row in run_once(arm, seed)]
     columns = ("arm", "seed", "stage", "labels", "dice", "hd95_px", "missing", "auroc", "error_auprc", "entropy_auprc")
     print_table(columns, [[row[column] for column in columns] for row in rows])
     summary = summarise(rows)
     print_table(("arm", "stage", "labels", "mean dice", "lowest", "highest"), summary)
     write_json("carotid_loop", {"rows": rows, "summary": summary, "share": SHARE, "n_rounds": N_ROUNDS})
+
+
+def run_once(arm: str, seed: int) -> list[dict[str, object]]:
+    """Return the rows of one arm with one seed; what was run before is kept in the work folder until that is removed."""
+    kept = WORK / f"carotid-{arm}-{seed}.json"
+    if not kept.is_file():
+        rows = run(arm, seed)
+        kept.write_text(json.dumps(rows), encoding="utf-8")
+    found: list[dict[str, object]] = json.loads(kept.read_text(encoding="utf-8"))
+    return found
 
 
 def run(arm: str, seed: int) -> list[dict[str, object]]:

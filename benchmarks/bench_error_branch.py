@@ -38,14 +38,15 @@ NAME = "lumen"
 WORST_SHARE = 0.3
 AUGMENTATION = AugmentationConfig(rotation_deg=15.0, shift=0.1, scale=0.2, shadow=0.0)
 
+CROSS_FIT = {"cross_fit": True}
 VARIANTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
-    "cross-fit": ({}, {}),
     "joint": ({}, {"cross_fit": False}),
-    "cross-fit, none of its own": ({}, {"own_share": 0.0}),
-    "cross-fit, no delay": ({}, {"error_delay": 0.0}),
-    "cross-fit, no attention": ({"pam": "none"}, {}),
-    "cross-fit, both inputs": ({"error_inputs": "both"}, {}),
-    "cross-fit, features": ({"error_inputs": "features"}, {}),
+    "joint, no attention": ({"pam": "none"}, {"cross_fit": False}),
+    "joint, both inputs": ({"error_inputs": "both"}, {"cross_fit": False}),
+    "joint, features": ({"error_inputs": "features"}, {"cross_fit": False}),
+    "cross-fit": ({}, CROSS_FIT),
+    "cross-fit, none of its own": ({}, {**CROSS_FIT, "own_share": 0.0}),
+    "cross-fit, no delay": ({}, {**CROSS_FIT, "error_delay": 0.0}),
 }
 
 
@@ -202,9 +203,9 @@ def run(variant: str, seed: int, frames: Frames, arguments: argparse.Namespace) 
 def table(rows: list[dict[str, object]]) -> str:
     """Return the rows for reading."""
     columns = ("dice", "auprc", "spearman", "auroc_worst", "mae", "cpu_s")
-    lines = [f"{'variant':38} {'seed':>4} {'signal':13}" + "".join(f"{column:>12}" for column in columns)]
+    lines = [f"{'variant':28} {'seed':>4} {'signal':13}" + "".join(f"{column:>12}" for column in columns)]
     lines += [
-        f"{row['variant']:38} {row['seed']:>4} {row['signal']:13}" + "".join(f"{row[c]:>12.3f}" for c in columns)
+        f"{row['variant']:28} {row['seed']:>4} {row['signal']:13}" + "".join(f"{row[c]:>12.3f}" for c in columns)
         for row in rows
     ]
     return "\n".join(lines)
@@ -227,14 +228,15 @@ def main() -> None:
         raise SystemExit(f"no carotid frames at {CAROTID}")
     torch.set_num_threads(1)
     frames = read_carotid(arguments.size)
+    settings = {key: value for key, value in vars(arguments).items() if key not in ("output", "seeds", "variants")}
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for seed in arguments.seeds:
         for variant in arguments.variants:
             rows += run(variant, seed, frames, arguments)
-            print(table(rows[-3:] if rows[-1]["signal"] == "disagreement" else rows[-2:]), flush=True)
-    settings = {key: value for key, value in vars(arguments).items() if key not in ("output", "seeds", "variants")}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+            text = json.dumps({"settings": settings, "rows": rows}, indent=1) + "\n"
+            arguments.output.write_text(text, encoding="utf-8")  # after each, so that a stop loses one variant at most
+            print(f"{variant}, seed {seed}: done", flush=True)
     print(table(rows))
 
 

@@ -81,7 +81,7 @@ class TrainingSettings(Section):
     finetune_steps: Count = 800
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
-    finetune_learning_rate: Positive = 5e-4
+    finetune_learning_rate: Positive = 1e-3
     eval_every: Count = 50
     patience: Count = 10
     seed: int = 1

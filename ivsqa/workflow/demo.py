@@ -52,8 +52,8 @@ class DemoPlan:
         seed: Seed of phantoms and of the annotator's hand.
     """
 
-    n_pullbacks: int = 24
-    n_frames: int = 32
+    n_pullbacks: int = 40
+    n_frames: int = 20
     size_px: int = 256
     n_start: int = 8
     reference_every: tuple[tuple[Split, int], ...] = (("validation", 8), ("test", 4))

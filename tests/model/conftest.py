@@ -23,6 +23,7 @@ def training_config() -> TrainingConfig:
         max_steps=6,
         batch_size=4,
         eval_every=3,
+        cross_fit=True,
         precision="fp32",
         augmentation=AugmentationConfig(shift=0.02, scale=0.05),
     )

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
+from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
 from ivsqa.io.project import open_project
@@ -58,15 +59,24 @@ def test_a_stop_keeps_whole_pullbacks_and_the_same_call_goes_on(trained):
     assert (second.n_scored, second.n_reused) == (80 - first.n_scored, first.n_scored)
 
 
-def test_the_worst_frames_come_first_and_test_subjects_never(scored):
+def test_the_worst_frames_that_can_be_chosen_come_first(scored):
     result = score_frames(scored, top=80, device="cpu")
     assert [frame.rank for frame in result.frames] == list(range(1, len(result.frames) + 1))
     qualities = [frame.quality for frame in result.frames]
     assert qualities == sorted(qualities)
-    splits = {scored.pullback(frame.pullback_id).split for frame in result.frames}
-    assert splits == {"train", "validation"}
-    assert len(result.frames) == 70
     assert all(frame.quality == pytest.approx(min(frame.dice.values())) for frame in result.frames)
+
+
+def test_only_training_frames_without_annotation_are_ranked(scored):
+    ranked = {(frame.pullback_id, frame.frame_index) for frame in score_frames(scored, top=80, device="cpu").frames}
+    store = AnnotationStore(scored.layout)
+    pool = {
+        (record.pullback_id, index)
+        for record in scored.iter_pullbacks()
+        if record.split == "train"
+        for index in set(range(record.n_frames)) - set(store.annotated_frames(record.pullback_id))
+    }
+    assert ranked == pool
 
 
 def test_the_table_has_the_asked_length(scored):
