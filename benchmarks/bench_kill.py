@@ -26,7 +26,7 @@ from shell import IVSQA, ivsqa
 SUBJECT = "(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)"
 COMMANDS: dict[str, list[str]] = {
     "import": ["import", "{phantoms}", "--annotations", "{phantoms}/truth", "--subject-from", SUBJECT],
-    "train": ["train", "--steps", "120"],
+    "train": ["train", "--steps", "60"],
     "score": ["score"],
 }
 
@@ -44,7 +44,7 @@ def main() -> None:
     ivsqa("phantom", phantoms, "--pullbacks", 10, "--frames", 60, "--size", 192)
     reference, killed = work / "reference", work / "killed"
     for study in (reference, killed):
-        subprocess.run([*IVSQA, "init", str(study)], check=True, capture_output=True)
+        subprocess.run([*IVSQA, "init", str(study), "--name", "study"], check=True, capture_output=True)
     shutil.copy(reference / "identity.yaml", killed / "identity.yaml")
     rows = []
     for name, template in COMMANDS.items():

@@ -91,6 +91,8 @@ def measure_pair(study: Path) -> tuple[float, float]:
     """Return frames a second of the bare forward and of scoring."""
     import torch
 
+    from ivsqa.model.device import uses_bf16
+
     project = open_project(study)
     model = project.get_model(None)
     record = next(project.iter_pullbacks())
@@ -98,7 +100,8 @@ def measure_pair(study: Path) -> tuple[float, float]:
     grid = project.grid(record)
     batch = torch.from_numpy(np.stack([grid.sample(frame) for frame in project.frames(record)[:BATCH_FRAMES]]))
     n_batches = max(1, record.n_frames // BATCH_FRAMES)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=predictor.uses_bf16):
+    bf16 = uses_bf16(project.settings.training.precision, torch.device("cpu"))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         predictor.network(batch)
         started = time.perf_counter()
         for _ in range(n_batches):
