@@ -113,10 +113,15 @@ class Contour:
 
     def resampled(self, n_points: int) -> Contour:
         """Return the same line with `n_points` vertices evenly spaced along it, starting at the first vertex."""
+        return Contour.from_points(self._spaced_points(n_points))
+
+    def _spaced_points(self, n_points: int) -> Points:
+        """Return points evenly spaced along the line, (n_points, 2), the first at the first vertex."""
         closed = np.vstack([self.points_px, self.points_px[:1]])
-        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+        steps = np.diff(closed, axis=0)
+        arc = np.concatenate([[0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))])
         at = np.linspace(0.0, arc[-1], n_points, endpoint=False)
-        return Contour.from_points(np.column_stack([np.interp(at, arc, closed[:, axis]) for axis in (0, 1)]))
+        return np.column_stack([np.interp(at, arc, closed[:, axis]) for axis in (0, 1)])
 
     def smoothed(self, n_points: int, max_order: int) -> Contour:
         """Return the line without its fine detail: `n_points` vertices whose Fourier series ends at `max_order`.
@@ -127,8 +132,7 @@ class Contour:
             >>> bool(np.ptp(radii) < 1e-9)
             True
         """
-        x, y = self.resampled(n_points).points_px.T
-        series = np.fft.fft(x + 1j * y)
+        series = np.fft.fft(self._spaced_points(n_points) @ (1.0, 1.0j))
         series[max_order + 1 : n_points - max_order] = 0.0
         line = np.fft.ifft(series)
         return Contour.from_points(np.column_stack([line.real, line.imag]))
@@ -211,7 +215,10 @@ def contour_from_mask(mask: NDArray[np.generic], *, level: float = 0.5) -> Conto
     if not lines:  # lone pixels that lie exactly at the level
         return None
     largest = max(lines, key=_enclosed_by)[:-1, ::-1] + (left - 1.0, top - 1.0)
-    return Contour.from_points(largest) if len(np.unique(largest, axis=0)) >= 3 else None
+    try:
+        return Contour.from_points(largest)
+    except ValueError:  # its points fall together
+        return None
 
 
 def _enclosed_by(line: Points) -> float:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from ivsqa.domain.contour import Contour
+
+AxisWeights: TypeAlias = tuple[slice, csr_array]
+"""Source pixels, and the weights (targets, sources) over them."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,9 @@ class WorkingGrid:
         if frame.shape != self.frame_shape:
             raise ValueError(f"this grid is for frames of {self.frame_shape}, got {frame.shape}")
         height, width = self.frame_shape
-        rows, row_weights = _axis_weights(self.size_px, height, self.scale[1], self.origin_px[1])
-        columns, column_weights = _axis_weights(self.size_px, width, self.scale[0], self.origin_px[0])
-        grey = row_weights @ frame[rows, columns].astype(np.float32) @ column_weights.T  # (size, size)
-        return np.asarray(np.clip(grey + 0.5, 0, 255), dtype=np.uint8)
+        rows = _axis_weights(self.size_px, height, self.scale[1], self.origin_px[1])
+        columns = _axis_weights(self.size_px, width, self.scale[0], self.origin_px[0])
+        return np.asarray(np.clip(_resampled(frame, rows, columns) + 0.5, 0, 255), dtype=np.uint8)
 
     def to_frame(self, field: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return a grid field on the frame's pixels, float32 (height, width), fading to zero outside the grid.
@@ -67,9 +71,9 @@ class WorkingGrid:
         """
         height, width = self.frame_shape
         (x0, y0), (x_scale, y_scale) = self.origin_px, self.scale
-        rows, row_weights = _axis_weights(height, self.size_px, 1.0 / y_scale, -y0 / y_scale)
-        columns, column_weights = _axis_weights(width, self.size_px, 1.0 / x_scale, -x0 / x_scale)
-        return np.asarray(row_weights @ field[rows, columns].astype(np.float32) @ column_weights.T, dtype=np.float32)
+        rows = _axis_weights(height, self.size_px, 1.0 / y_scale, -y0 / y_scale)
+        columns = _axis_weights(width, self.size_px, 1.0 / x_scale, -x0 / x_scale)
+        return _resampled(field, rows, columns)
 
 
 def working_grid(
@@ -116,12 +120,16 @@ def _hat_weights(centres: NDArray[np.floating], n_source: int, support: float) -
 
 
 @lru_cache(maxsize=64)
-def _axis_weights(n_target: int, n_source: int, scale: float, origin: float) -> tuple[slice, NDArray[np.float32]]:
+def _axis_weights(n_target: int, n_source: int, scale: float, origin: float) -> AxisWeights:
     """Return the source pixels one axis needs, and the weights that take them to `n_target` pixels, `scale` apart."""
     centres = origin + scale * np.arange(n_target)
     weights = _hat_weights(centres, n_source, max(scale, 1.0))
     used = np.flatnonzero(weights.any(axis=0))
     span = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-    kept = np.ascontiguousarray(weights[:, span])
-    kept.setflags(write=False)  # shared by the cache
-    return span, kept
+    return span, csr_array(weights[:, span])
+
+
+def _resampled(field: NDArray[np.generic], rows: AxisWeights, columns: AxisWeights) -> NDArray[np.float32]:
+    """Return a field taken to other rows and columns, float32; sparse, as each target needs only a few sources."""
+    by_rows = rows[1] @ field[rows[0], columns[0]].astype(np.float32)
+    return np.ascontiguousarray((columns[1] @ np.ascontiguousarray(by_rows.T)).T)

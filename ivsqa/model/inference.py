@@ -5,7 +5,9 @@ Beyond the network's own forward pass there is one copy in and one out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +23,9 @@ from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabil
 from ivsqa.model.state import TrainedModel
 
 MAX_FEATURES = 128
+
+SWITCH_INTERVAL_S = 5e-4
+"""Workers start a short kernel every few hundred microseconds: none should wait the usual 5 ms for another to let go."""
 
 _Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
@@ -71,6 +76,21 @@ class Predictor:
         network.eval().requires_grad_(requires_grad=False)
         self.network = network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @contextmanager
+    def workers(self) -> Iterator[int]:
+        """Yield how many threads should predict at once, with the device set up for it while the block runs."""
+        if self.device.type != "cpu":
+            yield 2
+            return
+        n_threads, interval_s = torch.get_num_threads(), sys.getswitchinterval()
+        torch.set_num_threads(1)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            yield n_threads
+        finally:
+            torch.set_num_threads(n_threads)
+            sys.setswitchinterval(interval_s)
+
     def __call__(self, images: NDArray[np.uint8]) -> Prediction:
         """Return the prediction for frames, uint8 (b, s, s), b ≥ 0."""
         return self.submit(images)()
@@ -108,10 +128,9 @@ class Predictor:
         """Return probabilities (b, K, s, s), quantised errors (b, K, s, s) and features (b, F) on the device."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             output: NetworkOutput = self.network(batch)
-        rings = torch.softmax(output.ring_logits.float(), dim=1)  # (b, K+1, s, s)
         error = torch.sigmoid(output.error_logits.float()).mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
         features = output.bottleneck.float().mean((2, 3))[:, :MAX_FEATURES]  # (b, F)
-        return nested_probabilities(rings).contiguous(), error.contiguous(), features
+        return nested_probabilities(output.rings).contiguous(), error.contiguous(), features
 
 
 def _prediction(outputs: _Outputs) -> Prediction:

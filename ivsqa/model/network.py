@@ -10,7 +10,7 @@ al., CVPR 2019).
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -38,6 +38,7 @@ class NetworkOutput(NamedTuple):
     ring_logits: Tensor  # (b, K+1, s, s)
     error_logits: Tensor  # (b, K, s, s)
     bottleneck: Tensor  # (b, widths[-1], s/2^levels, s/2^levels)
+    rings: Tensor  # (b, K+1, s, s), float32, the softmax of ring_logits, without gradient
 
 
 def normalized(images: Tensor) -> Tensor:
@@ -62,7 +63,8 @@ def nested_probabilities(rings: Tensor) -> Tensor:
     Args:
         rings: (b, K+1, s, s), summing to one over the rings, background first.
     """
-    return rings[:, 1:].cumsum(1).clamp(max=1.0)  # (b, K, s, s)
+    sums = list(accumulate(rings[:, 1:].unbind(1)))  # K × (b, s, s); several times as fast as cumsum
+    return torch.stack(sums, dim=1).clamp(max=1.0)  # (b, K, s, s)
 
 
 def _norm(n: int) -> nn.GroupNorm:
@@ -202,7 +204,8 @@ class TwoBranchNetwork(nn.Module):
         frames = normalized(images)  # (b, 1, s, s)
         maps: Maps = self.segmenter(frames)
         rings = torch.softmax(maps.output.detach().float(), dim=1)  # (b, K+1, s, s)
-        return NetworkOutput(maps.output, self.error_branch(frames, rings, maps.decoder.detach()), maps.bottleneck)
+        errors = self.error_branch(frames, rings, maps.decoder.detach())  # (b, K, s, s)
+        return NetworkOutput(maps.output, errors, maps.bottleneck, rings)
 
 
 def new_segmenter(config: NetworkConfig) -> EncoderDecoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -99,14 +100,13 @@ def contours_on_frame(
     return nested(found, structures)
 
 
-def in_background(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
-    """Yield `work(item)` in order, always one ahead, in a thread: so that preparing overlaps with the network."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead: Future[Result] | None = None
+def in_parallel(items: Iterable[Item], work: Callable[[Item], Result], *, n_workers: int) -> Iterator[Result]:
+    """Yield `work(item)` in the order of the items, worked on by threads, never more than one item a thread ahead."""
+    with ThreadPoolExecutor(n_workers) as pool:
+        ahead: deque[Future[Result]] = deque()
         for item in items:
-            following = pool.submit(work, item)
-            if ahead is not None:
-                yield ahead.result()
-            ahead = following
-        if ahead is not None:
-            yield ahead.result()
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > n_workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

@@ -21,10 +21,9 @@ from ivsqa.io.pictures import heatmap, png_bytes
 from ivsqa.io.project import Project
 from ivsqa.io.records import ModelRecord, PullbackRecord, ScoresRecord, provenance
 from ivsqa.io.scores import FrameScore, ScoreStore
-from ivsqa.model.inference import Prediction
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.networks import load_predictor
-from ivsqa.workflow.prediction import FramePostprocessor, in_background
+from ivsqa.workflow.prediction import FramePostprocessor, in_parallel
 
 BATCH_FRAMES = 32
 
@@ -137,11 +136,11 @@ def _write_record(project: Project, model: ModelRecord, context: Context) -> Non
 
 @dataclass(frozen=True)
 class _Batch:
-    """Frames on the grid, on their way to the network."""
+    """Frames start … stop - 1 of a pullback, the last of a chunk or not."""
 
     record: PullbackRecord
-    first: int
-    images: NDArray[np.uint8]
+    start: int
+    stop: int
     ends_chunk: bool
 
 
@@ -154,24 +153,27 @@ def _score_chunks(
     device: str,
     context: Context,
 ) -> int:
-    """Score chunks of frames: reading ahead and post-processing run beside the network; returns how many frames are kept."""
+    """Score chunks of frames and return how many frames are kept.
+
+    Each worker takes a batch all the way from pixels to scores. On a CPU there is a worker a core, each with a network of one
+    thread, so that no core waits for another; on a GPU one worker prepares while the other's batch is on the device.
+    """
     predictor = load_predictor(project, model, device=device)
-    calibration = ErrorCalibration.from_dict(model.error_calibration or {})
-    postprocessor = FramePostprocessor(project.structures, calibration)
+    postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))
 
-    def predicted() -> Iterator[tuple[_Batch, Prediction]]:
-        for batch in _iter_batches(project, work):
-            if context.should_stop():
-                return
-            yield batch, predictor(batch.images)
-
-    def finish(item: tuple[_Batch, Prediction]) -> tuple[_Batch, list[FrameScore]]:
-        batch, prediction = item
-        return batch, _scores_of_batch(project, batch, prediction, postprocessor)
+    def run(batch: _Batch) -> tuple[_Batch, list[FrameScore]]:
+        grid = project.grid(batch.record)
+        frames = project.frames(batch.record)[batch.start : batch.stop]
+        prediction = predictor(np.stack([grid.sample(frame) for frame in frames]))
+        outputs = zip(prediction.probabilities, prediction.error, prediction.features, strict=True)
+        pullback_id = batch.record.pullback_id
+        return batch, [
+            postprocessor.score((pullback_id, batch.start + row), grid, *output) for row, output in enumerate(outputs)
+        ]
 
     n_kept, chunk = 0, []
-    with context.progress("Scoring", n_todo, "frame") as advance:
-        for batch, scores in in_background(predicted(), finish):
+    with predictor.workers() as n_workers, context.progress("Scoring", n_todo, "frame") as advance:
+        for batch, scores in in_parallel(_iter_batches(work, context), run, n_workers=n_workers):
             chunk += scores
             if batch.ends_chunk:
                 store.write_chunk(batch.record.frames_sha256, chunk)
@@ -180,38 +182,14 @@ def _score_chunks(
     return n_kept
 
 
-def _iter_batches(project: Project, work: Sequence[tuple[PullbackRecord, tuple[int, int]]]) -> Iterator[_Batch]:
-    """Yield batches of sampled frames, one batch read ahead."""
-    plan = [
-        (record, start, min(start + BATCH_FRAMES, last + 1), last)
-        for record, (first, last) in work
-        for start in range(first, last + 1, BATCH_FRAMES)
-    ]
-
-    def load(item: tuple[PullbackRecord, int, int, int]) -> _Batch:
-        record, start, stop, last = item
-        grid = project.grid(record)
-        images = np.stack([grid.sample(frame) for frame in project.frames(record)[start:stop]])
-        return _Batch(record, start, images, ends_chunk=stop > last)
-
-    return in_background(plan, load)
-
-
-def _scores_of_batch(
-    project: Project, batch: _Batch, prediction: Prediction, postprocessor: FramePostprocessor
-) -> list[FrameScore]:
-    """Return the scores of one batch of predictions."""
-    grid = project.grid(batch.record)
-    return [
-        postprocessor.score(
-            (batch.record.pullback_id, batch.first + row),
-            grid,
-            prediction.probabilities[row],
-            prediction.error[row],
-            prediction.features[row],
-        )
-        for row in range(len(batch.images))
-    ]
+def _iter_batches(work: Sequence[tuple[PullbackRecord, tuple[int, int]]], context: Context) -> Iterator[_Batch]:
+    """Yield batches until all are named or someone asks to stop."""
+    for record, (first, last) in work:
+        for start in range(first, last + 1, BATCH_FRAMES):
+            if context.should_stop():
+                return
+            stop = min(start + BATCH_FRAMES, last + 1)
+            yield _Batch(record, start, stop, ends_chunk=stop > last)
 
 
 def worst_in_pool(
