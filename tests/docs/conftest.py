@@ -24,7 +24,6 @@ SMALL = {
     "batch_size: 16": "batch_size: 2",
     "max_steps: 2000": "max_steps: 2",
     "finetune_steps: 800": "finetune_steps: 2",
-    
     "min_gap_frames: 10": "min_gap_frames: 2",
 }
 """Edits of the template that make a network of no use and no cost."""
