@@ -8,7 +8,6 @@ Both run the same network on the same frames at the same batch and precision, in
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -35,7 +34,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.memory_of:
         score_frames(open_project(options.memory_of), again=True)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        # Of this address space alone: ru_maxrss would begin with what the parent had when it started us.
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        print(status.split("VmHWM:")[1].split()[0])
         return
     study = project_with(options.frames, "score")
     pairs = [measure_pair(study) for _ in range(N_PAIRS)]

@@ -86,7 +86,12 @@ class ScoreStore:
             },
             schema={"frame_index": pl.Int32, "error_maps": pl.Binary},
         )
-        rows = pl.DataFrame([self._row(score, frames_sha256) for score in scores], schema=self._schema())
+        listed = [self._row(score, frames_sha256) for score in scores]
+        columns: dict[str, object] = {
+            name: [row[name] for row in listed] for name in self._schema() if name != "features"
+        }
+        features = pl.Series("features", np.stack([score.features for score in scores]).astype(np.float32))
+        rows = pl.DataFrame(columns | {"features": features.cast(pl.List(pl.Float32))}, schema=self._schema())
         for path, table in (
             (self._layout.error_map_chunk(self._model_id, pullback_id, first, last), maps),
             (self._layout.score_chunk(self._model_id, pullback_id, first, last), rows),
@@ -157,7 +162,6 @@ class ScoreStore:
             "quality": score.quality,
             "expected_error_px": score.expected_error_px,
             "n_regions": score.n_regions,
-            "features": score.features.tolist(),
         }
         for name in self._structures:
             contour = score.contours.get(name)
