@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
-from skimage.measure import find_contours
+
+from ivsqa.domain.level_line import largest_level_line
 
 Points: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -49,14 +51,15 @@ class Contour:
         Raises:
             ValueError: fewer than three distinct vertices, a value that is not finite, or another shape.
         """
-        array = np.array(points, dtype=np.float64)
+        array = np.array(points, dtype=np.float64, order="C")
         if array.ndim != 2 or array.shape[1] != 2:
             raise ValueError(f"a contour is (n, 2) points, got shape {array.shape}")
         if not np.isfinite(array).all():
             raise ValueError("a contour has a coordinate that is not a finite number")
-        array = array[np.any(array != np.roll(array, -1, axis=0), axis=1)]  # the first vertex stays the first
-        third = np.any(array != array[:1], axis=1) & np.any(array != array[1:2], axis=1)
-        if not third.any():
+        line = array.view(np.complex128).ravel()  # a point is one number: compared at once
+        kept = line != np.append(line[1:], line[:1])  # the first vertex stays the first
+        array, line = array[kept], line[kept]
+        if not ((line != line[:1]) & (line != line[1:2])).any():
             raise ValueError(f"a contour needs three distinct vertices, got {len(np.unique(array, axis=0))}")
         array.setflags(write=False)
         return cls(array)
@@ -77,8 +80,8 @@ class Contour:
     @property
     def signed_area_px2(self) -> float:
         """Shoelace area in px², positive where vertices run clockwise on the screen (y points down)."""
-        x, y = (self.points_px - self.points_px[0]).T
-        return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+        x, y = (self.points_px - self.points_px[0]).T  # from the first vertex: the edges at it add nothing
+        return float(0.5 * (x[:-1] @ y[1:] - x[1:] @ y[:-1]))
 
     @property
     def area_px2(self) -> float:
@@ -101,15 +104,21 @@ class Contour:
         moments = np.array([np.sum((x + np.roll(x, -1)) * cross), np.sum((y + np.roll(y, -1)) * cross)])
         return np.asarray(origin + moments / (3.0 * cross.sum()))
 
-    @property
+    @cached_property
     def polygon(self) -> shapely.Polygon:
         """The contour as a shapely polygon; not mended, so it may be invalid."""
         return shapely.Polygon(self.points_px)
 
-    @property
+    @cached_property
     def is_simple(self) -> bool:
         """Whether the line nowhere crosses or touches itself."""
-        return bool(shapely.LinearRing(self.points_px).is_simple) and self.area_px2 > 0.0
+        return bool(shapely.is_simple(self.polygon.exterior)) and self.area_px2 > 0.0
+
+    def mapped(self, scale: tuple[float, float], offset: tuple[float, float]) -> Contour:
+        """Return the contour in other coordinates: each (x, y) times `scale`, which is above zero, plus `offset`."""
+        points = self.points_px * scale + offset
+        points.setflags(write=False)
+        return Contour(points)  # what was distinct and finite stays so
 
     def resampled(self, n_points: int) -> Contour:
         """Return the same line with `n_points` vertices evenly spaced along it, starting at the first vertex."""
@@ -204,24 +213,13 @@ def contour_from_mask(mask: NDArray[np.generic], *, level: float = 0.5) -> Conto
     Returns:
         The longest-area closed line at `level`; objects cut by the frame are closed along its edge.
     """
-    field = np.pad(mask.astype(np.float64), 1)
-    inside_rows = np.flatnonzero((field > level).any(axis=1))
-    if len(inside_rows) == 0:
+    height, width = mask.shape
+    field = np.zeros((height + 2, width + 2))  # beyond the frame there is nothing
+    field[1:-1, 1:-1] = mask
+    line = largest_level_line(field, level)
+    if line is None:
         return None
-    inside_columns = np.flatnonzero((field > level).any(axis=0))
-    top, left = inside_rows[0] - 1, inside_columns[0] - 1
-    crop = field[top : inside_rows[-1] + 2, left : inside_columns[-1] + 2]
-    lines = [line for line in find_contours(crop, level) if len(line) > 3]
-    if not lines:  # lone pixels that lie exactly at the level
-        return None
-    largest = max(lines, key=_enclosed_by)[:-1, ::-1] + (left - 1.0, top - 1.0)
     try:
-        return Contour.from_points(largest)
-    except ValueError:  # its points fall together
+        return Contour.from_points(line - 1.0)
+    except ValueError:  # a lone pixel just above the level: its points fall together
         return None
-
-
-def _enclosed_by(line: Points) -> float:
-    """Return the area a closed line encloses, its last point being its first; for speckled fields with many small lines."""
-    y, x = line[:, 0] - line[0, 0], line[:, 1] - line[0, 1]
-    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1]))

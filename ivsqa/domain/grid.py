@@ -39,11 +39,12 @@ class WorkingGrid:
 
     def contour_to_frame(self, contour: Contour) -> Contour:
         """Return a contour drawn on the grid in frame pixels."""
-        return Contour.from_points(contour.points_px * self.scale + self.origin_px)
+        return contour.mapped(self.scale, self.origin_px)
 
     def contour_to_grid(self, contour: Contour) -> Contour:
         """Return a contour drawn in the frame in grid pixels."""
-        return Contour.from_points((contour.points_px - self.origin_px) / self.scale)
+        (x0, y0), (x_scale, y_scale) = self.origin_px, self.scale
+        return contour.mapped((1.0 / x_scale, 1.0 / y_scale), (-x0 / x_scale, -y0 / y_scale))
 
     def sample(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the frame on the grid, uint8 (size, size).

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.measure import find_contours
+
+from ivsqa.domain.level_line import largest_level_line
+
+
+def signed_area(line):
+    x, y = line.T
+    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+
+
+def fields():
+    """Noise, smooth and stepped: many loops, few loops, and corners that meet at a point."""
+
+    def made(seed, height, width, kind):
+        field = np.random.default_rng(seed).random((height, width))
+        if kind == "smooth":
+            field = ndimage.gaussian_filter(field, 1.0) * 3.0 - 1.0
+        elif kind == "steps":
+            field = np.round(field * 4.0) / 4.0 + 0.01  # never exactly at the level
+        field[[0, -1]] = 0.0
+        field[:, [0, -1]] = 0.0
+        return field
+
+    return st.builds(
+        made,
+        st.integers(0, 2**32 - 1),
+        st.integers(3, 30),
+        st.integers(3, 30),
+        st.sampled_from(["noise", "smooth", "steps"]),
+    )
+
+
+def test_line_around_one_pixel_by_hand():
+    field = np.zeros((3, 3))
+    field[1, 1] = 1.0
+    line = largest_level_line(field, 0.25)
+    corners = {(1.0, 0.25), (1.75, 1.0), (1.0, 1.75), (0.25, 1.0)}
+    assert {(float(x), float(y)) for x, y in line} == corners
+    assert signed_area(line) == pytest.approx(2 * 0.75**2)  # clockwise on the screen
+
+
+def test_nothing_above_the_level_has_no_line():
+    assert largest_level_line(np.zeros((5, 5)), 0.5) is None
+    assert largest_level_line(np.full((5, 5), 0.5), 0.5) is None  # what equals it lies outside
+
+
+def test_pixels_that_touch_at_a_corner_are_apart():
+    for field in (np.diag([0.0, 1.0, 1.0, 0.0]), np.diag([0.0, 1.0, 1.0, 0.0])[:, ::-1]):
+        assert signed_area(largest_level_line(field, 0.5)) == pytest.approx(0.5)
+
+
+def test_line_around_a_hole_is_not_the_one():
+    field = np.zeros((9, 9))
+    field[1:8, 1:8] = 1.0
+    field[2:7, 2:7] = 0.0
+    line = largest_level_line(field, 0.5)
+    assert line.min() == 0.5
+    assert line.max() == 7.5
+
+
+@given(fields())
+@settings(max_examples=200, deadline=None)
+def test_area_is_that_of_the_largest_line_of_skimage(field):
+    lines = [line[:-1, ::-1] for line in find_contours(field, 0.5) if len(line) > 3]
+    line = largest_level_line(field, 0.5)
+    if line is None:
+        assert not lines
+    else:
+        assert signed_area(line) == pytest.approx(max(abs(signed_area(one)) for one in lines), abs=1e-9)
+
+
+@given(fields())
+@settings(max_examples=50, deadline=None)
+def test_points_lie_between_neighbouring_pixels_where_the_field_has_the_level(field):
+    line = largest_level_line(field, 0.5)
+    if line is not None:
+        assert ndimage.map_coordinates(field, line.T[::-1], order=1) == pytest.approx(0.5)
+        steps = np.abs(np.roll(line, -1, axis=0) - line)
+        assert steps.max() <= 1.0
