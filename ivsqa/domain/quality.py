@@ -31,6 +31,8 @@ SALIENT_ERROR = 0.3
 MIN_REGION_PX = 8
 """Smaller specks of error are no region: an arc of a border that is off fills more."""
 
+_SALIENT_LEVEL = int(SALIENT_ERROR * 255.0 + 0.5)
+
 _PRIOR_FRAMES = 10.0
 _PRIOR_POINTS = np.linspace(0.0, 1.0, 21)
 _N_FOLDS = 5
@@ -58,6 +60,11 @@ class StructureCalibration:
         """Error probability by raw level, (2, 256): outside, inside the predicted mask."""
         levels = np.arange(N_LEVELS) / (N_LEVELS - 1.0)
         return np.stack([self.outside(levels), self.inside(levels)])
+
+    @cached_property
+    def map_levels(self) -> NDArray[np.uint8]:
+        """Level of the calibrated error map by joint level, (513,)."""
+        return np.append(self.tables * 255.0 + 0.5, 0.0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class CalibrationFrame:
     subject_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StructureQuality:
     """How good one structure of one frame is expected to be.
 
@@ -127,6 +134,8 @@ class StructureQuality:
         dice_lower: What the true Dice reaches in nine of ten frames; NaN where unknown.
         error_area_px: Expected number of wrong pixels; NaN where the network found nothing.
         n_regions: Connected regions of salient error, specks left out.
+        error_map: Probability that a pixel is wrong, uint8 (height, width), 255 is certainty; 0 where errors do not count: far
+            from every border an error map says nothing, and no one should look.
     """
 
     expected_dice: float
@@ -134,18 +143,21 @@ class StructureQuality:
     dice_lower: float
     error_area_px: float
     n_regions: int
+    error_map: NDArray[np.uint8]
 
 
 def region_around(mask: Mask, margin_px: int = REGION_MARGIN_PX) -> Mask:
     """Return every pixel at most `margin_px` rows and columns away from a mask, bool (height, width)."""
-    padded = np.pad(mask, margin_px)
     height, width = mask.shape
-    for axis_view in (padded, padded.T):
+    padded = np.zeros((height + 2 * margin_px, width + 2 * margin_px), dtype=np.bool_)
+    padded[margin_px : margin_px + height, margin_px : margin_px + width] = mask
+    line = padded.ravel()
+    for step in (1, width + 2 * margin_px):  # along rows, then along columns
         reach = 1
-        while reach < 2 * margin_px + 1:  # doubling: a window of 33 takes six steps
-            step = min(reach, 2 * margin_px + 1 - reach)
-            axis_view[:-step] |= axis_view[step:]
-            reach += step
+        while reach < 2 * margin_px + 1:  # doubling: a window of 33 takes six shifts
+            shift = min(reach, 2 * margin_px + 1 - reach)
+            line[: -shift * step] |= line[shift * step :]
+            reach += shift
     return padded[:height, :width]
 
 
@@ -165,39 +177,36 @@ def assess(
         calibration: That structure's.
         region: Where errors count, from `region_of_frame`.
     """
+    levels = _joint_levels(raw_error, predicted, region)
+    error_map = calibration.map_levels[levels]
     if not predicted.any():
-        return StructureQuality(nan, 0.0, 0.0, nan, 0)
-    counts = _level_counts(raw_error, predicted, region)
+        return StructureQuality(nan, 0.0, 0.0, nan, 0, error_map)
+    counts = _count_levels(levels)
     expected = _expected_dice(counts, calibration.tables)
     dice = float(calibration.dice(expected))
-    salient = (calibration.tables >= SALIENT_ERROR).ravel()[_joint_level(raw_error, predicted)] & region
     return StructureQuality(
         expected_dice=expected,
         dice=dice,
         dice_lower=max(0.0, dice - calibration.dice_margin) if not isnan(calibration.dice_margin) else nan,
         error_area_px=float((counts * calibration.tables).sum()),
-        n_regions=_count_regions(salient),
+        n_regions=_count_regions(error_map >= _SALIENT_LEVEL),
+        error_map=error_map,
     )
 
 
 def _count_regions(salient: Mask) -> int:
     """Return the number of connected regions of at least `MIN_REGION_PX` pixels."""
-    if not salient.any():
+    if np.count_nonzero(salient) < MIN_REGION_PX:
         return 0
-    labels, _ = ndimage.label(salient)
-    return int((np.bincount(labels.ravel())[1:] >= MIN_REGION_PX).sum())
+    rows, columns = (np.flatnonzero(salient.any(axis=axis)) for axis in (1, 0))
+    box = salient[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    labels, _ = ndimage.label(box)
+    return int((np.bincount(labels[box]) >= MIN_REGION_PX).sum())
 
 
 def frame_quality(qualities: Iterable[StructureQuality]) -> float:
     """Return the quality of a frame: the predicted Dice of its worst structure; NaN without structures."""
     return min((quality.dice for quality in qualities), default=nan)
-
-
-def error_probability(
-    raw_error: NDArray[np.uint8], predicted: Mask, calibration: StructureCalibration
-) -> NDArray[np.float32]:
-    """Return the calibrated error map, float32 (height, width), the probability that a pixel is wrong."""
-    return calibration.tables.astype(np.float32).ravel()[_joint_level(raw_error, predicted)]
 
 
 def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[str]) -> ErrorCalibration:
@@ -243,8 +252,10 @@ def _tally(frame: CalibrationFrame, name: str, region: Mask) -> _Tally:
     """Return the counts of one structure in one frame, and its Dice over the whole grid."""
     raw, predicted, reference = frame.raw_error[name], frame.predicted[name], frame.reference[name]
     dice = 2.0 * np.count_nonzero(predicted & reference) / (np.count_nonzero(predicted) + np.count_nonzero(reference))
-    wrong = _level_counts(raw, predicted, region & (predicted != reference))
-    return _Tally(_level_counts(raw, predicted, region), wrong, dice, frame.subject_id)
+    counts, wrong = (
+        _count_levels(_joint_levels(raw, predicted, where)) for where in (region, region & (predicted != reference))
+    )
+    return _Tally(counts, wrong, dice, frame.subject_id)
 
 
 def _calibrated(tallies: list[_Tally]) -> StructureCalibration:
@@ -286,14 +297,15 @@ def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> 
     return fit_isotonic(levels, n_wrong[seen] / n_pixels[seen], n_pixels[seen])
 
 
-def _joint_level(raw_error: NDArray[np.uint8], predicted: Mask) -> NDArray[np.uint16]:
-    """Return raw level + 256 inside the predicted mask: the index into flattened tables, (height, width)."""
-    return raw_error + predicted.astype(np.uint16) * np.uint16(N_LEVELS)
+def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:
+    """Return raw level, + 256 inside the predicted mask, or 512 where not `where`; (height, width)."""
+    levels = np.add(raw_error, predicted * np.uint16(N_LEVELS), dtype=np.intp)
+    return np.where(where, levels, 2 * N_LEVELS)
 
 
-def _level_counts(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.float64]:
-    """Return the number of pixels of `where` by (outside/inside the predicted mask, raw level), (2, 256)."""
-    counts = np.bincount(_joint_level(raw_error, predicted)[where], minlength=2 * N_LEVELS)
+def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the number of pixels by (outside/inside the predicted mask, raw level), (2, 256)."""
+    counts = np.bincount(levels.ravel(), minlength=2 * N_LEVELS + 1)[:-1]
     return counts.reshape(2, N_LEVELS).astype(np.float64)
 
 

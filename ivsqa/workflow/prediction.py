@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.grid import WorkingGrid
-from ivsqa.domain.quality import ErrorCalibration, assess, error_probability, frame_quality, region_of_frame
+from ivsqa.domain.quality import ErrorCalibration, assess, frame_quality, region_of_frame
 from ivsqa.domain.structures import StructureSet
 from ivsqa.domain.topology import nested
 from ivsqa.io.scores import FrameScore
@@ -58,13 +58,10 @@ class FramePostprocessor:
         """
         masks = predicted_masks(probabilities)
         region = region_of_frame(masks)
-        qualities = {}
-        error_maps = np.empty(raw_errors.shape, dtype=np.uint8)
-        for index, name in enumerate(self._structures.names):
-            calibration = self._calibration.structures[name]
-            qualities[name] = assess(raw_errors[index], masks[index], calibration, region)
-            error_maps[index] = error_probability(raw_errors[index], masks[index], calibration) * 255.0 + 0.5
-            error_maps[index][~region] = 0  # far from every border an error map says nothing, and no one should look
+        qualities = {
+            name: assess(raw_errors[index], masks[index], self._calibration.structures[name], region)
+            for index, name in enumerate(self._structures.names)
+        }
         areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
         return FrameScore(
             pullback_id=key[0],
@@ -79,7 +76,7 @@ class FramePostprocessor:
             n_regions=sum(quality.n_regions for quality in qualities.values()),
             features=features,
             contours=contours_on_frame(self._structures, grid, probabilities),
-            error_maps=error_maps,
+            error_maps=np.stack([quality.error_map for quality in qualities.values()]),
         )
 
 

@@ -16,7 +16,6 @@ from ivsqa.domain.quality import (
     ErrorCalibration,
     StructureCalibration,
     assess,
-    error_probability,
     fit_error_calibration,
     frame_quality,
     region_around,
@@ -122,9 +121,15 @@ def test_lower_bound_is_the_margin_below_and_never_negative():
 def test_calibrated_map_looks_up_inside_and_outside_apart():
     curve = MonotoneCurve.identity()
     calibration = StructureCalibration(curve, MonotoneCurve((0.0,), (0.125,)), curve, 0.0)
-    error = error_probability(np.full((2, 2), 51, dtype=np.uint8), np.array([[True, False]] * 2), calibration)
-    assert error.dtype == np.float32
-    assert error == pytest.approx(np.array([[0.2, 0.125]] * 2))
+    region = np.array([[True, True], [True, False]])
+    raw, predicted = np.full((2, 2), 51, dtype=np.uint8), np.array([[True, False]] * 2)
+    assert assess(raw, predicted, calibration, region).error_map.tolist() == [[51, 32], [51, 0]]  # 0.2 and 0.125 of 255
+
+
+def test_map_of_a_structure_that_was_not_found_is_still_there():
+    nothing = np.zeros((2, 2), dtype=bool)
+    quality = assess(np.full((2, 2), 51, dtype=np.uint8), nothing, SAME, np.array([[True, True], [True, False]]))
+    assert quality.error_map.tolist() == [[51, 51], [51, 0]]
 
 
 def test_pixels_are_calibrated_to_how_often_they_were_wrong():
