@@ -5,7 +5,6 @@ Beyond the network's own forward pass there is one copy in and one out.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +22,6 @@ from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabil
 from ivsqa.model.state import TrainedModel
 
 MAX_FEATURES = 128
-
-SWITCH_INTERVAL_S = 5e-4
-"""Workers start a short kernel every few hundred microseconds: none should wait the usual 5 ms for another to let go."""
 
 _Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
@@ -82,14 +78,12 @@ class Predictor:
         if self.device.type != "cpu":
             yield 2
             return
-        n_threads, interval_s = torch.get_num_threads(), sys.getswitchinterval()
+        n_threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             yield n_threads
         finally:
             torch.set_num_threads(n_threads)
-            sys.setswitchinterval(interval_s)
 
     def __call__(self, images: NDArray[np.uint8]) -> Prediction:
         """Return the prediction for frames, uint8 (b, s, s), b ≥ 0."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import polars as pl
@@ -156,10 +157,14 @@ def _score_chunks(
     """Score chunks of frames and return how many frames are kept.
 
     Each worker takes a batch all the way from pixels to scores. On a CPU there is a worker a core, each with a network of one
-    thread, so that no core waits for another; on a GPU one worker prepares while the other's batch is on the device.
+    thread, so that no core waits for another; on a GPU one worker prepares while the other's batch is on the device. They go
+    from maps to scores in turn: that is mostly Python, of which one thread runs at a time, and so one is there while another is
+    in the network.
     """
     predictor = load_predictor(project, model, device=device)
     postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))
+
+    turn = Lock()
 
     def run(batch: _Batch) -> tuple[_Batch, list[FrameScore]]:
         grid = project.grid(batch.record)
@@ -167,9 +172,11 @@ def _score_chunks(
         prediction = predictor(np.stack([grid.sample(frame) for frame in frames]))
         outputs = zip(prediction.probabilities, prediction.error, prediction.features, strict=True)
         pullback_id = batch.record.pullback_id
-        return batch, [
-            postprocessor.score((pullback_id, batch.start + row), grid, *output) for row, output in enumerate(outputs)
-        ]
+        with turn:
+            return batch, [
+                postprocessor.score((pullback_id, batch.start + row), grid, *output)
+                for row, output in enumerate(outputs)
+            ]
 
     n_kept, chunk = 0, []
     with predictor.workers() as n_workers, context.progress("Scoring", n_todo, "frame") as advance:
