@@ -56,7 +56,7 @@ def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove what an earlier demo left there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole loop on phantoms. A simulated annotator does the drawing; about four minutes on two cores."""
+    """Run the whole loop on phantoms. A simulated annotator does the drawing; about three minutes on two cores."""
     from ivsqa.cli.output import tell
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.demo import run_demo

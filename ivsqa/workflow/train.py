@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ivsqa.domain.bootstrap import paired_bootstrap_difference
-from ivsqa.domain.quality import CalibrationFrame, ErrorCalibration, fit_error_calibration
+from ivsqa.domain.quality import CalibrationFrame, fit_error_calibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.lock import project_lock
@@ -259,7 +259,10 @@ def _finish(
     model_id = record.model_id
     atomic.write_bytes(project.layout.weights(model_id), weights)
     atomic.write_text(project.layout.training_log(model_id), _history_csv(result))
-    calibration, dice = _calibrate(project, request, result.model, validation, device)
+    judged: list[CalibrationFrame] = []
+    dice = None
+    if validation is not None:
+        judged, dice = _predict_validation(project, request, result.model, validation, device)
     verdict, accepted, parent_dice = _judge(project, request, dice, validation, device)
     record = record.model_copy(
         update={
@@ -271,7 +274,7 @@ def _finish(
             "parent_validation_dice": parent_dice,
             "accepted": accepted,
             "verdict": verdict,
-            "error_calibration": calibration.to_dict(),
+            "error_calibration": fit_error_calibration(judged, project.structures.names).to_dict(),
         }
     )
     write_manifest(project.layout.model_record(model_id), record)
@@ -279,13 +282,11 @@ def _finish(
     return record
 
 
-def _calibrate(
-    project: Project, request: _Request, model: TrainedModel, validation: SampleSet | None, device: str
-) -> tuple[ErrorCalibration, np.ndarray[Any, np.dtype[np.float64]] | None]:
-    """Return the calibration of the error maps and the Dice of each validation frame; identity and None without frames."""
+def _predict_validation(
+    project: Project, request: _Request, model: TrainedModel, validation: SampleSet, device: str
+) -> tuple[list[CalibrationFrame], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return what a model says of each validation frame beside its reference, and its Dice."""
     names = project.structures.names
-    if validation is None:
-        return ErrorCalibration.identity(names), None
     predictor = Predictor(model, request.network, device=device, precision=request.config.precision)
     frames, dice = [], []
     for row, frame in enumerate(request.validation):
@@ -299,7 +300,7 @@ def _calibrate(
         errors = dict(zip(names, prediction.error[0], strict=True))
         frames.append(CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id))
         dice.append(_mean_dice(predicted, reference))
-    return fit_error_calibration(frames, names), np.array(dice)
+    return frames, np.array(dice)
 
 
 def _mean_dice(predicted: dict[str, Any], reference: dict[str, Any]) -> float:
@@ -324,8 +325,8 @@ def _judge(
         return "trained from scratch", True, None
     if dice is None or validation is None:
         return "accepted unseen: no validation frame is annotated", True, None
-    _, parent_dice = _calibrate(project, request, load_weights(project, request.parent), validation, device)
-    assert parent_dice is not None
+    parent = load_weights(project, request.parent)
+    _, parent_dice = _predict_validation(project, request, parent, validation, device)
     low, high = paired_bootstrap_difference(dice, parent_dice, rng=np.random.default_rng(request.config.seed))
     accepted = high >= -NON_INFERIORITY_MARGIN
     change = float(np.nanmean(dice) - np.nanmean(parent_dice))
