@@ -8,6 +8,12 @@ from skimage.measure import find_contours
 from ivsqa.domain.level_line import largest_level_line
 
 
+def line_of(field, level=0.5):
+    line = largest_level_line(field, level)
+    assert line is not None
+    return line
+
+
 def signed_area(line):
     x, y = line.T
     return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
@@ -38,7 +44,7 @@ def fields():
 def test_line_around_one_pixel_by_hand():
     field = np.zeros((3, 3))
     field[1, 1] = 1.0
-    line = largest_level_line(field, 0.25)
+    line = line_of(field, 0.25)
     corners = {(1.0, 0.25), (1.75, 1.0), (1.0, 1.75), (0.25, 1.0)}
     assert {(float(x), float(y)) for x, y in line} == corners
     assert signed_area(line) == pytest.approx(2 * 0.75**2)  # clockwise on the screen
@@ -51,14 +57,14 @@ def test_nothing_above_the_level_has_no_line():
 
 def test_pixels_that_touch_at_a_corner_are_apart():
     for field in (np.diag([0.0, 1.0, 1.0, 0.0]), np.diag([0.0, 1.0, 1.0, 0.0])[:, ::-1]):
-        assert signed_area(largest_level_line(field, 0.5)) == pytest.approx(0.5)
+        assert signed_area(line_of(field)) == pytest.approx(0.5)
 
 
 def test_line_around_a_hole_is_not_the_one():
     field = np.zeros((9, 9))
     field[1:8, 1:8] = 1.0
     field[2:7, 2:7] = 0.0
-    line = largest_level_line(field, 0.5)
+    line = line_of(field)
     assert line.min() == 0.5
     assert line.max() == 7.5
 
