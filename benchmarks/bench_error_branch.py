@@ -13,30 +13,23 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from carotid import AUGMENTATION, CAROTID, NAME, Frames, deal, read_carotid, samples
 from numpy.typing import NDArray
-from PIL import Image
 
-from ivsqa.domain.grid import working_grid
 from ivsqa.domain.metrics import auroc, average_precision_from_histograms, mean_absolute_error, pearson, spearman
 from ivsqa.domain.quality import CalibrationFrame, assess, fit_error_calibration, region_of_frame
-from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
-from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
 from ivsqa.model.network import nested_probabilities, new_segmenter, normalized
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
 
 ROOT = Path(__file__).resolve().parent
-CAROTID = ROOT.parent.parent / "shared" / "data" / "carotid"
-NAME = "lumen"
 WORST_SHARE = 0.3
-AUGMENTATION = AugmentationConfig(rotation_deg=15.0, shift=0.1, scale=0.2, shadow=0.0)
 
 CROSS_FIT = {"cross_fit": True}
 VARIANTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
@@ -48,49 +41,6 @@ VARIANTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "cross-fit, none of its own": ({}, {**CROSS_FIT, "own_share": 0.0}),
     "cross-fit, no delay": ({}, {**CROSS_FIT, "error_delay": 0.0}),
 }
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Frames on the working grid with their lumen (n, s, s) and the number of their series (n,)."""
-
-    images: NDArray[np.uint8]
-    masks: NDArray[np.bool_]
-    series: NDArray[np.int64]
-
-    def __getitem__(self, chosen: NDArray[np.integer]) -> Frames:
-        return Frames(self.images[chosen], self.masks[chosen], self.series[chosen])
-
-
-def read_carotid(size_px: int) -> Frames:
-    """Return all frames and masks on the working grid."""
-    images, masks, series = [], [], []
-    for number, folder in enumerate(sorted(path for path in CAROTID.iterdir() if path.is_dir())):
-        for path in sorted((folder / "frames").glob("*.png")):
-            frame = np.asarray(Image.open(path).convert("L"))
-            mask = np.asarray(Image.open(folder / NAME / path.name).convert("L")) > 0
-            grid = working_grid(frame.shape, size_px=size_px)
-            images.append(grid.sample(frame))
-            masks.append(grid.sample(mask.astype(np.uint8) * 255) > 127)
-            series.append(number)
-    return Frames(np.stack(images), np.stack(masks), np.array(series))
-
-
-def deal(frames: Frames, seed: int, n_labels: int, n_test: int) -> tuple[Frames, Frames, Frames]:
-    """Return training, calibration and test frames: 8, 4 and 7 series, spread evenly over each part."""
-    order = np.random.default_rng(seed).permutation(np.unique(frames.series))
-    parts = []
-    for series, n in ((order[:8], n_labels), (order[8:12], n_test // 2), (order[12:], n_test)):
-        rows = np.flatnonzero(np.isin(frames.series, series))
-        parts.append(frames[rows[np.unique(np.linspace(0, len(rows) - 1, n).round().astype(int))]])
-    return parts[0], parts[1], parts[2]
-
-
-def samples(frames: Frames) -> SampleSet:
-    """Return what the network trains on; series alternate between the folds."""
-    numbers = list(np.unique(frames.series))
-    folds = np.array([numbers.index(series) % 2 for series in frames.series], dtype=np.int8)
-    return SampleSet(frames.images, frames.masks.astype(np.uint8), folds, np.ones(len(folds), dtype=np.float32))
 
 
 def signals(model: TrainedModel, frames: Frames) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.uint8]]]:
