@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,11 +16,17 @@ from ivsqa.cli.options import (
     SplitName,
     opened,
 )
-from ivsqa.cli.output import count, number, percent, say, say_json, say_table
+from ivsqa.cli.output import count, interval, number, percent, say, say_json, say_table
 from ivsqa.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from ivsqa.workflow.train import TrainingOutcome
+
+COVERAGE = "  95 %"
+"""What a row of intervals beneath a row of measures is called."""
+
+Table: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""Columns and rows, as `say_table` takes them."""
 
 StepsOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Train at most this long.", show_default="from project.yaml")
@@ -123,30 +129,36 @@ def evaluate(
     say(
         f"{result.model_id} on {count(result.n_frames, f'{split.value} frame')} of {count(result.n_subjects, 'subject')}"
     )
-    say_table(
-        ("structure", ">Dice", ">Jaccard", ">HD95 mm", ">ASSD mm", ">HD95 px", ">PAD", ">missing"),
-        [
-            (
-                name,
-                number(row["dice"]),
-                number(row["jaccard"]),
-                number(row["hd95_mm"]),
-                number(row["assd_mm"]),
-                number(row["hd95_px"], 2),
-                percent(row["pad"]),
-                str(row["n_missing"]),
-            )
-            for name, row in plain["segmentation"].items()
-        ],
-    )
+    say_table(*_segmentation_table(plain["segmentation"]))
     if plain["plaque_burden_mae"] is not None:
         say(f"plaque burden: mean error {percent(plain['plaque_burden_mae'])} of the vessel's area")
-    sqa = plain["sqa"]
-    say(
-        f"predicted quality: Pearson {number(sqa['pearson'])}, Spearman {number(sqa['spearman'])} "
-        f"(entropy {number(sqa['entropy_spearman'])}), mean error {number(sqa['mae'])}, "
-        f"AUROC of Dice < 0.9 {number(sqa['auroc'])}"
-    )
-    say(
-        f"error map: area under precision-recall {number(sqa['error_map_auprc'])} (entropy {number(sqa['entropy_auprc'])})"
-    )
+    say()
+    say_table(*_estimate_table([row for row in plain["estimate"] if row["scope"] == "frame"]))
+    say(f"for people, with pictures: {result.page}")
+
+
+def _segmentation_table(segmentation: dict[str, Any]) -> Table:
+    """Return agreement by structure: distances in mm where spacing is known, in px where not; intervals beneath."""
+    unit = "mm" if any(row["hd95_mm"] is not None for row in segmentation.values()) else "px"
+    hd95, assd = f"hd95_{unit}", f"assd_{unit}"
+    columns = ("structure", ">Dice", ">Jaccard", f">HD95 {unit}", f">ASSD {unit}", ">PAD", ">missing")
+    rows: list[tuple[str, ...]] = []
+    for name, row in segmentation.items():
+        distances = (number(row[hd95]), number(row[assd]), percent(row["pad"]))
+        rows.append((name, number(row["dice"]), number(row["jaccard"]), *distances, str(row["n_missing"])))
+        if row["interval"]["dice"]:
+            shown = [interval(row["interval"][key]) for key in ("dice", "jaccard", hd95, assd)]
+            rows.append((COVERAGE, *shown, interval(row["interval"]["pad"], of_100=True), ""))
+    return columns, rows
+
+
+def _estimate_table(signals: list[dict[str, Any]]) -> Table:
+    """Return how good the predicted quality of frames is from each signal, intervals beneath."""
+    columns = ("predicted quality", ">Pearson", ">Spearman", ">mean error", ">AUROC < 0.9", ">AUPRC")
+    keys = ("pearson", "spearman", "mae", "auroc", "auprc")
+    rows: list[tuple[str, ...]] = []
+    for row in signals:
+        rows.append((row["signal"].replace("_", " "), *(number(row[key]) for key in keys)))
+        if row["interval"]["mae"]:
+            rows.append((COVERAGE, *(interval(row["interval"][key]) for key in keys)))
+    return columns, rows

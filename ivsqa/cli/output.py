@@ -82,6 +82,18 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def interval(ends: Sequence[float] | None, *, of_100: bool = False) -> str:
+    """Return an interval, short enough to stand beneath its measure; nothing where there is none.
+
+    Example:
+        >>> interval([0.123, 0.456]), interval([0.123, 0.456], of_100=True), interval(None)
+        ('0.12…0.46', '12…46 %', '')
+    """
+    if ends is None:
+        return ""
+    return f"{100 * ends[0]:.0f}…{100 * ends[1]:.0f} %" if of_100 else f"{ends[0]:.2f}…{ends[1]:.2f}"
+
+
 def count(n: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 

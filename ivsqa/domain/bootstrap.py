@@ -1,9 +1,13 @@
-"""Intervals by resampling."""
+"""Intervals by resampling: of a difference over frames, and of any measure over subjects with all their frames."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import nan
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 def paired_bootstrap_difference(
@@ -32,8 +36,109 @@ def paired_bootstrap_difference(
     difference = np.asarray(new, dtype=np.float64) - np.asarray(old, dtype=np.float64)
     difference = difference[np.isfinite(difference)]
     if len(difference) == 0:
-        return float("nan"), float("nan")
+        return nan, nan
     means = difference[rng.integers(0, len(difference), (n_resamples, len(difference)))].mean(axis=1)
+    return _interval(means, coverage)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure and the interval it lies in; NaN where the one or the other cannot be said.
+
+    Attributes:
+        value: The measure on all frames.
+        low: Lower end of its interval over subjects.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def subject_numbers(subject_ids: Sequence[str]) -> NDArray[np.intp]:
+    """Return which subject each frame is of, (n,), counted from 0 in the order of their ids.
+
+    Example:
+        >>> subject_numbers(["S2", "S1", "S2"]).tolist()
+        [1, 0, 1]
+    """
+    return np.unique(np.asarray(subject_ids, dtype=np.str_), return_inverse=True)[1]
+
+
+def bootstrap_over_subjects(
+    statistic: Callable[[NDArray[np.intp]], ArrayLike],
+    n_subjects: int,
+    *,
+    rng: np.random.Generator,
+    n_resamples: int = 1000,
+    coverage: float = 0.95,
+) -> list[Measured]:
+    """Return measures with their percentile intervals over subjects drawn with replacement.
+
+    Frames of a subject resemble each other, so they are drawn together: intervals over frames would be far too narrow.
+
+    Args:
+        statistic: Takes (n_subjects,) numbers of subjects, some more than once, and returns (m,) measures of all their
+            frames; NaN for what those frames cannot say.
+        n_subjects: Subjects there are, numbered from 0.
+        rng: Randomness; generators of equal state draw the same subjects.
+        n_resamples: Draws.
+        coverage: Share of draws inside the interval.
+
+    Returns:
+        m measures. The interval is NaN with fewer than two subjects, and where the measure can be said for fewer than half of
+        the draws: one subject tells nothing about the next.
+
+    Source:
+        Efron & Tibshirani, An Introduction to the Bootstrap, 1993, percentile interval; whole subjects: Davison & Hinkley,
+        Bootstrap Methods and their Application, 1997, section 3.8.
+
+    Example:
+        Two subjects with a mean Dice of 0.8 and 0.9: a quarter of the draws holds only the first, a quarter only the second.
+
+        >>> dice = np.array([0.8, 0.9])
+        >>> (mean,) = bootstrap_over_subjects(lambda drawn: [dice[drawn].mean()], 2, rng=np.random.default_rng(0))
+        >>> round(mean.value, 6), mean.low, mean.high
+        (0.85, 0.8, 0.9)
+    """
+    values = np.asarray(statistic(np.arange(n_subjects)), dtype=np.float64)
+    if n_subjects < 2:
+        return [Measured(float(value), nan, nan) for value in values]
+    draws = rng.integers(0, n_subjects, (n_resamples, n_subjects))
+    table = np.stack([np.asarray(statistic(drawn), dtype=np.float64) for drawn in draws])
+    return [Measured(float(value), *_interval(column, coverage)) for value, column in zip(values, table.T, strict=True)]
+
+
+def means_over_subjects(
+    values: NDArray[np.float64], subjects: NDArray[np.intp], *, rng: np.random.Generator
+) -> list[Measured]:
+    """Return the mean of each column over all frames, without NaN, with its interval over subjects.
+
+    Args:
+        values: (n, m) measures a frame; NaN where a frame has none.
+        subjects: (n,) which subject each frame is of, from `subject_numbers`.
+        rng: Randomness.
+    """
+    n_subjects = int(subjects.max(initial=-1)) + 1
+    # Sums a subject are enough for a mean, and make a draw cheap however many frames there are.
+    sums, counts = (np.zeros((n_subjects, values.shape[1])) for _ in range(2))
+    np.add.at(sums, subjects, np.nan_to_num(values, nan=0.0))
+    np.add.at(counts, subjects, ~np.isnan(values))
+
+    def means(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
+        n = counts[drawn].sum(axis=0)
+        total = sums[drawn].sum(axis=0)
+        return np.asarray(np.divide(total, n, out=np.full(len(n), nan), where=n > 0.0))
+
+    return bootstrap_over_subjects(means, n_subjects, rng=rng)
+
+
+def _interval(draws: NDArray[np.float64], coverage: float) -> tuple[float, float]:
+    """Return the percentile interval of what is not NaN; NaN if that is less than half."""
+    known = draws[~np.isnan(draws)]
+    if 2 * len(known) < len(draws):
+        return nan, nan
     tail = (1.0 - coverage) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
+    low, high = np.quantile(known, [tail, 1.0 - tail])
     return float(low), float(high)

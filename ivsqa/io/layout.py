@@ -145,6 +145,10 @@ class ProjectLayout:
         """Measured accuracy of one model on one split."""
         return self.reports / f"evaluation-{model_id}-{split}.json"
 
+    def evaluation_page(self, model_id: str, split: str) -> Path:
+        """The same for people, with diagrams and pictures."""
+        return self.reports / f"evaluation-{model_id}-{split}" / "index.html"
+
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
         return self.root / f".lock-{purpose}"

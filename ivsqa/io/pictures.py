@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -36,6 +36,8 @@ TEXT = "#eef1f4"
 FAINT_TEXT = "#9aa5b1"
 ARC_COLOR = "#ff5fd2"
 HEAT_LINE_COLOR = "#ffffff"
+DASH_PX = (9.0, 7.0)
+"""Length of a dash and of the gap after it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class _Line:
     color: str
     width_px: float
     closed: bool = True
+    dashed: bool = False
 
 
 def overlay(
@@ -114,6 +117,42 @@ def heatmap(
     return sheet
 
 
+def comparison(
+    frame: NDArray[np.uint8],
+    contours: Contours,
+    reference: Contours,
+    error_maps: Mapping[str, NDArray[np.floating]],
+    *,
+    structures: StructureSet,
+    spacing_mm: tuple[float, float] | None = None,
+) -> tuple[Image.Image, Image.Image]:
+    """Return two panels without any text but the scale: the frame, and the predicted error as heat.
+
+    Both show predicted contours solid and the reference dashed, on the heat in white.
+
+    Args:
+        frame: uint8 (height, width), grey.
+        contours: Predicted, by structure name.
+        reference: What an expert drew, by structure name.
+        error_maps: As for `heatmap`.
+        structures: Names and colours.
+        spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
+
+    Raises:
+        ValueError: no error map, or one of another shape than the frame.
+    """
+    left, scale = _drawn_panel(frame, {}, structures, ())
+    right = _heat_panel(frame, error_maps, left.size)
+    drawn = [
+        *_contour_lines(contours, structures, scale),
+        *(replace(line, dashed=True) for line in _contour_lines(reference, structures, scale)),
+    ]
+    _draw_lines(left, drawn)
+    _draw_lines(right, [replace(line, color=HEAT_LINE_COLOR, width_px=1.2) for line in drawn])
+    _draw_scale_bar(left, scale, spacing_mm)
+    return left, right
+
+
 def thumbnail(
     frame: NDArray[np.uint8],
     contours: Contours,
@@ -169,6 +208,13 @@ def png_bytes(image: Image.Image) -> bytes:
     """Return a picture as PNG; light compression, because speckle hardly shrinks and people wait."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=2)
+    return buffer.getvalue()
+
+
+def jpeg_bytes(image: Image.Image) -> bytes:
+    """Return a picture as JPEG, a sixth of the PNG: for pages that carry their pictures inside."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=82)
     return buffer.getvalue()
 
 
@@ -241,9 +287,20 @@ def _draw_lines(panel: Image.Image, lines: Sequence[_Line]) -> None:
         if right <= left or bottom <= top:
             continue
         mask = Image.new("L", ((right - left) * SUPERSAMPLING, (bottom - top) * SUPERSAMPLING))
-        fine = ((points - (left, top)) * SUPERSAMPLING - 0.5).ravel().tolist()
-        ImageDraw.Draw(mask).line(fine, fill=255, width=round(line.width_px * SUPERSAMPLING), joint="curve")
+        for piece in _dashes(points) if line.dashed else [points]:
+            fine = ((piece - (left, top)) * SUPERSAMPLING - 0.5).ravel().tolist()
+            ImageDraw.Draw(mask).line(fine, fill=255, width=round(line.width_px * SUPERSAMPLING), joint="curve")
         panel.paste(ImageColor.getrgb(line.color), (left, top, right, bottom), mask.reduce(SUPERSAMPLING))
+
+
+def _dashes(points: Points) -> list[Points]:
+    """Return the pieces of a line that are drawn when it is dashed: as many whole dashes and gaps as fit best."""
+    along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
+    n = max(1, round(along[-1] / sum(DASH_PX)))
+    period = along[-1] / n
+    length = period * DASH_PX[0] / sum(DASH_PX)
+    at = np.arange(n)[:, None] * period + np.linspace(0.0, length, 5)  # (n, 5): bent as the line is
+    return list(np.stack([np.interp(at, along, axis) for axis in points.T], axis=-1))
 
 
 def _draw_scale_bar(panel: Image.Image, scale: float, spacing_mm: tuple[float, float] | None) -> None:

@@ -1,4 +1,4 @@
-"""Evaluation: accuracy of the contours on sealed subjects, and how good the predicted quality is, beside entropy."""
+"""Evaluation: accuracy of the contours on sealed subjects, and how good the predicted quality is, beside other signals."""
 
 from __future__ import annotations
 
@@ -8,55 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ivsqa.domain.metrics import (
-    AgreementSummary,
-    ContourAgreement,
-    auroc,
-    average_precision_from_histograms,
-    contour_agreement,
-    mean_absolute_error,
-    pearson,
-    plaque_burden,
-    spearman,
-    summary_by_mean,
-)
+from ivsqa.domain.bootstrap import Measured
+from ivsqa.domain.estimate import EstimateFigures, Stratum
+from ivsqa.domain.metrics import AgreementSummary
 from ivsqa.domain.quality import ErrorCalibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project import Project
 from ivsqa.io.records import Split
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.evaluation_pictures import Surprise, evaluation_html
 from ivsqa.workflow.networks import load_predictor
-from ivsqa.workflow.prediction import FramePostprocessor, predicted_masks
-from ivsqa.workflow.training_data import AnnotatedFrame, annotated_frames
-
-GOOD_DICE = 0.9
-"""Below this a frame counts as bad when the estimate of quality is judged (AUROC)."""
-
-
-@dataclass(frozen=True)
-class SqaQuality:
-    """How well the model knows its own errors. NaN where it cannot be said (one class, constant).
-
-    Attributes:
-        pearson: Predicted against true Dice of the worst structure, over frames.
-        spearman: The same by rank.
-        mae: Mean absolute difference of the two.
-        auroc: How well predicted Dice finds frames with Dice below 0.9.
-        error_map_auprc: Area under precision-recall of the error maps against wrong pixels.
-        entropy_auprc: The same for the entropy of the probabilities.
-        entropy_spearman: Negative mean entropy against true Dice, by rank.
-    """
-
-    pearson: float
-    spearman: float
-    mae: float
-    auroc: float
-    error_map_auprc: float
-    entropy_auprc: float
-    entropy_spearman: float
+from ivsqa.workflow.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, SignalReader
+from ivsqa.workflow.tally import FRAME, SqaQuality, Tally
+from ivsqa.workflow.training_data import annotated_frames
 
 
 @dataclass(frozen=True)
@@ -69,8 +35,14 @@ class Evaluation:
         n_frames: Annotated frames of the split.
         n_subjects: Their subjects.
         segmentation: Mean agreement by structure.
+        intervals: The same means with their intervals over subjects, by structure, then measure.
         plaque_burden_mae: Mean absolute error of plaque burden, a fraction; NaN without two structures.
         sqa: How good the estimate of quality is.
+        estimate: How good each signal is, by (signal, structure or "frame").
+        n_calibration_frames: Annotated validation frames on which the other signals were calibrated.
+        strata: Figures by console, lumen size and subject.
+        surprises: The frames that turned out most unlike their estimate, worst first.
+        page: Where the page lies, relative to the project.
         frames: Dice by structure and predicted quality of each frame, as (pullback_id, frame_index, dice, quality).
     """
 
@@ -79,20 +51,50 @@ class Evaluation:
     n_frames: int
     n_subjects: int
     segmentation: dict[str, AgreementSummary]
+    intervals: dict[str, dict[str, Measured]]
     plaque_burden_mae: float
     sqa: SqaQuality
+    estimate: dict[tuple[str, str], EstimateFigures]
+    n_calibration_frames: int
+    strata: list[Stratum]
+    surprises: list[Surprise]
+    page: str
     frames: list[tuple[str, int, dict[str, float], float]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain values, the same on every command line; what is unknown is None."""
+        has_dropout = any(signal == MC_DROPOUT for signal, _ in self.estimate)
         return {
             "model_id": self.model_id,
             "split": self.split,
             "n_frames": self.n_frames,
             "n_subjects": self.n_subjects,
-            "segmentation": {name: _plain_summary(summary) for name, summary in self.segmentation.items()},
+            "segmentation": {
+                name: _plain_summary(summary, self.intervals[name]) for name, summary in self.segmentation.items()
+            },
             "plaque_burden_mae": _known(self.plaque_burden_mae),
             "sqa": {name: _known(value) for name, value in vars(self.sqa).items()},
+            "estimate": [
+                {"signal": signal, "scope": scope} | _plain_figures(vars(figures))
+                for (signal, scope), figures in self.estimate.items()
+            ],
+            "n_calibration_frames": self.n_calibration_frames,
+            "n_dropout_draws": N_DRAWS if has_dropout else None,
+            "strata": [
+                vars(one) | {"mae": _known(one.mae), "spearman": _known(one.spearman), "dice": _known_each(one.dice)}
+                for one in self.strata
+            ],
+            "surprises": [
+                {
+                    "pullback_id": one.score.pullback_id,
+                    "frame_index": one.score.frame_index,
+                    "structure": one.structure,
+                    "predicted_dice": _known(one.predicted_dice),
+                    "dice": _known(one.dice),
+                }
+                for one in self.surprises
+            ],
+            "page": self.page,
         }
 
 
@@ -106,7 +108,8 @@ def evaluate_model(
 ) -> Evaluation:
     """Measure a model on the annotated frames of a split.
 
-    Writes `reports/evaluation-<model>-<split>.json`; running it again gives the same.
+    Writes `reports/evaluation-<model>-<split>.json` and, for people, `reports/evaluation-<model>-<split>/index.html`;
+    running it again gives the same.
 
     Raises:
         StateError: no frame of that split is annotated, or there is no model.
@@ -118,114 +121,60 @@ def evaluate_model(
             f"no frame of a {split} subject is annotated",
             hint=f"choose some with: ivsqa select -n 30 --split {split} --strategy stratified",
         )
-    predictor = load_predictor(project, model, device=device)
-    tally = _Tally(project, ErrorCalibration.from_dict(model.error_calibration or {}))
-    with context.progress("Evaluating", len(frames), "frame") as advance:
+    reader = SignalReader(project, load_predictor(project, model, device=device))
+    validation = annotated_frames(project, "validation")
+    with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
+        own = ErrorCalibration.from_dict(model.error_calibration or {})
+        tally = Tally(project, reader.calibrations(validation, own, advance), frames)
         for frame in frames:
-            grid = project.grid(frame.pullback)
-            image = grid.sample(project.frames(frame.pullback)[frame.annotation.frame_index])
-            prediction = predictor(image[None])
-            tally.add(frame, prediction.probabilities[0], prediction.error[0], prediction.features[0])
+            prediction, maps = reader(frame)
+            tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
             advance(1)
+    estimate = tally.estimate()
+    page = project.layout.evaluation_page(model.model_id, split)
     evaluation = Evaluation(
         model_id=model.model_id,
         split=split,
         n_frames=len(frames),
         n_subjects=len({frame.pullback.subject_id for frame in frames}),
         segmentation=tally.segmentation(),
+        intervals=tally.intervals(),
         plaque_burden_mae=float(np.mean(tally.burden_errors)) if tally.burden_errors else math.nan,
-        sqa=tally.sqa(),
-        frames=tally.rows,
+        sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
+        estimate=estimate,
+        n_calibration_frames=len(validation),
+        strata=tally.strata(),
+        surprises=tally.surprises,
+        page=page.relative_to(project.root).as_posix(),
+        frames=[(*frame.key, frame.true_dice, frame.quality(ERROR_MAP)) for frame in tally.frames],
     )
-    text = json.dumps({"version": 1} | evaluation.to_dict(), indent=2) + "\n"
-    atomic.write_text(project.layout.evaluation(model.model_id, split), text)
+    answer = {"version": 1} | evaluation.to_dict()
+    counts = {name: tally.counts[ERROR_MAP, name].sum(axis=0) for name in project.structures.names}
+    atomic.write_text(page, evaluation_html(project, answer, tally.frames, counts, tally.surprises))
+    atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
     return evaluation
 
 
-class _Tally:
-    """Collects agreement over frames."""
-
-    def __init__(self, project: Project, calibration: ErrorCalibration) -> None:
-        self._project = project
-        self._names = project.structures.names
-        self._postprocessor = FramePostprocessor(project.structures, calibration)
-        self._agreements: dict[str, list[ContourAgreement]] = {name: [] for name in self._names}
-        self._error_counts = np.zeros((2, 256), dtype=np.int64)  # wrong, right pixels by level of the error map
-        self._entropy_counts = np.zeros((2, 256), dtype=np.int64)
-        self._mean_entropy: list[float] = []
-        self.burden_errors: list[float] = []
-        self.rows: list[tuple[str, int, dict[str, float], float]] = []
-
-    def add(
-        self,
-        frame: AnnotatedFrame,
-        probabilities: NDArray[np.float32],
-        raw_errors: NDArray[np.uint8],
-        features: NDArray[np.float32],
-    ) -> None:
-        """Count one frame."""
-        grid = self._project.grid(frame.pullback)
-        score = self._postprocessor.score(frame.key, grid, probabilities, raw_errors, features)
-        reference = frame.annotation.contours
-        dice: dict[str, float] = {}
-        for name in self._names:
-            agreement = contour_agreement(
-                score.contours.get(name), reference.get(name), spacing_mm=frame.pullback.spacing_mm
-            )
-            self._agreements[name].append(agreement)
-            if not math.isnan(agreement.dice):
-                dice[name] = agreement.dice
-        self.rows.append((*frame.key, dice, score.quality))
-        if len(self._names) > 1 and len(reference) == len(score.contours) == len(self._names):
-            predicted = plaque_burden(score.contours[self._names[0]], score.contours[self._names[-1]])
-            self.burden_errors.append(
-                abs(predicted - plaque_burden(reference[self._names[0]], reference[self._names[-1]]))
-            )
-        size = probabilities.shape[-1]
-        self._mean_entropy.append(float(entropy(probabilities).mean()))
-        for index, (name, mask) in enumerate(zip(self._names, predicted_masks(probabilities), strict=True)):
-            if name not in reference:
-                continue
-            wrong = mask != grid.contour_to_grid(reference[name]).mask((size, size))
-            self._error_counts += _counts_by_level(score.error_maps[index], wrong)
-            level = (entropy(probabilities[index : index + 1]) * 255.0 + 0.5).astype(np.uint8)
-            self._entropy_counts += _counts_by_level(level, wrong)
-
-    def segmentation(self) -> dict[str, AgreementSummary]:
-        """Return the mean agreement by structure."""
-        return {name: summary_by_mean(agreements) for name, agreements in self._agreements.items()}
-
-    def sqa(self) -> SqaQuality:
-        """Return how good the predicted quality is."""
-        true = np.array([min(dice.values(), default=math.nan) for _, _, dice, _ in self.rows])
-        predicted = np.array([quality for *_, quality in self.rows])
-        return SqaQuality(
-            pearson=pearson(predicted, true),
-            spearman=spearman(predicted, true),
-            mae=mean_absolute_error(predicted, true),
-            auroc=auroc(-predicted, true < GOOD_DICE),
-            error_map_auprc=average_precision_from_histograms(*self._error_counts),
-            entropy_auprc=average_precision_from_histograms(*self._entropy_counts),
-            entropy_spearman=spearman(-np.array(self._mean_entropy), true),
-        )
-
-
-def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest binary entropy over structures in bits, (s, s) in [0, 1], from (K, s, s) probabilities."""
-    p = np.clip(probabilities, 1e-6, 1.0 - 1e-6)
-    bits = -(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p))
-    return np.asarray(bits.max(axis=0), dtype=np.float32)
-
-
-def _counts_by_level(level: NDArray[np.uint8], wrong: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the number of wrong and of right pixels at each level, (2, 256)."""
-    return np.stack([np.bincount(level[wrong], minlength=256), np.bincount(level[~wrong], minlength=256)])
-
-
-def _plain_summary(summary: AgreementSummary) -> dict[str, Any]:
+def _plain_summary(summary: AgreementSummary, intervals: dict[str, Measured]) -> dict[str, Any]:
     """Return a summary under the fixed keys."""
-    values = {name: _known(value) for name, value in vars(summary.mean).items()}
-    return values | {"n_frames": summary.n_frames, "n_missing": summary.n_missing}
+    plain = _known_each(vars(summary.mean)) | {"n_frames": summary.n_frames, "n_missing": summary.n_missing}
+    return plain | {"interval": {name: _plain_interval(one) for name, one in intervals.items()}}
+
+
+def _plain_figures(figures: dict[str, Measured]) -> dict[str, Any]:
+    """Return measures by name, and their intervals beside them."""
+    values = {name: _known(one.value) for name, one in figures.items()}
+    return values | {"interval": {name: _plain_interval(one) for name, one in figures.items()}}
+
+
+def _plain_interval(one: Measured) -> list[float] | None:
+    """Return [low, high], or None where there is no interval."""
+    return [round(one.low, 6), round(one.high, 6)] if math.isfinite(one.low) else None
+
+
+def _known_each(values: dict[str, float]) -> dict[str, float | None]:
+    """Return numbers, None for each that JSON cannot say."""
+    return {name: _known(value) for name, value in values.items()}
 
 
 def _known(value: float) -> float | None:

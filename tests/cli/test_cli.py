@@ -196,6 +196,15 @@ def test_evaluate_as_json_has_its_fixed_keys(run, trained):
     assert set(answer["sqa"]) == SQA_KEYS
 
 
+def test_evaluate_fits_80_columns_and_names_its_page(run, trained):
+    ran = run("evaluate", "--split", "train", "--device", "cpu", "--project", trained.root)
+    lines = ran.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[:2] for line in lines].count(["95", "%"]) >= 4  # beneath two structures and two signals
+    assert lines[-1] == "for people, with pictures: reports/evaluation-m001-train/index.html"
+    assert (trained.root / "reports/evaluation-m001-train/index.html").is_file()
+
+
 @pytest.mark.parametrize(
     "line",
     ["import {phantoms} --dry-run", "import {phantoms} --dry-run --json", "select -n 3 --strategy random --dry-run"],

@@ -35,6 +35,7 @@ def test_the_project_folder_looks_as_documented():
     assert layout.score_chunk("m001", "S01-P1", 256, 511) == ROOT / "scores/m001/S01-P1/frames-000256-000511.parquet"
     assert layout.packet("r001") == ROOT / "rounds/r001/packet"
     assert layout.evaluation("m001", "test") == ROOT / "reports/evaluation-m001-test.json"
+    assert layout.evaluation_page("m001", "test") == ROOT / "reports/evaluation-m001-test/index.html"
 
 
 def test_frame_names_sort_like_frames():

@@ -7,7 +7,7 @@ from PIL import Image
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.io.pictures import contact_sheet, heatmap, overlay, png_bytes, thumbnail
+from ivsqa.io.pictures import comparison, contact_sheet, heatmap, jpeg_bytes, overlay, png_bytes, thumbnail
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 FRAME = np.zeros((560, 560), dtype=np.uint8)  # shown pixel for pixel
@@ -119,3 +119,30 @@ def test_contact_sheet_places_pictures_in_rows() -> None:
 def test_contact_sheet_wants_a_caption_for_each_picture() -> None:
     with pytest.raises(ValueError, match="one caption"):
         contact_sheet([FRAME], [])
+
+
+def test_comparison_draws_the_prediction_through_and_the_reference_with_gaps() -> None:
+    inner = Contour.from_points([[250, 250], [350, 250], [350, 350], [250, 350]])
+    error = {"lumen": np.zeros(FRAME.shape, np.float32)}
+    left, right = (
+        pixels(panel) for panel in comparison(FRAME, {"lumen": SQUARE}, {"lumen": inner}, error, structures=BOTH)
+    )
+    for panel, color in ((left, CYAN), (right, (255, 255, 255))):
+        drawn = [np.abs(panel[edge : edge + 2] - color).sum(axis=-1).min(axis=0) < 200 for edge in (200, 250)]
+        assert drawn[0][205:395].all()  # the upper side of the predicted square
+        assert 0.4 < drawn[1][255:345].mean() < 0.8  # dashes of 9 px, gaps of 7
+    assert left.shape == right.shape == (560, 560, 3)
+
+
+def test_comparison_shows_heat_only_where_error_is_predicted() -> None:
+    error = np.zeros(FRAME.shape, np.float32)
+    error[:100, :100] = 1.0
+    left, right = (pixels(panel) for panel in comparison(FRAME, {}, {}, {"lumen": error}, structures=BOTH))
+    assert right[50, 50].sum() > 400
+    assert right[300, 300].sum() == left[50, 50].sum() == 0
+
+
+def test_jpeg_is_a_jpeg_of_the_same_size() -> None:
+    data = jpeg_bytes(Image.fromarray(FRAME))
+    assert data[:2] == b"\xff\xd8"
+    assert Image.open(io.BytesIO(data)).size == (560, 560)

@@ -1,12 +1,18 @@
 import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ivsqa.domain.quality import ErrorCalibration
 from ivsqa.errors import IntegrityError, StateError
-from ivsqa.workflow.evaluate import entropy, evaluate_model
-from ivsqa.workflow.training_data import annotated_frames
+from ivsqa.workflow.evaluate import evaluate_model
+from ivsqa.workflow.networks import load_predictor
+from ivsqa.workflow.signals import ERROR_MAP, MC_DROPOUT, SignalReader
+from ivsqa.workflow.tally import Tally
+from ivsqa.workflow.training_data import AnnotatedFrame, annotated_frames
 
 
 def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
@@ -17,7 +23,7 @@ def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
     }
     plain = result.to_dict()
     assert set(plain["segmentation"]) == {"lumen", "eem"}
-    keys = {"dice", "jaccard", "hd95_mm", "assd_mm", "pad", "hd95_px", "assd_px", "n_frames", "n_missing"}
+    keys = {"dice", "jaccard", "hd95_mm", "assd_mm", "pad", "hd95_px", "assd_px", "n_frames", "n_missing", "interval"}
     assert set(plain["segmentation"]["eem"]) == keys
     assert 0.5 < plain["segmentation"]["eem"]["dice"] <= 1.0
     assert plain["segmentation"]["eem"]["jaccard"] < plain["segmentation"]["eem"]["dice"]
@@ -27,10 +33,10 @@ def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
 
 def test_evaluating_again_gives_the_same_bytes(trained):
     evaluate_model(trained, device="cpu")
-    path = trained.layout.evaluation("m001", "test")
-    before = path.read_bytes()
+    paths = trained.layout.evaluation("m001", "test"), trained.layout.evaluation_page("m001", "test")
+    before = [path.read_bytes() for path in paths]
     evaluate_model(trained, device="cpu")
-    assert path.read_bytes() == before
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_another_split_has_its_own_report(trained):
@@ -63,7 +69,93 @@ def test_a_split_nobody_annotated_is_said_with_the_command(trained):
     assert "--split test" in caught.value.hint
 
 
-def test_entropy_is_one_bit_where_nothing_is_known_and_the_largest_over_structures():
-    probabilities = np.array([[[0.5, 1.0]], [[0.0, 0.25]]], dtype=np.float32)
-    by_hand = -(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))  # 0.8113
-    np.testing.assert_allclose(entropy(probabilities), [[1.0, by_hand]], atol=1e-4)
+def test_with_one_subject_there_is_no_interval(trained):
+    plain = evaluate_model(trained, device="cpu").to_dict()
+    assert plain["n_subjects"] == 1
+    assert set(plain["segmentation"]["lumen"]["interval"].values()) == {None}
+    assert all(set(row["interval"].values()) == {None} for row in plain["estimate"])
+
+
+def test_with_more_subjects_every_mean_lies_in_its_interval(trained):
+    plain = evaluate_model(trained, split="train", device="cpu").to_dict()
+    assert plain["n_subjects"] > 2
+    for name in ("lumen", "eem"):
+        row = plain["segmentation"][name]
+        for measure in ("dice", "jaccard", "hd95_mm", "assd_px", "pad"):
+            low, high = row["interval"][measure]
+            assert low <= row[measure] <= high
+    for row in plain["estimate"]:
+        low, high = row["interval"]["mae"]
+        assert low <= row["mae"] <= high
+
+
+def test_every_signal_is_judged_for_each_structure_and_for_the_frame(trained):
+    plain = evaluate_model(trained, device="cpu").to_dict()
+    rows = {(row["signal"], row["scope"]): row for row in plain["estimate"]}
+    assert set(rows) >= {(signal, scope) for signal in ("error_map", "entropy") for scope in ("lumen", "eem", "frame")}
+    own = rows["error_map", "frame"]
+    assert [own[key] for key in ("pearson", "spearman", "mae", "auroc")] == [
+        plain["sqa"][key] for key in ("pearson", "spearman", "mae", "auroc")
+    ]
+    assert own["auprc"] == plain["sqa"]["error_map_auprc"]
+    assert (plain["n_dropout_draws"] is None) == (("mc_dropout", "frame") not in rows)
+    assert plain["n_calibration_frames"] == 3
+
+
+def test_frames_are_told_apart_by_console_size_and_subject(trained):
+    strata = evaluate_model(trained, split="train", device="cpu").to_dict()["strata"]
+    assert {one["kind"] for one in strata} >= {"lumen size", "subject"}
+    assert all(one["n_frames"] >= 2 for one in strata)
+    assert sum(one["n_frames"] for one in strata if one["kind"] == "lumen size") == 6
+    assert all("mm²" in one["name"] for one in strata if one["kind"] == "lumen size")
+
+
+def test_surprises_come_largest_first_and_are_drawn_on_the_page(trained):
+    result = evaluate_model(trained, device="cpu")
+    sizes = [one.size for one in result.surprises]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == 3
+    page = (trained.root / result.page).read_text(encoding="utf-8")
+    assert trained.root / result.page == trained.layout.evaluation_page("m001", "test")
+    assert page.count("data:image/jpeg") == 2 * 3
+    assert page.count("<svg") == 2
+    assert all(f"{one['pullback_id']} frame {one['frame_index']}" in page for one in result.to_dict()["surprises"])
+
+
+@pytest.fixture
+def tally_of(trained) -> Callable[..., Tally]:
+    """Return what is collected of the test frames with a third signal, each frame changed before."""
+
+    def collected(change: Callable[[AnnotatedFrame], AnnotatedFrame]) -> Tally:
+        frames = [change(frame) for frame in annotated_frames(trained, "test")]
+        reader = SignalReader(trained, load_predictor(trained, trained.get_model(None), device="cpu"))
+        same = ErrorCalibration.identity(trained.structures.names)
+        tally = Tally(trained, {ERROR_MAP: same, MC_DROPOUT: same}, frames)
+        for frame in frames:
+            prediction, maps = reader(frame)
+            maps[MC_DROPOUT] = np.zeros_like(maps[ERROR_MAP])  # draws that never differ
+            tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
+        return tally
+
+    return collected
+
+
+def test_a_signal_that_is_sure_of_everything_predicts_dice_1_and_tells_no_pixel_apart(tally_of):
+    tally = tally_of(lambda frame: frame)
+    assert {dice for frame in tally.frames for dice in frame.predicted[MC_DROPOUT].values()} == {1.0}
+    sure = tally.estimate()[MC_DROPOUT, "lumen"]
+    wrong, right = tally.counts[MC_DROPOUT, "lumen"].sum(axis=(0, 2))
+    assert sure.auprc.value == pytest.approx(wrong / (wrong + right))
+    assert math.isnan(sure.spearman.value)
+
+
+def test_a_border_that_nobody_drew_counts_as_missing_and_in_no_pixel(tally_of):
+    def without_lumen(frame: AnnotatedFrame) -> AnnotatedFrame:
+        return replace(frame, annotation=replace(frame.annotation, contours={"eem": frame.annotation.contours["eem"]}))
+
+    tally = tally_of(without_lumen)
+    summary = tally.segmentation()["lumen"]
+    assert (summary.n_frames, summary.n_missing) == (0, 3)
+    assert tally.counts[ERROR_MAP, "lumen"].sum() == 0
+    assert tally.burden_errors == []
+    assert "lumen size" not in {one.kind for one in tally.strata()}

@@ -1,0 +1,168 @@
+"""Diagrams as inline SVG, for pages that must open anywhere: no script, no font, no file beside them.
+
+Lines and words take the page's own colour, so a diagram follows light and dark. Series differ in colour and in marker, so they
+can be told apart in grey and by the colour-blind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import floor, log10
+
+WIDTH, HEIGHT = 440.0, 440.0
+LEFT, TOP, RIGHT, BOTTOM = 58.0, 44.0, 14.0, 52.0
+STRIP, STRIP_GAP = 64.0, 50.0
+"""Height of the bars beneath a diagram, and the room between the two."""
+MARKER = 4.5
+MARKERS = ("circle", "square", "triangle", "diamond")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point, and how many things it stands for."""
+
+    x: float
+    y: float
+    n: int = 1
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one structure: its name, its colour as "#rrggbb", and the points in order."""
+
+    name: str
+    color: str
+    points: Sequence[Point]
+
+
+def scatter_chart(series: Sequence[Series]) -> str:
+    """Return predicted (y) against true Dice (x), with the line on which the two are equal; both axes are cut alike."""
+    values = [value for one in series for point in one.points for value in (point.x, point.y)]
+    plot = _Plot(min(0.9, floor(min(values, default=0.0) * 10.0) / 10.0))
+    marks = [
+        _marker(index, plot.x(p.x), plot.y(p.y), one.color) for index, one in enumerate(series) for p in one.points
+    ]
+    body = [*plot.frame("true Dice", "predicted Dice"), *marks, *_legend(series)]
+    n = max((len(one.points) for one in series), default=0)
+    return _svg(HEIGHT, f"Predicted against true Dice of {n} frames", body)
+
+
+def reliability_chart(series: Sequence[Series]) -> str:
+    """Return the observed share of wrong pixels (y) against the predicted probability (x), and beneath how many there were.
+
+    Args:
+        series: Points in order of x; `n` is the number of pixels.
+    """
+    plot = _Plot(0.0)
+    body = plot.frame("predicted probability of error", "share of pixels that was wrong")
+    for index, one in enumerate(series):
+        path = " ".join(f"{plot.x(p.x):.1f},{plot.y(p.y):.1f}" for p in one.points)
+        body.append(f'<polyline points="{path}" fill="none" stroke="{escape(one.color)}" stroke-width="2"/>')
+        body += [_marker(index, plot.x(p.x), plot.y(p.y), one.color) for p in one.points]
+    body += [*_legend(series), *_count_bars(series, plot)]
+    height = HEIGHT + STRIP_GAP + STRIP
+    return _svg(height, "Observed against predicted share of wrong pixels, and their number", body)
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """A square of data from `low` to 1 on both axes."""
+
+    low: float
+
+    def x(self, value: float) -> float:
+        """Return where a value stands, from the left."""
+        return LEFT + (value - self.low) / (1.0 - self.low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        """Return where a value stands, from the top."""
+        return HEIGHT - BOTTOM - (value - self.low) / (1.0 - self.low) * (HEIGHT - TOP - BOTTOM)
+
+    def frame(self, x_label: str, y_label: str) -> list[str]:
+        """Return grid, ticks, labels and the line of equality."""
+        step = 0.2 if self.low < 0.5 else 0.1 if self.low < 0.8 else 0.05
+        # Down from 1, so that perfection has a tick whatever the lower end is.
+        ticks = [1.0 - step * index for index in range(int((1.0 - self.low) / step + 1.0 + 1e-9))]
+        drawn = []
+        for tick in ticks:
+            x, y = self.x(tick), self.y(tick)
+            drawn += [
+                _line(x, self.y(self.low), x, self.y(1.0), opacity=0.13),
+                _line(self.x(self.low), y, self.x(1.0), y, opacity=0.13),
+                _text(x, self.y(self.low) + 18.0, f"{tick:.3g}", anchor="middle"),
+                _text(self.x(self.low) - 8.0, y + 4.5, f"{tick:.3g}", anchor="end"),
+            ]
+        middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2.0, (TOP + HEIGHT - BOTTOM) / 2.0
+        ends = (self.x(self.low), self.y(self.low), self.x(1.0), self.y(1.0))
+        return [
+            *drawn,
+            _line(*ends, opacity=0.55, extra=' stroke-dasharray="5 4"'),
+            _text(middle_x, HEIGHT - BOTTOM + 40.0, x_label, anchor="middle"),
+            f'<g transform="rotate(-90 16 {middle_y:.1f})">{_text(16.0, middle_y, y_label, anchor="middle")}</g>',
+        ]
+
+
+def _count_bars(series: Sequence[Series], plot: _Plot) -> list[str]:
+    """Return bars of the number of pixels behind each point, on a logarithmic scale."""
+    most = max((point.n for one in series for point in one.points), default=1)
+    decades = max(1.0, log10(max(most, 1)))
+    base, width = HEIGHT + STRIP_GAP + STRIP - 22.0, 7.0
+    bars = [
+        _text(LEFT, base - STRIP - 2.0, f"pixels, logarithmic, up to {most:,}", anchor="start"),
+        _line(LEFT, base, WIDTH - RIGHT, base, opacity=0.4),
+    ]
+    for index, one in enumerate(series):
+        shift = (index - len(series) / 2.0) * width
+        for point in one.points:
+            tall = max(1.0, log10(max(point.n, 1)) / decades * (STRIP - 14.0))
+            bars.append(
+                f'<rect x="{plot.x(point.x) + shift:.1f}" y="{base - tall:.1f}" width="{width - 1.0:g}" height="{tall:.1f}"'
+                f' fill="{escape(one.color)}"><title>{escape(one.name)}: {point.n:,}</title></rect>'
+            )
+    return bars
+
+
+def _legend(series: Sequence[Series]) -> Iterable[str]:
+    """Yield the marker and the name of each series, in a row on top."""
+    x = LEFT + 6.0
+    for index, one in enumerate(series):
+        yield _marker(index, x, TOP - 24.0, one.color)
+        yield _text(x + 11.0, TOP - 19.5, one.name, anchor="start")
+        x += 34.0 + 8.0 * len(one.name)
+
+
+def _marker(index: int, x: float, y: float, color: str) -> str:
+    """Return the marker of the series `index`, outlined in the colour of the page's text."""
+    style = f'fill="{escape(color)}" fill-opacity=".85" stroke="currentColor" stroke-width=".8"'
+    r = MARKER
+    shape = MARKERS[index % len(MARKERS)]
+    if shape == "circle":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}" {style}/>'
+    corners = {
+        "square": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
+        "triangle": ((0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)),
+        "diamond": ((0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)),
+    }[shape]
+    points = " ".join(f"{x + r * dx:.1f},{y + r * dy:.1f}" for dx, dy in corners)
+    return f'<polygon points="{points}" {style}/>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, *, opacity: float, extra: str = "") -> str:
+    """Return a thin line in the page's colour."""
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line {ends} stroke="currentColor" stroke-opacity="{opacity:g}"{extra}/>'
+
+
+def _text(x: float, y: float, words: str, *, anchor: str) -> str:
+    """Return words at a place."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">{escape(words)}</text>'
+
+
+def _svg(height: float, title: str, body: Iterable[str]) -> str:
+    """Return the whole diagram, as wide as its place."""
+    return (
+        f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" font-size="14" xmlns="http://www.w3.org/2000/svg">'
+        f"<title>{escape(title)}</title>\n" + "\n".join(body) + "\n</svg>"
+    )

@@ -1,0 +1,108 @@
+"""The page of an evaluation: its diagrams and its pictures, from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.estimate import JudgedFrame, reliability
+from ivsqa.io.charts import Point, Series, reliability_chart, scatter_chart
+from ivsqa.io.evaluation_page import SurprisePicture, evaluation_page
+from ivsqa.io.pictures import comparison, jpeg_bytes
+from ivsqa.io.project import Project
+from ivsqa.io.scores import FrameScore
+from ivsqa.workflow.score import error_maps_on_frame
+from ivsqa.workflow.signals import ERROR_MAP
+from ivsqa.workflow.training_data import AnnotatedFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Surprise:
+    """A frame whose true Dice was far from the predicted one.
+
+    Attributes:
+        frame: The frame, with what was drawn.
+        score: What the model says of it.
+        structure: The structure with the largest difference.
+        predicted_dice: Its predicted Dice.
+        dice: Its true Dice.
+    """
+
+    frame: AnnotatedFrame
+    score: FrameScore
+    structure: str
+    predicted_dice: float
+    dice: float
+
+    @property
+    def size(self) -> float:
+        """How far the two are apart."""
+        return abs(self.predicted_dice - self.dice)
+
+
+def evaluation_html(
+    project: Project,
+    answer: Mapping[str, Any],
+    frames: Sequence[JudgedFrame],
+    counts: Mapping[str, NDArray[np.int64]],
+    surprises: Sequence[Surprise],
+) -> str:
+    """Return the page.
+
+    Args:
+        project: The project.
+        answer: The evaluation as plain values.
+        frames: Every frame that was judged.
+        counts: (2, 256) wrong and right pixels by level of the calibrated error map, by structure.
+        surprises: What to show, worst first.
+    """
+    colors = {one.name: one.color for one in project.structures.structures}
+    scatter = [
+        Series(
+            name,
+            color,
+            [
+                Point(frame.true_dice[name], frame.predicted[ERROR_MAP][name])
+                for frame in frames
+                if name in frame.true_dice
+            ],
+        )
+        for name, color in colors.items()
+    ]
+    kept = {name: reliability(counts[name]) for name in colors}
+    curves = [
+        Series(name, color, [Point(one.predicted, one.observed, one.n_pixels) for one in kept[name]])
+        for name, color in colors.items()
+    ]
+    return evaluation_page(
+        answer,
+        scatter=scatter_chart(scatter),
+        reliability=reliability_chart(curves),
+        reliability_bins=kept,
+        pictures=[_picture(project, one) for one in surprises],
+        colors=colors,
+    )
+
+
+def _picture(project: Project, one: Surprise) -> SurprisePicture:
+    """Return a surprise drawn: both contours on the frame, and the error map beside it."""
+    record = one.frame.pullback
+    panels = comparison(
+        project.frames(record)[one.score.frame_index],
+        one.score.contours,
+        one.frame.annotation.contours,
+        error_maps_on_frame(project, record, one.score),
+        structures=project.structures,
+        spacing_mm=record.spacing_mm,
+    )
+    return SurprisePicture(
+        title=f"{record.pullback_id} frame {one.score.frame_index}",
+        structure=one.structure,
+        predicted_dice=one.predicted_dice,
+        dice=one.dice,
+        panels=tuple(jpeg_bytes(panel) for panel in panels),
+    )

@@ -1,0 +1,159 @@
+"""The signals that an estimate of quality can be made from, each as raw maps: the network's own error map, entropy, MC-dropout.
+
+All take the same road: raw uint8 map → calibration on validation subjects → expected Dice. So a signal wins by what it
+knows, not by how it is scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.quality import (
+    CalibrationFrame,
+    ErrorCalibration,
+    StructureQuality,
+    assess,
+    fit_error_calibration,
+    region_of_frame,
+)
+from ivsqa.io.project import Project
+from ivsqa.model.inference import Prediction, Predictor
+from ivsqa.workflow.context import Advance
+from ivsqa.workflow.prediction import predicted_masks
+from ivsqa.workflow.training_data import AnnotatedFrame
+
+ERROR_MAP, ENTROPY, MC_DROPOUT = "error_map", "entropy", "mc_dropout"
+
+N_DRAWS = 10
+"""Draws with dropout: enough for their spread, and the pass is that many times as long."""
+DRAW_SEED = 0
+
+RawMaps = dict[str, NDArray[np.uint8]]
+"""(K, s, s) by signal."""
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A predictor that can leave dropout on."""
+
+    def sample(self, images: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.float32] | None:
+        """Return probabilities of n draws, (n, b, K, s, s); None where the network has no dropout."""
+
+
+class SignalReader:
+    """Reads frames with a predictor and gives every signal there is.
+
+    Args:
+        project: Whose frames.
+        predictor: The network.
+    """
+
+    def __init__(self, project: Project, predictor: Predictor) -> None:
+        self._project = project
+        self._predictor = predictor
+        self.has_dropout = _has_dropout(predictor, project.settings.image.working_size_px)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The signals, the network's own first."""
+        return (ERROR_MAP, ENTROPY, *((MC_DROPOUT,) if self.has_dropout else ()))
+
+    def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, RawMaps]:
+        """Return what the network says of one frame, and the raw map of each signal."""
+        grid = self._project.grid(frame.pullback)
+        image = grid.sample(self._project.frames(frame.pullback)[frame.annotation.frame_index])[None]
+        prediction = self._predictor(image)
+        maps = {ERROR_MAP: prediction.error[0], ENTROPY: entropy_levels(prediction.probabilities[0])}
+        draws = _draws(self._predictor, image) if self.has_dropout else None
+        return prediction, maps if draws is None else maps | {MC_DROPOUT: spread_levels(draws[:, 0])}
+
+    def calibrations(
+        self, frames: Iterable[AnnotatedFrame], own: ErrorCalibration, advance: Advance
+    ) -> dict[str, ErrorCalibration]:
+        """Return the calibration of each signal.
+
+        Args:
+            frames: Annotated frames of validation subjects; without any, raw maps are believed.
+            own: The calibration of the network's own error map, stored with the model.
+            advance: Told of each frame read.
+        """
+        names = self._project.structures.names
+        seen: dict[str, list[CalibrationFrame]] = {signal: [] for signal in self.names if signal != ERROR_MAP}
+        for frame in frames:
+            prediction, maps = self(frame)
+            predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
+            reference = reference_masks(self._project, frame)
+            for signal, listed in seen.items():
+                raw = dict(zip(names, maps[signal], strict=True))
+                listed.append(CalibrationFrame(raw, predicted, reference, frame.pullback.subject_id))
+            advance(1)
+        return {ERROR_MAP: own} | {signal: fit_error_calibration(listed, names) for signal, listed in seen.items()}
+
+
+def reference_masks(project: Project, frame: AnnotatedFrame) -> dict[str, Mask]:
+    """Return what was drawn as masks on the working grid; a structure that nobody drew is absent."""
+    grid = project.grid(frame.pullback)
+    size = project.settings.image.working_size_px
+    return {
+        name: grid.contour_to_grid(contour).mask((size, size)) for name, contour in frame.annotation.contours.items()
+    }
+
+
+def assess_frame(
+    names: Sequence[str], raw: NDArray[np.uint8], masks: Sequence[Mask], calibration: ErrorCalibration
+) -> dict[str, StructureQuality]:
+    """Return the expected quality of each structure, from the (K, s, s) raw map of one signal."""
+    region = region_of_frame(masks)
+    return {
+        name: assess(one, mask, calibration.structures[name], region)
+        for name, one, mask in zip(names, raw, masks, strict=True)
+    }
+
+
+def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the largest binary entropy over structures in bits, (s, s) in [0, 1], from (K, s, s) probabilities."""
+    p = np.clip(probabilities, 1e-6, 1.0 - 1e-6)
+    bits = -(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p))
+    return np.asarray(bits.max(axis=0), dtype=np.float32)
+
+
+def entropy_levels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the binary entropy of each structure as a raw map, uint8, on a fourth-root scale.
+
+    The root spreads low entropies, where most pixels lie, over more of the 256 levels; it changes no order.
+
+    Args:
+        probabilities: (K, s, s).
+    """
+    p = np.clip(probabilities.astype(np.float64), 1e-9, 1.0 - 1e-9)
+    bits = -(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p))
+    return np.asarray(bits**0.25 * 255.0 + 0.5, dtype=np.uint8)
+
+
+def spread_levels(draws: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return twice the standard deviation over draws as a raw map, uint8; half against half is the most, 255.
+
+    Args:
+        draws: (n, K, s, s) probabilities.
+
+    Source:
+        Gal & Ghahramani, ICML 2016: the spread of draws with dropout as the model's uncertainty.
+    """
+    return np.asarray(np.clip(2.0 * draws.std(axis=0), 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)
+
+
+def _draws(predictor: object, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """Return draws with dropout, (n, 1, K, s, s), or None where that cannot be had."""
+    return predictor.sample(image, N_DRAWS, DRAW_SEED) if isinstance(predictor, Sampler) else None
+
+
+def _has_dropout(predictor: object, size_px: int) -> bool:
+    """Return whether draws differ on a picture that no network is sure about."""
+    noise = np.random.default_rng(DRAW_SEED).integers(0, 256, (1, size_px, size_px), dtype=np.uint8)
+    draws = _draws(predictor, noise)
+    return draws is not None and bool(np.ptp(draws, axis=0).max() > 0.0)

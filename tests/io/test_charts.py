@@ -1,0 +1,68 @@
+from html.parser import HTMLParser
+
+import pytest
+
+from ivsqa.io.charts import Point, Series, reliability_chart, scatter_chart
+
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 426.0, 44.0, 388.0  # of the square of data, in the diagram's own units
+
+
+class Shapes(HTMLParser):
+    """Collects every element of a diagram with its attributes, and every word."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def of(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def lumen(*points: Point) -> Series:
+    return Series("lumen", "#56b4e9", points)
+
+
+def test_a_point_stands_where_its_values_say():
+    shapes = Shapes(scatter_chart([lumen(Point(0.6, 0.8))]))  # both axes from 0.6 to 1
+    _, marker = shapes.of("circle")[::-1]  # the legend's comes last
+    assert (float(marker["cx"]), float(marker["cy"])) == pytest.approx((LEFT, (TOP + BOTTOM) / 2))
+
+
+def test_axes_are_cut_alike_so_that_equality_is_the_diagonal():
+    shapes = Shapes(scatter_chart([lumen(Point(0.45, 0.97))]))
+    (diagonal,) = [line for line in shapes.of("line") if "stroke-dasharray" in line]
+    assert [float(diagonal[key]) for key in ("x1", "y1", "x2", "y2")] == [LEFT, BOTTOM, RIGHT, TOP]
+    assert {"0.4", "0.6", "0.8", "1"} <= set(shapes.words)
+
+
+def test_structures_differ_in_marker_not_only_in_colour():
+    series = [Series(name, "#777777", [Point(0.9, 0.9)]) for name in ("a", "b", "c", "d")]
+    shapes = Shapes(scatter_chart(series))
+    corners = {len(each["points"].split()) for each in shapes.of("polygon")}
+    assert len(shapes.of("circle")) == 2  # one in the diagram, one in the legend
+    assert len(shapes.of("polygon")) == 6
+    assert corners == {3, 4}
+
+
+def test_reliability_shows_how_many_pixels_each_point_stands_for():
+    shapes = Shapes(reliability_chart([lumen(Point(0.05, 0.02, 10_000), Point(0.9, 0.5, 10))]))
+    many, few = (float(bar["height"]) for bar in shapes.of("rect"))
+    assert many == pytest.approx(4.0 * few)  # 10⁴ against 10¹, on a logarithmic scale
+    assert "lumen: 10,000" in shapes.words
+
+
+def test_diagrams_of_nothing_are_still_drawn():
+    assert Shapes(scatter_chart([])).of("svg")
+    assert Shapes(reliability_chart([lumen()])).of("svg")
+
+
+def test_names_are_words_never_markup():
+    assert "<b>" not in scatter_chart([Series("<b>", "#000000", [Point(0.9, 0.9)])])

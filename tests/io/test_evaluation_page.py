@@ -1,0 +1,94 @@
+import base64
+import re
+from typing import Any
+
+from ivsqa.domain.estimate import ReliabilityBin
+from ivsqa.io.evaluation_page import SurprisePicture, evaluation_page
+
+MEASURES = ("dice", "jaccard", "hd95_px", "assd_px", "pad")
+FIGURES = ("pearson", "spearman", "mae", "auroc", "auprc")
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    lumen = dict.fromkeys(MEASURES, 0.8) | {"hd95_mm": None, "assd_mm": None, "n_frames": 24, "n_missing": 1}
+    nothing = dict.fromkeys((*MEASURES, "hd95_mm", "assd_mm"))
+    estimate = [
+        {"signal": signal, "scope": scope}
+        | dict.fromkeys(FIGURES, 0.5)
+        | {"interval": {key: [-0.25, 0.75] for key in FIGURES}}
+        for signal in ("error_map", "entropy")
+        for scope in ("lumen", "frame")
+    ]
+    stratum = {
+        "kind": "console",
+        "name": "A & B",
+        "n_frames": 9,
+        "n_subjects": 2,
+        "n_missing": 1,
+        "dice": {"lumen": 0.7},
+    }
+    return {
+        "model_id": "m001",
+        "split": "test",
+        "n_frames": 25,
+        "n_subjects": 5,
+        "segmentation": {"lumen": lumen | {"interval": nothing | {"dice": [0.7, 0.9]}}},
+        "plaque_burden_mae": None,
+        "estimate": estimate,
+        "n_calibration_frames": 12,
+        "strata": [stratum | {"mae": 0.1, "spearman": None}],
+    } | changes
+
+
+def page(**changes: Any) -> str:
+    return evaluation_page(
+        answer(**changes),
+        scatter="<svg id='scatter'></svg>",
+        reliability="<svg id='reliability'></svg>",
+        reliability_bins={"lumen": [ReliabilityBin(0.05, 0.025, 12345)]},
+        pictures=[SurprisePicture("S1-P1 frame 3", "lumen", 0.9, 0.25, (b"left", b"right"))],
+        colors={"lumen": "#56b4e9"},
+    )
+
+
+def test_the_page_needs_nothing_beside_it_and_runs_no_script():
+    text = page()
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert sources
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert "<script" not in text
+    assert "@import" not in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_headline_says_in_words_what_was_found():
+    text = page()
+    assert "On 25 frames of 5 subjects the mean Dice of lumen is 0.800 (0.700 to 0.900)." in text
+    assert "1 contour had no counterpart and stand in no mean" in text
+    assert "entropy reaches 0.50 (−0.25 to 0.75)" in text
+
+
+def test_a_picture_is_inside_the_page_with_what_was_predicted_and_what_it_was():
+    text = page()
+    assert base64.b64encode(b"right").decode() in text
+    assert "S1-P1 frame 3: Dice of lumen predicted 0.90, true 0.25" in text
+
+
+def test_without_spacing_no_column_is_in_mm_and_what_is_unknown_is_a_dash():
+    text = page()
+    assert "HD95 mm" not in text
+    assert "HD95 px" in text
+    assert "<td>–</td>" in text  # the stratum's Spearman
+    assert "Plaque burden" not in text
+    assert "12.5 % of the vessel" in page(plaque_burden_mae=0.125)
+
+
+def test_what_weakens_the_figures_is_said_before_them():
+    assert "Test subjects are sealed" in page()
+    assert "the figures flatter" in page(split="validation")
+    assert "With one subject there is no interval" in page(n_subjects=1)
+    assert "nothing is calibrated" in page(n_calibration_frames=0)
+
+
+def test_text_from_outside_is_never_markup():
+    assert "A &amp; B" in page()
