@@ -28,8 +28,8 @@ from ivsqa.model.network import EncoderDecoder, nested_probabilities, new_segmen
 from ivsqa.model.training import GRADIENT_NORM, learning_rate, train
 
 CPU = torch.device("cpu")
-AUGMENTATION_DRAWS = 2
-"""The purpose for which `ivsqa.model.training` draws augmentation; were it another, weights would not agree bit by bit."""
+AUGMENTATION_DRAWS, DROPOUT_DRAWS = 2, 4
+"""The purposes for which `ivsqa.model.training` draws; were they others, weights would not agree bit by bit."""
 
 OURS, OURS_WITH_ERROR, WIDE = "ivsqa", "ivsqa + error branch", "nnU-Net, own width"
 WIDTHS = NetworkConfig(n_structures=1, size_px=96).widths
@@ -139,6 +139,7 @@ def train_alone(segmenter: Segmenter, task: Task, config: TrainingConfig) -> Tra
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step)
             images, labels = batch(task.training, config, step)
+            torch.manual_seed(int(rng_for(config.seed, DROPOUT_DRAWS, step).integers(2**63)))
             with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config.precision, CPU)):
                 loss = segmentation_loss(logits(network, images), labels)
             optimizer.zero_grad()

@@ -1,9 +1,10 @@
 """From an error map to a quality: the Dice to expect against what an expert would draw.
 
-Raw error maps are uint8 (0 never wrong … 255 surely wrong) on the working grid. They are no probabilities: training inflates
-them, and differently inside and outside the predicted structure. So each structure has two tables, learnt on frames with a
-reference, that say how often a pixel of a given raw error was wrong; from these probabilities follows the expected Dice, and
-from that, by a last curve, the quality.
+Raw error maps are uint8 on the working grid, levels on a square-root scale: (level / 255)² is what the network says the
+probability of an error is, and the many small ones stay apart. It does not hold as it stands: errors on new subjects are
+others than those that were learnt, and differ inside and outside the predicted structure. So each structure has two tables,
+learnt on frames with a reference, that say how often a pixel of a given raw error was wrong; from these probabilities
+follows the expected Dice, and from that, by a last curve, the quality.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ SALIENT_ERROR = 0.3
 MIN_REGION_PX = 8
 """Smaller specks of error are no region: an arc of a border that is off fills more."""
 
+_RAW_PROBABILITY = (np.arange(N_LEVELS) / (N_LEVELS - 1.0)) ** 2
+"""What each raw level says before calibration, (256,)."""
+
 _SALIENT_LEVEL = int(SALIENT_ERROR * 255.0 + 0.5)
 
 _PRIOR_FRAMES = 10.0
@@ -43,7 +47,7 @@ class StructureCalibration:
     """What raw error and expected Dice of one structure have meant so far.
 
     Attributes:
-        inside: Raw error as a fraction → probability that a pixel of the predicted mask is wrong.
+        inside: Raw probability → probability that a pixel of the predicted mask is wrong.
         outside: The same for pixels outside it.
         dice: Expected Dice → Dice.
         dice_margin: How far below the predicted Dice the true one lies at most, in nine of ten frames; NaN where there were
@@ -58,8 +62,7 @@ class StructureCalibration:
     @cached_property
     def tables(self) -> NDArray[np.float64]:
         """Error probability by raw level, (2, 256): outside, inside the predicted mask."""
-        levels = np.arange(N_LEVELS) / (N_LEVELS - 1.0)
-        return np.stack([self.outside(levels), self.inside(levels)])
+        return np.stack([self.outside(_RAW_PROBABILITY), self.inside(_RAW_PROBABILITY)])
 
     @cached_property
     def map_levels(self) -> NDArray[np.uint8]:
@@ -172,7 +175,7 @@ def assess(
     """Return the expected quality of one structure in one frame.
 
     Args:
-        raw_error: uint8 (height, width).
+        raw_error: uint8 (height, width), levels on a square-root scale.
         predicted: Predicted mask of the structure.
         calibration: That structure's.
         region: Where errors count, from `region_of_frame`.
@@ -289,12 +292,11 @@ def _fit_curves(tallies: list[_Tally], *, margin: float) -> StructureCalibration
 
 
 def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> MonotoneCurve:
-    """Return raw level → share of wrong pixels; the identity where there is no pixel."""
+    """Return raw probability → share of wrong pixels; the identity where there is no pixel."""
     seen = n_pixels > 0.0
     if not seen.any():
         return MonotoneCurve.identity()
-    levels = np.flatnonzero(seen) / (N_LEVELS - 1.0)
-    return fit_isotonic(levels, n_wrong[seen] / n_pixels[seen], n_pixels[seen])
+    return fit_isotonic(_RAW_PROBABILITY[seen], n_wrong[seen] / n_pixels[seen], n_pixels[seen])
 
 
 def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:

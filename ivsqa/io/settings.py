@@ -129,6 +129,13 @@ class ProjectSettings(Manifest):
             raise ValueError("structures with different names")
         return self
 
+    @model_validator(mode="after")
+    def _levels_fit_the_frame(self) -> ProjectSettings:
+        most = (self.image.working_size_px // 2).bit_length() - 1
+        if len(self.network.widths) > most:
+            raise ValueError(f"at most {most} network.widths with image.working_size_px: {self.image.working_size_px}")
+        return self
+
     @property
     def structure_set(self) -> StructureSet:
         """The structures as the domain knows them, innermost first."""

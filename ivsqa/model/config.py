@@ -14,7 +14,7 @@ from ivsqa.model.augmentation import AugmentationConfig
 
 Attention: TypeAlias = Literal["none", "spatial", "channel", "both"]
 ARCHITECTURE = 1
-"""Counts up whenever weights of before no longer fit the network or mean something else in it. 1: ivsqa 0.1."""
+"""Counts up whenever weights of a release no longer fit the network or mean something else in it. 1: ivsqa 0.1."""
 
 ErrorInputs: TypeAlias = Literal["probabilities", "features", "both"]
 Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
@@ -32,6 +32,7 @@ class NetworkConfig:
         pam: Which parts of the probability attention module run.
         attention_px: Side of the grid that spatial attention compares all pairs of cells on; at most 64.
         error_inputs: What the error branch sees besides the image.
+        dropout: Share of the segmenter's deepest channels left out in training; without it there is no MC-dropout.
     """
 
     n_structures: int
@@ -41,6 +42,7 @@ class NetworkConfig:
     pam: Attention = "both"
     attention_px: int = 16
     error_inputs: ErrorInputs = "probabilities"
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         if self.n_structures < 1:
@@ -49,6 +51,11 @@ class NetworkConfig:
             raise ValueError(f"the working size is even and at least 16 px, got {self.size_px}")
         if any(not widths or min(widths) < 1 for widths in (self.widths, self.error_widths)):
             raise ValueError(f"every level needs a channel, got {self.widths} and {self.error_widths}")
+        deepest = max(len(self.widths), len(self.error_widths))
+        if self.size_px >> deepest < 2:
+            raise ValueError(f"{deepest} levels leave less than 2 px of {self.size_px}: take fewer, or larger frames")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout is a share below 1, got {self.dropout}")
         if not 1 <= self.attention_px <= 64:
             raise ValueError(f"attention compares all pairs of cells of a grid of 1 to 64, got {self.attention_px}")
 

@@ -38,7 +38,7 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Make equal inputs give equal bits while the block runs; restores what was set before.
+    """Make equal inputs give equal bits while the block runs; restores what was set before, the global generators too.
 
     On CUDA the promise ends at cuBLAS, which needs an environment variable set before the process starts.
     """
@@ -51,7 +51,8 @@ def deterministic(device: torch.device) -> Iterator[None]:
     # Filling costs time, and nothing here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
-        yield
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
     finally:
         torch.use_deterministic_algorithms(mode=was_strict, warn_only=was_warning)
         torch.backends.cudnn.deterministic = was_cudnn

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from ivsqa.errors import StateError
 from ivsqa.model.config import NetworkConfig, Precision
 from ivsqa.model.device import select_device, uses_bf16
-from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabilities
+from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabilities, normalized
 from ivsqa.model.state import TrainedModel
 
 MAX_FEATURES = 128
@@ -32,8 +33,9 @@ class Prediction:
 
     Attributes:
         probabilities: Of each structure with what it encloses, float32 (b, K, s, s), in [0, 1], nested.
-        error: Raw error maps, uint8 (b, K, s, s); 255 is certainty. Calibrate before reading them as probabilities.
-        features: Description of each frame, float32 (b, F), F ≤ 128: means of the deepest features.
+        error: Raw error maps, uint8 (b, K, s, s), levels on a square-root scale, 255 is certainty. Calibrate before reading
+            them as probabilities.
+        features: Description of each frame, float32 (b, F), F ≤ 128: means of the deepest features over the vessel.
     """
 
     probabilities: NDArray[np.float32]
@@ -85,6 +87,11 @@ class Predictor:
         finally:
             torch.set_num_threads(n_threads)
 
+    @property
+    def has_dropout(self) -> bool:
+        """Whether draws of `sample` differ."""
+        return bool(self.network.segmenter.dropout.p > 0.0)
+
     def __call__(self, images: NDArray[np.uint8]) -> Prediction:
         """Return the prediction for frames, uint8 (b, s, s), b ≥ 0."""
         return self.submit(images)()
@@ -118,13 +125,53 @@ class Predictor:
         return wait
 
     @torch.inference_mode()
+    def sample(self, images: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.float32]:
+        """Return probabilities of n draws with dropout left on, float32 (n, b, K, s, s).
+
+        Args:
+            images: Grey, uint8 (b, s, s).
+            n: Draws.
+            seed: Of the draws.
+        """
+        segmenter = self.network.segmenter
+        frames = normalized(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))  # (b, 1, s, s)
+        draws = []
+        segmenter.dropout.train()
+        try:
+            with (
+                torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []),
+                torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16),
+            ):
+                torch.manual_seed(seed)
+                for _ in range(n):
+                    rings = torch.softmax(segmenter(frames).output.float(), dim=1)  # (b, K+1, s, s)
+                    draws.append(nested_probabilities(rings).cpu().numpy())
+        finally:
+            segmenter.dropout.eval()
+        return np.stack(draws)
+
+    @torch.inference_mode()
     def _outputs(self, batch: Tensor) -> _Outputs:
         """Return probabilities (b, K, s, s), quantised errors (b, K, s, s) and features (b, F) on the device."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             output: NetworkOutput = self.network(batch)
-        error = torch.sigmoid(output.error_logits.float()).mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
-        features = output.bottleneck.float().mean((2, 3))[:, :MAX_FEATURES]  # (b, F)
-        return nested_probabilities(output.rings).contiguous(), error.contiguous(), features
+        error = torch.sigmoid(output.error_logits.float()).sqrt_().mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
+        probabilities = nested_probabilities(output.rings)  # (b, K, s, s)
+        features = _description(output.bottleneck.float(), probabilities[:, -1:])[:, :MAX_FEATURES]  # (b, F)
+        return probabilities.contiguous(), error.contiguous(), features
+
+
+def _description(bottleneck: Tensor, vessel: Tensor) -> Tensor:
+    """Return the mean of the deepest features over the vessel, (b, channels); over the frame where no vessel was found.
+
+    Over the whole frame it would tell frames hardly apart: normalisation has just given every channel the same mean.
+
+    Args:
+        bottleneck: (b, channels, h, w).
+        vessel: Probability of the outermost structure, (b, 1, s, s).
+    """
+    weights = F.adaptive_avg_pool2d(vessel, (bottleneck.shape[-2], bottleneck.shape[-1])) + 1e-3  # (b, 1, h, w)
+    return (bottleneck * weights).sum((2, 3)) / weights.sum((2, 3))
 
 
 def _prediction(outputs: _Outputs) -> Prediction:

@@ -3,7 +3,7 @@
 Shapes in comments: b frames, s side of the working grid, K structures, N cells of the attention grid.
 
 Sources: encoder–decoder after U-Net (Ronneberger 2015), at half resolution through pixel unshuffle (Shi 2016), which costs a
-quarter and loses no pixel, and back by interpolation; group normalisation (Wu & He 2018), the same for any batch; the two
+quarter and loses no pixel, and back by interpolation; instance normalisation (Ulyanov 2016), the same for any batch; the two
 branches after Zhang et al. 2023 (TechRxiv); the probability attention module after DEAL (Xie et al., ACCV 2020) and DANet (Fu et
 al., CVPR 2019).
 """
@@ -67,19 +67,14 @@ def nested_probabilities(rings: Tensor) -> Tensor:
     return torch.stack(sums, dim=1).clamp(max=1.0)  # (b, K, s, s)
 
 
-def _norm(n: int) -> nn.GroupNorm:
-    """Return normalisation over groups of eight channels; over all of them where eight does not divide."""
-    return nn.GroupNorm(n // 8 if n % 8 == 0 else 1, n)
-
-
 def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
     """Return two 3×3 convolutions, the first of which may halve the resolution."""
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False),
-        _norm(n_out),
+        nn.InstanceNorm2d(n_out, affine=True),
         nn.ReLU(inplace=True),
         nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
-        _norm(n_out),
+        nn.InstanceNorm2d(n_out, affine=True),
         nn.ReLU(inplace=True),
     )
 
@@ -92,15 +87,19 @@ class EncoderDecoder(nn.Module):
         n_extra: Input maps at half resolution, beside them.
         n_out: Output maps at full resolution.
         widths: Channels of each level, finest first.
+        dropout: Share of the deepest channels left out in training.
     """
 
-    def __init__(self, n_in: int, n_out: int, widths: tuple[int, ...], *, n_extra: int = 0) -> None:
+    def __init__(
+        self, n_in: int, n_out: int, widths: tuple[int, ...], *, n_extra: int = 0, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         finer = (4 * n_in + n_extra, *widths[:-1])
         self.encoder = nn.ModuleList(
             _block(n, width, stride=1 if level == 0 else 2)
             for level, (n, width) in enumerate(zip(finer, widths, strict=True))
         )
+        self.dropout = nn.Dropout2d(dropout)
         self.decoder = nn.ModuleList(_block(fine + coarse, fine) for fine, coarse in pairwise(widths))
         self.head = nn.Conv2d(widths[0], n_out, 1)
 
@@ -114,6 +113,7 @@ class EncoderDecoder(nn.Module):
             x = block(x)  # (b, widths[i], s/2^(i+1), s/2^(i+1))
             skips.append(x)
         bottleneck = skips.pop()
+        x = self.dropout(bottleneck)
         for block in reversed(self.decoder):
             skip = skips.pop()
             x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
@@ -210,4 +210,4 @@ class TwoBranchNetwork(nn.Module):
 
 def new_segmenter(config: NetworkConfig) -> EncoderDecoder:
     """Return a segmenter with fresh weights: one normalised frame in, ring logits (b, K+1, s, s) out."""
-    return EncoderDecoder(1, config.n_structures + 1, config.widths)
+    return EncoderDecoder(1, config.n_structures + 1, config.widths, dropout=config.dropout)

@@ -31,7 +31,7 @@ from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 
 SAVE_EVERY_S = 20.0
 GRADIENT_NORM = 1.0
-_AUGMENTATION, _OWN = 2, 3
+_AUGMENTATION, _OWN, _DROPOUT = 2, 3, 4
 _EVALUATION_BATCH = 32
 _ERROR_BRANCH = "network.error_branch."
 
@@ -157,7 +157,7 @@ class _Run:
         if start is not None:
             _warm_start(objective, start, network_config)
         self.objective = objective.to(device)
-        self.averaged = copy.deepcopy(self.objective).requires_grad_(requires_grad=False)
+        self.averaged = copy.deepcopy(self.objective).requires_grad_(requires_grad=False).eval()
         self.optimizer = _optimizer(self.objective, config)
         self.steps, self.stale, self.best_step = 0, 0, 0
         self.best: Mapping[str, Tensor] = {}
@@ -209,6 +209,7 @@ class _Run:
         )
         rng = rng_for(config.seed, _AUGMENTATION, step)
         images, labels = apply(images, labels, sample(rng, len(chosen), config.augmentation))
+        torch.manual_seed(int(rng_for(config.seed, _DROPOUT, step).integers(2**63)))
         own = rng_for(config.seed, _OWN, step).random(len(chosen)) < config.own_share
         folds = torch.from_numpy(self.training.folds[chosen]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):

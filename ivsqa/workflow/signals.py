@@ -7,7 +7,6 @@ knows, not by how it is scaled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +27,14 @@ from ivsqa.workflow.prediction import predicted_masks
 from ivsqa.workflow.training_data import AnnotatedFrame
 
 ERROR_MAP, ENTROPY, MC_DROPOUT = "error_map", "entropy", "mc_dropout"
+"""MC-dropout: the entropy of the mean over draws (Gal & Ghahramani, ICML 2016)."""
 
 N_DRAWS = 10
-"""Draws with dropout: enough for their spread, and the pass is that many times as long."""
+"""Draws with dropout: enough for their mean, and the pass is that many times as long."""
 DRAW_SEED = 0
 
 RawMaps = dict[str, NDArray[np.uint8]]
 """(K, s, s) by signal."""
-
-
-@runtime_checkable
-class Sampler(Protocol):
-    """A predictor that can leave dropout on."""
-
-    def sample(self, images: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.float32] | None:
-        """Return probabilities of n draws, (n, b, K, s, s); None where the network has no dropout."""
 
 
 class SignalReader:
@@ -56,12 +48,11 @@ class SignalReader:
     def __init__(self, project: Project, predictor: Predictor) -> None:
         self._project = project
         self._predictor = predictor
-        self.has_dropout = _has_dropout(predictor, project.settings.image.working_size_px)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The signals, the network's own first."""
-        return (ERROR_MAP, ENTROPY, *((MC_DROPOUT,) if self.has_dropout else ()))
+        return (ERROR_MAP, ENTROPY, *((MC_DROPOUT,) if self._predictor.has_dropout else ()))
 
     def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, RawMaps]:
         """Return what the network says of one frame, and the raw map of each signal."""
@@ -69,8 +60,10 @@ class SignalReader:
         image = grid.sample(self._project.frames(frame.pullback)[frame.annotation.frame_index])[None]
         prediction = self._predictor(image)
         maps = {ERROR_MAP: prediction.error[0], ENTROPY: entropy_levels(prediction.probabilities[0])}
-        draws = _draws(self._predictor, image) if self.has_dropout else None
-        return prediction, maps if draws is None else maps | {MC_DROPOUT: spread_levels(draws[:, 0])}
+        if self._predictor.has_dropout:
+            draws = self._predictor.sample(image, N_DRAWS, DRAW_SEED)  # (n, 1, K, s, s)
+            maps[MC_DROPOUT] = entropy_levels(draws[:, 0].mean(axis=0))
+        return prediction, maps
 
     def calibrations(
         self, frames: Iterable[AnnotatedFrame], own: ErrorCalibration, advance: Advance
@@ -133,27 +126,3 @@ def entropy_levels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
     p = np.clip(probabilities.astype(np.float64), 1e-9, 1.0 - 1e-9)
     bits = -(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p))
     return np.asarray(bits**0.25 * 255.0 + 0.5, dtype=np.uint8)
-
-
-def spread_levels(draws: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return twice the standard deviation over draws as a raw map, uint8; half against half is the most, 255.
-
-    Args:
-        draws: (n, K, s, s) probabilities.
-
-    Source:
-        Gal & Ghahramani, ICML 2016: the spread of draws with dropout as the model's uncertainty.
-    """
-    return np.asarray(np.clip(2.0 * draws.std(axis=0), 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)
-
-
-def _draws(predictor: object, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """Return draws with dropout, (n, 1, K, s, s), or None where that cannot be had."""
-    return predictor.sample(image, N_DRAWS, DRAW_SEED) if isinstance(predictor, Sampler) else None
-
-
-def _has_dropout(predictor: object, size_px: int) -> bool:
-    """Return whether draws differ on a picture that no network is sure about."""
-    noise = np.random.default_rng(DRAW_SEED).integers(0, 256, (1, size_px, size_px), dtype=np.uint8)
-    draws = _draws(predictor, noise)
-    return draws is not None and bool(np.ptp(draws, axis=0).max() > 0.0)

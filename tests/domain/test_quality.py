@@ -72,12 +72,12 @@ def test_expected_dice_by_hand():
     predicted[2:6, 2:7] = True  # 20 pixels
     raw = np.zeros((10, 10), dtype=np.uint8)
     raw[2:4, 2:7] = 255  # 10 of them wrong: TP 10, FP 10
-    raw[8, 0:10] = 51  # 10 pixels outside missed with probability 0.2: FN 2
+    raw[8, 0:10] = 102  # 10 pixels outside missed with probability (102 / 255)² = 0.16: FN 1.6
     quality = assess(raw, predicted, SAME, EVERYWHERE)
-    assert quality.expected_dice == pytest.approx(20 / (20 + 10 + 2))
+    assert quality.expected_dice == pytest.approx(20 / (20 + 10 + 1.6))
     assert quality.dice == quality.expected_dice
-    assert quality.error_area_px == pytest.approx(12.0)
-    assert quality.n_regions == 1  # 0.2 is not salient
+    assert quality.error_area_px == pytest.approx(11.6)
+    assert quality.n_regions == 1  # 0.16 is not salient
     assert isnan(quality.dice_lower)
 
 
@@ -122,14 +122,17 @@ def test_calibrated_map_looks_up_inside_and_outside_apart():
     curve = MonotoneCurve.identity()
     calibration = StructureCalibration(curve, MonotoneCurve((0.0,), (0.125,)), curve, 0.0)
     region = np.array([[True, True], [True, False]])
-    raw, predicted = np.full((2, 2), 51, dtype=np.uint8), np.array([[True, False]] * 2)
-    assert assess(raw, predicted, calibration, region).error_map.tolist() == [[51, 32], [51, 0]]  # 0.2 and 0.125 of 255
+    raw, predicted = np.full((2, 2), 102, dtype=np.uint8), np.array([[True, False]] * 2)
+    assert assess(raw, predicted, calibration, region).error_map.tolist() == [
+        [41, 32],
+        [41, 0],
+    ]  # 0.16 and 0.125 of 255
 
 
 def test_map_of_a_structure_that_was_not_found_is_still_there():
     nothing = np.zeros((2, 2), dtype=bool)
-    quality = assess(np.full((2, 2), 51, dtype=np.uint8), nothing, SAME, np.array([[True, True], [True, False]]))
-    assert quality.error_map.tolist() == [[51, 51], [51, 0]]
+    quality = assess(np.full((2, 2), 102, dtype=np.uint8), nothing, SAME, np.array([[True, True], [True, False]]))
+    assert quality.error_map.tolist() == [[41, 41], [41, 0]]
 
 
 def test_pixels_are_calibrated_to_how_often_they_were_wrong():

@@ -64,6 +64,7 @@ def test_structures_keep_order_color_and_least_area():
         (LUMEN + "split: {train: 0.0, validation: 0.5, test: 0.5}\n", "a train share above 0"),
         (LUMEN + "split: {train: 1.1, validation: -0.1, test: 0.0}\n", "split."),
         (LUMEN + "network: {widths: [16]}\n", "network.widths"),
+        (LUMEN + "image: {working_size_px: 32}\nnetwork: {widths: [8, 8, 8, 8, 8]}\n", "at most 4 network.widths"),
         (LUMEN + "network: {attention: yes}\n", "'both'"),
         (LUMEN + "training: {max_steps: 0}\n", "training.max_steps"),
         (LUMEN + "training: {cross_fit: no}\n", "boolean"),

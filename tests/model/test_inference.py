@@ -6,7 +6,7 @@ import torch
 
 from ivsqa.errors import StateError
 from ivsqa.model.config import NetworkConfig
-from ivsqa.model.inference import Predictor
+from ivsqa.model.inference import Predictor, _description
 from ivsqa.model.network import TwoBranchNetwork, nested_probabilities
 from ivsqa.model.objective import new_objective
 from ivsqa.model.state import TrainedModel
@@ -28,13 +28,33 @@ def test_prediction_is_the_networks_own(model, network_config, rings):
     images = rings(3).images
     network = TwoBranchNetwork(network_config)
     network.load_state_dict(model.network_weights)
+    network.eval()
     with torch.inference_mode():
         output = network(torch.from_numpy(images))
     prediction = Predictor(model, network_config, device="cpu", precision="fp32")(images)
     expected = nested_probabilities(torch.softmax(output.ring_logits, dim=1)).numpy()
     np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-5)
-    np.testing.assert_allclose(prediction.error, torch.sigmoid(output.error_logits).numpy() * 255, atol=0.51)
-    np.testing.assert_allclose(prediction.features, output.bottleneck.mean((2, 3)).numpy(), atol=1e-5)
+    np.testing.assert_allclose(prediction.error, torch.sigmoid(output.error_logits).sqrt().numpy() * 255, atol=0.51)
+
+
+def test_a_frame_is_described_by_its_vessel():
+    bottleneck = torch.zeros(2, 1, 2, 2)
+    bottleneck[:, 0, 0, 0] = 4.0
+    vessel = torch.zeros(2, 1, 8, 8)
+    vessel[0, 0, :4, :4] = 1.0  # the first frame's vessel lies where the feature is, the second has none
+    np.testing.assert_allclose(_description(bottleneck, vessel).numpy(), [[4.0], [1.0]], rtol=0.01)
+
+
+def test_draws_with_dropout_differ_by_their_seed_alone(model, network_config, rings):
+    predictor, images = Predictor(model, network_config, device="cpu"), rings(2).images
+    before, state = predictor(images).probabilities, torch.random.get_rng_state()
+    draws = predictor.sample(images, 3, seed=5)
+    assert draws.shape == (3, 2, 2, 32, 32)
+    assert np.ptp(draws, axis=0).max() > 0.0
+    np.testing.assert_array_equal(draws, predictor.sample(images, 3, seed=5))
+    assert not np.array_equal(draws, predictor.sample(images, 3, seed=6))
+    np.testing.assert_array_equal(before, predictor(images).probabilities)  # off again
+    assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_half_precision_says_nearly_the_same(model, network_config, rings):

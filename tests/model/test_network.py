@@ -83,7 +83,7 @@ def test_error_branch_teaches_the_segmenter_nothing():
 
 def test_a_frame_is_judged_the_same_in_any_company():
     torch.manual_seed(0)
-    network = TwoBranchNetwork(NetworkConfig(1, 32, widths=(8, 8), error_widths=(8,)))
+    network = TwoBranchNetwork(NetworkConfig(1, 32, widths=(8, 8), error_widths=(8,))).eval()
     frames = torch.rand(3, 32, 32) * 255
     torch.testing.assert_close(network(frames)[0][1:2], network(frames[1:2])[0])
 

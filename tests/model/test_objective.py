@@ -5,7 +5,7 @@ from ivsqa.model.config import NetworkConfig
 from ivsqa.model.network import normalized
 from ivsqa.model.objective import Objective, new_objective
 
-CONFIG = NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both")
+CONFIG = NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both", dropout=0.0)
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.quality import ErrorCalibration
-from ivsqa.model.inference import Predictor
 from ivsqa.workflow.context import silent_progress
 from ivsqa.workflow.networks import load_predictor
 from ivsqa.workflow.signals import (
@@ -14,29 +13,8 @@ from ivsqa.workflow.signals import (
     entropy,
     entropy_levels,
     reference_masks,
-    spread_levels,
 )
 from ivsqa.workflow.training_data import annotated_frames
-
-
-class Shaken:
-    """A predictor whose draws are its own probabilities, shaken by noise of a given size."""
-
-    def __init__(self, predictor: Predictor, size: float) -> None:
-        self._predictor, self._size = predictor, size
-
-    def __call__(self, images):
-        return self._predictor(images)
-
-    def sample(self, images, n, seed):
-        probabilities = self._predictor(images).probabilities
-        noise = np.random.default_rng(seed).normal(0.0, self._size, (n, *probabilities.shape))
-        return np.clip(probabilities + noise, 0.0, 1.0).astype(np.float32)
-
-
-class Undropped(Shaken):
-    def sample(self, images, n, seed):
-        return None
 
 
 @pytest.fixture
@@ -57,28 +35,25 @@ def test_entropy_levels_keep_structures_apart_and_end_at_one_bit():
     assert levels[0, 0, 1] == levels[1, 0, 0] < 5
 
 
-def test_spread_is_most_where_half_of_the_draws_say_the_opposite():
-    draws = np.array([[[[0.0, 0.3, 0.4]]], [[[1.0, 0.3, 0.6]]]], dtype=np.float32)  # deviations 0.5, 0 and 0.1
-    assert spread_levels(draws).tolist() == [[[255, 0, 51]]]
-
-
-@pytest.mark.parametrize(("size", "has_it"), [(0.1, True), (0.0, False)])
-def test_dropout_is_a_signal_only_where_draws_differ(trained, predictor, size, has_it):
-    reader = SignalReader(trained, Shaken(predictor, size))  # type: ignore[arg-type]
-    assert reader.has_dropout == has_it
+def test_dropout_is_a_signal_like_the_others(trained, predictor):
+    reader = SignalReader(trained, predictor)
     _, maps = reader(annotated_frames(trained, "test")[0])
-    assert tuple(maps) == reader.names == ("error_map", "entropy", *(["mc_dropout"] if has_it else []))
+    assert tuple(maps) == reader.names == ("error_map", "entropy", "mc_dropout")
     assert {one.shape for one in maps.values()} == {(2, 32, 32)}
+    assert not np.array_equal(maps["mc_dropout"], maps["entropy"])
 
 
 def test_a_network_without_dropout_has_no_such_signal(trained, predictor):
-    assert not SignalReader(trained, Undropped(predictor, 0.0)).has_dropout  # type: ignore[arg-type]
+    predictor.network.segmenter.dropout.p = 0.0
+    reader = SignalReader(trained, predictor)
+    _, maps = reader(annotated_frames(trained, "test")[0])
+    assert tuple(maps) == reader.names == ("error_map", "entropy")
 
 
 def test_every_signal_is_calibrated_and_the_own_one_keeps_its_calibration(trained, predictor):
     own = ErrorCalibration.identity(trained.structures.names)
     frames = annotated_frames(trained, "validation")
-    reader = SignalReader(trained, Shaken(predictor, 0.1))  # type: ignore[arg-type]
+    reader = SignalReader(trained, predictor)
     with silent_progress("", 0, "") as advance:
         found = reader.calibrations(frames, own, advance)
         nothing = reader.calibrations([], own, advance)
