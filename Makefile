@@ -32,7 +32,7 @@ docs: $(READY)  ## write docs/cli.md from the help
 	$(BIN)/python docs/generate_cli.py
 
 bench: $(READY)  ## every measurement that docs and README quote
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .coverage*

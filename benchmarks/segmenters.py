@@ -1,4 +1,4 @@
-"""The networks that `bench_segmentation.py` compares, each trained from the same draws, and how fast they predict.
+"""The networks that `segmentation.py` compares, each trained from the same draws, and how fast they predict.
 
 Our network with its error branch goes through `train`; every other through `train_alone`, which does for one segmenter what
 `train` does for ours. For ours the two must give the same weights bit by bit.
@@ -20,15 +20,16 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ivsqa.model.augmentation import AugmentationConfig, apply, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
 from ivsqa.model.device import deterministic, uses_bf16
 from ivsqa.model.inference import Predictor
-from ivsqa.model.losses import segmentation_loss
+from ivsqa.model.losses import known_pixels, ring_masks, segmentation_loss
 from ivsqa.model.network import EncoderDecoder, nested_probabilities, new_segmenter, normalized
 from ivsqa.model.training import GRADIENT_NORM, learning_rate, train
 
 CPU = torch.device("cpu")
-AUGMENTATION_DRAWS, DROPOUT_DRAWS = 2, 4
+AUGMENTATION_DRAWS, CORRUPTION_DRAWS, DROPOUT_DRAWS = 2, 3, 4
 """The purposes for which `ivsqa.model.training` draws; were they others, weights would not agree bit by bit."""
 
 OURS, OURS_WITH_ERROR, WIDE = "ivsqa", "ivsqa + error branch", "nnU-Net, own width"
@@ -141,7 +142,8 @@ def train_alone(segmenter: Segmenter, task: Task, config: TrainingConfig) -> Tra
             images, labels = batch(task.training, config, step)
             torch.manual_seed(int(rng_for(config.seed, DROPOUT_DRAWS, step).integers(2**63)))
             with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config.precision, CPU)):
-                loss = segmentation_loss(logits(network, images), labels)
+                wanted = ring_masks(labels, len(task.structures) + 1)
+                loss = segmentation_loss(logits(network, images), wanted, known_pixels(labels))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
@@ -153,15 +155,19 @@ def train_alone(segmenter: Segmenter, task: Task, config: TrainingConfig) -> Tra
 
 
 def batch(training: SampleSet, config: TrainingConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Return the varied frames and labels of a step."""
+    """Return the varied and damaged frames of a step, and their labels."""
     chosen = batch_indices(training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
     drawn = sample(rng_for(config.seed, AUGMENTATION_DRAWS, step), len(chosen), config.augmentation)
-    return apply(torch.from_numpy(training.images[chosen]), torch.from_numpy(training.labels[chosen]), drawn)
+    images, labels = apply(torch.from_numpy(training.images[chosen]), torch.from_numpy(training.labels[chosen]), drawn)
+    damage = sample_corruption(
+        rng_for(config.seed, CORRUPTION_DRAWS, step), len(chosen), config.augmentation.corruption
+    )
+    return corrupt(images, damage), labels
 
 
 def predictor_of(network: nn.Module, config: TrainingConfig) -> Probabilities:
-    """Return what predicts with a network, in the memory layout and precision that ivsqa predicts in."""
-    network = network.eval().to(memory_format=torch.channels_last)
+    """Return what predicts with a network, in the precision that ivsqa predicts in."""
+    network = network.eval()
 
     @torch.inference_mode()
     def probabilities(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -60,7 +60,7 @@ class NetworkSettings(Section):
 
     widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
     attention: Literal["none", "spatial", "channel", "both"] = "both"
-    error_inputs: Literal["probabilities", "features", "both"] = "probabilities"
+    error_inputs: Literal["image", "probabilities", "features", "both"] = "image"
 
 
 class AugmentationSettings(Section):
@@ -72,6 +72,7 @@ class AugmentationSettings(Section):
     scale: Fraction = 0.15
     grey: Fraction = 0.3
     shadow: Fraction = 0.2
+    corruption: Fraction = 0.5
 
 
 class TrainingSettings(Section):
@@ -85,7 +86,8 @@ class TrainingSettings(Section):
     eval_every: Count = 50
     patience: Count = 10
     seed: int = 1
-    cross_fit: bool = False
+    committee: Annotated[int, Field(ge=0, le=8)] = 2
+    unannotated_frames: Annotated[int, Field(ge=0)] = 1000
     new_frame_weight: Positive = 2.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()

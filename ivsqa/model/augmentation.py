@@ -35,6 +35,7 @@ class AugmentationConfig:
         grey: Strength of all grey changes. At 0.3: exponent and gain by up to ± 30 %, the same again from centre to rim, grain
             with a standard deviation of up to 0.3 of the grey, and a blur of up to 0.6 px.
         shadow: Share of frames that get an acoustic shadow from the centre outwards.
+        corruption: Share of frames that are damaged on top, more or less severely (`ivsqa.model.corruption`).
     """
 
     rotation_deg: float = 180.0
@@ -43,6 +44,7 @@ class AugmentationConfig:
     scale: float = 0.15
     grey: float = 0.3
     shadow: float = 0.2
+    corruption: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ Attention: TypeAlias = Literal["none", "spatial", "channel", "both"]
 ARCHITECTURE = 1
 """Counts up whenever weights of a release no longer fit the network or mean something else in it. 1: ivsqa 0.1."""
 
-ErrorInputs: TypeAlias = Literal["probabilities", "features", "both"]
+ErrorInputs: TypeAlias = Literal["image", "probabilities", "features", "both"]
 Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
 
 
@@ -31,17 +31,17 @@ class NetworkConfig:
         error_widths: The same for the error branch.
         pam: Which parts of the probability attention module run.
         attention_px: Side of the grid that spatial attention compares all pairs of cells on; at most 64.
-        error_inputs: What the error branch sees besides the image.
+        error_inputs: What the error branch sees: the image alone, or the segmenter's probabilities, features or both beside it.
         dropout: Share of the segmenter's deepest channels left out in training; without it there is no MC-dropout.
     """
 
     n_structures: int
     size_px: int
     widths: tuple[int, ...] = (16, 32, 64, 96)
-    error_widths: tuple[int, ...] = (16, 24, 32)
+    error_widths: tuple[int, ...] = (8, 16, 24, 32)
     pam: Attention = "both"
     attention_px: int = 16
-    error_inputs: ErrorInputs = "probabilities"
+    error_inputs: ErrorInputs = "image"
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -58,6 +58,11 @@ class NetworkConfig:
             raise ValueError(f"dropout is a share below 1, got {self.dropout}")
         if not 1 <= self.attention_px <= 64:
             raise ValueError(f"attention compares all pairs of cells of a grid of 1 to 64, got {self.attention_px}")
+
+    @property
+    def n_rings(self) -> int:
+        """Rings that the structures and the background divide a frame into."""
+        return self.n_structures + 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a manifest, with the architecture they are for."""
@@ -97,10 +102,9 @@ class TrainingConfig:
         eval_every: Steps between evaluations on the validation frames.
         patience: Evaluations without a better Dice before training stops.
         seed: Every draw of this training comes from it.
-        cross_fit: Whether the error branch learns from segmenters that never saw the subject.
-        error_delay: Share of `max_steps` after which a fresh error branch begins to learn: the errors of a segmenter that has
-            learnt nothing yet are not those to predict.
-        own_share: Share of frames on which, cross-fitting, it learns from the network's own errors all the same.
+        committee: Segmenters that learn beside the main one, for the error branch to learn from on frames nobody annotated.
+        error_delay: Share of `max_steps` after which a fresh error branch begins to learn: until then the committee has nothing
+            to teach.
         precision: "bf16" and "fp32" as named; "auto" takes bf16 where the device computes in it.
         augmentation: How frames are varied.
     """
@@ -114,15 +118,16 @@ class TrainingConfig:
     eval_every: int = 100
     patience: int = 6
     seed: int = 0
-    cross_fit: bool = False
+    committee: int = 2
     error_delay: float = 0.3
-    own_share: float = 0.5
     precision: Precision = "auto"
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
         if min(self.max_steps, self.batch_size, self.eval_every, self.patience) < 1:
             raise ValueError("max_steps, batch_size, eval_every and patience are at least 1")
+        if self.committee < 0:
+            raise ValueError("a committee has no fewer than 0 members")
         if self.learning_rate <= 0.0 or not 0.0 <= self.average_decay < 1.0:
             raise ValueError("the learning rate is above 0 and the decay of the average in [0, 1)")
 

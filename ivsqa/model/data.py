@@ -24,13 +24,11 @@ class SampleSet:
     Attributes:
         images: Grey, uint8 (n, s, s).
         labels: Ring labels, uint8 (n, s, s): 0 background, 1 innermost …, 255 ignore.
-        folds: Half that the frame's subject is in, 0 or 1, int8 (n,); all frames of a subject share it.
         weights: How often a frame is shown, relative to the others, float32 (n,).
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
-    folds: NDArray[np.int8]
     weights: NDArray[np.float32]
 
     def __post_init__(self) -> None:
@@ -39,20 +37,13 @@ class SampleSet:
             raise ValueError(f"frames and labels are (n, s, s), got {self.images.shape} and {self.labels.shape}")
         if self.images.dtype != np.uint8 or self.labels.dtype != np.uint8:
             raise ValueError(f"frames and labels are uint8, got {self.images.dtype} and {self.labels.dtype}")
-        if self.folds.shape != (n,) or self.weights.shape != (n,):
-            raise ValueError(f"{n} frames need as many folds and weights")
-        if not np.isin(self.folds, (0, 1)).all():
-            raise ValueError("a fold is 0 or 1")
+        if self.weights.shape != (n,):
+            raise ValueError(f"{n} frames need as many weights")
         if not (np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.sum() > 0):
             raise ValueError("weights are finite, none below 0, not all 0")
 
     def __len__(self) -> int:
         return len(self.images)
-
-    @property
-    def has_two_folds(self) -> bool:
-        """Whether each half of the subjects has frames to learn from."""
-        return all(bool(self.weights[self.folds == fold].sum() > 0) for fold in (0, 1))
 
     def check_fits(self, *, size_px: int, n_structures: int) -> None:
         """Raise ValueError where frames or labels are not what a network of this size takes."""
@@ -65,7 +56,7 @@ class SampleSet:
     def sha256(self) -> str:
         """Return the hash of all content."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        for array in (self.images, self.labels, self.folds, self.weights):
+        for array in (self.images, self.labels, self.weights):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 

@@ -72,7 +72,7 @@ class Predictor:
         network = TwoBranchNetwork(network_config)
         network.load_state_dict(model.network_weights)
         network.eval().requires_grad_(requires_grad=False)
-        self.network = network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(self.device)
 
     @contextmanager
     def workers(self) -> Iterator[int]:
@@ -155,10 +155,9 @@ class Predictor:
         """Return probabilities (b, K, s, s), quantised errors (b, K, s, s) and features (b, F) on the device."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             output: NetworkOutput = self.network(batch)
-        error = torch.sigmoid(output.error_logits.float()).sqrt_().mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
-        probabilities = nested_probabilities(output.rings)  # (b, K, s, s)
-        features = _description(output.bottleneck.float(), probabilities[:, -1:])[:, :MAX_FEATURES]  # (b, F)
-        return probabilities.contiguous(), error.contiguous(), features
+        error = output.errors.sqrt().mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
+        features = _description(output.bottleneck.float(), output.probabilities[:, -1:])[:, :MAX_FEATURES]  # (b, F)
+        return output.probabilities.contiguous(), error.contiguous(), features
 
 
 def _description(bottleneck: Tensor, vessel: Tensor) -> Tensor:

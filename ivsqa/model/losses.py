@@ -1,4 +1,4 @@
-"""What the two branches are trained to lower, and the target of the error branch.
+"""What both branches are trained to lower: they draw the same structures, and differ in what they see and learn from.
 
 Pixels labelled `IGNORE_LABEL` count nowhere. Means are over the batch, so a frame without a structure is no special case.
 """
@@ -13,42 +13,19 @@ from ivsqa.domain.structures import IGNORE_LABEL
 from ivsqa.model.network import nested_probabilities
 
 
-def segmentation_loss(ring_logits: Tensor, labels: Tensor) -> Tensor:
+def segmentation_loss(ring_logits: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
     """Return cross-entropy over rings plus one minus soft Dice over structures, a scalar.
 
     Args:
         ring_logits: (b, K+1, s, s).
-        labels: Ring labels, uint8 (b, s, s).
+        wanted: Probability of each ring, or 0 and 1, (b, K+1, s, s).
+        known: Pixels that count, bool (b, 1, s, s).
     """
     log_rings = F.log_softmax(ring_logits.float(), dim=1)  # (b, K+1, s, s)
-    known = (labels != IGNORE_LABEL).unsqueeze(1)  # (b, 1, s, s)
-    wanted = ring_masks(labels, ring_logits.shape[1])  # (b, K+1, s, s)
     # Written out: the library's form for images has no deterministic kernel on CUDA.
-    entropy = -(log_rings * wanted).sum() / known.sum().clamp(min=1)
-    predicted = nested_probabilities(log_rings.exp()) * known  # (b, K, s, s)
-    return entropy + 1.0 - soft_dice(predicted, structure_masks(labels, predicted.shape[1]).float())
-
-
-def error_loss(error_logits: Tensor, errors: Tensor, known: Tensor) -> Tensor:
-    """Return class-balanced cross-entropy plus one minus soft Dice of the error map, a scalar.
-
-    Wrong pixels are rare: each class's pixels weigh 1/√(n+1), so that rarity neither drowns them nor lets a handful rule.
-
-    Args:
-        error_logits: (b, K, s, s).
-        errors: Where the segmentation is wrong, bool (b, K, s, s).
-        known: Pixels that count, bool (b, 1, s, s).
-
-    Source: Xie et al., ACCV 2020 (DEAL), for the weights.
-    """
-    logits = error_logits.float()
-    wrong = (errors & known).float()  # (b, K, s, s)
-    right = (~errors & known).float()  # (b, K, s, s)
-    weight_wrong, weight_right = (mask.sum((0, 2, 3)).add(1.0).rsqrt() for mask in (wrong, right))  # (K,) each
-    weights = wrong * weight_wrong[:, None, None] + right * weight_right[:, None, None]  # (b, K, s, s)
-    entropy = F.binary_cross_entropy_with_logits(logits, wrong, reduction="none")  # (b, K, s, s)
-    balanced = (entropy * weights).sum() / weights.sum().clamp(min=1e-6)
-    return balanced + 1.0 - soft_dice(torch.sigmoid(logits) * known, wrong)
+    entropy = -(log_rings * wanted * known).sum() / known.sum().clamp(min=1)
+    predicted, true = (nested_probabilities(rings) * known for rings in (log_rings.exp(), wanted))  # (b, K, s, s)
+    return entropy + 1.0 - soft_dice(predicted, true)
 
 
 def soft_dice(predicted: Tensor, wanted: Tensor) -> Tensor:
@@ -63,20 +40,6 @@ def soft_dice(predicted: Tensor, wanted: Tensor) -> Tensor:
     return ((2.0 * overlap + 1.0) / (predicted.sum(over) + wanted.sum(over) + 1.0)).mean()
 
 
-def segmentation_errors(rings: Tensor, labels: Tensor) -> Tensor:
-    """Return where the hard decision (a structure's probability above one half) differs from the reference.
-
-    Args:
-        rings: Probabilities, (b, K+1, s, s).
-        labels: uint8 (b, s, s).
-
-    Returns:
-        bool (b, K, s, s); what it says on ignored pixels means nothing.
-    """
-    decided = nested_probabilities(rings) > 0.5  # (b, K, s, s)
-    return decided != structure_masks(labels, decided.shape[1])
-
-
 def structure_masks(labels: Tensor, n_structures: int) -> Tensor:
     """Return each structure with what it encloses, bool (b, K, s, s), from ring labels (b, s, s)."""
     outer = torch.arange(1, n_structures + 1, dtype=torch.uint8, device=labels.device)  # (K,)
@@ -85,6 +48,11 @@ def structure_masks(labels: Tensor, n_structures: int) -> Tensor:
 
 
 def ring_masks(labels: Tensor, n_rings: int) -> Tensor:
-    """Return each ring, bool (b, n_rings, s, s), background first, from ring labels (b, s, s)."""
+    """Return each ring, 0 or 1 in float32 (b, n_rings, s, s), background first, from ring labels (b, s, s)."""
     rings = torch.arange(n_rings, dtype=torch.uint8, device=labels.device)  # (K+1,)
-    return labels.unsqueeze(1) == rings[:, None, None]
+    return (labels.unsqueeze(1) == rings[:, None, None]).float()
+
+
+def known_pixels(labels: Tensor) -> Tensor:
+    """Return the pixels that count, bool (b, 1, s, s), from ring labels (b, s, s)."""
+    return (labels != IGNORE_LABEL).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""The whole network: one branch draws nested structures, the other says where that drawing is wrong.
+"""The whole network: one branch draws nested structures, the other draws them again to say where the first is wrong.
 
 Shapes in comments: b frames, s side of the working grid, K structures, N cells of the attention grid.
 
@@ -36,9 +36,9 @@ class NetworkOutput(NamedTuple):
     """What the two branches give for a batch."""
 
     ring_logits: Tensor  # (b, K+1, s, s)
-    error_logits: Tensor  # (b, K, s, s)
+    probabilities: Tensor  # (b, K, s, s), float32, of each structure with what it encloses
+    errors: Tensor  # (b, K, s, s), float32, the probability that deciding by one half is wrong
     bottleneck: Tensor  # (b, widths[-1], s/2^levels, s/2^levels)
-    rings: Tensor  # (b, K+1, s, s), float32, the softmax of ring_logits, without gradient
 
 
 def normalized(images: Tensor) -> Tensor:
@@ -67,6 +67,17 @@ def nested_probabilities(rings: Tensor) -> Tensor:
     return torch.stack(sums, dim=1).clamp(max=1.0)  # (b, K, s, s)
 
 
+def expected_errors(first: Tensor, second: Tensor) -> Tensor:
+    """Return how likely the hard decision on the first opinion is wrong if the truth is as likely as both say on average.
+
+    Args:
+        first: Probabilities of the structures, (b, K, s, s).
+        second: The same from the other opinion.
+    """
+    mean = 0.5 * (first + second)  # (b, K, s, s)
+    return torch.where(first > 0.5, 1.0 - mean, mean)
+
+
 def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
     """Return two 3×3 convolutions, the first of which may halve the resolution."""
     return nn.Sequential(
@@ -84,9 +95,9 @@ class EncoderDecoder(nn.Module):
 
     Args:
         n_in: Input maps at full resolution.
-        n_extra: Input maps at half resolution, beside them.
         n_out: Output maps at full resolution.
         widths: Channels of each level, finest first.
+        n_extra: Input maps at half resolution, beside the others.
         dropout: Share of the deepest channels left out in training.
     """
 
@@ -154,41 +165,51 @@ class ProbabilityAttention(nn.Module):
 
 
 class ErrorBranch(nn.Module):
-    """Tells from the image and the segmenter's answer where that answer is wrong, one map a structure.
+    """Draws the frame a second time, with fewer channels; where the two drawings part, the first is in doubt.
 
-    A segmenter that knows its own doubt is wrong with probability min(p, 1 - p), the logit of which is minus the size of its
-    log-odds. That is where the branch begins; it learns what to add.
+    From the image alone the second opinion is independent of the first. Given the first one's probabilities it begins as the
+    same opinion, and learns what to change.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.inputs: ErrorInputs = config.error_inputs
-        self.attention = ProbabilityAttention(config.pam, config.attention_px)
+        self.attention = ProbabilityAttention(config.pam if self.sees_probabilities else "none", config.attention_px)
         self.maps = EncoderDecoder(
-            1 if self.inputs == "features" else 2 + 2 * config.n_structures,
-            config.n_structures,
+            2 * config.n_rings + 1 if self.sees_probabilities else 1,
+            config.n_rings,
             config.error_widths,
-            n_extra=0 if self.inputs == "probabilities" else config.widths[0],
+            n_extra=config.widths[0] if self.sees_features else 0,
         )
-        nn.init.zeros_(self.maps.head.weight)
-        nn.init.zeros_(self.maps.head.bias)  # type: ignore[arg-type]
+        if self.sees_probabilities:
+            nn.init.zeros_(self.maps.head.weight)
+            nn.init.zeros_(self.maps.head.bias)  # type: ignore[arg-type]
+
+    @property
+    def sees_probabilities(self) -> bool:
+        """Whether the first opinion is looked at."""
+        return self.inputs in ("probabilities", "both")
+
+    @property
+    def sees_features(self) -> bool:
+        """Whether the features it was read from are looked at."""
+        return self.inputs in ("features", "both")
 
     def forward(self, frames: Tensor, rings: Tensor, decoder: Tensor) -> Tensor:
-        """Return error logits (b, K, s, s).
+        """Return the ring logits of the second opinion, (b, K+1, s, s).
 
         Args:
             frames: Normalised, (b, 1, s, s).
             rings: The segmenter's probabilities, (b, K+1, s, s), without gradient.
             decoder: The features it read them from, (b, widths[0], s/2, s/2), without gradient.
         """
-        extra = None if self.inputs == "probabilities" else decoder
-        if self.inputs == "features":
-            output: Tensor = self.maps(frames, extra).output  # (b, K, s, s)
-            return output
-        odds = torch.logit(nested_probabilities(rings), eps=1e-5)  # (b, K, s, s), tells 0.999 from 0.9999
-        seen = torch.cat([frames, self.attention(rings), odds / 4.0], dim=1)  # (b, 2+2K, s, s)
-        maps: Maps = self.maps(seen, extra)
-        return maps.output - odds.abs()  # (b, K, s, s)
+        extra = decoder if self.sees_features else None
+        if not self.sees_probabilities:
+            drawn: Maps = self.maps(frames, extra)
+            return drawn.output
+        odds = torch.log(rings.clamp(min=1e-5))  # (b, K+1, s, s), tells 0.999 from 0.9999
+        changed: Maps = self.maps(torch.cat([frames, self.attention(rings), odds / 4.0], dim=1), extra)
+        return odds + changed.output
 
 
 class TwoBranchNetwork(nn.Module):
@@ -204,10 +225,11 @@ class TwoBranchNetwork(nn.Module):
         frames = normalized(images)  # (b, 1, s, s)
         maps: Maps = self.segmenter(frames)
         rings = torch.softmax(maps.output.detach().float(), dim=1)  # (b, K+1, s, s)
-        errors = self.error_branch(frames, rings, maps.decoder.detach())  # (b, K, s, s)
-        return NetworkOutput(maps.output, errors, maps.bottleneck, rings)
+        opinion: Tensor = self.error_branch(frames, rings, maps.decoder.detach())  # (b, K+1, s, s)
+        first, second = (nested_probabilities(each) for each in (rings, torch.softmax(opinion.float(), dim=1)))
+        return NetworkOutput(maps.output, first, expected_errors(first, second), maps.bottleneck)
 
 
 def new_segmenter(config: NetworkConfig) -> EncoderDecoder:
     """Return a segmenter with fresh weights: one normalised frame in, ring logits (b, K+1, s, s) out."""
-    return EncoderDecoder(1, config.n_structures + 1, config.widths, dropout=config.dropout)
+    return EncoderDecoder(1, config.n_rings, config.widths, dropout=config.dropout)

@@ -1,8 +1,12 @@
-"""What is lowered together in one step: the segmenter's loss, its two fold segmenters', and the error branch's.
+"""What is lowered together in one step: the losses of the segmenter, of its committee, and of the error branch.
 
-A network makes other errors on frames it has learnt than on frames it has not, and the error branch shall know the latter. So
-two more segmenters grow up beside the main one, each on half of the subjects; the error branch learns from what each says of
-subjects it never saw. No gradient runs between the parts, so each comes out as if it had been trained alone.
+A branch that learns a network's errors on the frames it was trained on learns to repeat it: there are few, and they look like
+nothing that a new subject brings. So more segmenters grow up beside the main one, alike but for their first weights, and the
+error branch draws after their mean on frames that nobody annotated, as well as after the annotations. No gradient runs between
+the parts, so each comes out as if it had been trained alone.
+
+Source: deep ensembles (Lakshminarayanan et al., NeurIPS 2017), distilled into one small network (Hinton et al., 2015) on
+unannotated frames damaged for the pupil only (Xie et al., CVPR 2020).
 """
 
 from __future__ import annotations
@@ -12,9 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ivsqa.domain.structures import IGNORE_LABEL
 from ivsqa.model.config import NetworkConfig
-from ivsqa.model.losses import error_loss, segmentation_errors, segmentation_loss
+from ivsqa.model.losses import known_pixels, ring_masks, segmentation_loss
 from ivsqa.model.network import Maps, TwoBranchNetwork, new_segmenter, normalized
 
 
@@ -26,11 +29,29 @@ class Losses(NamedTuple):
     error: Tensor | None
 
 
-class Judgement(NamedTuple):
-    """What segmenters say of frames, without gradient: what the error branch learns to doubt."""
+class Annotated(NamedTuple):
+    """Annotated frames."""
 
-    rings: Tensor  # (b, K+1, s, s), probabilities
-    decoder: Tensor  # (b, widths[0], s/2, s/2)
+    images: Tensor  # (b, s, s), grey 0 to 255
+    labels: Tensor  # (b, s, s), uint8 ring labels
+
+
+class Unannotated(NamedTuple):
+    """Frames without annotation, as the committee sees them and as the error branch does."""
+
+    images: Tensor  # (b, s, s), grey 0 to 255
+    damaged: Tensor  # (b, s, s)
+    known: Tensor  # (b, 1, s, s), bool, pixels inside the frame
+
+
+class Lesson(NamedTuple):
+    """What the error branch sees and how it shall draw it, without gradient."""
+
+    frames: Tensor  # (b, 1, s, s), normalised
+    rings: Tensor  # (b, K+1, s, s), what the segmenter says
+    decoder: Tensor  # (b, widths[0], s/2, s/2), the features it read that from
+    wanted: Tensor  # (b, K+1, s, s), probabilities
+    known: Tensor  # (b, 1, s, s), bool
 
 
 class Objective(nn.Module):
@@ -38,67 +59,57 @@ class Objective(nn.Module):
 
     Args:
         config: The network.
-        cross_fit: Whether there are fold segmenters; without, the error branch learns from the main segmenter's own errors.
+        committee: How many segmenters there are beside the main one.
     """
 
-    def __init__(self, config: NetworkConfig, *, cross_fit: bool) -> None:
+    def __init__(self, config: NetworkConfig, *, committee: int) -> None:
         super().__init__()
+        self.config = config
         self.network = TwoBranchNetwork(config)
-        self.folds = nn.ModuleList(new_segmenter(config) for _ in range(2 if cross_fit else 0))
+        self.committee = nn.ModuleList(new_segmenter(config) for _ in range(committee))
 
     @property
     def parts(self) -> list[nn.Module]:
         """The networks between which no gradient runs."""
-        return [self.network.segmenter, self.network.error_branch, *self.folds]
+        return [self.network.segmenter, self.network.error_branch, *self.committee]
 
-    def forward(self, images: Tensor, labels: Tensor, folds: Tensor, judgement: Judgement | None) -> Losses:
+    def forward(self, batch: Annotated, lesson: Lesson | None) -> Losses:
         """Return the losses of a batch.
 
         Args:
-            images: Grey 0 to 255, float (b, s, s).
-            labels: Ring labels, uint8 (b, s, s).
-            folds: Half of the subjects each frame is in, (b,).
-            judgement: What the error branch looks at; None while it is not trained yet.
+            batch: What the segmenters learn from.
+            lesson: What the error branch learns from; None while it is not trained yet.
         """
-        frames = normalized(images)  # (b, 1, s, s)
-        segmentation = segmentation_loss(self.network.segmenter(frames).output, labels)
-        total = segmentation
-        for fold, segmenter in enumerate(self.folds):
-            learnt = folds == fold
-            if bool(learnt.any()):
-                total = total + segmentation_loss(segmenter(frames[learnt]).output, labels[learnt])
-        if judgement is None:
+        frames = normalized(batch.images)  # (b, 1, s, s)
+        wanted, known = ring_masks(batch.labels, self.config.n_rings), known_pixels(batch.labels)
+        segmentation, *others = (
+            segmentation_loss(segmenter(frames).output, wanted, known)
+            for segmenter in (self.network.segmenter, *self.committee)
+        )
+        total = sum(others, start=segmentation)
+        if lesson is None:
             return Losses(total, segmentation.detach(), None)
-        errors = segmentation_errors(judgement.rings, labels)  # (b, K, s, s)
-        known = (labels != IGNORE_LABEL).unsqueeze(1)  # (b, 1, s, s)
-        error = error_loss(self.network.error_branch(frames, *judgement), errors, known)
+        opinion = self.network.error_branch(lesson.frames, lesson.rings, lesson.decoder)  # (b, K+1, s, s)
+        error = segmentation_loss(opinion, lesson.wanted, lesson.known)
         return Losses(total + error, segmentation.detach(), error.detach())
 
     @torch.no_grad()
-    def judge(self, images: Tensor, folds: Tensor, own: Tensor) -> Judgement:
-        """Return what is said of each frame by the segmenter that never saw its subject.
-
-        Args:
-            images: Grey 0 to 255, float (b, s, s).
-            folds: Half of the subjects each frame is in, (b,).
-            own: Frames that the main segmenter judges all the same, bool (b,); without fold segmenters it judges all.
-        """
-        frames = normalized(images)  # (b, 1, s, s)
-        mine = own if len(self.folds) else torch.ones_like(own)
-        shares: list[tuple[nn.Module, Tensor]] = [(self.network.segmenter, mine)]
-        shares += [(segmenter, (folds != fold) & ~mine) for fold, segmenter in enumerate(self.folds)]
-        rows, said = [], []
-        for segmenter, share in shares:
-            if bool(share.any()):
-                maps: Maps = segmenter(frames[share])
-                said.append(Judgement(torch.softmax(maps.output.float(), dim=1), maps.decoder))
-                rows.append(torch.nonzero(share).flatten())
-        back = torch.argsort(torch.cat(rows))  # from the order of judges to the order of frames
-        return Judgement(*(torch.cat(maps)[back] for maps in zip(*said, strict=True)))
+    def lesson(self, batch: Annotated, others: Unannotated | None) -> Lesson:
+        """Return what the error branch shall learn from annotated frames and, with a committee, from unannotated ones."""
+        wanted, known = ring_masks(batch.labels, self.config.n_rings), known_pixels(batch.labels)
+        frames = normalized(batch.images)  # (b, 1, s, s)
+        if others is not None and len(self.committee):
+            clean = normalized(others.images)  # (b, 1, s, s)
+            said = [torch.softmax(segmenter(clean).output.float(), dim=1) for segmenter in self.committee]
+            wanted = torch.cat([wanted, torch.stack(said).mean(dim=0)])
+            known = torch.cat([known, others.known])
+            frames = torch.cat([frames, normalized(others.damaged)])
+        maps: Maps = self.network.segmenter(frames)
+        return Lesson(frames, torch.softmax(maps.output.float(), dim=1), maps.decoder, wanted, known)
 
 
-def new_objective(config: NetworkConfig, *, cross_fit: bool, seed: int) -> Objective:
+def new_objective(config: NetworkConfig, *, committee: int, seed: int) -> Objective:
     """Return networks with fresh weights that depend on the seed alone; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**32)
-        return Objective(config, cross_fit=cross_fit)
+        return Objective(config, committee=committee)

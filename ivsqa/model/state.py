@@ -50,7 +50,7 @@ class StepReport:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network that can predict, with the fold segmenters that a later training starts from.
+    """A network that can predict, with the committee that a later training starts from.
 
     Attributes:
         config: The network.

@@ -14,24 +14,26 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ivsqa.domain.structures import IGNORE_LABEL
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
 from ivsqa.model.device import deterministic, select_device, uses_bf16
-from ivsqa.model.losses import structure_masks
+from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import EncoderDecoder, Maps, nested_probabilities, normalized
-from ivsqa.model.objective import Losses, Objective, new_objective
+from ivsqa.model.objective import Annotated, Losses, Objective, Unannotated, new_objective
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 
 SAVE_EVERY_S = 20.0
 GRADIENT_NORM = 1.0
-_AUGMENTATION, _OWN, _DROPOUT = 2, 3, 4
+_AUGMENTATION, _CORRUPTION, _DROPOUT, _OTHERS = 2, 3, 4, 5
 _EVALUATION_BATCH = 32
 _ERROR_BRANCH = "network.error_branch."
 
@@ -64,6 +66,7 @@ def train(
     training: SampleSet,
     validation: SampleSet | None,
     *,
+    unannotated: NDArray[np.uint8] | None = None,
     start: TrainedModel | None = None,
     state: TrainingState | None = None,
     device: str = "auto",
@@ -79,6 +82,7 @@ def train(
         config: How to train it.
         training: Frames to learn from.
         validation: Frames that decide when to stop and what to keep; None: all steps are taken and the last weights kept.
+        unannotated: Further frames of training subjects, uint8 (n, s, s), on which the committee teaches the error branch.
         start: Weights to begin with. They are evaluated first, so that what comes out is never worse on the validation frames.
         state: Where a stopped training goes on.
         device: As for `select_device`.
@@ -97,7 +101,7 @@ def train(
             samples.check_fits(size_px=network_config.size_px, n_structures=network_config.n_structures)
     chosen = select_device(device)
     with deterministic(chosen):
-        run = _Run(network_config, config, training, validation, start, chosen)
+        run = _Run(network_config, config, training, validation, unannotated, start, chosen)
         if state is None:
             run.begin()
         else:
@@ -126,7 +130,7 @@ def validation_dice(segmenter: EncoderDecoder, samples: SampleSet, *, device: to
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             maps: Maps = segmenter(normalized(images))
             rings = torch.softmax(maps.output.float(), dim=1)  # (b, K+1, s, s)
-        known = (labels != IGNORE_LABEL).unsqueeze(1)  # (b, 1, s, s)
+        known = known_pixels(labels)  # (b, 1, s, s)
         decided = (nested_probabilities(rings) > 0.5) & known  # (b, K, s, s)
         wanted = structure_masks(labels, decided.shape[1])  # (b, K, s, s)
         overlap = (decided & wanted).sum((2, 3)).double()  # (b, K)
@@ -143,17 +147,18 @@ class _Run:
         config: TrainingConfig,
         training: SampleSet,
         validation: SampleSet | None,
+        unannotated: NDArray[np.uint8] | None,
         start: TrainedModel | None,
         device: torch.device,
     ) -> None:
         self.network_config, self.config = network_config, config
         self.training, self.validation = training, validation
+        self.unannotated = unannotated if unannotated is not None and len(unannotated) else None
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
         self.starts_warm = start is not None
         self.error_begin = 0 if self.starts_warm else round(config.error_delay * config.max_steps)
-        self.request = _request(network_config, config, training, validation, start)
-        cross_fit = config.cross_fit and training.has_two_folds
-        objective = new_objective(network_config, cross_fit=cross_fit, seed=config.seed)
+        self.request = _request(network_config, config, training, validation, self.unannotated, start)
+        objective = new_objective(network_config, committee=config.committee, seed=config.seed)
         if start is not None:
             _warm_start(objective, start, network_config)
         self.objective = objective.to(device)
@@ -203,21 +208,38 @@ class _Run:
     def _losses(self) -> Losses:
         """Return the losses of this step's batch."""
         config, step = self.config, self.steps
+        learns_error = step >= self.error_begin
+        batch = self._annotated()
+        others = self._unannotated() if learns_error and config.committee and self.unannotated is not None else None
+        torch.manual_seed(int(rng_for(config.seed, _DROPOUT, step).integers(2**63)))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            # What the error branch learns is said by the running means, because those are what will be used.
+            lesson = self.averaged.lesson(batch, others) if learns_error else None
+            losses: Losses = self.objective(batch, lesson)
+        return losses
+
+    def _annotated(self) -> Annotated:
+        """Return this step's annotated frames, varied and damaged."""
+        config, step = self.config, self.steps
         chosen = batch_indices(self.training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
         images, labels = (
             torch.from_numpy(array[chosen]).to(self.device) for array in (self.training.images, self.training.labels)
         )
-        rng = rng_for(config.seed, _AUGMENTATION, step)
-        images, labels = apply(images, labels, sample(rng, len(chosen), config.augmentation))
-        torch.manual_seed(int(rng_for(config.seed, _DROPOUT, step).integers(2**63)))
-        own = rng_for(config.seed, _OWN, step).random(len(chosen)) < config.own_share
-        folds = torch.from_numpy(self.training.folds[chosen]).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            judgement = None
-            if step >= self.error_begin:  # by the running means, because those are what will be used
-                judgement = self.averaged.judge(images, folds, torch.from_numpy(own).to(self.device))
-            losses: Losses = self.objective(images, labels, folds, judgement)
-        return losses
+        varied = sample(rng_for(config.seed, _AUGMENTATION, step), len(chosen), config.augmentation)
+        images, labels = apply(images, labels, varied)
+        damage = sample_corruption(rng_for(config.seed, _CORRUPTION, step), len(chosen), config.augmentation.corruption)
+        return Annotated(corrupt(images, damage), labels)
+
+    def _unannotated(self) -> Unannotated:
+        """Return this step's frames without annotation, varied alike for all who see them, damaged for one."""
+        assert self.unannotated is not None
+        config = self.config
+        rng = rng_for(config.seed, _OTHERS, self.steps)
+        n = min(config.batch_size, len(self.unannotated))
+        frames = torch.from_numpy(self.unannotated[rng.choice(len(self.unannotated), n, replace=False)]).to(self.device)
+        images, labels = apply(frames, torch.zeros_like(frames), sample(rng, n, config.augmentation))
+        damaged = corrupt(images, sample_corruption(rng, n, config.augmentation.corruption))
+        return Unannotated(images, damaged, known_pixels(labels))
 
     def _average(self) -> None:
         """Move the running means; at first quickly, so that they forget where they began."""
@@ -317,7 +339,7 @@ def _optimizer(objective: Objective, config: TrainingConfig) -> torch.optim.Adam
 
 
 def _warm_start(objective: Objective, start: TrainedModel, config: NetworkConfig) -> None:
-    """Load what a model has; fold segmenters it lacks keep their fresh weights."""
+    """Load what a model has; members of the committee that it lacks keep their fresh weights."""
     if start.config != config:
         raise StateError(
             "the model to start from is another network than the settings describe",
@@ -337,6 +359,7 @@ def _request(
     config: TrainingConfig,
     training: SampleSet,
     validation: SampleSet | None,
+    unannotated: NDArray[np.uint8] | None,
     start: TrainedModel | None,
 ) -> str:
     """Return the hash of everything that determines the result."""
@@ -344,6 +367,7 @@ def _request(
         "network": network_config.to_dict(),
         "training": config.to_dict(),
         "frames": [None if samples is None else samples.sha256() for samples in (training, validation)],
+        "unannotated": None if unannotated is None else hashlib.sha256(unannotated.tobytes()).hexdigest(),
         "start": None if start is None else hashlib.sha256(start.to_bytes()).hexdigest(),
     }
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()

@@ -35,7 +35,7 @@ def training_config(settings: ProjectSettings, *, seed: int, finetune: bool, max
         eval_every=training.eval_every,
         patience=training.patience,
         seed=seed,
-        cross_fit=training.cross_fit,
+        committee=training.committee,
         precision=training.precision,
         augmentation=AugmentationConfig(**training.augmentation.model_dump()),
     )

@@ -30,9 +30,11 @@ from ivsqa.workflow.training_data import (
     AnnotatedFrame,
     annotated_frames,
     frames_csv,
+    frames_on_grid,
     get_training_frames,
     keys_from_frames_csv,
     sample_set,
+    unannotated_keys,
 )
 
 NON_INFERIORITY_MARGIN = 0.01
@@ -67,6 +69,7 @@ class _Request:
     parent: ModelRecord | None
     training: Sequence[AnnotatedFrame]
     validation: Sequence[AnnotatedFrame]
+    unannotated: Sequence[tuple[str, int]]
     seen: frozenset[tuple[str, int]]
 
     def sha256(self, project: Project) -> str:
@@ -79,6 +82,7 @@ class _Request:
             "structures": project.structures.names,
             "parent": self.parent.weights_sha256 if self.parent else None,
             "frames": self.frames_csv(),
+            "unannotated": self.unannotated,
         }
         return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
 
@@ -152,6 +156,7 @@ def _train(
             parent,
             get_training_frames(project),
             annotated_frames(project, "validation"),
+            unannotated_keys(project, settings.training.unannotated_frames) if settings.training.committee else [],
             seen,
         )
         n_new = sum(frame.key not in seen for frame in request.training)
@@ -230,6 +235,7 @@ def _run(
             request.config,
             training,
             validation,
+            unannotated=frames_on_grid(project, request.unannotated),
             start=start,
             state=state,
             device=device,

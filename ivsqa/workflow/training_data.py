@@ -1,14 +1,15 @@
-"""From annotations to what the network trains on: frames and ring labels on the working grid, folds by subject."""
+"""From annotations to what the network trains on: frames and ring labels on the working grid."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivsqa.domain.structures import training_labels
 from ivsqa.errors import StateError
@@ -16,8 +17,6 @@ from ivsqa.io.annotations import Annotation, AnnotationStore
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord, Split
 from ivsqa.model.data import SampleSet
-
-N_FOLDS = 2
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ def sample_set(
     size = project.settings.image.working_size_px
     images = np.zeros((len(frames), size, size), dtype=np.uint8)
     labels = np.zeros((len(frames), size, size), dtype=np.uint8)
-    folds = fold_by_subject(sorted({frame.pullback.subject_id for frame in frames}))
     for row, frame in enumerate(frames):
         grid = project.grid(frame.pullback)
         images[row] = grid.sample(project.frames(frame.pullback)[frame.annotation.frame_index])
@@ -92,25 +90,34 @@ def sample_set(
     return SampleSet(
         images=images,
         labels=labels,
-        folds=np.array([folds[frame.pullback.subject_id] for frame in frames], dtype=np.int8),
         weights=np.array(weights, dtype=np.float32),
     )
 
 
-def fold_by_subject(subject_ids: Sequence[str]) -> dict[str, int]:
-    """Return the fold of each subject, the same in every round however many subjects join.
+def unannotated_keys(project: Project, n: int) -> list[tuple[str, int]]:
+    """Return n frames of training subjects that nobody annotated, or all there are, spread evenly over their pullbacks."""
+    store = AnnotationStore(project.layout)
+    keys = [
+        (record.pullback_id, index)
+        for record in project.iter_pullbacks()
+        if record.split == "train"
+        for index in sorted(set(range(record.n_frames)) - set(store.current(record.pullback_id)))
+    ]
+    if len(keys) <= n:
+        return keys
+    return [keys[row] for row in np.linspace(0, len(keys) - 1, n).round().astype(int)]
 
-    A hash decides, so that a warm-started fold network never meets a subject of the other fold as its own. Where that leaves one
-    fold empty, the subjects alternate.
 
-    Example:
-        >>> sorted(set(fold_by_subject(["a", "b", "c"]).values()))
-        [0, 1]
-    """
-    folds = {subject: hashlib.sha256(f"fold:{subject}".encode()).digest()[0] % N_FOLDS for subject in subject_ids}
-    if len(subject_ids) >= N_FOLDS and len(set(folds.values())) < N_FOLDS:
-        return {subject: index % N_FOLDS for index, subject in enumerate(sorted(subject_ids))}
-    return folds
+def frames_on_grid(project: Project, keys: Sequence[tuple[str, int]]) -> NDArray[np.uint8]:
+    """Return frames on the working grid, (n, s, s), from their (pullback_id, frame_index)."""
+    size = project.settings.image.working_size_px
+    images = np.zeros((len(keys), size, size), dtype=np.uint8)
+    for pullback_id, rows in groupby(range(len(keys)), key=lambda row: keys[row][0]):
+        record = project.pullback(pullback_id)
+        grid, frames = project.grid(record), project.frames(record)
+        for row in rows:
+            images[row] = grid.sample(frames[keys[row][1]])
+    return images
 
 
 def frames_csv(frames: Sequence[tuple[str, AnnotatedFrame]]) -> str:

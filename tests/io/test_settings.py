@@ -67,7 +67,7 @@ def test_structures_keep_order_color_and_least_area():
         (LUMEN + "image: {working_size_px: 32}\nnetwork: {widths: [8, 8, 8, 8, 8]}\n", "at most 4 network.widths"),
         (LUMEN + "network: {attention: yes}\n", "'both'"),
         (LUMEN + "training: {max_steps: 0}\n", "training.max_steps"),
-        (LUMEN + "training: {cross_fit: no}\n", "boolean"),
+        (LUMEN + "training: {committee: -1}\n", "training.committee"),
         (LUMEN + "training: {batch_size: 16.0}\n", "training.batch_size"),
         (LUMEN + "packet: {formats: []}\n", "packet.formats"),
         (LUMEN + "packet: {formats: [lableme]}\n", "'labelme'"),

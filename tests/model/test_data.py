@@ -12,7 +12,6 @@ def some(n: int = 4, **changed) -> SampleSet:
     values = {
         "images": np.zeros((n, 16, 16), np.uint8),
         "labels": np.zeros((n, 16, 16), np.uint8),
-        "folds": np.zeros(n, np.int8),
         "weights": np.ones(n, np.float32),
     }
     return SampleSet(**{**values, **changed})
@@ -58,7 +57,11 @@ def test_any_change_of_content_changes_the_hash():
     base = some()
     labels = base.labels.copy()
     labels[2, 3, 4] = 1
-    others = [dataclasses.replace(base, labels=labels), dataclasses.replace(base, folds=np.ones(4, np.int8)), some(3)]
+    others = [
+        dataclasses.replace(base, labels=labels),
+        dataclasses.replace(base, weights=np.full(4, 2, np.float32)),
+        some(3),
+    ]
     assert len({base.sha256(), *(other.sha256() for other in others)}) == 4
     assert some().sha256() == base.sha256()
 
@@ -69,8 +72,7 @@ def test_any_change_of_content_changes_the_hash():
         ({"images": np.zeros((0, 16, 16), np.uint8)}, "frames and labels"),
         ({"labels": np.zeros((4, 16, 8), np.uint8)}, "frames and labels"),
         ({"labels": np.zeros((4, 16, 16), np.int64)}, "uint8"),
-        ({"folds": np.zeros(3, np.int8)}, "as many"),
-        ({"folds": np.full(4, 2, np.int8)}, "0 or 1"),
+        ({"weights": np.ones(3, np.float32)}, "as many"),
         ({"weights": np.zeros(4, np.float32)}, "not all 0"),
         ({"weights": np.full(4, np.nan, np.float32)}, "finite"),
     ],
@@ -86,11 +88,3 @@ def test_samples_that_do_not_fit_the_network_are_refused():
     with pytest.raises(ValueError, match="label 2"):
         some(labels=np.full((4, 16, 16), 2, np.uint8)).check_fits(size_px=16, n_structures=1)
     some(labels=np.full((4, 16, 16), 255, np.uint8)).check_fits(size_px=16, n_structures=1)
-
-
-def test_two_folds_need_frames_that_are_shown():
-    assert not some().has_two_folds
-    folds = np.array([0, 0, 0, 1], np.int8)
-    assert some(folds=folds).has_two_folds
-    assert not some(folds=folds, weights=np.array([1, 1, 1, 0], np.float32)).has_two_folds
-    assert len(some()) == 4

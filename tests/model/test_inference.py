@@ -7,14 +7,14 @@ import torch
 from ivsqa.errors import StateError
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.inference import Predictor, _description
-from ivsqa.model.network import TwoBranchNetwork, nested_probabilities
+from ivsqa.model.network import TwoBranchNetwork
 from ivsqa.model.objective import new_objective
 from ivsqa.model.state import TrainedModel
 
 
 @pytest.fixture
 def model(network_config) -> TrainedModel:
-    return TrainedModel(network_config, new_objective(network_config, cross_fit=False, seed=0).state_dict())
+    return TrainedModel(network_config, new_objective(network_config, committee=0, seed=0).state_dict())
 
 
 def test_prediction_has_the_promised_shapes_and_types(model, network_config, rings):
@@ -32,9 +32,8 @@ def test_prediction_is_the_networks_own(model, network_config, rings):
     with torch.inference_mode():
         output = network(torch.from_numpy(images))
     prediction = Predictor(model, network_config, device="cpu", precision="fp32")(images)
-    expected = nested_probabilities(torch.softmax(output.ring_logits, dim=1)).numpy()
-    np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-5)
-    np.testing.assert_allclose(prediction.error, torch.sigmoid(output.error_logits).sqrt().numpy() * 255, atol=0.51)
+    np.testing.assert_allclose(prediction.probabilities, output.probabilities.numpy(), atol=1e-5)
+    np.testing.assert_allclose(prediction.error, output.errors.sqrt().numpy() * 255, atol=0.51)
 
 
 def test_a_frame_is_described_by_its_vessel():
@@ -72,7 +71,7 @@ def test_batches_can_overlap(model, network_config, rings):
 
 def test_wide_networks_still_describe_a_frame_in_few_numbers():
     config = NetworkConfig(1, 32, widths=(8, 160), error_widths=(8,))
-    model = TrainedModel(config, new_objective(config, cross_fit=False, seed=0).state_dict())
+    model = TrainedModel(config, new_objective(config, committee=0, seed=0).state_dict())
     assert Predictor(model, config, device="cpu")(np.zeros((1, 32, 32), np.uint8)).features.shape == (1, 128)
 
 

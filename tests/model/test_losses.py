@@ -3,14 +3,12 @@ import math
 import pytest
 import torch
 
-from ivsqa.model.losses import (
-    error_loss,
-    ring_masks,
-    segmentation_errors,
-    segmentation_loss,
-    soft_dice,
-    structure_masks,
-)
+from ivsqa.model.losses import known_pixels, ring_masks, segmentation_loss, soft_dice, structure_masks
+
+
+def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the loss against hard labels."""
+    return float(segmentation_loss(logits, ring_masks(labels, logits.shape[1]), known_pixels(labels)))
 
 
 def test_structures_include_what_they_enclose_and_ignore_nothing_known():
@@ -32,7 +30,7 @@ def test_soft_dice_of_nothing_against_nothing_is_one():
 def test_segmentation_loss_of_an_undecided_network_by_hand():
     labels = torch.tensor([[[0, 1], [0, 1]]], dtype=torch.uint8)
     # Entropy ln 2; Dice (2·1 + 1) / (2 + 2 + 1).
-    assert float(segmentation_loss(torch.zeros(1, 2, 2, 2), labels)) == pytest.approx(math.log(2) + 1 - 0.6)
+    assert loss_of(torch.zeros(1, 2, 2, 2), labels) == pytest.approx(math.log(2) + 1 - 0.6)
 
 
 def test_ignored_pixels_do_not_count():
@@ -40,36 +38,17 @@ def test_ignored_pixels_do_not_count():
     logits = torch.randn(1, 2, 2, 2, generator=torch.manual_seed(0))
     other = logits.clone()
     other[..., 1, :] = 50.0 * torch.tensor([-1.0, 1.0]).view(1, 2, 1)
-    assert float(segmentation_loss(other, labels)) == pytest.approx(float(segmentation_loss(logits, labels)))
-    known = (labels != 255).unsqueeze(1)
-    errors = torch.tensor([[[[True, False], [True, True]]]])
-    assert float(error_loss(other[:, :1], errors, known)) == pytest.approx(
-        float(error_loss(logits[:, :1], errors, known))
-    )
+    assert loss_of(other, labels) == pytest.approx(loss_of(logits, labels))
+
+
+def test_loss_against_soft_rings_by_hand():
+    rings = torch.tensor([0.7, 0.2, 0.1]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    known = torch.ones(1, 1, 2, 2, dtype=torch.bool)
+    entropy = -sum(p * math.log(p) for p in (0.7, 0.2, 0.1))
+    dice = sum((8 * p * p + 1) / (8 * p + 1) for p in (0.2, 0.3)) / 2  # of four pixels p with themselves
+    assert float(segmentation_loss(rings.log(), rings, known)) == pytest.approx(entropy + 1 - dice, rel=1e-5)
 
 
 def test_everything_ignored_is_no_division_by_zero():
     labels = torch.full((1, 4, 4), 255, dtype=torch.uint8)
-    assert math.isfinite(float(segmentation_loss(torch.zeros(1, 2, 4, 4), labels)))
-    errors = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
-    assert math.isfinite(float(error_loss(torch.zeros(1, 1, 4, 4), errors, errors)))
-
-
-def test_error_loss_weighs_rare_errors_up_by_hand():
-    errors = torch.tensor([True] + [False] * 15).view(1, 1, 4, 4)
-    logits = torch.full((1, 1, 4, 4), -2.0)
-    missed, right = math.log1p(math.exp(2.0)), math.log1p(math.exp(-2.0))
-    heavy, light = 1 / math.sqrt(2), 15 / math.sqrt(16)
-    p = 1 / (1 + math.exp(2.0))
-    dice = (2 * p + 1) / (16 * p + 1 + 1)
-    wanted = (heavy * missed + light * right) / (heavy + light) + 1 - dice
-    assert float(error_loss(logits, errors, torch.ones(1, 1, 4, 4, dtype=torch.bool))) == pytest.approx(
-        wanted, rel=1e-5
-    )
-
-
-def test_errors_are_where_the_decision_differs_from_the_reference():
-    rings = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6], [0.1, 0.8, 0.1]]).T.reshape(1, 3, 1, 3)
-    labels = torch.tensor([[[2, 2, 1]]], dtype=torch.uint8)
-    # Pixel 0: nothing found where the wall is, so the outer structure is wrong; the others are right.
-    assert segmentation_errors(rings, labels)[0, :, 0].tolist() == [[False, False, False], [True, False, False]]
+    assert math.isfinite(loss_of(torch.zeros(1, 2, 4, 4), labels))

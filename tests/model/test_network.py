@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from ivsqa.model.config import NetworkConfig
-from ivsqa.model.network import ErrorBranch, ProbabilityAttention, TwoBranchNetwork, nested_probabilities, normalized
+from ivsqa.model.network import (
+    ErrorBranch,
+    ProbabilityAttention,
+    TwoBranchNetwork,
+    expected_errors,
+    nested_probabilities,
+    normalized,
+)
 
 
 def random_rings(b: int = 2, n_rings: int = 3, side: int = 16) -> torch.Tensor:
@@ -10,18 +17,21 @@ def random_rings(b: int = 2, n_rings: int = 3, side: int = 16) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("pam", ["none", "spatial", "channel", "both"])
-@pytest.mark.parametrize("inputs", ["probabilities", "features", "both"])
+@pytest.mark.parametrize("inputs", ["image", "probabilities", "features", "both"])
 def test_every_switch_gives_maps_of_the_input_size(pam, inputs):
     config = NetworkConfig(2, 32, widths=(8, 16), error_widths=(8,), pam=pam, error_inputs=inputs)
     output = TwoBranchNetwork(config)(torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8))
     assert output.ring_logits.shape == (3, 3, 32, 32)
-    assert output.error_logits.shape == (3, 2, 32, 32)
+    assert output.probabilities.shape == output.errors.shape == (3, 2, 32, 32)
+    assert (
+        0.0 <= float(output.errors.detach().min()) <= float(output.errors.detach().max()) <= 0.75
+    )  # sure that half of the mean is wrong
     assert output.bottleneck.shape == (3, 16, 8, 8)
 
 
 def test_size_need_not_be_a_power_of_two_times_the_levels():
     config = NetworkConfig(1, 50, widths=(8, 8, 12, 8), error_widths=(8, 8, 8))
-    assert TwoBranchNetwork(config)(torch.zeros(1, 50, 50)).error_logits.shape == (1, 1, 50, 50)
+    assert TwoBranchNetwork(config)(torch.zeros(1, 50, 50)).errors.shape == (1, 1, 50, 50)
 
 
 def test_outer_structure_is_never_less_probable_than_an_inner_one():
@@ -50,7 +60,7 @@ def test_normalisation_ignores_gain_and_black_corners():
 def test_black_frame_gives_numbers():
     output = TwoBranchNetwork(NetworkConfig(1, 16, widths=(8,), error_widths=(8,)))(torch.zeros(1, 16, 16))
     assert torch.isfinite(output.ring_logits).all()
-    assert torch.isfinite(output.error_logits).all()
+    assert torch.isfinite(output.errors).all()
 
 
 def test_attention_changes_nothing_before_it_has_learnt():
@@ -76,7 +86,7 @@ def test_channel_attention_by_hand():
 
 def test_error_branch_teaches_the_segmenter_nothing():
     network = TwoBranchNetwork(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both"))
-    network(torch.rand(2, 16, 16) * 255).error_logits.sum().backward()
+    network(torch.rand(2, 16, 16) * 255).errors.sum().backward()
     assert all(parameter.grad is None for parameter in network.segmenter.parameters())
     assert any(parameter.grad is not None for parameter in network.error_branch.parameters())
 
@@ -88,10 +98,24 @@ def test_a_frame_is_judged_the_same_in_any_company():
     torch.testing.assert_close(network(frames)[0][1:2], network(frames[1:2])[0])
 
 
-def test_branch_on_features_does_not_see_probabilities():
+def test_error_is_what_both_opinions_say_of_the_first_ones_decision():
+    first, second = torch.tensor([0.9, 0.9, 0.2, 0.2]), torch.tensor([1.0, 0.1, 0.0, 0.8])
+    assert expected_errors(first, second).tolist() == pytest.approx([0.05, 0.5, 0.1, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "alike"), [("image", True), ("features", True), ("probabilities", False), ("both", False)]
+)
+def test_branch_looks_at_probabilities_only_where_told_to(inputs, alike):
     torch.manual_seed(0)
-    branch = ErrorBranch(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="features"))
+    branch = ErrorBranch(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs=inputs))
     frames, decoder = torch.rand(1, 1, 16, 16), torch.rand(1, 8, 8, 8)
-    torch.testing.assert_close(
-        branch(frames, random_rings(1, 2), decoder), branch(frames, torch.zeros(1, 2, 16, 16), decoder)
-    )
+    first, second = (branch(frames, rings, decoder) for rings in (random_rings(1, 2), torch.zeros(1, 2, 16, 16)))
+    assert torch.equal(first, second) == alike
+
+
+def test_branch_that_sees_probabilities_begins_with_the_same_opinion():
+    network = TwoBranchNetwork(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both")).eval()
+    output = network(torch.rand(2, 16, 16) * 255)
+    doubt = torch.minimum(output.probabilities, 1.0 - output.probabilities)
+    torch.testing.assert_close(output.errors, doubt, atol=1e-4, rtol=0.0)

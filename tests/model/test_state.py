@@ -9,7 +9,7 @@ from ivsqa.model.config import NetworkConfig
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 
 CONFIG = NetworkConfig(2, 32, widths=(8, 16))
-MODEL = TrainedModel(CONFIG, {"network.a": torch.arange(6.0).view(2, 3), "folds.0.a": torch.ones(2)})
+MODEL = TrainedModel(CONFIG, {"network.a": torch.arange(6.0).view(2, 3), "committee.0.a": torch.ones(2)})
 STATE = TrainingState(
     request="abc",
     step=3,
@@ -32,7 +32,7 @@ def test_model_comes_back():
 
 
 def test_equal_models_are_equal_bytes():
-    shuffled = TrainedModel(CONFIG, {name: MODEL.weights[name] for name in ("folds.0.a", "network.a")})
+    shuffled = TrainedModel(CONFIG, {name: MODEL.weights[name] for name in ("committee.0.a", "network.a")})
     assert shuffled.to_bytes() == MODEL.to_bytes()
 
 

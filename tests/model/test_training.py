@@ -103,16 +103,36 @@ def test_training_stops_when_patience_runs_out(network_config, training_config, 
     assert result.steps - result.best_step == 2
 
 
-def test_one_subject_falls_back_to_own_errors(network_config, training_config, rings):
-    result, _ = run(network_config, training_config, rings(4, n_folds=1))
-    assert not any(name.startswith("folds") for name in result.model.weights)
-
-
-def test_fold_segmenters_are_kept_for_a_warm_start(network_config, training_config, rings):
+def test_committee_is_kept_for_a_warm_start(network_config, training_config, rings):
     parent, _ = run(network_config, training_config, rings(4))
-    single, _ = run(network_config, training_config, rings(4, n_folds=1), start=parent.model)
-    crossed, _ = run(network_config, training_config, rings(4), start=single.model)
-    assert any(name.startswith("folds.1.") for name in crossed.model.weights)
+    alone = dataclasses.replace(training_config, committee=0)
+    lonely, _ = run(network_config, alone, rings(4), start=parent.model)
+    child, _ = run(network_config, training_config, rings(4), start=lonely.model)
+    members = [
+        {name.split(".")[1] for name in one.model.weights if name.startswith("committee")}
+        for one in (parent, lonely, child)
+    ]
+    assert members == [{"0"}, set(), {"0"}]
+
+
+def test_committee_and_its_lessons_change_nothing_in_the_segmenter(network_config, training_config, rings):
+    alone = dataclasses.replace(training_config, committee=0)
+    plain, _ = run(network_config, alone, rings(4))
+    taught, _ = run(network_config, training_config, rings(4), unannotated=rings(5, 3).images)
+    same = {name.split(".")[1]: True for name in plain.model.weights}
+    for name, value in plain.model.weights.items():
+        same[name.split(".")[1]] &= torch.equal(value, taught.model.weights[name])
+    assert same == {"segmenter": True, "error_branch": False}
+
+
+def test_resumed_training_with_a_committee_ends_on_the_same_bits(network_config, training_config, rings):
+    more = {"unannotated": rings(5, 3).images}
+    whole, _ = run(network_config, training_config, rings(6), **more)
+    _, states = run(network_config, training_config, rings(6), stop_after=4, **more)
+    rest, _ = run(network_config, training_config, rings(6), state=states[-1], **more)
+    assert rest.model.to_bytes() == whole.model.to_bytes()
+    with pytest.raises(StateError, match="other frames"):
+        run(network_config, training_config, rings(6), state=states[-1], unannotated=rings(5, 4).images)
 
 
 def test_state_of_another_training_is_refused(network_config, training_config, rings):

@@ -16,7 +16,14 @@ from ivsqa.workflow.import_annotations import import_annotations
 from ivsqa.workflow.networks import load_weights
 from ivsqa.workflow.select import select_frames
 from ivsqa.workflow.train import finetune_model, train_model
-from ivsqa.workflow.training_data import annotated_frames, fold_by_subject, frames_csv, keys_from_frames_csv, sample_set
+from ivsqa.workflow.training_data import (
+    annotated_frames,
+    frames_csv,
+    frames_on_grid,
+    keys_from_frames_csv,
+    sample_set,
+    unannotated_keys,
+)
 
 
 def annotate_more(project, phantoms, n: int = 4) -> None:
@@ -170,7 +177,7 @@ def test_changed_or_missing_weights_are_never_used(trained):
         load_weights(trained, model)
 
 
-def test_samples_weigh_new_frames_more_and_keep_subjects_in_one_fold(started):
+def test_samples_weigh_new_frames_more(started):
     frames = annotated_frames(started, "train")
     seen = frozenset(frame.key for frame in frames[:2])
     samples = sample_set(started, frames, seen=seen, new_weight=3.0)
@@ -178,11 +185,20 @@ def test_samples_weigh_new_frames_more_and_keep_subjects_in_one_fold(started):
     assert sample_set(started, frames).weights.tolist() == [1.0] * 6
     assert samples.images.shape == samples.labels.shape == (6, 32, 32)
     assert set(np.unique(samples.labels)) == {0, 1, 2}
-    by_subject: dict[str, set[int]] = {}
-    for frame, fold in zip(frames, samples.folds, strict=True):
-        by_subject.setdefault(frame.pullback.subject_id, set()).add(int(fold))
-    assert all(len(folds) == 1 for folds in by_subject.values())
-    assert {fold for folds in by_subject.values() for fold in folds} == {0, 1}
+
+
+def test_unannotated_frames_are_of_training_subjects_and_spread_evenly(started):
+    annotated = {frame.key for split in ("train", "validation", "test") for frame in annotated_frames(started, split)}
+    everything = unannotated_keys(started, 10**6)
+    assert {started.pullback(pullback_id).split for pullback_id, _ in everything} == {"train"}
+    assert not annotated & set(everything)
+    some = unannotated_keys(started, 5)
+    assert len(some) == 5
+    assert (some[0], some[-1]) == (everything[0], everything[-1])
+    images = frames_on_grid(started, some)
+    record = started.pullback(some[1][0])
+    np.testing.assert_array_equal(images[1], started.grid(record).sample(started.frames(record)[some[1][1]]))
+    assert frames_on_grid(started, []).shape == (0, 32, 32)
 
 
 def test_a_border_that_was_not_seen_is_not_trained_on_as_background(started):
@@ -190,23 +206,6 @@ def test_a_border_that_was_not_seen_is_not_trained_on_as_background(started):
     without_eem = {"lumen": frame.annotation.contours["lumen"]}
     partial = replace(frame, annotation=replace(frame.annotation, contours=without_eem))
     assert set(np.unique(sample_set(started, [partial]).labels)) == {1, 255}
-
-
-def test_a_subject_stays_in_its_fold_when_others_join():
-    few = fold_by_subject(["a", "b", "c", "d"])
-    many = fold_by_subject([*"abcdefghij"])
-    assert {subject: many[subject] for subject in few} == few
-    assert fold_by_subject(["only"]).keys() == {"only"}
-
-
-def test_two_subjects_that_fall_together_are_set_apart():
-    together = next(
-        (one, other)
-        for one in "abcdefgh"
-        for other in "abcdefgh"
-        if one < other and fold_by_subject([one]) == {one: fold_by_subject([other])[other]}
-    )
-    assert set(fold_by_subject(list(together)).values()) == {0, 1}
 
 
 def test_the_table_of_frames_reads_back_by_role(started):

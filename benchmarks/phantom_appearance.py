@@ -4,7 +4,7 @@ Prints one table a console, with each figure beside the real one and whether it 
 benchmarks/results/phantom_appearance.json. The real figures are means over one set of frames; the range is that figure with the
 tolerance of its row, which is about what two sets from one console differ by.
 
-    python benchmarks/bench_phantom_appearance.py [--pullbacks 10] [--seed 11]
+    python benchmarks/phantom_appearance.py [--pullbacks 10] [--seed 11]
 """
 
 from __future__ import annotations

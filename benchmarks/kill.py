@@ -3,7 +3,7 @@
 One project is brought through import, train and score without a stop; its twin has each command killed many times at random
 moments while it runs, and then run to its end. Both must come to the same pullbacks, annotations, weights and scores.
 
-    python benchmarks/bench_kill.py [--kills 20] [--seed 1]
+    python benchmarks/kill.py [--kills 20] [--seed 1]
 """
 
 from __future__ import annotations

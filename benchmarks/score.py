@@ -1,6 +1,6 @@
 """Scoring against the bare network forward, in one run, and its memory over a 5,000-frame pullback.
 
-    python benchmarks/bench_score.py [--frames 1500] [--long 5000]
+    python benchmarks/score.py [--frames 1500] [--long 5000]
 
 Both run the same network on the same frames at the same batch and precision, in turn, several times; the ratio is by pairs.
 """

@@ -1,6 +1,6 @@
 """How long `ivsqa --help` takes, beside importing typer alone: whole processes, in turn, median and ratio by pairs.
 
-python benchmarks/bench_startup.py [--runs 15]
+python benchmarks/startup.py [--runs 15]
 """
 
 from __future__ import annotations

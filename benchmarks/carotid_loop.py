@@ -4,7 +4,7 @@
 filled from the expert mask by a simulated annotator, as a person would fill it. Beside predicted error (sqa) runs the same budget
 drawn stratified at random, and the model that had every training frame.
 
-    python benchmarks/bench_carotid_loop.py [--seeds 3] [--arms sqa stratified full]
+    python benchmarks/carotid_loop.py [--seeds 3] [--arms sqa stratified full]
 """
 
 from __future__ import annotations
