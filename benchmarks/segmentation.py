@@ -32,25 +32,21 @@ import numpy as np
 import torch
 from carotid import AUGMENTATION, CAROTID, deal, read_carotid, samples
 from numpy.typing import NDArray
+from phantoms import NAMES, phantom_frames
 from report import WORK, print_table, write_json
 from segmenters import OURS, OURS_WITH_ERROR, SEGMENTERS, WIDE, Task, predict, train_alone, train_with_error_branch
 
 from ivsqa.domain.contour import contour_from_mask
-from ivsqa.domain.grid import working_grid
 from ivsqa.domain.metrics import contour_agreement
-from ivsqa.domain.phantom import CONSOLES, iter_frames, phantom_pullback
-from ivsqa.domain.structures import Structure, StructureSet, training_labels
+from ivsqa.domain.phantom import CONSOLES
 from ivsqa.io.atomic import write_text
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import TrainingConfig
-from ivsqa.model.data import SampleSet
 from ivsqa.model.losses import structure_masks
 
 CELLS = WORK / "segmentation"
 FIRST_SEED_ONLY = WIDE  # a step of it takes longer than one of all the others together
-BOTH = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))
 TRAINING_LOOKS = 3
-PULLBACKS, FRAMES_A_PULLBACK = 12, 100
 SETTINGS = ("size", "steps", "batch", "labels", "test", "precision")
 SPEEDS = ("train_cpu_s_a_step", "inference_frames_a_cpu_s")
 
@@ -71,33 +67,10 @@ def phantom_task(seed: int, size_px: int, n_labels: int, n_test: int) -> Task:
     looks = list(np.random.default_rng(seed).permutation(list(CONSOLES)))
     training = phantom_frames(seed, looks[:TRAINING_LOOKS], size_px, n_labels, first=0)
     test = phantom_frames(seed, looks[TRAINING_LOOKS:], size_px, n_test, first=100)
-    return Task(BOTH.names, training, test, AugmentationConfig())
+    return Task(NAMES, training, test, AugmentationConfig())
 
 
 TASKS: dict[str, Callable[[int, int, int, int], Task]] = {"carotid": carotid_task, "phantoms": phantom_task}
-
-
-def phantom_frames(seed: int, looks: list[str], size_px: int, n_frames: int, *, first: int) -> SampleSet:
-    """Return frames of twelve pullbacks, the looks in turn, spread evenly over each."""
-    images, labels = [], []
-    for number in range(PULLBACKS):
-        pullback = phantom_pullback(
-            seed=seed,
-            index=first + number,
-            n_frames=FRAMES_A_PULLBACK,
-            console=str(looks[number % len(looks)]),
-            size_px=2 * size_px,
-        )
-        grid = working_grid(
-            pullback.frame_shape, size_px=size_px, spacing_mm=pullback.spacing_mm, field_of_view_mm=10.0
-        )
-        chosen = set(np.linspace(0, FRAMES_A_PULLBACK - 1, n_frames // PULLBACKS).round().astype(int).tolist())
-        for index, (frame, contours) in enumerate(zip(iter_frames(pullback), pullback.contours, strict=True)):
-            if index in chosen:
-                on_grid = {name: grid.contour_to_grid(contour) for name, contour in contours.items()}
-                images.append(grid.sample(frame))
-                labels.append(training_labels(BOTH, on_grid, (size_px, size_px)))
-    return SampleSet(np.stack(images), np.stack(labels), np.ones(len(labels), dtype=np.float32))
 
 
 def judge(probabilities: NDArray[np.float32], task: Task) -> Iterator[tuple[str, dict[str, float | None]]]:
