@@ -27,7 +27,7 @@ sure of a small structure take hundreds of steps to grow."""
 class Maps(NamedTuple):
     """What an encoder–decoder gives: output maps, the features they were read from, and the deepest features."""
 
-    output: Tensor  # (b, c_out, s, s)
+    output: Tensor  # (b, c_out, s, s), float32
     decoder: Tensor  # (b, widths[0], s/2, s/2)
     bottleneck: Tensor  # (b, widths[-1], s/2^levels, s/2^levels)
 
@@ -74,8 +74,7 @@ def expected_errors(first: Tensor, second: Tensor) -> Tensor:
         first: Probabilities of the structures, (b, K, s, s).
         second: The same from the other opinion.
     """
-    mean = 0.5 * (first + second)  # (b, K, s, s)
-    return torch.where(first > 0.5, 1.0 - mean, mean)
+    return ((first > 0.5).float() - 0.5 * (first + second)).abs()  # (b, K, s, s)
 
 
 def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
@@ -130,8 +129,8 @@ class EncoderDecoder(nn.Module):
             x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
             x = block(torch.cat([x, skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
         # Interpolated, not shuffled: borders are smooth, and shuffled neighbours, from different kernels, show as a checkerboard.
-        output = F.interpolate(LOGIT_GAIN * self.head(x), scale_factor=2, mode="bilinear")  # (b, n_out, s, s)
-        return Maps(output, x, bottleneck)
+        logits = (LOGIT_GAIN * self.head(x)).float()  # (b, n_out, s/2, s/2); stretching half precision takes twice as long
+        return Maps(F.interpolate(logits, scale_factor=2, mode="bilinear"), x, bottleneck)
 
 
 class ProbabilityAttention(nn.Module):
