@@ -20,6 +20,7 @@ and not run again, so that a stop loses one at most; what matters most is run fi
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ from ivsqa.domain.calibration import fit_isotonic
 from ivsqa.domain.metrics import auroc, average_precision_from_histograms, mean_absolute_error, pearson, spearman
 from ivsqa.domain.phantom import CONSOLES
 from ivsqa.domain.quality import CalibrationFrame, assess, fit_error_calibration, region_of_frame
-from ivsqa.io.atomic import write_text
+from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
@@ -140,7 +141,15 @@ def phantom_study(fold: int, size_px: int, n_labels: int) -> Study:
 
 @lru_cache(maxsize=3)
 def _phantoms(seed: int, consoles: tuple[str, ...], size_px: int, n: int, first: int) -> SampleSet:
-    return phantom_frames(seed, consoles, size_px, n, first=first)
+    """Return phantom frames, made once and kept, since making them takes longer than learning them."""
+    path = WORK / "phantoms" / f"{seed}-{'-'.join(consoles)}-{size_px}-{n}-{first}.npz"
+    if not path.is_file():
+        made = phantom_frames(seed, consoles, size_px, n, first=first)
+        stream = io.BytesIO()
+        np.savez_compressed(stream, images=made.images, labels=made.labels)
+        write_bytes(path, stream.getvalue())
+    kept = np.load(path)
+    return SampleSet(kept["images"], kept["labels"], np.ones(len(kept["images"]), dtype=np.float32))
 
 
 STUDIES: dict[str, Callable[[int, int, int], Study]] = {"carotid": carotid_study, "phantoms": phantom_study}
