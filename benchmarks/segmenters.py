@@ -138,7 +138,7 @@ def train_alone(segmenter: Segmenter, task: Task, config: TrainingConfig) -> Tra
     with deterministic(CPU):
         for step in range(config.max_steps):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step)
+                group["lr"] = learning_rate(config, step, n_steps=config.max_steps)
             images, labels = batch(task.training, config, step)
             torch.manual_seed(int(rng_for(config.seed, DROPOUT_DRAWS, step).integers(2**63)))
             with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config.precision, CPU)):

@@ -93,7 +93,7 @@ class TrainingConfig:
     """How a network is trained.
 
     Attributes:
-        max_steps: Optimiser steps at most; the learning rate falls to zero over them.
+        max_steps: Optimiser steps of the segmenters at most; the learning rate falls to zero over them.
         batch_size: Frames a step, over all devices.
         learning_rate: At its highest, after the warm-up.
         weight_decay: AdamW's, on convolution kernels only.
@@ -103,8 +103,7 @@ class TrainingConfig:
         patience: Evaluations without a better Dice before training stops.
         seed: Every draw of this training comes from it.
         committee: Segmenters that learn beside the main one, for the error branch to learn from on frames nobody annotated.
-        error_delay: Share of `max_steps` after which a fresh error branch begins to learn: until then the committee has nothing
-            to teach.
+        error_share: Steps the error branch learns for once the segmenters are done, as a share of `max_steps`.
         precision: "bf16" and "fp32" as named; "auto" takes bf16 where the device computes in it.
         augmentation: How frames are varied.
     """
@@ -119,7 +118,7 @@ class TrainingConfig:
     patience: int = 6
     seed: int = 0
     committee: int = 2
-    error_delay: float = 0.3
+    error_share: float = 1.0
     precision: Precision = "auto"
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
@@ -128,8 +127,15 @@ class TrainingConfig:
             raise ValueError("max_steps, batch_size, eval_every and patience are at least 1")
         if self.committee < 0:
             raise ValueError("a committee has no fewer than 0 members")
+        if self.error_share < 0.0:
+            raise ValueError("the error branch learns for no fewer than 0 steps")
         if self.learning_rate <= 0.0 or not 0.0 <= self.average_decay < 1.0:
             raise ValueError("the learning rate is above 0 and the decay of the average in [0, 1)")
+
+    @property
+    def error_steps(self) -> int:
+        """Optimiser steps of the error branch."""
+        return round(self.error_share * self.max_steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a manifest."""

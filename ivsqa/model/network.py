@@ -32,6 +32,18 @@ class Maps(NamedTuple):
     bottleneck: Tensor  # (b, widths[-1], s/2^levels, s/2^levels)
 
 
+class FirstOpinion(NamedTuple):
+    """What the segmenter makes of frames, without gradient."""
+
+    rings: Tensor  # (b, K+1, s, s), float32, probabilities
+    decoder: Tensor  # (b, widths[0], s/2, s/2), the features they were read from
+
+    @classmethod
+    def of(cls, maps: Maps) -> FirstOpinion:
+        """Return the opinion that a segmenter's maps hold."""
+        return cls(torch.softmax(maps.output.detach().float(), dim=1), maps.decoder.detach())
+
+
 class NetworkOutput(NamedTuple):
     """What the two branches give for a batch."""
 
@@ -129,7 +141,7 @@ class EncoderDecoder(nn.Module):
             x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
             x = block(torch.cat([x, skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
         # Interpolated, not shuffled: borders are smooth, and shuffled neighbours, from different kernels, show as a checkerboard.
-        logits = (LOGIT_GAIN * self.head(x)).float()  # (b, n_out, s/2, s/2); stretching half precision takes twice as long
+        logits = (LOGIT_GAIN * self.head(x)).float()  # (b, n_out, s/2, s/2); half precision is stretched more slowly
         return Maps(F.interpolate(logits, scale_factor=2, mode="bilinear"), x, bottleneck)
 
 
@@ -185,29 +197,33 @@ class ErrorBranch(nn.Module):
             nn.init.zeros_(self.maps.head.bias)  # type: ignore[arg-type]
 
     @property
+    def sees_first_opinion(self) -> bool:
+        """Whether anything but the image is looked at."""
+        return self.inputs != "image"
+
+    @property
     def sees_probabilities(self) -> bool:
-        """Whether the first opinion is looked at."""
+        """Whether the first opinion's probabilities are looked at."""
         return self.inputs in ("probabilities", "both")
 
     @property
     def sees_features(self) -> bool:
-        """Whether the features it was read from are looked at."""
+        """Whether the features they were read from are looked at."""
         return self.inputs in ("features", "both")
 
-    def forward(self, frames: Tensor, rings: Tensor, decoder: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, first: FirstOpinion | None) -> Tensor:
         """Return the ring logits of the second opinion, (b, K+1, s, s).
 
         Args:
             frames: Normalised, (b, 1, s, s).
-            rings: The segmenter's probabilities, (b, K+1, s, s), without gradient.
-            decoder: The features it read them from, (b, widths[0], s/2, s/2), without gradient.
+            first: What the segmenter made of them; None will do where only the image is looked at.
         """
-        extra = decoder if self.sees_features else None
-        if not self.sees_probabilities:
+        extra = first.decoder if first is not None and self.sees_features else None
+        if first is None or not self.sees_probabilities:
             drawn: Maps = self.maps(frames, extra)
             return drawn.output
-        odds = torch.log(rings.clamp(min=1e-5))  # (b, K+1, s, s), tells 0.999 from 0.9999
-        changed: Maps = self.maps(torch.cat([frames, self.attention(rings), odds / 4.0], dim=1), extra)
+        odds = torch.log(first.rings.clamp(min=1e-5))  # (b, K+1, s, s), tells 0.999 from 0.9999
+        changed: Maps = self.maps(torch.cat([frames, self.attention(first.rings), odds / 4.0], dim=1), extra)
         return odds + changed.output
 
 
@@ -223,10 +239,10 @@ class TwoBranchNetwork(nn.Module):
         """Return both branches' answers for frames (b, s, s), grey 0 to 255."""
         frames = normalized(images)  # (b, 1, s, s)
         maps: Maps = self.segmenter(frames)
-        rings = torch.softmax(maps.output.detach().float(), dim=1)  # (b, K+1, s, s)
-        opinion: Tensor = self.error_branch(frames, rings, maps.decoder.detach())  # (b, K+1, s, s)
-        first, second = (nested_probabilities(each) for each in (rings, torch.softmax(opinion.float(), dim=1)))
-        return NetworkOutput(maps.output, first, expected_errors(first, second), maps.bottleneck)
+        first = FirstOpinion.of(maps)
+        second: Tensor = self.error_branch(frames, first)  # (b, K+1, s, s)
+        mine, other = (nested_probabilities(rings) for rings in (first.rings, torch.softmax(second.float(), dim=1)))
+        return NetworkOutput(maps.output, mine, expected_errors(mine, other), maps.bottleneck)
 
 
 def new_segmenter(config: NetworkConfig) -> EncoderDecoder:

@@ -1,9 +1,9 @@
-"""What is lowered together in one step: the losses of the segmenter, of its committee, and of the error branch.
+"""What is lowered in each of the two stages of a training: the segmenters' losses, then the error branch's.
 
 A branch that learns a network's errors on the frames it was trained on learns to repeat it: there are few, and they look like
-nothing that a new subject brings. So more segmenters grow up beside the main one, alike but for their first weights, and the
-error branch draws after their mean on frames that nobody annotated, as well as after the annotations. No gradient runs between
-the parts, so each comes out as if it had been trained alone.
+nothing that a new subject brings. So more segmenters grow up beside the main one, alike but for their first weights, and when
+they are done the error branch draws after their mean on frames that nobody annotated, as well as after the annotations. No
+gradient runs between the parts, so each comes out as if it had been trained alone.
 
 Source: deep ensembles (Lakshminarayanan et al., NeurIPS 2017), distilled into one small network (Hinton et al., 2015) on
 unannotated frames damaged for the pupil only (Xie et al., CVPR 2020).
@@ -18,15 +18,8 @@ from torch import Tensor, nn
 
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.losses import known_pixels, ring_masks, segmentation_loss
-from ivsqa.model.network import Maps, TwoBranchNetwork, new_segmenter, normalized
-
-
-class Losses(NamedTuple):
-    """Scalars of one batch; `total` is what gradients are taken of."""
-
-    total: Tensor
-    segmentation: Tensor
-    error: Tensor | None
+from ivsqa.model.network import FirstOpinion, TwoBranchNetwork, new_segmenter, normalized
+from ivsqa.model.state import Stage
 
 
 class Annotated(NamedTuple):
@@ -48,8 +41,7 @@ class Lesson(NamedTuple):
     """What the error branch sees and how it shall draw it, without gradient."""
 
     frames: Tensor  # (b, 1, s, s), normalised
-    rings: Tensor  # (b, K+1, s, s), what the segmenter says
-    decoder: Tensor  # (b, widths[0], s/2, s/2), the features it read that from
+    first: FirstOpinion | None  # where the error branch looks at it
     wanted: Tensor  # (b, K+1, s, s), probabilities
     known: Tensor  # (b, 1, s, s), bool
 
@@ -68,30 +60,22 @@ class Objective(nn.Module):
         self.network = TwoBranchNetwork(config)
         self.committee = nn.ModuleList(new_segmenter(config) for _ in range(committee))
 
-    @property
-    def parts(self) -> list[nn.Module]:
-        """The networks between which no gradient runs."""
-        return [self.network.segmenter, self.network.error_branch, *self.committee]
+    def parts(self, stage: Stage) -> list[nn.Module]:
+        """Return the networks that learn in a stage; no gradient runs between them."""
+        return [self.network.segmenter, *self.committee] if stage == "contours" else [self.network.error_branch]
 
-    def forward(self, batch: Annotated, lesson: Lesson | None) -> Losses:
-        """Return the losses of a batch.
-
-        Args:
-            batch: What the segmenters learn from.
-            lesson: What the error branch learns from; None while it is not trained yet.
-        """
+    def segmentation_loss(self, batch: Annotated) -> Tensor:
+        """Return the sum of the segmenters' losses, a scalar."""
         frames = normalized(batch.images)  # (b, 1, s, s)
         wanted, known = ring_masks(batch.labels, self.config.n_rings), known_pixels(batch.labels)
-        segmentation, *others = (
-            segmentation_loss(segmenter(frames).output, wanted, known)
-            for segmenter in (self.network.segmenter, *self.committee)
-        )
-        total = sum(others, start=segmentation)
-        if lesson is None:
-            return Losses(total, segmentation.detach(), None)
-        opinion = self.network.error_branch(lesson.frames, lesson.rings, lesson.decoder)  # (b, K+1, s, s)
-        error = segmentation_loss(opinion, lesson.wanted, lesson.known)
-        return Losses(total + error, segmentation.detach(), error.detach())
+        return torch.stack(
+            [segmentation_loss(segmenter(frames).output, wanted, known) for segmenter in self.parts("contours")]
+        ).sum()
+
+    def error_loss(self, lesson: Lesson) -> Tensor:
+        """Return the error branch's loss, a scalar."""
+        opinion = self.network.error_branch(lesson.frames, lesson.first)  # (b, K+1, s, s)
+        return segmentation_loss(opinion, lesson.wanted, lesson.known)
 
     @torch.no_grad()
     def lesson(self, batch: Annotated, others: Unannotated | None) -> Lesson:
@@ -100,12 +84,13 @@ class Objective(nn.Module):
         frames = normalized(batch.images)  # (b, 1, s, s)
         if others is not None and len(self.committee):
             clean = normalized(others.images)  # (b, 1, s, s)
-            said = [torch.softmax(segmenter(clean).output.float(), dim=1) for segmenter in self.committee]
+            said = [torch.softmax(segmenter(clean).output, dim=1) for segmenter in self.committee]
             wanted = torch.cat([wanted, torch.stack(said).mean(dim=0)])
             known = torch.cat([known, others.known])
             frames = torch.cat([frames, normalized(others.damaged)])
-        maps: Maps = self.network.segmenter(frames)
-        return Lesson(frames, torch.softmax(maps.output.float(), dim=1), maps.decoder, wanted, known)
+        looked_at = self.network.error_branch.sees_first_opinion
+        first = FirstOpinion.of(self.network.segmenter(frames)) if looked_at else None
+        return Lesson(frames, first, wanted, known)
 
 
 def new_objective(config: NetworkConfig, *, committee: int, seed: int) -> Objective:

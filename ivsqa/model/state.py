@@ -20,6 +20,7 @@ from ivsqa.errors import IntegrityError, IvsqaError
 from ivsqa.model.config import NetworkConfig
 
 Tensors: TypeAlias = Mapping[str, Tensor]
+Stage: TypeAlias = Literal["contours", "errors"]
 
 VERSION = 1
 _ENTRY = "ivsqa"
@@ -33,17 +34,15 @@ class StepReport:
 
     Attributes:
         step: Steps taken, this one included.
-        loss: Of all networks together.
-        segmentation_loss: Of the main segmenter.
-        error_loss: Of the error branch; None before it began to learn.
+        stage: What it was for: the contours, or then the error map.
+        loss: Of all networks that learnt in it.
         learning_rate: It was taken with.
         validation_dice: Mean over validation frames and structures after it; None where it was not measured.
     """
 
     step: int
+    stage: Stage
     loss: float
-    segmentation_loss: float
-    error_loss: float | None
     learning_rate: float
     validation_dice: float | None = None
 
@@ -96,6 +95,7 @@ class TrainingState:
         best_step: When that was.
         best_dice: How good it was; None where none was made.
         stale: Evaluations since.
+        errors_begin: The step at which the segmenters were done and the error branch began; None before.
         history: One report a step.
     """
 
@@ -108,6 +108,7 @@ class TrainingState:
     best_step: int
     best_dice: float | None
     stale: int
+    errors_begin: int | None
     history: tuple[StepReport, ...]
 
     def to_bytes(self) -> bytes:
@@ -118,6 +119,7 @@ class TrainingState:
             "best_step": self.best_step,
             "best_dice": self.best_dice,
             "stale": self.stale,
+            "errors_begin": self.errors_begin,
             "history": [asdict(report) for report in self.history],
         }
         groups = {name: getattr(self, name) for name in _STATE_GROUPS}

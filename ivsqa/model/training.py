@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ivsqa.errors import IvsqaError, StateError
@@ -28,14 +28,13 @@ from ivsqa.model.data import SampleSet, batch_indices, rng_for
 from ivsqa.model.device import deterministic, select_device, uses_bf16
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import EncoderDecoder, Maps, nested_probabilities, normalized
-from ivsqa.model.objective import Annotated, Losses, Objective, Unannotated, new_objective
-from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+from ivsqa.model.objective import Annotated, Objective, Unannotated, new_objective
+from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
 
 SAVE_EVERY_S = 20.0
 GRADIENT_NORM = 1.0
 _AUGMENTATION, _CORRUPTION, _DROPOUT, _OTHERS = 2, 3, 4, 5
 _EVALUATION_BATCH = 32
-_ERROR_BRANCH = "network.error_branch."
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class TrainResult:
     """What a training came to.
 
     Attributes:
-        model: The running means of the weights: the segmenters' at the best evaluation, or at the end where there were no
+        model: The running means of the weights: the segmenters' at the best evaluation, or at their end where there were no
             validation frames; the error branch's at the end.
         best_step: The step the segmenters are from; 0: the start was never bettered.
         steps: Steps taken.
@@ -75,7 +74,7 @@ def train(
     on_step: Callable[[StepReport], None],
     save_every_s: float = SAVE_EVERY_S,
 ) -> TrainResult:
-    """Train until the steps are used up, the validation Dice stops rising, or `should_stop` says so.
+    """Train the segmenters until their steps are used up or the validation Dice stops rising, then the error branch.
 
     Args:
         network_config: The network.
@@ -156,7 +155,6 @@ class _Run:
         self.unannotated = unannotated if unannotated is not None and len(unannotated) else None
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
         self.starts_warm = start is not None
-        self.error_begin = 0 if self.starts_warm else round(config.error_delay * config.max_steps)
         self.request = _request(network_config, config, training, validation, self.unannotated, start)
         objective = new_objective(network_config, committee=config.committee, seed=config.seed)
         if start is not None:
@@ -167,12 +165,18 @@ class _Run:
         self.steps, self.stale, self.best_step = 0, 0, 0
         self.best: Mapping[str, Tensor] = {}
         self.best_dice: float | None = None
+        self.errors_begin: int | None = None
         self.history: list[StepReport] = []
 
     @property
+    def stage(self) -> Stage:
+        """What is learnt in the next step."""
+        return "contours" if self.errors_begin is None else "errors"
+
+    @property
     def is_finished(self) -> bool:
-        """Whether the steps are used up or further ones no longer help."""
-        return self.steps >= self.config.max_steps or self.stale >= self.config.patience
+        """Whether both stages are over."""
+        return self.errors_begin is not None and self.steps >= self.errors_begin + self.config.error_steps
 
     def begin(self) -> None:
         """Measure what a warm start is worth before anything is changed."""
@@ -180,43 +184,58 @@ class _Run:
             self._evaluate()
 
     def step(self) -> StepReport:
-        """Take one step, and evaluate where it is time to."""
-        config = self.config
-        rate = learning_rate(config, self.steps)
+        """Take one step of the current stage, and evaluate where it is time to."""
+        stage, parts = self.stage, self.objective.parts(self.stage)
+        rate = self._learning_rate()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.steps, begin=self.error_begin) if group["judges"] else rate
-        losses = self._losses()
+            group["lr"] = rate
+        loss = self._loss()
         self.optimizer.zero_grad()
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        for part in self.objective.parts:
+        loss.backward()  # type: ignore[no-untyped-call]
+        for part in parts:
             torch.nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.steps += 1
-        self._average()
-        error = None if losses.error is None else float(losses.error)
-        report = StepReport(self.steps, float(losses.total.detach()), float(losses.segmentation), error, rate)
+        self._average(parts)
+        report = StepReport(self.steps, stage, float(loss.detach()), rate)
         if not math.isfinite(report.loss):
             raise IvsqaError(
                 f"training broke down at step {self.steps}: the loss is {report.loss}",
                 hint="lower training.learning_rate in project.yaml, or set training.precision to fp32",
             )
-        if self.steps % config.eval_every == 0 or self.steps == config.max_steps:
-            report = replace(report, validation_dice=self._evaluate())
+        if stage == "contours":
+            report = self._after_segmenting(report)
         self.history.append(report)
         return report
 
-    def _losses(self) -> Losses:
-        """Return the losses of this step's batch."""
-        config, step = self.config, self.steps
-        learns_error = step >= self.error_begin
+    def _learning_rate(self) -> float:
+        """Return the learning rate of the next step."""
+        config = self.config
+        if self.errors_begin is None:
+            return learning_rate(config, self.steps, n_steps=config.max_steps)
+        return learning_rate(config, self.steps - self.errors_begin, n_steps=config.error_steps)
+
+    def _after_segmenting(self, report: StepReport) -> StepReport:
+        """Evaluate where it is time to, and go on to the errors where the segmenters are done."""
+        config, steps = self.config, self.steps
+        if steps % config.eval_every == 0 or steps == config.max_steps:
+            report = replace(report, validation_dice=self._evaluate())
+        if steps >= config.max_steps or self.stale >= config.patience:
+            self.errors_begin = steps
+            done = self.best if self.best_dice is not None else _on_cpu(self.averaged)
+            for objective in (self.objective, self.averaged):  # so that what is judged is what will be used
+                objective.load_state_dict(dict(done))
+        return report
+
+    def _loss(self) -> Tensor:
+        """Return the loss of this step's batch, a scalar."""
         batch = self._annotated()
-        others = self._unannotated() if learns_error and config.committee and self.unannotated is not None else None
-        torch.manual_seed(int(rng_for(config.seed, _DROPOUT, step).integers(2**63)))
+        torch.manual_seed(int(rng_for(self.config.seed, _DROPOUT, self.steps).integers(2**63)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            # What the error branch learns is said by the running means, because those are what will be used.
-            lesson = self.averaged.lesson(batch, others) if learns_error else None
-            losses: Losses = self.objective(batch, lesson)
-        return losses
+            if self.stage == "contours":
+                return self.objective.segmentation_loss(batch)
+            has_more = self.config.committee > 0 and self.unannotated is not None
+            return self.objective.error_loss(self.averaged.lesson(batch, self._unannotated() if has_more else None))
 
     def _annotated(self) -> Annotated:
         """Return this step's annotated frames, varied and damaged."""
@@ -241,11 +260,12 @@ class _Run:
         damaged = corrupt(images, sample_corruption(rng, n, config.augmentation.corruption))
         return Unannotated(images, damaged, known_pixels(labels))
 
-    def _average(self) -> None:
-        """Move the running means; at first quickly, so that they forget where they began."""
-        decay = min(self.config.average_decay, (1.0 + self.steps) / (10.0 + self.steps))
-        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        update(list(self.averaged.parameters()), list(self.objective.parameters()), self.steps)
+    def _average(self, parts: list[nn.Module]) -> None:
+        """Move the running means of the parts that learn; at first quickly, so that they forget where they began."""
+        n = self.steps - (self.errors_begin or 0)
+        update = get_ema_multi_avg_fn(min(self.config.average_decay, (1.0 + n) / (10.0 + n)))  # type: ignore[no-untyped-call]
+        for part, averaged in zip(parts, self.averaged.parts(self.stage), strict=True):
+            update(list(averaged.parameters()), list(part.parameters()), self.steps)
 
     def _evaluate(self) -> float | None:
         """Return the validation Dice of the running means and keep them where it is the best so far."""
@@ -273,6 +293,7 @@ class _Run:
             best_step=self.best_step,
             best_dice=self.best_dice,
             stale=self.stale,
+            errors_begin=self.errors_begin,
             history=tuple(self.history),
         )
 
@@ -296,17 +317,16 @@ class _Run:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         self.steps, self.stale, self.best_step = state.step, state.stale, state.best_step
         self.best, self.best_dice = dict(state.best), state.best_dice
+        self.errors_begin = state.errors_begin
         self.history = list(state.history)
 
     def result(self) -> TrainResult:
         """Return what has been reached."""
-        kept, weights = self.best_dice is not None, _on_cpu(self.averaged)
-        if kept:  # the error branch is not judged by Dice, and the last one has learnt most
-            segmenters = {name: value for name, value in self.best.items() if not name.startswith(_ERROR_BRANCH)}
-            weights |= segmenters
+        kept = self.best_dice is not None
+        weights = self.best if kept and self.stage == "contours" else _on_cpu(self.averaged)
         return TrainResult(
             model=TrainedModel(self.network_config, weights),
-            best_step=self.best_step if kept else self.steps,
+            best_step=self.best_step if kept or self.errors_begin is None else self.errors_begin,
             steps=self.steps,
             validation_dice=self.best_dice,
             history=tuple(self.history),
@@ -314,13 +334,12 @@ class _Run:
         )
 
 
-def learning_rate(config: TrainingConfig, step: int, *, begin: int = 0) -> float:
-    """Return the learning rate of a step, from 0: a linear rise from `begin`, then half a cosine down to zero."""
-    n_steps = config.max_steps - begin
+def learning_rate(config: TrainingConfig, step: int, *, n_steps: int) -> float:
+    """Return the learning rate of a step, from 0, of a stage of n: a linear rise, then half a cosine down to zero."""
     rise = max(1, round(config.warmup * n_steps))
-    if step < begin + rise:
-        return config.learning_rate * max(0, step - begin + 1) / rise
-    done = (step - begin - rise) / max(1, n_steps - rise)
+    if step < rise:
+        return config.learning_rate * (step + 1) / rise
+    done = (step - rise) / max(1, n_steps - rise)
     return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
@@ -330,9 +349,8 @@ def _optimizer(objective: Objective, config: TrainingConfig) -> torch.optim.Adam
         {
             "params": [p for p in part.parameters() if (p.ndim > 1) == shrinks],
             "weight_decay": config.weight_decay if shrinks else 0.0,
-            "judges": part is objective.network.error_branch,
         }
-        for part in objective.parts
+        for part in (*objective.parts("contours"), *objective.parts("errors"))
         for shrinks in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)

@@ -66,8 +66,8 @@ class DemoPlan:
     reference_every: tuple[tuple[Split, int], ...] = (("validation", 8), ("test", 4))
     n_round: int = 24
     n_rounds: int = 2
-    train_steps: int = 500
-    finetune_steps: int = 300
+    train_steps: int = 400
+    finetune_steps: int = 200
     seed: int = 7
 
 

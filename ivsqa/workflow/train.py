@@ -227,7 +227,7 @@ def _run(
     validation = sample_set(project, request.validation) if request.validation else None
     start = load_weights(project, request.parent) if request.parent else None
     label = "Fine-tuning" if request.parent else "Training"
-    with context.progress(label, request.config.max_steps, "step") as advance:
+    with context.progress(label, request.config.max_steps + request.config.error_steps, "step") as advance:
         if state is not None:
             advance(state.step)
         result = train(
@@ -249,7 +249,7 @@ def _run(
 def _show(advance: Advance, report: StepReport) -> None:
     """Tell how a step went."""
     dice = "" if report.validation_dice is None else f", validation Dice {report.validation_dice:.3f}"
-    advance(1, f"loss {report.loss:.3f}{dice}")
+    advance(1, f"{report.stage}: loss {report.loss:.3f}{dice}")
 
 
 def _finish(

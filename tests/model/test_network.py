@@ -4,6 +4,7 @@ import torch
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.network import (
     ErrorBranch,
+    FirstOpinion,
     ProbabilityAttention,
     TwoBranchNetwork,
     expected_errors,
@@ -110,7 +111,9 @@ def test_branch_looks_at_probabilities_only_where_told_to(inputs, alike):
     torch.manual_seed(0)
     branch = ErrorBranch(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs=inputs))
     frames, decoder = torch.rand(1, 1, 16, 16), torch.rand(1, 8, 8, 8)
-    first, second = (branch(frames, rings, decoder) for rings in (random_rings(1, 2), torch.zeros(1, 2, 16, 16)))
+    first, second = (
+        branch(frames, FirstOpinion(rings, decoder)) for rings in (random_rings(1, 2), torch.zeros(1, 2, 16, 16))
+    )
     assert torch.equal(first, second) == alike
 
 

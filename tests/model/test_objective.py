@@ -21,10 +21,13 @@ def others() -> Unannotated:
 
 
 def gradients(objective: Objective) -> list[torch.Tensor]:
-    """Return the gradient of each part, with a lesson that the objective itself gives."""
+    """Return the gradient of each segmenter."""
     objective.zero_grad()
-    objective(batch(), objective.lesson(batch(), others())).total.backward()
-    return [torch.cat([p.grad.flatten() for p in part.parameters() if p.grad is not None]) for part in objective.parts]
+    objective.segmentation_loss(batch()).backward()
+    return [
+        torch.cat([p.grad.flatten() for p in part.parameters() if p.grad is not None])
+        for part in objective.parts("contours")
+    ]
 
 
 def any_grad(part: torch.nn.Module) -> bool:
@@ -66,8 +69,9 @@ def test_error_branch_sees_damaged_frames_and_what_the_segmenter_makes_of_them()
     lesson = objective.lesson(batch(), others())
     torch.testing.assert_close(lesson.frames[4:], normalized(others().damaged))
     maps = objective.network.segmenter(lesson.frames)
-    torch.testing.assert_close(lesson.rings, torch.softmax(maps.output, dim=1))
-    torch.testing.assert_close(lesson.decoder, maps.decoder)
+    assert lesson.first is not None
+    torch.testing.assert_close(lesson.first.rings, torch.softmax(maps.output, dim=1))
+    torch.testing.assert_close(lesson.first.decoder, maps.decoder)
 
 
 def test_without_a_committee_only_annotated_frames_are_learnt_from():
@@ -75,11 +79,14 @@ def test_without_a_committee_only_annotated_frames_are_learnt_from():
     assert len(lesson.frames) == len(lesson.wanted) == 4
 
 
-def test_without_a_lesson_the_error_branch_learns_nothing():
+def test_each_stage_teaches_its_own_networks_alone():
     objective = new_objective(CONFIG, committee=1, seed=0)
-    losses = objective(batch(), None)
-    losses.total.backward()
-    assert losses.error is None
+    objective.segmentation_loss(batch()).backward()
     assert not any_grad(objective.network.error_branch)
     assert any_grad(objective.network.segmenter)
     assert any_grad(objective.committee)
+    objective.zero_grad()
+    objective.error_loss(objective.lesson(batch(), others())).backward()
+    assert any_grad(objective.network.error_branch)
+    assert not any_grad(objective.network.segmenter)
+    assert not any_grad(objective.committee)

@@ -20,7 +20,8 @@ STATE = TrainingState(
     best_step=0,
     best_dice=None,
     stale=0,
-    history=(StepReport(1, 0.1 + 0.2, 1.0, 2.0, 1e-3), StepReport(2, 0.5, 1.0, 2.0, 1e-3, 0.75)),
+    errors_begin=1,
+    history=(StepReport(1, "contours", 0.1 + 0.2, 1e-3), StepReport(2, "errors", 0.5, 1e-3, 0.75)),
 )
 
 
