@@ -43,6 +43,7 @@ from ivsqa.domain.calibration import fit_isotonic
 from ivsqa.domain.metrics import auroc, average_precision_from_histograms, mean_absolute_error, pearson, spearman
 from ivsqa.domain.phantom import CONSOLES
 from ivsqa.domain.quality import CalibrationFrame, assess, fit_error_calibration, region_of_frame
+from ivsqa.domain.uncertainty import entropy_levels
 from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
@@ -53,7 +54,6 @@ from ivsqa.model.losses import structure_masks
 from ivsqa.model.network import nested_probabilities, new_segmenter, normalized
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
-from ivsqa.workflow.signals import entropy_levels
 
 CELLS = WORK / "sqa"
 ALL = 0

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.phantom_files import write_phantom
 from ivsqa.io.project import Project, create_project, open_project
-from ivsqa.io.sources import read_contours_csv
 from ivsqa.workflow.export import export_for_annotation
 from ivsqa.workflow.import_annotations import import_annotations
 from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks

@@ -46,6 +46,13 @@ class StrategyName(StrEnum):
     sqa = "sqa"
     random = "random"
     stratified = "stratified"
+    entropy = "entropy"
+    margin = "margin"
+    bald = "bald"
+    coreset = "coreset"
+    stochastic_batch = "stochastic-batch"
+    deal_mean = "deal-mean"
+    deal_entropy = "deal-entropy"
 
 
 SPLIT_NAMES = "|".join(SplitName)

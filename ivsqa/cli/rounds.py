@@ -27,6 +27,7 @@ from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.import_annotations import ImportAnnotationsResult
+    from ivsqa.workflow.score import RankedFrame
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +43,9 @@ def score(
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Show the worst frames, this many.")] = 10,
     heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write an error picture of each frame shown.")] = False,
     again: Annotated[bool, typer.Option("--all", help="Score every frame anew, also those that have scores.")] = False,
+    draws: Annotated[
+        bool, typer.Option("--draws", help="With ten draws with dropout each, for --strategy bald; ten times as long.")
+    ] = False,
     pullback: PullbackOption = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -54,7 +58,14 @@ def score(
     study = opened(project)
     with command_context() as context:
         result = score_frames(
-            study, model_id=model, pullback_ids=pullback or (), again=again, top=top, device=device, context=context
+            study,
+            model_id=model,
+            pullback_ids=pullback or (),
+            again=again,
+            draws=draws,
+            top=top,
+            device=device,
+            context=context,
         )
         folder = write_heatmaps(study, result.model_id, result.frames, context) if heatmaps and result.frames else None
     if as_json:
@@ -68,23 +79,8 @@ def score(
             }
         )
     else:
-        names = study.structures.names
         if result.frames:
-            say("lowest predicted quality among frames that can be chosen:")
-            say_table(
-                (">rank", "pullback", ">frame", ">quality", *(f">Dice {name}" for name in names), ">regions"),
-                [
-                    (
-                        str(frame.rank),
-                        frame.pullback_id,
-                        str(frame.frame_index),
-                        number(frame.quality),
-                        *(number(frame.dice[name]) for name in names),
-                        str(frame.n_regions),
-                    )
-                    for frame in result.frames
-                ],
-            )
+            _show_worst(result.frames, study.structures.names)
         rate = f", {result.n_scored / result.seconds:.0f} a second" if result.n_scored else ""
         say(f"{result.model_id}: {count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
         if folder:
@@ -95,13 +91,34 @@ def score(
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
+def _show_worst(frames: list[RankedFrame], names: tuple[str, ...]) -> None:
+    """Print the table of worst frames."""
+    say("lowest predicted quality among frames that can be chosen:")
+    say_table(
+        (">rank", "pullback", ">frame", ">quality", *(f">Dice {name}" for name in names), ">regions"),
+        [
+            (
+                str(frame.rank),
+                frame.pullback_id,
+                str(frame.frame_index),
+                number(frame.quality),
+                *(number(frame.dice[name]) for name in names),
+                str(frame.n_regions),
+            )
+            for frame in frames
+        ],
+    )
+
+
 def select(
     n: Annotated[int, typer.Option("-n", "--number", min=1, metavar="N", help="How many frames.")],
     project: ProjectOption = None,
     strategy: Annotated[
         StrategyName | None,
         typer.Option(
-            metavar=STRATEGY_NAMES, help="How to choose.", show_default="sqa; stratified for validation and test"
+            metavar=STRATEGY_NAMES,
+            help="How to choose.",
+            show_default="sqa; stratified without a model, and for validation and test",
         ),
     ] = None,
     split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = SplitName.train,

@@ -13,7 +13,9 @@ from scipy import ndimage
 
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Points
-from ivsqa.domain.quality import SALIENT_ERROR
+
+SALIENT_ERROR = 0.3
+"""Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
 
 N_ARCS = 36
 

@@ -14,10 +14,10 @@ from typing import Literal
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
+from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.layout import ProjectLayout
 from ivsqa.io.manifest import read_manifest, write_manifest
 from ivsqa.io.records import Provenance, RevisionRecord
-from ivsqa.io.sources.contours_csv import contours_csv_text, read_contours_csv
 
 Origin = Literal["new", "edited", "accepted", "imported", "unreadable"]
 

@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
 from ivsqa.domain.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback
 from ivsqa.io.atomic import write_bytes
-from ivsqa.io.sources.contours_csv import contours_csv_text
+from ivsqa.io.contours_csv import contours_csv_text
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import platform
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 import ivsqa
@@ -88,12 +90,17 @@ class PullbackRecord(Manifest):
 
     def position_mm(self, frame_index: int) -> float | None:
         """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
+        positions = self.positions_mm()
+        return None if positions is None else float(positions[frame_index])
+
+    def positions_mm(self) -> NDArray[np.float64] | None:
+        """Return the position of every frame, (n_frames,); None where speed or timing is unknown."""
         if self.pullback_speed_mm_s is None:
             return None
         if self.frame_time_s is not None:
-            return self.frame_time_s[frame_index] * self.pullback_speed_mm_s
+            return np.asarray(self.frame_time_s, dtype=np.float64) * self.pullback_speed_mm_s
         if self.frame_interval_s is not None:
-            return frame_index * self.frame_interval_s * self.pullback_speed_mm_s
+            return np.arange(self.n_frames, dtype=np.float64) * (self.frame_interval_s * self.pullback_speed_mm_s)
         return None
 
 
@@ -188,6 +195,8 @@ class RoundRecord(Manifest):
     model_id: str | None
     max_per_pullback: int | None
     min_gap_frames: int
+    min_gap_mm: float
+    control_share: float
     diversity: float
     shortfall: str
     provenance: Provenance

@@ -8,8 +8,9 @@ nothing is computed twice and nothing stale is read.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,11 @@ from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.layout import ProjectLayout
 
-CHUNK_FRAMES = 256
+CHUNK_FRAMES = 1024
+"""Seconds of work on any machine, and few files where pullbacks are many."""
+BALD = "bald"
+SIGNALS = ("entropy", "margin", "mean_error", "error_entropy", BALD)
+"""Columns of plain doubt, for other ways of choosing frames than predicted error."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class FrameScore:
         dice_lower: Its lower bound by structure; None where it could not be calibrated.
         expected_error_px: Expected number of wrong pixels on the working grid, all structures.
         n_regions: Connected regions of likely error.
+        signals: Plain signals of doubt by name, means over the frame: entropy, margin and the like. "bald" is None without draws.
         features: (F,) float32 description of the frame, for diversity.
         contours: Predicted contours in frame px; absent where nothing was found.
         error_maps: (K, s, s) uint8, probability of error × 255 on the working grid; empty when not asked for.
@@ -47,6 +53,7 @@ class FrameScore:
     dice_lower: dict[str, float | None]
     expected_error_px: float
     n_regions: int
+    signals: dict[str, float | None]
     features: NDArray[np.float32]
     contours: dict[str, Contour]
     error_maps: NDArray[np.uint8]
@@ -65,9 +72,10 @@ class ScoreStore:
         for first in range(0, n_frames, CHUNK_FRAMES):
             yield first, min(first + CHUNK_FRAMES, n_frames) - 1
 
-    def has_chunk(self, pullback_id: str, first: int, last: int) -> bool:
-        """Whether a chunk is there, whole."""
-        return self._layout.score_chunk(self._model_id, pullback_id, first, last).is_file()
+    def has_chunk(self, pullback_id: str, first: int, last: int, *, drawn: bool = False) -> bool:
+        """Whether a chunk is there, whole, and with `drawn` also what takes draws with dropout."""
+        path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
+        return path.is_file() and not (drawn and pl.read_parquet(path, columns=[BALD]).get_column(BALD).has_nulls())
 
     def remove_stale(self, pullback_id: str, frames_sha256: str) -> None:
         """Remove what was scored of other frames under the same id; rows go first, as without them a chunk does not count."""
@@ -106,11 +114,44 @@ class ScoreStore:
         Raises:
             StateError: nothing is scored yet.
         """
-        paths = sorted(self._layout.scores(self._model_id).glob("*/frames-*.parquet"))
-        if not paths:
-            raise StateError(f"nothing is scored with {self._model_id} yet", hint="score with: ivsqa score")
         columns = [name for name in self._schema() if not name.startswith("contour_")]
-        return pl.concat(pl.read_parquet(path, columns=columns) for path in paths).sort("pullback_id", "frame_index")
+        return pl.scan_parquet(self._paths("*")).select(columns).collect().sort("pullback_id", "frame_index")
+
+    def columns(self, n_frames: Mapping[str, int], names: Sequence[str]) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """Return some columns of wholly scored pullbacks, (n_frames,) each in the order of frames, by pullback and name.
+
+        Args:
+            n_frames: Frames of each pullback wanted.
+            names: Columns of numbers; missing values become NaN.
+
+        Raises:
+            StateError: nothing is scored yet, or a pullback not to its end.
+        """
+        chunks = {pullback_id: self._whole(pullback_id, n) for pullback_id, n in n_frames.items()}
+        paths = [path for listed in chunks.values() for path in listed]
+        table = pl.scan_parquet(paths).select(pl.col(names).cast(pl.Float64)).collect()
+        read = {name: table.get_column(name).fill_null(np.nan).to_numpy() for name in names}
+        found, begin = {}, 0
+        for pullback_id, n in n_frames.items():
+            found[pullback_id] = {name: values[begin : begin + n] for name, values in read.items()}
+            begin += n
+        return found
+
+    def features(self, keys: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
+        """Return the descriptions of scored frames, (n, F), in the order of their keys.
+
+        Raises:
+            StateError: a frame is not scored yet.
+        """
+        by_chunk: dict[Path, list[int]] = {}
+        for row, (pullback_id, index) in enumerate(keys):
+            by_chunk.setdefault(self._chunk_of(pullback_id, index), []).append(row)
+        found: dict[int, NDArray[np.float32]] = {}
+        for path, rows in by_chunk.items():
+            listed = pl.read_parquet(path, columns=["features"]).get_column("features")
+            table = listed.explode().to_numpy().reshape(len(listed), -1)
+            found |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
+        return np.stack([found[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
 
     def read(self, pullback_id: str, frame_indices: Iterable[int]) -> Iterator[FrameScore]:
         """Yield the scores of some frames, with contours and error maps, in order.
@@ -122,17 +163,47 @@ class ScoreStore:
         wanted = sorted(set(frame_indices))
         for first in sorted({index // CHUNK_FRAMES * CHUNK_FRAMES for index in wanted}):
             inside = [index for index in wanted if first <= index < first + CHUNK_FRAMES]
-            path = next((self._layout.scores(self._model_id) / pullback_id).glob(f"frames-{first:06d}-*.parquet"), None)
-            if path is None:
-                raise StateError(
-                    f"frame {inside[0]} of {pullback_id} is not scored with {self._model_id} yet",
-                    hint="score with: ivsqa score",
-                )
+            path = self._chunk_of(pullback_id, inside[0])
             maps_path = path.with_name(path.name.replace("frames-", "error-maps-"))
             rows = pl.read_parquet(path).filter(pl.col("frame_index").is_in(inside))
             maps = dict(pl.read_parquet(maps_path).filter(pl.col("frame_index").is_in(inside)).iter_rows())
             for row in rows.sort("frame_index").iter_rows(named=True):
                 yield self._score(row, maps[row["frame_index"]])
+
+    def _paths(self, pullback_id: str) -> list[Path]:
+        """Return the chunks of a pullback, or with "*" of all, in order.
+
+        Raises:
+            StateError: there is none.
+        """
+        paths = sorted(self._layout.scores(self._model_id).glob(f"{pullback_id}/frames-*.parquet"))
+        if not paths:
+            raise StateError(f"nothing is scored with {self._model_id} yet", hint="score with: ivsqa score")
+        return paths
+
+    def _whole(self, pullback_id: str, n_frames: int) -> list[Path]:
+        """Return the chunks of a pullback that is scored to its end."""
+        paths = [
+            self._layout.score_chunk(self._model_id, pullback_id, first, last) for first, last in self.chunks(n_frames)
+        ]
+        if not all(path.is_file() for path in paths):
+            self._paths("*")
+            raise StateError(
+                f"{pullback_id} is not scored with {self._model_id} yet", hint="score every frame with: ivsqa score"
+            )
+        return paths
+
+    def _chunk_of(self, pullback_id: str, index: int) -> Path:
+        """Return the chunk a frame is in."""
+        first = index // CHUNK_FRAMES * CHUNK_FRAMES
+        folder = self._layout.scores(self._model_id) / pullback_id
+        path = next(folder.glob(f"frames-{first:06d}-*.parquet"), None)
+        if path is None:
+            raise StateError(
+                f"frame {index} of {pullback_id} is not scored with {self._model_id} yet",
+                hint="score with: ivsqa score",
+            )
+        return path
 
     def _schema(self) -> dict[str, pl.DataType]:
         """Return column types; one set of columns a structure."""
@@ -143,6 +214,7 @@ class ScoreStore:
             "quality": pl.Float64(),
             "expected_error_px": pl.Float64(),
             "n_regions": pl.Int32(),
+            **{name: pl.Float64() for name in SIGNALS},
             "features": pl.List(pl.Float32()),
         }
         for name in self._structures:
@@ -162,6 +234,7 @@ class ScoreStore:
             "quality": score.quality,
             "expected_error_px": score.expected_error_px,
             "n_regions": score.n_regions,
+            **{name: score.signals[name] for name in SIGNALS},
         }
         for name in self._structures:
             contour = score.contours.get(name)
@@ -189,6 +262,7 @@ class ScoreStore:
             dice_lower={name: values.get(f"dice_lower_{name}") for name in self._structures},
             expected_error_px=values["expected_error_px"],
             n_regions=int(values["n_regions"]),
+            signals={name: values.get(name) for name in SIGNALS},
             features=np.asarray(row["features"], dtype=np.float32),
             contours=contours,
             error_maps=np.frombuffer(packed_maps, dtype=np.uint8).reshape(len(self._structures), size, size),

@@ -98,6 +98,8 @@ class SelectionSettings(Section):
 
     max_per_pullback: Count | None = None
     min_gap_frames: Annotated[int, Field(ge=0)] = 10
+    min_gap_mm: Annotated[float, Field(ge=0.0)] = 0.0
+    control_share: Fraction = 0.0
     diversity: Fraction = 0.5
 
 

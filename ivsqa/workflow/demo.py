@@ -13,12 +13,12 @@ from PIL import Image
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.selection import Strategy
 from ivsqa.io import atomic
+from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.demo_page import DemoStage, Example, demo_page
 from ivsqa.io.phantom_files import write_phantom
 from ivsqa.io.pictures import contact_sheet, overlay, png_bytes
 from ivsqa.io.project import Project, create_project, open_project
 from ivsqa.io.records import SPLITS, PullbackRecord, Split
-from ivsqa.io.sources import contours_csv_text, read_contours_csv
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.evaluate import Evaluation, evaluate_model
 from ivsqa.workflow.export import export_for_annotation

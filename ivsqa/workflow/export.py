@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours
-from ivsqa.domain.doubt import doubtful_arcs, error_by_arc
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.layout import frame_name
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
@@ -24,15 +23,9 @@ from ivsqa.io.project import Project
 from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
 from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.io.selections import SelectedFrame, read_selection
-from ivsqa.io.sources import contours_csv_text, read_contours_csv
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
+from ivsqa.workflow.doubt import arcs_in_doubt
 from ivsqa.workflow.score import error_maps_on_frame
-
-DOUBT_MM = 0.1
-"""Expected border error from which an arc is marked: the distance between experts (Brusseau et al., IEEE TMI 2004;23:554)."""
-
-DOUBT_GRID_PX = 1.25
-"""The same where spacing is unknown: about as much on the default grid of 128 px over 10 mm."""
 
 
 @dataclass(frozen=True)
@@ -194,21 +187,8 @@ def _packet_frame(
         quality=score.quality,
         dice=score.dice,
         error_maps=error_maps_on_frame(project, pullback, score),
-        arcs=_arcs(project, pullback, score),
+        arcs=arcs_in_doubt(project, pullback, score),
     )
-
-
-def _arcs(project: Project, pullback: PullbackRecord, score: FrameScore) -> list[DoubtfulArc]:
-    """Return where the borders are likely to be off by more than two experts would differ."""
-    grid = project.grid(pullback)
-    threshold = DOUBT_GRID_PX if pullback.spacing_mm is None else DOUBT_MM / (grid.scale[0] * pullback.spacing_mm[0])
-    arcs: list[DoubtfulArc] = []
-    for name, error_map in zip(project.structures.names, score.error_maps, strict=True):
-        if name in score.contours:
-            contour = grid.contour_to_grid(score.contours[name])
-            error_px = error_by_arc(error_map.astype(np.float32) / 255.0, contour)
-            arcs += doubtful_arcs(error_px, name, threshold_px=threshold)
-    return arcs
 
 
 def _as_sent(contours: Contours) -> dict[str, Contour]:

@@ -15,11 +15,12 @@ from ivsqa.domain.splits import assign_splits
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, SourceError
 from ivsqa.io import atomic
 from ivsqa.io.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord, Split, provenance, timing_fields
-from ivsqa.io.sources import PullbackSource, find_sources, read_contours_csv
+from ivsqa.io.sources import PullbackSource, find_sources
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.identity import Identify, content_pullback_id, identify_by
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -46,6 +46,7 @@ class FramePostprocessor:
         probabilities: NDArray[np.float32],
         raw_errors: NDArray[np.uint8],
         features: NDArray[np.float32],
+        signals: Mapping[str, float | None],
     ) -> FrameScore:
         """Return the score of one frame.
 
@@ -55,6 +56,7 @@ class FramePostprocessor:
             probabilities: (K, s, s), each structure with what it encloses.
             raw_errors: (K, s, s) raw error maps.
             features: (F,) description of the frame.
+            signals: Plain signals of doubt by name.
         """
         masks = predicted_masks(probabilities)
         region = region_of_frame(masks)
@@ -74,6 +76,7 @@ class FramePostprocessor:
             },
             expected_error_px=float(sum(areas)),
             n_regions=sum(quality.n_regions for quality in qualities.values()),
+            signals=dict(signals),
             features=features,
             contours=contours_on_frame(self._structures, grid, probabilities),
             error_maps=np.stack([quality.error_map for quality in qualities.values()]),

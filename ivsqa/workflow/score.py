@@ -25,6 +25,7 @@ from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.networks import load_predictor
 from ivsqa.workflow.prediction import FramePostprocessor, in_parallel
+from ivsqa.workflow.signals import DRAW_SEED, N_DRAWS, frame_signals
 
 BATCH_FRAMES = 32
 
@@ -68,6 +69,7 @@ def score_frames(
     model_id: str | None = None,
     pullback_ids: Sequence[str] = (),
     again: bool = False,
+    draws: bool = False,
     top: int = 50,
     device: str = "auto",
     context: Context = DEFAULT_CONTEXT,
@@ -81,6 +83,7 @@ def score_frames(
         model_id: Which model; None: the current one.
         pullback_ids: Only these; empty: all.
         again: Score anew what is scored already.
+        draws: Score with draws with dropout besides, ten times as long: what the strategy "bald" goes by.
         top: Length of the table of worst frames.
         device: "auto", "cpu" or "cuda".
         context: Clock, progress, wish to stop.
@@ -102,11 +105,11 @@ def score_frames(
             (record, chunk)
             for record in records
             for chunk in store.chunks(record.n_frames)
-            if again or not store.has_chunk(record.pullback_id, *chunk)
+            if again or not store.has_chunk(record.pullback_id, *chunk, drawn=draws)
         ]
         n_todo = sum(last - first + 1 for _, (first, last) in work)
         started = time.perf_counter()
-        n_scored = _score_chunks(project, model, store, work, n_todo, device, context) if work else 0
+        n_scored = _score_chunks(project, model, store, work, device, context, draws=draws) if work else 0
         seconds = time.perf_counter() - started
     return ScoreResult(
         model_id=model.model_id,
@@ -150,9 +153,10 @@ def _score_chunks(
     model: ModelRecord,
     store: ScoreStore,
     work: Sequence[tuple[PullbackRecord, tuple[int, int]]],
-    n_todo: int,
     device: str,
     context: Context,
+    *,
+    draws: bool,
 ) -> int:
     """Score chunks of frames and return how many frames are kept.
 
@@ -164,13 +168,16 @@ def _score_chunks(
     predictor = load_predictor(project, model, device=device)
     postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))
 
+    n_todo = sum(last - first + 1 for _, (first, last) in work)
     turn = Lock()
 
     def run(batch: _Batch) -> tuple[_Batch, list[FrameScore]]:
         grid = project.grid(batch.record)
         frames = project.frames(batch.record)[batch.start : batch.stop]
-        prediction = predictor(np.stack([grid.sample(frame) for frame in frames]))
-        outputs = zip(prediction.probabilities, prediction.error, prediction.features, strict=True)
+        images = np.stack([grid.sample(frame) for frame in frames])
+        prediction = predictor(images)
+        signals = frame_signals(prediction, predictor.sample(images, N_DRAWS, DRAW_SEED) if draws else None)
+        outputs = zip(prediction.probabilities, prediction.error, prediction.features, signals, strict=True)
         pullback_id = batch.record.pullback_id
         with turn:
             return batch, [

@@ -4,23 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ivsqa.domain.selection import Candidate, Chosen, Selection, Strategy, plan_selection
+from ivsqa.domain.selection import (
+    LOOKS_AT_FRAMES,
+    FrameKey,
+    Limits,
+    Pool,
+    PullbackFrames,
+    Selection,
+    Strategy,
+    plan_selection,
+)
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.project import Project, next_id
 from ivsqa.io.records import ModelRecord, PullbackRecord, RoundRecord, Split, provenance
-from ivsqa.io.scores import ScoreStore
+from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.io.selections import SelectedFrame, read_selection, write_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.doubt import expected_error
 
 SPREAD = 2
 """Without a cap from the user, a pullback gives at most this many times its even share."""
+
+COLUMN_OF: dict[Strategy, str] = {
+    "entropy": "entropy",
+    "margin": "margin",
+    "bald": "bald",
+    "stochastic-batch": "entropy",
+    "deal-mean": "mean_error",
+    "deal-entropy": "error_entropy",
+}
+"""What each strategy ranks by in the table of scores, higher first; the others by quality, lower first."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was chosen, from what."""
+
+    pool: Pool
+    limits: Limits
+    taken: set[FrameKey]
+    selection: Selection
 
 
 @dataclass(frozen=True)
@@ -55,7 +86,7 @@ def select_frames(
     Args:
         project: The project.
         n: How many frames.
-        strategy: "sqa", "random" or "stratified"; None: "sqa" for training subjects, else "stratified".
+        strategy: How; None: "sqa" for training subjects once there is a model, else "stratified".
         split: Whose frames. Validation and test subjects are never chosen by score: it would make them easy or hard on purpose.
         model_id: Whose scores; None: the current model's.
         pullback_ids: Only from these; empty: all of the split.
@@ -66,10 +97,10 @@ def select_frames(
     Raises:
         StateError: there is nothing to choose from, frames are not scored, or scores would leak into a held-out split.
     """
-    strategy = strategy or ("sqa" if split == "train" else "stratified")
-    if split != "train" and strategy == "sqa":
+    strategy = strategy or ("sqa" if split == "train" and project.models() else "stratified")
+    if split != "train" and strategy in LOOKS_AT_FRAMES:
         raise StateError(
-            f"{split} subjects are never chosen by predicted error",
+            f"{split} subjects are never chosen by what a model says of them",
             hint="use --strategy stratified or --strategy random",
         )
     with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
@@ -77,8 +108,8 @@ def select_frames(
         round_id = next_id("r", [one.round_id for one in rounds])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
-        model = project.get_model(model_id) if strategy == "sqa" else None
-        selection, cap = _plan(project, rounds, records, model, strategy=strategy, n=n, seed=seed)
+        model = project.get_model(model_id) if strategy in LOOKS_AT_FRAMES else None
+        plan = _plan(project, rounds, records, model, strategy=strategy, n=n, seed=seed)
         settings = project.settings.selection
         record = RoundRecord(
             round_id=round_id,
@@ -87,15 +118,17 @@ def select_frames(
             split=split,
             seed=seed,
             n_requested=n,
-            n=len(selection.chosen),
+            n=len(plan.selection.chosen),
             model_id=model.model_id if model else None,
-            max_per_pullback=cap,
+            max_per_pullback=plan.limits.max_per_pullback,
             min_gap_frames=settings.min_gap_frames,
+            min_gap_mm=settings.min_gap_mm,
+            control_share=settings.control_share,
             diversity=settings.diversity,
-            shortfall=selection.shortfall,
+            shortfall=plan.selection.shortfall,
             provenance=provenance(context.clock(), "numpy"),
         )
-        frames = _selected_frames(selection)
+        frames = _selected_frames(project, model, plan)
         if not dry_run:
             write_selection(project.layout.selection(round_id), frames)
             write_manifest(project.layout.round_record(round_id), record)
@@ -111,30 +144,36 @@ def _plan(
     strategy: Strategy,
     n: int,
     seed: int,
-) -> tuple[Selection, int]:
-    """Return what is chosen, and the most a pullback could give.
+) -> _Plan:
+    """Return what is chosen, from which pool, under which limits.
 
     Raises:
         StateError: no frame is left.
     """
     settings = project.settings.selection
-    cap = settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records)))
+    pool = _scored(project, model, strategy, records) if model else Pool.of(_frames_of(record) for record in records)
+    limits = Limits(
+        settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records))),
+        settings.min_gap_frames,
+        settings.min_gap_mm,
+    )
+    taken = _taken(project, rounds, records)
     selection = plan_selection(
-        _scored(project, model, records) if model else _unscored(records),
+        pool,
         strategy=strategy,
         n=n,
         rng=np.random.default_rng(seed),
-        taken=_taken(project, rounds, records),
-        max_per_pullback=cap,
-        min_gap_frames=settings.min_gap_frames,
+        taken=taken,
+        limits=limits,
         diversity=settings.diversity,
+        control_share=settings.control_share,
     )
     if not selection.chosen:
         raise StateError(
             f"no frame is left to choose ({selection.shortfall or 'all are taken'})",
             hint="lower selection.min_gap_frames in project.yaml, or import more pullbacks",
         )
-    return selection, cap
+    return _Plan(pool, limits, taken, selection)
 
 
 def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str]) -> list[PullbackRecord]:
@@ -152,47 +191,29 @@ def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str
     return records
 
 
-def _unscored(records: Sequence[PullbackRecord]) -> list[Candidate]:
-    """Return every frame as a candidate without a score."""
-    return [
-        Candidate(record.pullback_id, record.subject_id, index, record.position_mm(index), math.nan, math.nan)
-        for record in records
-        for index in range(record.n_frames)
-    ]
+def _frames_of(record: PullbackRecord, score: NDArray[np.float64] | None = None) -> PullbackFrames:
+    """Return every frame of a pullback as one that can be chosen."""
+    frames = np.arange(record.n_frames)
+    return PullbackFrames(record.pullback_id, record.subject_id, frames, record.positions_mm(), score)
 
 
-def _scored(project: Project, model: ModelRecord, records: Sequence[PullbackRecord]) -> list[Candidate]:
-    """Return every frame as a candidate with the model's score.
+def _scored(project: Project, model: ModelRecord, strategy: Strategy, records: Sequence[PullbackRecord]) -> Pool:
+    """Return every frame with what a strategy ranks by; descriptions are read when they are asked for.
 
     Raises:
-        StateError: a pullback is not scored to its end.
+        StateError: a pullback is not scored to its end, or not with what the strategy needs.
     """
-    table = ScoreStore(project.layout, model.model_id, model.structures).table()
-    rows = table.partition_by("pullback_id", as_dict=True)
-    candidates = []
-    for record in records:
-        scored = rows.get((record.pullback_id,))
-        if scored is None or len(scored) < record.n_frames:
-            raise StateError(
-                f"{record.pullback_id} is not scored with {model.model_id} yet",
-                hint="score every frame with: ivsqa score",
-            )
-        features = np.array(scored["features"].to_list(), dtype=np.float32)
-        dice = np.column_stack([scored[f"dice_{name}"].to_numpy() for name in model.structures])
-        for row, (index, quality) in enumerate(zip(scored["frame_index"], scored["quality"], strict=True)):
-            candidates.append(
-                Candidate(
-                    record.pullback_id,
-                    record.subject_id,
-                    index,
-                    record.position_mm(index),
-                    1.0 - quality,
-                    quality,
-                    worst_structure=model.structures[int(dice[row].argmin())],
-                    features=features[row],
-                )
-            )
-    return candidates
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    column = COLUMN_OF.get(strategy, "quality")
+    read = store.columns({record.pullback_id: record.n_frames for record in records}, [column])
+    if all(np.isnan(columns[column]).all() for columns in read.values()):
+        raise StateError(
+            f"the scores of {model.model_id} have no {column!r}, which --strategy {strategy} goes by",
+            hint="score with: ivsqa score --draws",
+        )
+    scores = {name: 1.0 - columns[column] if column == "quality" else columns[column] for name, columns in read.items()}
+    pool = Pool.of(_frames_of(record, scores[record.pullback_id]) for record in records)
+    return replace(pool, features_of=lambda rows: store.features([pool.key(row) for row in rows]))
 
 
 def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[PullbackRecord]) -> set[tuple[str, int]]:
@@ -208,20 +229,44 @@ def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[Pu
     return taken
 
 
-def _selected_frames(selection: Selection) -> list[SelectedFrame]:
-    """Return the chosen frames as the round's table holds them."""
-
-    def row(chosen: Chosen) -> SelectedFrame:
-        one = chosen.candidate
-        known = not math.isnan(one.quality)
-        return SelectedFrame(
-            rank=chosen.rank,
-            pullback_id=one.pullback_id,
-            frame_index=one.frame_index,
-            subject_id=one.subject_id,
-            quality=one.quality if known else None,
-            score=one.score if known else None,
-            reason=chosen.reason,
+def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -> list[SelectedFrame]:
+    """Return the chosen frames as the round's table holds them, each with its reason for people."""
+    keys = [plan.pool.key(chosen.row) for chosen in plan.selection.chosen]
+    scores = _scores_of(project, model, keys) if model else {}
+    frames = []
+    for chosen, (pullback_id, index) in zip(plan.selection.chosen, keys, strict=True):
+        record, score = project.pullback(pullback_id), scores.get((pullback_id, index))
+        said = [] if score is None else [expected_error(project, record, score)]
+        frames.append(
+            SelectedFrame(
+                rank=chosen.rank,
+                pullback_id=pullback_id,
+                frame_index=index,
+                subject_id=record.subject_id,
+                quality=None if score is None else score.quality,
+                score=None if score is None else float(plan.pool.score[chosen.row]),
+                reason=", ".join(filter(None, [chosen.reason, *said, _nearest(record, index, plan.taken)])),
+            )
         )
+    return frames
 
-    return [row(chosen) for chosen in selection.chosen]
+
+def _scores_of(project: Project, model: ModelRecord, keys: Sequence[FrameKey]) -> dict[FrameKey, FrameScore]:
+    """Return what the model says of some frames; each chunk is opened once."""
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    return {
+        (score.pullback_id, score.frame_index): score
+        for pullback_id in sorted({one for one, _ in keys})
+        for score in store.read(pullback_id, [index for one, index in keys if one == pullback_id])
+    }
+
+
+def _nearest(record: PullbackRecord, index: int, taken: set[FrameKey]) -> str:
+    """Return in words how far the nearest frame is that is annotated or out."""
+    near = [other for pullback_id, other in taken if pullback_id == record.pullback_id]
+    if not near:
+        return "none annotated in its pullback"
+    positions = record.positions_mm()
+    if positions is None:
+        return f"none annotated within {min(abs(other - index) for other in near)} frames"
+    return f"none annotated within {min(abs(positions[other] - positions[index]) for other in near):.1f} mm"

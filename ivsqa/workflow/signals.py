@@ -20,8 +20,10 @@ from ivsqa.domain.quality import (
     fit_error_calibration,
     region_of_frame,
 )
+from ivsqa.domain.uncertainty import entropy_levels, mutual_information
 from ivsqa.io.project import Project
-from ivsqa.model.inference import Prediction, Predictor
+from ivsqa.io.scores import BALD
+from ivsqa.model.inference import FRAME_SIGNALS, Prediction, Predictor
 from ivsqa.workflow.context import Advance
 from ivsqa.workflow.prediction import predicted_masks
 from ivsqa.workflow.training_data import AnnotatedFrame
@@ -108,21 +110,17 @@ def assess_frame(
     }
 
 
-def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest binary entropy over structures in bits, (s, s) in [0, 1], from (K, s, s) probabilities."""
-    p = np.clip(probabilities, 1e-6, 1.0 - 1e-6)
-    bits = -(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p))
-    return np.asarray(bits.max(axis=0), dtype=np.float32)
-
-
-def entropy_levels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the binary entropy of each structure as a raw map, uint8, on a fourth-root scale.
-
-    The root spreads low entropies, where most pixels lie, over more of the 256 levels; it changes no order.
+def frame_signals(prediction: Prediction, draws: NDArray[np.float32] | None = None) -> list[dict[str, float | None]]:
+    """Return the plain signals of doubt of each frame by name, as the score table keeps them.
 
     Args:
-        probabilities: (K, s, s).
+        prediction: Of b frames.
+        draws: (n, b, K, s, s) probabilities with dropout left on; None: "bald" is None.
     """
-    p = np.clip(probabilities.astype(np.float64), 1e-9, 1.0 - 1e-9)
-    bits = -(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p))
-    return np.asarray(bits**0.25 * 255.0 + 0.5, dtype=np.uint8)
+    bald = (
+        [None] * len(prediction.signals) if draws is None else [mutual_information(one) for one in draws.swapaxes(0, 1)]
+    )
+    return [
+        {**dict(zip(FRAME_SIGNALS, map(float, row), strict=True)), BALD: one}
+        for row, one in zip(prediction.signals, bald, strict=True)
+    ]

@@ -28,11 +28,12 @@ from ivsqa.domain.metrics import (
     summary_by_mean,
 )
 from ivsqa.domain.quality import ErrorCalibration
+from ivsqa.domain.uncertainty import binary_entropy
 from ivsqa.io.project import Project
 from ivsqa.io.scores import FrameScore
 from ivsqa.workflow.evaluation_pictures import Surprise
 from ivsqa.workflow.prediction import FramePostprocessor, predicted_masks
-from ivsqa.workflow.signals import ERROR_MAP, RawMaps, assess_frame, entropy, reference_masks
+from ivsqa.workflow.signals import ERROR_MAP, RawMaps, assess_frame, reference_masks
 from ivsqa.workflow.training_data import AnnotatedFrame
 
 FRAME = "frame"
@@ -104,7 +105,7 @@ class Tally:
     ) -> None:
         """Count one frame."""
         grid = self._project.grid(frame.pullback)
-        score = self._postprocessor.score(frame.key, grid, probabilities, maps[ERROR_MAP], features)
+        score = self._postprocessor.score(frame.key, grid, probabilities, maps[ERROR_MAP], features, {})
         predicted = self._count_pixels(frame, probabilities, maps, score)
         reference, spacing_mm = frame.annotation.contours, frame.pullback.spacing_mm
         judged = JudgedFrame(
@@ -146,10 +147,11 @@ class Tally:
         for (signal, name), counts in self.counts.items():
             if name in wrong:
                 counts[subject] += counts_by_level(calibrated[signal][name], wrong[name])
-        self._mean_entropy.append(float(entropy(probabilities).mean()))
+        bits = binary_entropy(probabilities)
+        self._mean_entropy.append(float(bits.max(axis=0).mean()))
         for index, name in enumerate(self._names):
             if name in wrong:
-                level = (entropy(probabilities[index : index + 1]) * 255.0 + 0.5).astype(np.uint8)
+                level = (bits[index] * 255.0 + 0.5).astype(np.uint8)
                 self._entropy_counts += counts_by_level(level, wrong[name])
         return predicted
 

@@ -1,45 +1,74 @@
-"""Selection keeps its limits under every strategy, and does not depend on the order of candidates."""
+"""Selection keeps its limits under every strategy, and does not depend on the order of frames."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import nan
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.selection import Candidate, plan_selection
+from ivsqa.domain.selection import STRATEGIES, FrameKey, Limits, Pool, PullbackFrames, Selection, plan_selection
 
-STRATEGIES = ("sqa", "random", "stratified")
-
-
-def candidate(pullback: str, frame: int, score: float = nan, **kwargs) -> Candidate:
-    kwargs.setdefault("quality", 1.0 - score)
-    return Candidate(pullback, pullback[0], frame, None, score, **kwargs)
+RANKING = ("sqa", "entropy", "margin", "bald", "deal-mean", "deal-entropy")
 
 
-def study(seed: int, *, with_features: bool = False, n_frames: int = 30) -> list[Candidate]:
+@dataclass(frozen=True)
+class Frame:
+    pullback_id: str
+    index: int
+    score: float = nan
+    features: tuple[float, ...] | None = None
+    position_mm: float = nan
+
+    @property
+    def key(self) -> FrameKey:
+        return self.pullback_id, self.index
+
+
+def pool_of(frames: Iterable[Frame]) -> Pool:
+    """Return a pool; the first letter of a pullback is its subject."""
+    by_pullback: defaultdict[str, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        by_pullback[frame.pullback_id].append(frame)
+    return Pool.of(
+        PullbackFrames(
+            pullback_id,
+            pullback_id[0],
+            np.array([one.index for one in listed]),
+            np.array([one.position_mm for one in listed]),
+            np.array([one.score for one in listed]),
+            np.array([one.features for one in listed]) if listed[0].features else None,
+        )
+        for pullback_id, listed in by_pullback.items()
+    )
+
+
+def study(seed: int, *, with_features: bool = False, n_frames: int = 30) -> list[Frame]:
     """Subject a with pullbacks a1, a2; b with b1; c with c1."""
     rng = np.random.default_rng(seed)
     return [
-        candidate(
-            pullback, int(frame), round(float(rng.random()), 2), features=rng.normal(size=3) if with_features else None
-        )
+        Frame(pullback, int(index), round(float(rng.random()), 2), tuple(rng.normal(size=3)) if with_features else None)
         for pullback in ("a1", "a2", "b1", "c1")
-        for frame in np.sort(rng.choice(60, n_frames, replace=False))
+        for index in np.sort(rng.choice(60, n_frames, replace=False))
     ]
 
 
-def plan(candidates, n, strategy="sqa", *, seed=0, **kwargs):
-    return plan_selection(candidates, strategy=strategy, n=n, rng=np.random.default_rng(seed), **kwargs)
+def plan(frames: Sequence[Frame], n: int, strategy: Any = "sqa", *, seed: int = 0, **kwargs: Any) -> Selection:
+    limits = Limits(**{name: kwargs.pop(name) for name in Limits.__annotations__ if name in kwargs})
+    return plan_selection(
+        pool_of(frames), strategy=strategy, n=n, rng=np.random.default_rng(seed), limits=limits, **kwargs
+    )
 
 
-def keys(selection):
-    return [chosen.candidate.key for chosen in selection.chosen]
+def keys(frames: Sequence[Frame], selection: Selection) -> list[FrameKey]:
+    pool = pool_of(frames)
+    return [pool.key(chosen.row) for chosen in selection.chosen]
 
 
 limits = st.fixed_dictionaries(
@@ -47,17 +76,18 @@ limits = st.fixed_dictionaries(
         "max_per_pullback": st.one_of(st.none(), st.integers(0, 6)),
         "min_gap_frames": st.integers(0, 12),
         "diversity": st.sampled_from([0.0, 0.4, 1.0]),
+        "control_share": st.sampled_from([0.0, 0.25]),
         "taken": st.sets(st.tuples(st.sampled_from(["a1", "b1", "zz"]), st.integers(0, 59)), max_size=6),
     }
 )
 
 
 @given(st.integers(0, 999), st.integers(0, 40), st.sampled_from(STRATEGIES), st.booleans(), limits)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_duplicates_and_gap_and_cap_hold(seed, n, strategy, with_features, kwargs):
-    candidates = study(seed, with_features=with_features)
-    selection = plan(candidates, n, strategy, seed=seed, **kwargs)
-    chosen = keys(selection)
+    frames = study(seed, with_features=with_features)
+    selection = plan(frames, n, strategy, seed=seed, **kwargs)
+    chosen = keys(frames, selection)
     gap = max(1, kwargs["min_gap_frames"])
     used = set(chosen) | kwargs["taken"]
     assert len(set(chosen)) == len(chosen) <= n
@@ -68,117 +98,145 @@ def test_no_duplicates_and_gap_and_cap_hold(seed, n, strategy, with_features, kw
     assert [one.rank for one in selection.chosen] == list(range(1, len(chosen) + 1))
     assert bool(selection.shortfall) == (len(chosen) < n)
     if len(chosen) < n:  # nothing that was still allowed was left behind
-        for left in candidates:
-            is_close = any(left.pullback_id == pb and abs(left.frame_index - index) < gap for pb, index in used)
+        for left in frames:
+            is_close = any(left.pullback_id == pb and abs(left.index - index) < gap for pb, index in used)
             assert is_close or (cap is not None and counts[left.pullback_id] >= cap)
 
 
 @given(st.integers(0, 999), st.sampled_from(STRATEGIES), st.booleans(), limits, st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
-def test_same_seed_gives_the_same_frames_in_any_order_of_candidates(seed, strategy, with_features, kwargs, random):
-    candidates = study(seed, with_features=with_features)
-    first = keys(plan(candidates, 12, strategy, seed=seed, **kwargs))
-    random.shuffle(candidates)
-    assert keys(plan(candidates, 12, strategy, seed=seed, **kwargs)) == first
+@settings(max_examples=100, deadline=None)
+def test_same_seed_gives_the_same_frames_in_any_order(seed, strategy, with_features, kwargs, random):
+    frames = study(seed, with_features=with_features)
+    first = keys(frames, plan(frames, 12, strategy, seed=seed, **kwargs))
+    random.shuffle(frames)
+    assert keys(frames, plan(frames, 12, strategy, seed=seed, **kwargs)) == first
 
 
-@given(st.integers(0, 999), st.integers(0, 130))
-@settings(max_examples=40, deadline=None)
-def test_sqa_without_limits_takes_exactly_the_worst(seed, n):
-    candidates = study(seed)
-    worst = sorted(candidates, key=lambda one: (-one.score, one.pullback_id, one.frame_index))[:n]
-    assert keys(plan(candidates, n)) == [one.key for one in worst]
+@given(st.integers(0, 999), st.integers(0, 130), st.sampled_from(RANKING))
+@settings(max_examples=60, deadline=None)
+def test_ranking_without_limits_takes_exactly_the_highest_scores(seed, n, strategy):
+    frames = study(seed)
+    worst = sorted(frames, key=lambda one: (-one.score, one.key))[:n]
+    assert keys(frames, plan(frames, n, strategy)) == [one.key for one in worst]
 
 
-def test_reason_says_dice_structure_and_rank():
-    candidates = [candidate("a1", 3, 0.29, worst_structure="lumen"), candidate("a1", 9, 0.05), candidate("b1", 1, 0.4)]
-    reasons = [chosen.reason for chosen in plan(candidates, 3).chosen]
-    assert reasons == [
-        "predicted Dice 0.60, rank 1 of 3",
-        "predicted Dice 0.71 (lumen), rank 2 of 3",
-        "predicted Dice 0.95, rank 3 of 3",
+def test_reasons_say_what_a_frame_was_chosen_by():
+    frames = [Frame("a1", 3, 0.29), Frame("a1", 9, 0.05), Frame("b1", 1, 0.4)]
+    assert [one.reason for one in plan(frames, 2).chosen] == [
+        "predicted Dice 0.60, number 1 of those that can be chosen",
+        "predicted Dice 0.71, number 2 of those that can be chosen",
     ]
-    unknown = plan([candidate("a1", 3, 0.125, quality=nan)], 1).chosen[0].reason
-    assert unknown == "predicted error 0.125, rank 1 of 1"
+    assert plan(frames, 1, "margin").chosen[0].reason == "margin 0.4, number 1 of those that can be chosen"
+    assert plan(frames, 1, "random").chosen[0].reason == "drawn at random from 3 frames"
+    assert plan(frames, 1, "coreset").chosen[0].reason == "unlike all frames chosen before it"
+    assert plan(frames, 1, "stochastic-batch").chosen[0].reason == "in the most uncertain of 100 random batches"
 
 
 def test_frames_without_a_score_are_not_ranked_and_the_shortfall_says_so():
-    selection = plan([candidate("a1", 0, 0.3), candidate("a1", 5)], 2, max_per_pullback=4, min_gap_frames=3)
-    assert keys(selection) == [("a1", 0)]
+    frames = [Frame("a1", 0, 0.3), Frame("a1", 5)]
+    selection = plan(frames, 2, max_per_pullback=4, min_gap_frames=3, min_gap_mm=0.5)
+    assert keys(frames, selection) == [("a1", 0)]
     assert selection.shortfall == (
-        "1 of 2 frames: 2 candidates, 1 of them without a score, at most 4 a pullback, at least 3 frames apart"
+        "1 of 2 frames: 2 candidates, 1 of them without a score, at most 4 a pullback, at least 3 frames apart, "
+        "at least 0.5 mm apart"
     )
 
 
-def test_nothing_to_choose_from_is_a_shortfall():
-    assert [plan([], 3, strategy).shortfall for strategy in STRATEGIES] == ["0 of 3 frames: 0 candidates"] * 3
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_nothing_to_choose_from_is_a_shortfall(strategy):
+    assert plan([], 3, strategy).shortfall == "0 of 3 frames: 0 candidates"
+
+
+def test_distance_along_the_pullback_holds_where_positions_are_known():
+    near = [Frame("a1", index, 0.9 - index / 100, position_mm=0.2 * index) for index in range(10)]
+    unknown = [Frame("b1", index, 0.5) for index in range(2)]
+    chosen = keys(near + unknown, plan(near + unknown, 20, "entropy", min_gap_mm=0.6))
+    assert chosen == [("a1", 0), ("a1", 3), ("a1", 6), ("a1", 9), ("b1", 0), ("b1", 1)]
+    after = keys(near, plan(near, 20, "entropy", min_gap_mm=0.6, taken=[("a1", 1)]))
+    assert after == [("a1", 4), ("a1", 7)]
 
 
 def test_features_keep_copies_of_the_worst_frame_out():
-    copies = [candidate("a1", index, 0.9, features=np.array([0.0, 1.0])) for index in range(5)]
-    others = [candidate("b1", index, 0.5, features=np.array([1.0 + index, 1.0])) for index in range(3)]
-    assert keys(plan(copies + others, 2, diversity=0.6)) == [("a1", 0), ("b1", 2)]
-    assert keys(plan(copies + others, 2, diversity=0.0)) == [("a1", 0), ("a1", 1)]
+    copies = [Frame("a1", index, 0.9, (0.0, 1.0)) for index in range(5)]
+    others = [Frame("b1", index, 0.5, (1.0 + index, 1.0)) for index in range(3)]
+    assert keys(copies + others, plan(copies + others, 2, diversity=0.6)) == [("a1", 0), ("b1", 2)]
+    assert keys(copies + others, plan(copies + others, 2, diversity=0.0)) == [("a1", 0), ("a1", 1)]
+
+
+def test_what_resembles_an_annotated_frame_comes_later():
+    frames = [Frame("a1", 0, 0.1, (5.0,)), Frame("b1", 0, 0.8, (5.0,)), Frame("b1", 9, 0.7, (0.0,))]
+    assert keys(frames, plan(frames, 1, diversity=0.0, taken=[("a1", 0)])) == [("b1", 0)]
+    for strategy in ("sqa", "coreset"):
+        assert keys(frames, plan(frames, 1, strategy, diversity=1.0, taken=[("a1", 0)])) == [("b1", 9)]
 
 
 def test_without_features_other_subjects_then_other_pullbacks_then_far_frames_come_first():
-    candidates = [
-        candidate("a1", 0, 0.9),
-        *(candidate(*key, 0.1) for key in (("a1", 1), ("a1", 50), ("a2", 7), ("b1", 7))),
-    ]
-    assert keys(plan(candidates, 4, diversity=1.0)) == [("a1", 0), ("b1", 7), ("a2", 7), ("a1", 50)]
+    frames = [Frame("a1", 0, 0.9), *(Frame(*key, 0.1) for key in (("a1", 1), ("a1", 50), ("a2", 7), ("b1", 7)))]
+    assert keys(frames, plan(frames, 4, diversity=1.0)) == [("a1", 0), ("b1", 7), ("a2", 7), ("a1", 50)]
 
 
 def test_diversity_stays_within_the_pool_of_worst_frames():
-    candidates = [candidate("a1", index, 1.0 - index / 100, features=np.array([float(index)])) for index in range(100)]
-    assert keys(plan(candidates, 2, diversity=1.0)) == [("a1", 0), ("a1", 20)]  # the worst twenty left, after the first
+    frames = [Frame("a1", index, 1.0 - index / 100, (float(index),)) for index in range(100)]
+    assert keys(frames, plan(frames, 2, diversity=1.0)) == [("a1", 0), ("a1", 19)]  # the worst ten for each of two
+
+
+def test_coreset_covers_what_there_is():
+    frames = [Frame("a1", index, features=(float(x),)) for index, x in enumerate((0, 1, 2, 10, 11, 50))]
+    assert set(keys(frames, plan(frames, 2, "coreset", taken=[("a1", 0)]))) == {("a1", 5), ("a1", 4)}
+
+
+def test_stochastic_batch_is_more_uncertain_than_a_random_one():
+    frames = study(3)
+    scores = {frame.key: frame.score for frame in frames}
+    batch, drawn = (
+        np.mean([scores[key] for seed in range(20) for key in keys(frames, plan(frames, 8, strategy, seed=seed))])
+        for strategy in ("stochastic-batch", "random")
+    )
+    assert batch > drawn + 0.15
 
 
 def test_stratified_spreads_over_subjects_then_pullbacks_then_positions():
-    candidates = [candidate(pullback, frame) for pullback in ("a1", "a2", "b1", "c1") for frame in range(100)]
-    chosen = keys(plan(candidates, 12, "stratified"))
+    frames = [Frame(pullback, index) for pullback in ("a1", "a2", "b1", "c1") for index in range(100)]
+    chosen = keys(frames, plan(frames, 12, "stratified"))
     assert Counter(pullback for pullback, _ in chosen) == {"a1": 2, "a2": 2, "b1": 4, "c1": 4}
-    assert sorted(frame // 25 for pullback, frame in chosen if pullback == "b1") == [0, 1, 2, 3]
-    assert sorted(frame // 50 for pullback, frame in chosen if pullback == "a2") == [0, 1]
+    assert sorted(index // 25 for pullback, index in chosen if pullback == "b1") == [0, 1, 2, 3]
+    assert sorted(index // 50 for pullback, index in chosen if pullback == "a2") == [0, 1]
 
 
 def test_stratified_gives_what_a_short_subject_lacks_to_the_others():
-    candidates = [candidate("a1", 0), *(candidate("b1", frame) for frame in range(50))]
-    assert Counter(pullback for pullback, _ in keys(plan(candidates, 6, "stratified"))) == {"a1": 1, "b1": 5}
+    frames = [Frame("a1", 0), *(Frame("b1", index) for index in range(50))]
+    assert Counter(pullback for pullback, _ in keys(frames, plan(frames, 6, "stratified"))) == {"a1": 1, "b1": 5}
 
 
 def test_stratified_fills_up_where_a_stratum_is_empty():
-    candidates = [candidate("a1", frame) for frame in (0, 1, 2, 99)]
-    selection = plan(candidates, 3, "stratified")
+    frames = [Frame("a1", index) for index in (0, 1, 2, 99)]
+    selection = plan(frames, 3, "stratified")
     assert len(selection.chosen) == 3
     assert selection.chosen[-1].reason == "drawn in place of a part that had no frame left"
 
 
 def test_random_draws_every_frame_about_equally_often():
-    candidates = [candidate("a1", frame) for frame in range(10)]
-    drawn = Counter(key for seed in range(600) for key in keys(plan(candidates, 2, "random", seed=seed)))
+    frames = [Frame("a1", index) for index in range(10)]
+    drawn = Counter(key for seed in range(600) for key in keys(frames, plan(frames, 2, "random", seed=seed)))
     assert all(abs(count - 120) < 45 for count in drawn.values())  # four and a half standard deviations
-    assert plan(candidates, 1, "random").chosen[0].reason == "drawn at random from 10 frames"
+
+
+def test_a_share_of_control_frames_is_drawn_blindly():
+    frames = study(1)
+    selection = plan(frames, 20, control_share=0.2)
+    assert [one.reason for one in selection.chosen[-4:]] == ["control, drawn at random"] * 4
+    assert all("predicted Dice" in one.reason for one in selection.chosen[:-4])
 
 
 def test_frame_given_twice_is_refused():
     with pytest.raises(ValueError, match="twice"):
-        plan([candidate("a1", 0, 0.1), candidate("a1", 0, 0.2)], 1)
+        plan([Frame("a1", 0, 0.1), Frame("a1", 0, 0.2)], 1)
 
 
-@pytest.mark.parametrize("kwargs", [{"max_per_pullback": -1}, {"min_gap_frames": -1}, {"diversity": 1.5}])
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"max_per_pullback": -1}, {"min_gap_frames": -1}, {"min_gap_mm": -1.0}, {"diversity": 1.5}, {"control_share": -1}],
+)
 def test_limits_that_make_no_sense_are_refused(kwargs):
-    with pytest.raises(ValueError, match=r"negative|diversity"):
+    with pytest.raises(ValueError, match=r"negative|must lie in"):
         plan([], 1, **kwargs)
-
-
-def test_forty_thousand_candidates_take_about_a_second():
-    rng = np.random.default_rng(0)
-    candidates = [
-        replace(candidate(f"{index}", frame, float(rng.random())), features=rng.normal(size=32))
-        for index in range(40)
-        for frame in range(1000)
-    ]
-    start = time.process_time()
-    assert len(plan(candidates, 50, diversity=0.5, max_per_pullback=3, min_gap_frames=20).chosen) == 50
-    assert time.process_time() - start < 5.0  # 0.5 s of a free core; tests share theirs

@@ -6,8 +6,8 @@ import pydicom
 import pytest
 
 from ivsqa.domain.phantom import iter_frames, phantom_pullback
+from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.phantom_files import PhantomFile, write_phantom
-from ivsqa.io.sources.contours_csv import read_contours_csv
 
 
 def write_two(folder: Path) -> list[PhantomFile]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ def score(index: int, *, pullback_id: str = "pb-1", quality: float = 0.5) -> Fra
         dice_lower={"lumen": 0.5, "eem": None},
         expected_error_px=12.5,
         n_regions=index,
+        signals={"entropy": 0.25, "margin": index / 8, "mean_error": 0.5, "error_entropy": 1.0, "bald": None},
         features=np.array([index, 0.25], dtype=np.float32),
         contours={"lumen": Contour.from_points([(0.5, 0.0), (4.0, 0.0), (4.0, index + 1.0)])},
         error_maps=np.full((2, SIZE, SIZE), index % 256, dtype=np.uint8),
@@ -45,8 +47,8 @@ def write(store: ScoreStore, n_frames: int, pullback_id: str = "pb-1") -> None:
 
 def test_a_pullback_is_cut_into_whole_chunks_and_a_rest(store):
     assert list(store.chunks(1)) == [(0, 0)]
-    assert list(store.chunks(CHUNK_FRAMES)) == [(0, 255)]
-    assert list(store.chunks(CHUNK_FRAMES + 1)) == [(0, 255), (256, 256)]
+    assert list(store.chunks(CHUNK_FRAMES)) == [(0, CHUNK_FRAMES - 1)]
+    assert list(store.chunks(CHUNK_FRAMES + 1)) == [(0, CHUNK_FRAMES - 1), (CHUNK_FRAMES, CHUNK_FRAMES)]
     assert list(store.chunks(0)) == []
 
 
@@ -86,7 +88,8 @@ def test_the_table_has_a_row_a_frame_and_no_contours(store):
     write(store, 2, "pb-1")
     table = store.table()
     assert table.columns == [
-        "pullback_id", "frame_index", "frames_sha256", "quality", "expected_error_px", "n_regions", "features",
+        "pullback_id", "frame_index", "frames_sha256", "quality", "expected_error_px", "n_regions",
+            "entropy", "margin", "mean_error", "error_entropy", "bald", "features",
         "dice_lumen", "dice_lower_lumen", "dice_eem", "dice_lower_eem",
     ]  # fmt: skip
     assert table.select("pullback_id", "frame_index").rows() == [("pb-1", 0), ("pb-1", 1), ("pb-2", 0), ("pb-2", 1)]
@@ -100,6 +103,35 @@ def test_nothing_scored_yet_is_said_with_the_command(store):
     assert caught.value.hint.endswith("ivsqa score")
     with pytest.raises(StateError, match="frame 7 of pb-1 is not scored with m001"):
         list(store.read("pb-1", [7]))
+
+
+def test_columns_come_by_pullback_in_the_order_of_frames_and_missing_is_nan(store):
+    write(store, CHUNK_FRAMES + 1, "pb-2")
+    write(store, 2, "pb-1")
+    read = store.columns({"pb-2": CHUNK_FRAMES + 1, "pb-1": 2}, ["margin", "bald"])
+    np.testing.assert_array_equal(read["pb-2"]["margin"], np.arange(CHUNK_FRAMES + 1) / 8)
+    np.testing.assert_array_equal(read["pb-1"]["margin"], [0.0, 0.125])
+    assert np.isnan(read["pb-1"]["bald"]).all()
+
+
+def test_columns_of_a_pullback_scored_in_part_are_refused(store):
+    write(store, 2)
+    with pytest.raises(StateError, match="pb-1 is not scored with m001 yet"):
+        store.columns({"pb-1": 3}, ["margin"])
+
+
+def test_descriptions_come_in_the_order_asked_for(store):
+    write(store, CHUNK_FRAMES + 2)
+    keys = [("pb-1", CHUNK_FRAMES + 1), ("pb-1", 3)]
+    np.testing.assert_array_equal(store.features(keys), [[CHUNK_FRAMES + 1, 0.25], [3, 0.25]])
+
+
+def test_a_chunk_without_draws_is_scored_again_where_draws_are_wanted(store):
+    write(store, 2)
+    assert store.has_chunk("pb-1", 0, 1)
+    assert not store.has_chunk("pb-1", 0, 1, drawn=True)
+    store.write_chunk(SHA, [replace(score(index), signals=score(index).signals | {"bald": 0.5}) for index in (0, 1)])
+    assert store.has_chunk("pb-1", 0, 1, drawn=True)
 
 
 def test_the_scores_of_two_models_do_not_meet(store, layout):

@@ -12,7 +12,7 @@ import pytest
 
 from ivsqa.domain.contour import Contour
 from ivsqa.io.project import Project, open_project
-from ivsqa.io.scores import FrameScore, ScoreStore
+from ivsqa.io.scores import SIGNALS, FrameScore, ScoreStore
 from ivsqa.workflow.export import export_for_annotation
 from ivsqa.workflow.select import select_frames
 
@@ -77,6 +77,7 @@ def squares_study(trained_study: Path, tmp_path_factory: pytest.TempPathFactory)
                 dice_lower={"lumen": None, "eem": None},
                 expected_error_px=1.0,
                 n_regions=0,
+                signals=dict.fromkeys(SIGNALS, 0.0),
                 features=np.zeros(2, dtype=np.float32),
                 contours={"lumen": square(20, 40), "eem": square(10, 60)},
                 error_maps=np.zeros((2, 32, 32), dtype=np.uint8),

@@ -6,9 +6,9 @@ import pytest
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError, IntegrityError, IvsqaError, NotFoundError, ProjectLockedError, SourceError
 from ivsqa.io.annotations import AnnotationStore
+from ivsqa.io.contours_csv import contours_csv_text
 from ivsqa.io.lock import project_lock
 from ivsqa.io.project import create_project, open_project
-from ivsqa.io.sources import contours_csv_text
 from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"

@@ -1,12 +1,15 @@
+import re
 from itertools import pairwise
 
 import pytest
 
+from ivsqa.domain.selection import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.project import open_project
 from ivsqa.io.selections import read_selection
 from ivsqa.workflow.export import export_for_annotation
+from ivsqa.workflow.score import score_frames
 from ivsqa.workflow.select import select_frames
 
 
@@ -58,11 +61,12 @@ def test_frames_out_with_an_annotator_are_not_chosen_again(scored):
     assert not keys(first.frames) & keys(second.frames)
 
 
+@pytest.mark.parametrize("strategy", sorted(LOOKS_AT_FRAMES))
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_held_out_subjects_are_never_chosen_by_predicted_error(scored, split, bytes_of):
+def test_held_out_subjects_are_never_chosen_by_a_model(scored, split, strategy, bytes_of):
     before = bytes_of(scored.root)
-    with pytest.raises(StateError, match=f"{split} subjects are never chosen by predicted error") as caught:
-        select_frames(scored, n=3, split=split, strategy="sqa")
+    with pytest.raises(StateError, match=f"{split} subjects are never chosen by what a model") as caught:
+        select_frames(scored, n=3, split=split, strategy=strategy)
     assert "stratified" in caught.value.hint
     assert bytes_of(scored.root) == before
 
@@ -105,7 +109,7 @@ def test_one_pullback_can_be_asked_for(scored):
 
 def test_what_is_missing_is_said_with_the_command(imported, trained, scored, tmp_path):
     with pytest.raises(StateError, match="no model"):
-        select_frames(imported, n=3)
+        select_frames(imported, n=3, strategy="sqa")
     with pytest.raises(StateError, match="nothing is scored") as caught:
         select_frames(trained, n=3)
     assert "ivsqa score" in caught.value.hint
@@ -113,6 +117,34 @@ def test_what_is_missing_is_said_with_the_command(imported, trained, scored, tmp
         path.unlink()
     with pytest.raises(StateError, match="S05-P1 is not scored with m001"):
         select_frames(scored, n=3)
+
+
+def test_without_a_model_the_first_frames_are_spread_evenly(imported):
+    assert select_frames(imported, n=3).round.strategy == "stratified"
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_every_strategy_opens_a_round_with_reasons(scored, strategy):
+    if strategy == "bald":
+        with pytest.raises(StateError, match="no 'bald'") as caught:
+            select_frames(scored, n=4, strategy=strategy)
+        assert caught.value.hint == "score with: ivsqa score --draws"
+        score_frames(scored, draws=True, top=0, device="cpu")
+    result = select_frames(scored, n=4, strategy=strategy)
+    assert (result.round.strategy, result.round.n) == (strategy, 4)
+    assert all(frame.reason for frame in result.frames)
+    assert len({frame.pullback_id for frame in result.frames}) > 1
+
+
+def test_a_reason_says_what_is_expected_to_be_wrong_and_what_is_near(scored):
+    reasons = [frame.reason for frame in select_frames(scored, n=4).frames]
+    number, expected, near = (
+        r"predicted Dice \d\.\d\d, number \d+",
+        r"expected (lumen|eem) error \d\.\d mm",
+        r"annotated",
+    )
+    assert all(re.search(rf"^{number}.*{near}", reason) for reason in reasons)
+    assert any(re.search(expected + r" over \d+0°", reason) or "found" in reason for reason in reasons), reasons
 
 
 def test_an_empty_split_and_an_empty_pool_are_told_apart(imported):

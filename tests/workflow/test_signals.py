@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +9,6 @@ from ivsqa.workflow.networks import load_predictor
 from ivsqa.workflow.signals import (
     N_DRAWS,
     SignalReader,
-    entropy,
-    entropy_levels,
     reference_masks,
 )
 from ivsqa.workflow.training_data import annotated_frames
@@ -20,19 +17,6 @@ from ivsqa.workflow.training_data import annotated_frames
 @pytest.fixture
 def predictor(trained):
     return load_predictor(trained, trained.get_model(None), device="cpu")
-
-
-def test_entropy_is_one_bit_where_nothing_is_known_and_the_largest_over_structures():
-    probabilities = np.array([[[0.5, 1.0]], [[0.0, 0.25]]], dtype=np.float32)
-    by_hand = -(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))  # 0.8113
-    np.testing.assert_allclose(entropy(probabilities), [[1.0, by_hand]], atol=1e-4)
-
-
-def test_entropy_levels_keep_structures_apart_and_end_at_one_bit():
-    levels = entropy_levels(np.array([[[0.5, 1.0]], [[0.0, 0.25]]], dtype=np.float32))
-    assert levels[0, 0, 0] == 255
-    assert levels[1, 0, 1] == round(255 * 0.8113**0.25)
-    assert levels[0, 0, 1] == levels[1, 0, 0] < 5
 
 
 def test_dropout_is_a_signal_like_the_others(trained, predictor):

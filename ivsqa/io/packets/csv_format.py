@@ -13,6 +13,7 @@ from typing import Final
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.packets.packet import (
     PacketFrame,
     PacketOrigin,
@@ -23,7 +24,6 @@ from ivsqa.io.packets.packet import (
     sent_unless_moved,
     structure_named,
 )
-from ivsqa.io.sources.contours_csv import contours_csv_text, read_contours_csv
 
 FILE_NAME = "contours.csv"
 

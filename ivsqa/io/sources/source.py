@@ -18,7 +18,7 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
 from ivsqa.io.atomic import sha256_of_file
-from ivsqa.io.sources.contours_csv import FrameContours, read_contours_csv
+from ivsqa.io.contours_csv import FrameContours, read_contours_csv
 
 DICOM_EXTENSIONS = (".dcm", ".dicom", ".ima")
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")

@@ -1,0 +1,159 @@
+"""From a pool and a strategy to the frames of a round: a pure function, the same for the same seed on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from ivsqa.domain.selection.pool import Allowed, FrameKey, Limits, Pool
+from ivsqa.domain.selection.strategies import (
+    Choices,
+    at_random,
+    coreset,
+    stochastic_batch,
+    stratified,
+    worst_and_diverse,
+    worst_first,
+)
+
+Strategy: TypeAlias = Literal[
+    "sqa",
+    "random",
+    "stratified",
+    "entropy",
+    "margin",
+    "bald",
+    "coreset",
+    "stochastic-batch",
+    "deal-mean",
+    "deal-entropy",
+]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+SIGNAL_OF: dict[Strategy, str] = {
+    "sqa": "predicted error",
+    "entropy": "entropy",
+    "margin": "margin",
+    "bald": "bald",
+    "stochastic-batch": "entropy",
+    "deal-mean": "mean error",
+    "deal-entropy": "error entropy",
+}
+"""What each strategy that ranks frames ranks them by; the others look at no score."""
+LOOKS_AT_FRAMES: frozenset[Strategy] = frozenset({*SIGNAL_OF, "coreset"})
+"""Strategies that need a model: never for frames that are to judge one."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A frame that was chosen.
+
+    Attributes:
+        row: In the pool.
+        rank: 1-based place in the order of choice: what to annotate first.
+        reason: Why, for people.
+    """
+
+    row: int
+    rank: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The frames chosen for a round.
+
+    Attributes:
+        chosen: In order of rank.
+        shortfall: Why they are fewer than asked for; "" where they are not.
+    """
+
+    chosen: tuple[Chosen, ...]
+    shortfall: str
+
+
+def plan_selection(
+    pool: Pool,
+    *,
+    strategy: Strategy,
+    n: int,
+    rng: np.random.Generator,
+    taken: Collection[FrameKey] = (),
+    limits: Limits | None = None,
+    diversity: float = 0.0,
+    control_share: float = 0.0,
+) -> Selection:
+    """Return the frames to annotate next.
+
+    Args:
+        pool: Frames to choose from, those taken before among them or not, with the score that the strategy ranks by.
+        strategy: "sqa": worst predicted error first, kept diverse. "random": every frame alike. "stratified": as even as can
+            be over subjects, then pullbacks, then along each pullback. The others: see their functions in `strategies`.
+        n: How many to choose.
+        rng: What is drawn at random.
+        taken: Frames annotated or selected before: never chosen again, and the gap holds against them.
+        limits: What keeps chosen frames apart.
+        diversity: For "sqa", in [0, 1]: 0 goes by error alone; 1, within the pool of worst frames, by distance alone.
+        control_share: Share of n drawn at random whatever the strategy, to see what it leaves out.
+
+    Raises:
+        ValueError: diversity, control share or n make no sense.
+    """
+    if n < 0:
+        raise ValueError("numbers of frames cannot be negative")
+    for name, share in (("diversity", diversity), ("control_share", control_share)):
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"{name} must lie in [0, 1], got {share}")
+    limits = limits or Limits()
+    allowed = Allowed(pool, limits, taken)
+    n_control = 0 if strategy == "random" else round(control_share * n)
+    control = at_random(pool, n_control, allowed, rng, reason="control, drawn at random")
+    drawn = [*control]
+    chosen = chain(_choose(pool, strategy, n - len(drawn), allowed, rng, taken, diversity), drawn)
+    ranked = tuple(Chosen(row, rank, reason) for rank, (row, reason) in enumerate(chosen, start=1))
+    return Selection(ranked, _shortfall(pool, n, len(ranked), strategy, limits))
+
+
+def _choose(
+    pool: Pool,
+    strategy: Strategy,
+    n: int,
+    allowed: Allowed,
+    rng: np.random.Generator,
+    taken: Collection[FrameKey],
+    diversity: float,
+) -> Choices:
+    """Return what a strategy chooses."""
+    match strategy:
+        case "random":
+            return at_random(pool, n, allowed, rng)
+        case "stratified":
+            return stratified(pool, n, allowed, rng)
+        case "coreset":
+            return coreset(pool, n, allowed, rng, taken=pool.rows_of(taken))
+        case "stochastic-batch":
+            return stochastic_batch(pool, n, allowed, rng)
+        case "sqa":
+            return worst_and_diverse(pool, n, allowed, taken=pool.rows_of(taken), diversity=diversity)
+        case _:
+            return worst_first(pool, n, allowed, noun=SIGNAL_OF[strategy])
+
+
+def _shortfall(pool: Pool, n: int, n_chosen: int, strategy: Strategy, limits: Limits) -> str:
+    """Return why fewer than `n` were chosen, "" where they were not."""
+    if n_chosen >= n:
+        return ""
+    n_unscored = int(np.isnan(pool.score).sum()) if strategy in SIGNAL_OF else 0
+    reasons = [f"{len(pool)} candidates"]
+    if n_unscored:
+        reasons.append(f"{n_unscored} of them without a score")
+    if limits.max_per_pullback is not None:
+        reasons.append(f"at most {limits.max_per_pullback} a pullback")
+    if limits.min_gap_frames > 1:
+        reasons.append(f"at least {limits.min_gap_frames} frames apart")
+    if limits.min_gap_mm > 0.0:
+        reasons.append(f"at least {limits.min_gap_mm:g} mm apart")
+    return f"{n_chosen} of {n} frames: {', '.join(reasons)}"

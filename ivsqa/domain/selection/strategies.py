@@ -1,0 +1,238 @@
+"""The ways to choose: each a function of the pool, what is allowed, a budget and a random generator, and nothing else.
+
+Each yields rows in the order of choice with the reason for it, and takes what it yields, so that gap and cap hold whatever comes
+next. One that finds too few yields fewer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import islice, pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.selection.pool import Allowed, Pool, Rows
+
+Choices: TypeAlias = Iterator[tuple[int, str]]
+"""(row, reason)."""
+
+POOL_PER_CHOICE = 10
+"""Diversity is sought among this many of the worst frames for each frame to choose."""
+N_BATCHES = 100
+"""Batches drawn by `stochastic_batch`, of which the best is taken."""
+MOST_COMPARED = 20_000
+"""Frames among which a core-set or a batch is sought; of more, so many are drawn at random."""
+WORST_SHARE = 0.01
+"""Of millions of frames the worst hundredth is put in order first: seldom are more looked at."""
+
+
+def at_random(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *, reason: str = "") -> Choices:
+    """Choose every frame alike."""
+    reason = reason or f"drawn at random from {len(pool)} frames"
+    for row in islice(allowed.first_free(rng.permutation(len(pool))), n):
+        allowed.take(row)
+        yield row, reason
+
+
+def stratified(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator) -> Choices:
+    """Choose as evenly as can be over subjects, then pullbacks, then along each pullback.
+
+    What a part of a pullback cannot give is drawn elsewhere.
+    """
+    n_chosen = 0
+    for pullback, share in _even_shares(pool, n, allowed, rng).items():
+        begin, end = pool.begins[pullback : pullback + 2]
+        frames = pool.frame_index[begin:end]
+        edges = begin + np.searchsorted(frames, np.linspace(frames[0], frames[-1] + 1, share + 1))
+        for part, (first, last) in enumerate(pairwise(edges), start=1):
+            free = first + np.flatnonzero(allowed.free[first:last])
+            if len(free):
+                row = int(free[rng.integers(len(free))])
+                allowed.take(row)
+                n_chosen += 1
+                yield row, f"drawn from part {part} of {share} of its pullback"
+    yield from at_random(pool, n - n_chosen, allowed, rng, reason="drawn in place of a part that had no frame left")
+
+
+def worst_first(pool: Pool, n: int, allowed: Allowed, *, noun: str) -> Choices:
+    """Choose by score alone."""
+    for rank, row in enumerate(islice(_worst_free(pool, allowed), n), start=1):
+        allowed.take(row)
+        yield row, f"{noun} {pool.score[row]:.3g}, number {rank} of those that can be chosen"
+
+
+def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, diversity: float) -> Choices:
+    """Choose one after the other the best mix of high predicted error and distance from what is chosen or taken.
+
+    All come from the worst frames that can be chosen together, `POOL_PER_CHOICE` times the budget: diversity must not spend it
+    on frames that are merely unusual.
+
+    Args:
+        pool: Scored frames.
+        n: How many.
+        allowed: What may be chosen.
+        taken: Rows annotated before; the distance holds against them too.
+        diversity: In [0, 1]: 0 goes by error alone; 1, within the pool of worst frames, by distance alone.
+    """
+    trial = allowed.copy()
+    worst = []
+    for row in islice(_worst_free(pool, trial), max(1, n * POOL_PER_CHOICE)):
+        trial.take(row)
+        worst.append(row)
+    rows = np.array(worst, dtype=np.intp)
+    utility = np.linspace(1.0, 0.0, len(rows)) * (1.0 - diversity)
+    away = _Distances(pool, rows, taken)
+    left = np.ones(len(rows), dtype=np.bool_)
+    for _ in range(min(n, len(rows))):
+        mixed = np.where(left, utility + diversity * away.share(left), -1.0)
+        best = int(np.argmax(mixed))
+        left[best] = False
+        away.add(best)
+        allowed.take(worst[best])
+        yield (
+            worst[best],
+            f"predicted Dice {1.0 - pool.score[worst[best]]:.2f}, number {best + 1} of those that can be chosen",
+        )
+
+
+def coreset(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *, taken: Rows) -> Choices:
+    """Choose one after the other the frame that is furthest from all that are chosen or taken.
+
+    Source: Sener & Savarese, Active Learning for Convolutional Neural Networks, ICLR 2018, its greedy form.
+    """
+    rows = _at_most_compared(np.flatnonzero(allowed.free), rng)
+    away = _Distances(pool, rows, taken)
+    for _ in range(n):
+        left = allowed.free[rows]
+        if not left.any():
+            return
+        best = int(np.argmax(np.where(left, away.nearest, -1.0)))
+        away.add(best)
+        allowed.take(int(rows[best]))
+        yield int(rows[best]), "unlike all frames chosen before it"
+
+
+def stochastic_batch(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator) -> Choices:
+    """Choose the most uncertain of `N_BATCHES` batches drawn at random.
+
+    Source: Gaillochet et al., Active learning for medical image segmentation with stochastic batches, Med Image Anal 2023.
+    """
+    scored = _at_most_compared(np.flatnonzero(allowed.free & ~np.isnan(pool.score)), rng)
+    best: list[int] = []
+    best_sum = -np.inf
+    for _ in range(N_BATCHES):
+        trial = allowed.copy()
+        batch = []
+        for row in islice(trial.first_free(rng.permutation(scored)), n):
+            trial.take(row)
+            batch.append(row)
+        if len(batch) > len(best) or (len(batch) == len(best) and pool.score[batch].sum() > best_sum):
+            best, best_sum = batch, float(pool.score[batch].sum())
+    for row in best:
+        allowed.take(row)
+        yield row, f"in the most uncertain of {N_BATCHES} random batches"
+
+
+def _worst_free(pool: Pool, allowed: Allowed) -> Iterator[int]:
+    """Yield scored rows that are free when their turn comes, highest score first; equal ones by pullback and frame."""
+    scored = np.flatnonzero(~np.isnan(pool.score))
+    n_first = round(WORST_SHARE * len(scored))
+    bar = np.partition(pool.score[scored], -n_first)[-n_first] if n_first else np.inf
+    above = pool.score[scored] >= bar
+    for rows in (scored[above], scored[~above]):
+        yield from allowed.first_free(rows[np.argsort(-pool.score[rows], kind="stable")])
+
+
+def _at_most_compared(rows: Rows, rng: np.random.Generator) -> Rows:
+    """Return the rows, or as many of them as can be compared, drawn at random."""
+    return rows if len(rows) <= MOST_COMPARED else np.sort(rng.choice(rows, MOST_COMPARED, replace=False))
+
+
+def _even_shares(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator) -> dict[int, int]:
+    """Return how many frames each pullback gives, as even over subjects, then over pullbacks of a subject, as room allows."""
+    pullbacks_of: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)  # heaps of (share, place, pullback)
+    for place, pullback in enumerate(rng.permutation(len(pool.pullback_ids)).tolist()):
+        pullbacks_of[pool.subject_ids[pullback]].append((0, place, pullback))
+    subjects = [(0, place, subject_id) for place, subject_id in enumerate(pullbacks_of)]
+    heapify(subjects)
+    trial = allowed.copy()
+    shares: dict[int, int] = {}
+    n_given = 0
+    while subjects and n_given < n:
+        of_subject, place, subject_id = heappop(subjects)
+        heap = pullbacks_of[subject_id]
+        while heap:
+            share, pullback_place, pullback = heappop(heap)
+            if _take_first(pool, pullback, trial):
+                shares[pullback] = share + 1
+                n_given += 1
+                heappush(heap, (share + 1, pullback_place, pullback))
+                heappush(subjects, (of_subject + 1, place, subject_id))
+                break
+    return shares
+
+
+def _take_first(pool: Pool, pullback: int, trial: Allowed) -> bool:
+    """Take the first free frame of a pullback, if there is one: so many fit into it together."""
+    begin, end = pool.begins[pullback : pullback + 2]
+    first = int(begin + np.argmax(trial.free[begin:end]))
+    if not trial.free[first]:
+        return False
+    trial.take(first)
+    return True
+
+
+class _Distances:
+    """How far each of some rows is from the nearest that is chosen or taken.
+
+    By features where there are any, each scaled by its spread over the rows, and by place where not.
+    """
+
+    def __init__(self, pool: Pool, rows: Rows, taken: Rows) -> None:
+        self._described, known = _described(pool, rows, taken)
+        self.nearest = np.full(len(rows), np.inf)
+        for one in known:
+            self._near(one)
+
+    def add(self, index: int) -> None:
+        """Count a row, by its index, as chosen."""
+        self._near(self._described[index])
+
+    def _near(self, described: NDArray[np.float64]) -> None:
+        """Let nothing be further away than from this."""
+        away = np.sqrt(np.square(self._described - described).sum(axis=1))
+        np.minimum(self.nearest, away, out=self.nearest)
+
+    def share(self, left: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the distance as a share of the largest among those left; 1 for all before anything is chosen."""
+        largest = float(self.nearest[left].max(initial=0.0))
+        if np.isinf(largest):
+            return np.ones(len(self.nearest))
+        return self.nearest / max(largest, np.finfo(np.float64).tiny)
+
+
+def _described(pool: Pool, rows: Rows, taken: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (m, F) and (t, F): what distances between rows, and to taken ones, are measured in."""
+    if pool.features_of is None:
+        return _places(pool, rows), _places(pool, taken)
+    features = np.asarray(pool.features_of(np.concatenate([rows, taken])), dtype=np.float64)
+    spread = features[: len(rows)].std(axis=0) if len(rows) else np.ones(features.shape[1])
+    features /= np.where(spread > 0.0, spread, np.inf)  # what never differs says nothing
+    return features[: len(rows)], features[len(rows) :]
+
+
+def _places(pool: Pool, rows: Rows) -> NDArray[np.float64]:
+    """Return coordinates that put subjects furthest apart, then pullbacks of one, then frames of a pullback.
+
+    A random direction stands for each subject and each pullback: in 64 dimensions any two are about equally far apart.
+    """
+    pullback = pool.pullback_of(rows)
+    subjects = np.unique(np.array(pool.subject_ids, dtype=np.str_), return_inverse=True)[1]
+    axes = np.random.default_rng(0).normal(size=(2, len(pool.pullback_ids), 64)) / np.sqrt(2 * 64)
+    length = max(1.0, float(np.ptp(pool.frame_index))) if len(pool) else 1.0
+    along = 0.5 * pool.frame_index[rows, None] / length
+    return np.concatenate([axes[0][subjects[pullback]], 0.75 * axes[1][pullback], along], axis=1)
