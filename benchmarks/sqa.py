@@ -191,16 +191,7 @@ def look(model: TrainedModel, predictor: Predictor, images: NDArray[np.uint8], *
         members = [_member(model, number, images, predictor.device) for number in (0, 1)]
         mean = np.mean([p, *members], axis=0)
         signals["ensemble"] = _levels(np.where(p > 0.5, 1.0 - mean, mean))
-        signals["second opinion"] = _levels(
-            np.where(p > 0.5, 1.0 - _second(p, signals["error map"]), _second(p, signals["error map"]))
-        )
     return Seen(p, np.concatenate([part.features for part in parts]), signals)
-
-
-def _second(p: NDArray[np.float32], raw: Maps) -> NDArray[np.floating]:
-    """Return the other opinion that an error map was made from."""
-    error = (raw / 255.0) ** 2
-    return np.clip(2.0 * np.where(p > 0.5, 1.0 - error, error) - p, 0.0, 1.0)
 
 
 def _margin(p: NDArray[np.float32]) -> Maps:

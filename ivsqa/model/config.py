@@ -118,7 +118,7 @@ class TrainingConfig:
     patience: int = 6
     seed: int = 0
     committee: int = 2
-    error_share: float = 1.0
+    error_share: float = 2.0
     precision: Precision = "auto"
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 

@@ -79,14 +79,28 @@ def nested_probabilities(rings: Tensor) -> Tensor:
     return torch.stack(sums, dim=1).clamp(max=1.0)  # (b, K, s, s)
 
 
-def expected_errors(first: Tensor, second: Tensor) -> Tensor:
-    """Return how likely the hard decision on the first opinion is wrong if the truth is as likely as both say on average.
+def expected_errors(first: Tensor, pooled: Tensor) -> Tensor:
+    """Return how likely the hard decision on the first opinion is wrong if the truth is as likely as both say together.
 
     Args:
         first: Probabilities of the structures, (b, K, s, s).
-        second: The same from the other opinion.
+        pooled: The same from both opinions.
     """
-    return ((first > 0.5).float() - 0.5 * (first + second)).abs()  # (b, K, s, s)
+    return ((first > 0.5).float() - pooled).abs()  # (b, K, s, s)
+
+
+def pooled_opinion(first: Tensor, second: Tensor) -> Tensor:
+    """Return the ring probabilities of two opinions together, (b, K+1, s, s): the normalised geometric mean of theirs.
+
+    An opinion that is sure counts for more than one that is not, which an arithmetic mean would not let it.
+
+    Args:
+        first: Ring logits, (b, K+1, s, s).
+        second: The same from the other opinion.
+
+    Source: logarithmic opinion pool, Genest & Zidek, Statistical Science 1986.
+    """
+    return torch.softmax(0.5 * (first.float() + second.float()), dim=1)
 
 
 def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
@@ -241,8 +255,9 @@ class TwoBranchNetwork(nn.Module):
         maps: Maps = self.segmenter(frames)
         first = FirstOpinion.of(maps)
         second: Tensor = self.error_branch(frames, first)  # (b, K+1, s, s)
-        mine, other = (nested_probabilities(rings) for rings in (first.rings, torch.softmax(second.float(), dim=1)))
-        return NetworkOutput(maps.output, mine, expected_errors(mine, other), maps.bottleneck)
+        drawn = nested_probabilities(first.rings)  # (b, K, s, s)
+        pooled = nested_probabilities(pooled_opinion(maps.output.detach(), second))  # (b, K, s, s)
+        return NetworkOutput(maps.output, drawn, expected_errors(drawn, pooled), maps.bottleneck)
 
 
 def new_segmenter(config: NetworkConfig) -> EncoderDecoder:

@@ -24,6 +24,7 @@ def training_config() -> TrainingConfig:
         batch_size=4,
         eval_every=3,
         committee=1,
+        error_share=1.0,
         precision="fp32",
         augmentation=AugmentationConfig(shift=0.02, scale=0.05),
     )
