@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from ivsqa.errors import EXIT_FINDINGS, BatchError, IvsqaError
 if TYPE_CHECKING:
     from ivsqa.io.sources import PullbackSource
     from ivsqa.workflow.import_pullbacks import ImportResult
+    from ivsqa.workflow.outlook import Outlook
     from ivsqa.workflow.why import FrameChain
 
 
@@ -183,6 +185,7 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
                 "n_annotated": now.n_annotated,
                 "current_model": now.current_model.model_id if now.current_model else None,
                 "rounds": [{"round_id": one.round_id, "state": one.state, "n": one.n} for one in now.rounds],
+                "outlook": _outlook_facts(now.outlook),
             }
         )
         return
@@ -211,9 +214,40 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         )
     for one in now.rounds:
         say(f"round {one.round_id}: {count(one.n, 'frame')} by {one.strategy} ({one.split}), {one.state}")
+    if now.outlook:
+        _show_outlook(now.outlook)
     if now.unfinished_model:
         say(f"the training of {now.unfinished_model.model_id} was stopped; the command that started it goes on")
     say(f"next: {now.next_step[0]}: {now.next_step[1]}")
+
+
+def _outlook_facts(outlook: Outlook | None) -> dict[str, Any]:
+    """Return the outlook as JSON holds it; null where nothing can be said yet."""
+    if outlook is None:
+        return dict.fromkeys(("n_pool", "quality", "interval", "poor_share", "n_next", "expected_gain"))
+    low, high = outlook.quality.low, outlook.quality.high
+    return {
+        "n_pool": outlook.n_pool,
+        "quality": outlook.quality.value,
+        "interval": None if math.isnan(low) else [low, high],
+        "poor_share": outlook.poor_share,
+        "n_next": outlook.n_next,
+        "expected_gain": outlook.expected_gain,
+    }
+
+
+def _show_outlook(outlook: Outlook) -> None:
+    """Print what is left to gain."""
+    mean = outlook.quality
+    within = "" if math.isnan(mean.low) else f" ({mean.low:.3f} to {mean.high:.3f})"
+    say(
+        f"{count(outlook.n_pool, 'frame')} left to choose from: mean predicted Dice {mean.value:.3f}{within}, "
+        f"{percent(outlook.poor_share)} below 0.8"
+    )
+    if outlook.expected_gain is not None:
+        say(
+            f"{count(outlook.n_next, 'label')} more would likely add {outlook.expected_gain:.4f} to the validation Dice"
+        )
 
 
 def check(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from html import escape
 from math import floor, log10
 
+from ivsqa.io.svg import document, line, marker, text
+
 WIDTH, HEIGHT = 440.0, 440.0
 LEFT, TOP, RIGHT, BOTTOM = 58.0, 44.0, 14.0, 52.0
 STRIP, STRIP_GAP = 64.0, 50.0
 """Height of the bars beneath a diagram, and the room between the two."""
-MARKER = 4.5
-MARKERS = ("circle", "square", "triangle", "diamond")
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,10 @@ def scatter_chart(series: Sequence[Series]) -> str:
     """Return predicted (y) against true Dice (x), with the line on which the two are equal; both axes are cut alike."""
     values = [value for one in series for point in one.points for value in (point.x, point.y)]
     plot = _Plot(min(0.9, floor(min(values, default=0.0) * 10.0) / 10.0))
-    marks = [
-        _marker(index, plot.x(p.x), plot.y(p.y), one.color) for index, one in enumerate(series) for p in one.points
-    ]
+    marks = [marker(index, plot.x(p.x), plot.y(p.y), one.color) for index, one in enumerate(series) for p in one.points]
     body = [*plot.frame("true Dice", "predicted Dice"), *marks, *_legend(series)]
     n = max((len(one.points) for one in series), default=0)
-    return _svg(HEIGHT, f"Predicted against true Dice of {n} frames", body)
+    return document(WIDTH, HEIGHT, f"Predicted against true Dice of {n} frames", body)
 
 
 def reliability_chart(series: Sequence[Series]) -> str:
@@ -60,10 +58,10 @@ def reliability_chart(series: Sequence[Series]) -> str:
     for index, one in enumerate(series):
         path = " ".join(f"{plot.x(p.x):.1f},{plot.y(p.y):.1f}" for p in one.points)
         body.append(f'<polyline points="{path}" fill="none" stroke="{escape(one.color)}" stroke-width="2"/>')
-        body += [_marker(index, plot.x(p.x), plot.y(p.y), one.color) for p in one.points]
+        body += [marker(index, plot.x(p.x), plot.y(p.y), one.color) for p in one.points]
     body += [*_legend(series), *_count_bars(series, plot)]
     height = HEIGHT + STRIP_GAP + STRIP
-    return _svg(height, "Observed against predicted share of wrong pixels, and their number", body)
+    return document(WIDTH, height, "Observed against predicted share of wrong pixels, and their number", body)
 
 
 @dataclass(frozen=True)
@@ -89,18 +87,18 @@ class _Plot:
         for tick in ticks:
             x, y = self.x(tick), self.y(tick)
             drawn += [
-                _line(x, self.y(self.low), x, self.y(1.0), opacity=0.13),
-                _line(self.x(self.low), y, self.x(1.0), y, opacity=0.13),
-                _text(x, self.y(self.low) + 18.0, f"{tick:.3g}", anchor="middle"),
-                _text(self.x(self.low) - 8.0, y + 4.5, f"{tick:.3g}", anchor="end"),
+                line(x, self.y(self.low), x, self.y(1.0), opacity=0.13),
+                line(self.x(self.low), y, self.x(1.0), y, opacity=0.13),
+                text(x, self.y(self.low) + 18.0, f"{tick:.3g}", anchor="middle"),
+                text(self.x(self.low) - 8.0, y + 4.5, f"{tick:.3g}", anchor="end"),
             ]
         middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2.0, (TOP + HEIGHT - BOTTOM) / 2.0
         ends = (self.x(self.low), self.y(self.low), self.x(1.0), self.y(1.0))
         return [
             *drawn,
-            _line(*ends, opacity=0.55, extra=' stroke-dasharray="5 4"'),
-            _text(middle_x, HEIGHT - BOTTOM + 40.0, x_label, anchor="middle"),
-            f'<g transform="rotate(-90 16 {middle_y:.1f})">{_text(16.0, middle_y, y_label, anchor="middle")}</g>',
+            line(*ends, opacity=0.55, extra=' stroke-dasharray="5 4"'),
+            text(middle_x, HEIGHT - BOTTOM + 40.0, x_label, anchor="middle"),
+            f'<g transform="rotate(-90 16 {middle_y:.1f})">{text(16.0, middle_y, y_label, anchor="middle")}</g>',
         ]
 
 
@@ -110,8 +108,8 @@ def _count_bars(series: Sequence[Series], plot: _Plot) -> list[str]:
     decades = max(1.0, log10(max(most, 1)))
     base, width = HEIGHT + STRIP_GAP + STRIP - 22.0, 7.0
     bars = [
-        _text(LEFT, base - STRIP - 2.0, f"pixels, logarithmic, up to {most:,}", anchor="start"),
-        _line(LEFT, base, WIDTH - RIGHT, base, opacity=0.4),
+        text(LEFT, base - STRIP - 2.0, f"pixels, logarithmic, up to {most:,}", anchor="start"),
+        line(LEFT, base, WIDTH - RIGHT, base, opacity=0.4),
     ]
     for index, one in enumerate(series):
         shift = (index - len(series) / 2.0) * width
@@ -128,41 +126,6 @@ def _legend(series: Sequence[Series]) -> Iterable[str]:
     """Yield the marker and the name of each series, in a row on top."""
     x = LEFT + 6.0
     for index, one in enumerate(series):
-        yield _marker(index, x, TOP - 24.0, one.color)
-        yield _text(x + 11.0, TOP - 19.5, one.name, anchor="start")
+        yield marker(index, x, TOP - 24.0, one.color)
+        yield text(x + 11.0, TOP - 19.5, one.name, anchor="start")
         x += 34.0 + 8.0 * len(one.name)
-
-
-def _marker(index: int, x: float, y: float, color: str) -> str:
-    """Return the marker of the series `index`, outlined in the colour of the page's text."""
-    style = f'fill="{escape(color)}" fill-opacity=".85" stroke="currentColor" stroke-width=".8"'
-    r = MARKER
-    shape = MARKERS[index % len(MARKERS)]
-    if shape == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}" {style}/>'
-    corners = {
-        "square": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
-        "triangle": ((0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)),
-        "diamond": ((0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)),
-    }[shape]
-    points = " ".join(f"{x + r * dx:.1f},{y + r * dy:.1f}" for dx, dy in corners)
-    return f'<polygon points="{points}" {style}/>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, *, opacity: float, extra: str = "") -> str:
-    """Return a thin line in the page's colour."""
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="currentColor" stroke-opacity="{opacity:g}"{extra}/>'
-
-
-def _text(x: float, y: float, words: str, *, anchor: str) -> str:
-    """Return words at a place."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">{escape(words)}</text>'
-
-
-def _svg(height: float, title: str, body: Iterable[str]) -> str:
-    """Return the whole diagram, as wide as its place."""
-    return (
-        f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" font-size="14" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escape(title)}</title>\n" + "\n".join(body) + "\n</svg>"
-    )

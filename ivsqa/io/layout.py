@@ -149,6 +149,10 @@ class ProjectLayout:
         """The same for people, with diagrams and pictures."""
         return self.reports / f"evaluation-{model_id}-{split}" / "index.html"
 
+    def simulation(self, name: str) -> Path:
+        """What rounds replayed on annotated frames came to."""
+        return self.reports / name
+
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
         return self.root / f".lock-{purpose}"

@@ -37,6 +37,17 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Let networks on the CPU compute on one core each while the block runs: several at once, or the same bits anywhere."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+@contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
     """Make equal inputs give equal bits while the block runs; restores what was set before, the global generators too.
 

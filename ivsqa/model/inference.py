@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ivsqa.errors import StateError
 from ivsqa.model.config import NetworkConfig, Precision
-from ivsqa.model.device import select_device, uses_bf16
+from ivsqa.model.device import one_thread, select_device, uses_bf16
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabilities, normalized
 from ivsqa.model.state import TrainedModel
 
@@ -86,11 +86,8 @@ class Predictor:
             yield 2
             return
         n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             yield n_threads
-        finally:
-            torch.set_num_threads(n_threads)
 
     @property
     def has_dropout(self) -> bool:

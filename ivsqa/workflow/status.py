@@ -8,6 +8,7 @@ from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.project import Project
 from ivsqa.io.records import SPLITS, ModelRecord, RoundRecord
 from ivsqa.io.scores import ScoreStore
+from ivsqa.workflow.outlook import Outlook, find_outlook
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Status:
         current_model: The model in use, or None.
         unfinished_model: A model whose training was stopped, or None.
         rounds: All rounds, oldest first.
+        outlook: What is left to gain; None before every frame is scored.
         next_step: What to do now, and the command that does it.
     """
 
@@ -36,11 +38,12 @@ class Status:
     current_model: ModelRecord | None
     unfinished_model: ModelRecord | None
     rounds: list[RoundRecord]
+    outlook: Outlook | None
     next_step: tuple[str, str]
 
 
 def project_status(project: Project) -> Status:
-    """Return the state of a project; reads manifests only, writes nothing."""
+    """Return the state of a project; reads manifests and scores, writes nothing."""
     store = AnnotationStore(project.layout)
     subjects: dict[str, set[str]] = {split: set() for split in SPLITS}
     n_pullbacks: dict[str, int] = dict.fromkeys(SPLITS, 0)
@@ -53,6 +56,7 @@ def project_status(project: Project) -> Status:
         n_annotated[record.split] += len(store.annotated_frames(record.pullback_id))
         n_without_spacing += record.spacing_mm is None
     models, rounds, current = project.models(), project.rounds(), project.current_model()
+    outlook = find_outlook(project)
     return Status(
         name=project.settings.name,
         n_subjects={split: len(members) for split, members in subjects.items()},
@@ -63,12 +67,18 @@ def project_status(project: Project) -> Status:
         current_model=current,
         unfinished_model=next((model for model in models if model.state == "training"), None),
         rounds=rounds,
-        next_step=_next_step(project, sum(n_pullbacks.values()), n_annotated["train"], current, rounds),
+        outlook=outlook,
+        next_step=_next_step(project, sum(n_pullbacks.values()), n_annotated["train"], current, rounds, outlook),
     )
 
 
 def _next_step(
-    project: Project, n_pullbacks: int, n_annotated: int, current: ModelRecord | None, rounds: list[RoundRecord]
+    project: Project,
+    n_pullbacks: int,
+    n_annotated: int,
+    current: ModelRecord | None,
+    rounds: list[RoundRecord],
+    outlook: Outlook | None,
 ) -> tuple[str, str]:
     """Return what to do next, and the command."""
     state = rounds[-1].state if rounds else ""
@@ -86,6 +96,11 @@ def _next_step(
             "ivsqa finetune",
         ),
         (not scored, "score every frame", "ivsqa score --top 50"),
+        (
+            outlook is not None and not outlook.is_worth_a_round,
+            "another round would hardly help: measure on test subjects",
+            "ivsqa evaluate",
+        ),
         (True, "choose the next frames to annotate", "ivsqa select -n 50"),
     ]
     return next((what, command) for holds, what, command in steps if holds)

@@ -16,7 +16,8 @@ from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, 
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "export-for-annotation",
+    "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
+    "export-for-annotation",
     "import-annotations", "phantom", "demo",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
@@ -96,6 +97,10 @@ def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, t
         ("select -n 5 --strategy random --pullback S99", "no pullback 'S99'", "ivsqa status"),
         ("export-for-annotation", "there is no round yet", "ivsqa select"),
         ("import-annotations .", "no packet was exported yet", "ivsqa export-for-annotation"),
+        ("simulate", "at least three", "import masks"),
+        ("simulate --ladder 0,5", "'0,5' is no list of percentages", "1,2,4"),
+        ("simulate --part 3/2", "'3/2' is no part of a whole", "2/8"),
+        ("simulate --name ../x", "'../x' is no name of a folder", "letters"),
         ("import . --subject-from (", "not a regular expression", "(?P<subject>"),
     ],
 )
@@ -194,6 +199,29 @@ def test_evaluate_as_json_has_its_fixed_keys(run, trained):
         answer["segmentation"]["lumen"]
     )
     assert set(answer["sqa"]) == SQA_KEYS
+
+
+def test_simulate_shares_its_work_and_shows_a_table_once_all_is_there(run, trained):
+    line = [
+        "simulate",
+        "--seeds",
+        "1",
+        "--steps",
+        "2",
+        "--ladder",
+        "20,50",
+        "--device",
+        "cpu",
+        "--project",
+        trained.root,
+    ]
+    first = run(*line, "--part", "1/2")
+    assert (first.code, first.out) == (0, "part 1/2 is done; once all are: the same command without --part\n")
+    second = run(*line)
+    assert second.code == 0
+    assert "with all labels" in second.out
+    assert "learning-curves.svg" in second.out
+    assert {"sqa", "stratified", "random"} <= set(second.out.split())
 
 
 def test_evaluate_fits_80_columns_and_names_its_page(run, trained):

@@ -85,6 +85,7 @@ def test_json_prints_the_documented_keys(
     run("finetune", "--device", "cpu")
     run("evaluate", "--device", "cpu")
     run("status")
+    run("simulate", "--seeds", "2", "--steps", "2", "--ladder", "20,50", "--device", "cpu")
     run("why", f"{frames[0]['pullback_id']}:{frames[0]['frame_index']}")
     run("phantom", "../phantoms/more", "--pullbacks", "1", "--frames", "2", "--size", "64")
     Path("../phantoms/more/broken.dcm").write_bytes(b"no DICOM")

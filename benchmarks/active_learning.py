@@ -1,0 +1,195 @@
+"""What does choosing by predicted error buy, in labels and in the reader's work, against simpler rules?
+
+Carotid lumen (folds by series), and a phantom study of many subjects whose consoles are not equally common. Each seed deals
+the subjects anew; every rung is trained from scratch with the same steps, so that it tells of its labels alone. The first
+rung is the same for every strategy of a seed.
+
+    python benchmarks/active_learning.py --jobs 2           # the form for two cores: 64 px, the strategies that matter most
+    python benchmarks/active_learning.py --strategies all --size 128 --steps 1000 --device cuda
+    python benchmarks/active_learning.py --table
+
+Each rung is kept in benchmarks/work/active_learning and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from carotid import AUGMENTATION, CAROTID, read_carotid
+from phantoms import BOTH, NAMES
+from report import RESULTS, WORK, print_table, write_json
+
+from ivsqa.domain.grid import working_grid
+from ivsqa.domain.phantom import iter_frames, phantom_pullback
+from ivsqa.domain.selection import STRATEGIES, Limits
+from ivsqa.domain.structures import training_labels
+from ivsqa.io.atomic import write_bytes
+from ivsqa.model.augmentation import AugmentationConfig
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.workflow.simulate import Simulation, run_simulation
+from ivsqa.workflow.simulation import ArmPlan, LabelledStudy
+from ivsqa.workflow.simulation_summary import SimulationSummary, facts_of, summarize, write_results
+
+LADDER = (0.01, 0.02, 0.04, 0.06, 0.08, 0.10, 0.20)
+WHOLE_LADDER = (*LADDER, 0.5, 1.0)
+MATTER_MOST = ("stratified", "sqa", "random", "entropy", "coreset")
+N_SUBJECTS, FRAMES_A_SUBJECT = 24, 146
+CONSOLES = "AAAAAAAABBBBBBCCCCDDDEEE"
+"""By subject: some consoles are common, some are rare, as in an archive."""
+
+
+def carotid_study(size_px: int) -> LabelledStudy:
+    """Return the real frames; a series stands for a subject."""
+    frames = read_carotid(size_px)
+    names = np.array([f"S{number:02d}" for number in frames.series])
+    index = np.concatenate([np.arange(np.count_nonzero(frames.series == one)) for one in np.unique(frames.series)])
+    return LabelledStudy(
+        ("lumen",),
+        frames.images,
+        frames.masks.astype(np.uint8),
+        names,
+        names,
+        index,
+        np.full(len(names), np.nan),
+    )
+
+
+def phantom_study(size_px: int) -> LabelledStudy:
+    """Return phantom pullbacks, one a subject, made once and kept."""
+    path = WORK / "phantoms" / f"study-{size_px}-{N_SUBJECTS}-{FRAMES_A_SUBJECT}.npz"
+    if not path.is_file():
+        images, labels = [], []
+        for number, console in enumerate(CONSOLES):
+            pullback = phantom_pullback(
+                seed=7, index=number, n_frames=FRAMES_A_SUBJECT, console=console, size_px=2 * size_px
+            )
+            grid = working_grid(
+                pullback.frame_shape, size_px=size_px, spacing_mm=pullback.spacing_mm, field_of_view_mm=10.0
+            )
+            for frame, contours in zip(iter_frames(pullback), pullback.contours, strict=True):
+                on_grid = {name: grid.contour_to_grid(contour) for name, contour in contours.items()}
+                images.append(grid.sample(frame))
+                labels.append(training_labels(BOTH, on_grid, (size_px, size_px)))
+        stream = io.BytesIO()
+        np.savez_compressed(stream, images=np.stack(images), labels=np.stack(labels))
+        write_bytes(path, stream.getvalue())
+    kept = np.load(path)
+    names = np.repeat([f"S{number:02d}" for number in range(N_SUBJECTS)], FRAMES_A_SUBJECT)
+    return LabelledStudy(
+        NAMES,
+        kept["images"],
+        kept["labels"],
+        names,
+        names,
+        np.tile(np.arange(FRAMES_A_SUBJECT), N_SUBJECTS),
+        np.full(len(names), 10.0 / size_px),
+    )
+
+
+STUDIES = {"carotid": carotid_study, "phantoms": phantom_study}
+
+
+def simulation_of(data: str, options: argparse.Namespace) -> Simulation:
+    """Return the simulation of one data set."""
+    study = STUDIES[data](options.size)
+    template = ArmPlan(
+        strategy="stratified",
+        seed=0,
+        ladder=(),
+        network=NetworkConfig(n_structures=len(study.structures), size_px=options.size),
+        training=TrainingConfig(
+            max_steps=options.steps,
+            batch_size=8,
+            learning_rate=3e-3,
+            eval_every=options.steps,
+            error_share=options.error_share,
+            augmentation=AUGMENTATION if data == "carotid" else AugmentationConfig(),
+        ),
+        finetune_steps=options.steps // 2,
+        mode=options.mode,
+        limits=Limits(min_gap_frames=2 if data == "carotid" else 5),
+        diversity=options.diversity,
+    )
+    strategies = STRATEGIES if options.strategies == ["all"] else tuple(options.strategies)
+    return Simulation(study, strategies, tuple(range(options.seeds)), tuple(options.ladder), template)
+
+
+def folder_of(data: str, options: argparse.Namespace) -> Path:
+    """Return where the rungs of a data set are kept."""
+    says = f"{data}-{options.mode}-size-{options.size}-steps-{options.steps}-diversity-{options.diversity:g}"
+    return WORK / "active_learning" / says
+
+
+def show(data: str, summary: SimulationSummary) -> None:
+    """Print the figures of one data set."""
+    print(f"{data}: Dice with all labels {summary.full_dice:.3f}; {summary.n_missing} arms not complete")
+    print_table(
+        ("strategy", "seeds", "95 % at", "99 % at", "seeds there", "effort to 99 %", "mean Dice", "above stratified",
+         "mean by effort", "above stratified"),
+        [
+            (
+                one.strategy,
+                one.n_seeds,
+                *(f"{100 * one.reach_share[level]:.1f} %" for level in (0.95, 0.99)),
+                one.reached[0.99],
+                round(one.reach_effort[0.99]) if np.isfinite(one.reach_effort[0.99]) else "–",
+                f"{one.area_labels:.4f}",
+                _interval(one.gain_labels),
+                f"{one.area_effort:.4f}",
+                _interval(one.gain_effort),
+            )
+            for one in summary.strategies
+        ],
+    )  # fmt: skip
+
+
+def _interval(gain: tuple[float, float, float]) -> str:
+    return f"{gain[0]:+.4f} ({gain[1]:+.4f} to {gain[2]:+.4f})"
+
+
+def main() -> None:
+    """Run what has not been run, print the tables, write JSON and figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=list(STUDIES), choices=list(STUDIES))
+    parser.add_argument("--strategies", nargs="+", default=list(MATTER_MOST), choices=[*STRATEGIES, "all"])
+    parser.add_argument("--ladder", type=float, nargs="+", default=list(LADDER), help=f"of {WHOLE_LADDER}")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument(
+        "--error-share", type=float, default=1.0, help="steps of the error branch by those of the contours"
+    )
+    parser.add_argument("--mode", default="anew", choices=["anew", "finetune"])
+    parser.add_argument("--diversity", type=float, default=0.5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=1, help="arms at once, each on one core")
+    parser.add_argument("--part", type=int, nargs=2, default=[0, 1], metavar=("I", "N"), help="every N-th arm from I")
+    parser.add_argument("--table", action="store_true", help="run nothing: the tables of what has been run")
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    for data in options.data:
+        if data == "carotid" and not CAROTID.is_dir():
+            print(f"skipped: no carotid frames in {CAROTID}")
+            continue
+        simulation, folder = simulation_of(data, options), folder_of(data, options)
+        if not options.table:
+            run_simulation(simulation, folder, device=options.device, n_jobs=options.jobs, part=tuple(options.part))
+        summary = summarize(simulation, folder)
+        show(data, summary)
+        write_results(simulation, folder, summary)
+        RESULTS.mkdir(exist_ok=True)
+        shutil.copyfile(folder / "learning-curves.svg", RESULTS / f"active_learning-{data}.svg")
+        results[data] = facts_of(summary) | {"rungs": summary.rows}
+    settings = {
+        key: getattr(options, key) for key in ("size", "steps", "error_share", "mode", "seeds", "ladder", "diversity")
+    }
+    write_json("active_learning", {"settings": settings, "data": results})
+
+
+if __name__ == "__main__":
+    main()

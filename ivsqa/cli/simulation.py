@@ -1,0 +1,135 @@
+"""The command that replays rounds on annotated frames: simulate."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ivsqa.cli.options import STRATEGY_NAMES, DeviceOption, JsonOption, ProjectOption, StrategyName, opened
+from ivsqa.cli.output import count, number, say, say_json, say_table
+from ivsqa.errors import IvsqaError
+
+if TYPE_CHECKING:
+    from ivsqa.workflow.simulation_summary import SimulationSummary
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("simulate")(simulate)
+
+
+def simulate(
+    strategy: Annotated[
+        list[StrategyName] | None,
+        typer.Option(metavar=STRATEGY_NAMES, help="May be repeated.", show_default="sqa, stratified and random"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How often, each with subjects dealt anew.")] = 5,
+    ladder: Annotated[
+        str, typer.Option(metavar="P,P,…", help="Labels at each rung, in per cent of the pool.")
+    ] = "1,2,4,6,8,10,20",
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Steps of a rung.", show_default="from project.yaml")
+    ] = None,
+    finetune: Annotated[
+        bool, typer.Option("--finetune", help="Train each rung from the one before, not from scratch.")
+    ] = False,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Folder of the results, under reports/.")] = "simulation",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each on one core.")] = 1,
+    part: Annotated[
+        str, typer.Option(metavar="I/N", help="Only this share of the work, for the jobs of an array.")
+    ] = "1/1",
+    project: ProjectOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Replay rounds on annotated frames, to compare ways of choosing.
+
+    The curves say what each would have bought, in labels and in border drawn. Test subjects stay sealed. Stopped at any moment, the same command goes on.
+    """
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.simulate import is_complete, run_simulation, simulation_of
+    from ivsqa.workflow.simulation_summary import facts_of, summarize, write_results
+
+    shares, (first, of), folder_name = _shares(ladder), _part(part), _folder_name(name)
+    study = opened(project)
+    simulation = simulation_of(
+        study,
+        strategies=[one.value for one in strategy or (StrategyName.sqa, StrategyName.stratified, StrategyName.random)],
+        n_seeds=seeds,
+        ladder=shares,
+        mode="finetune" if finetune else "anew",
+        max_steps=steps,
+    )
+    folder = study.layout.simulation(folder_name)
+    with command_context() as context:
+        run_simulation(simulation, folder, device=device, n_jobs=jobs, part=(first - 1, of), context=context)
+    if of > 1 and not is_complete(simulation, folder):
+        say(f"part {part} is done; once all are: the same command without --part")
+        return
+    summary = summarize(simulation, folder)
+    write_results(simulation, folder, summary)
+    if as_json:
+        say_json({**facts_of(summary), "folder": str(folder), "n_missing": summary.n_missing})
+        return
+    _show(summary)
+    say(f"curves: {folder / 'learning-curves.svg'}, {folder / 'rungs.csv'}, {folder / 'simulation.json'}")
+
+
+def _show(summary: SimulationSummary) -> None:
+    """Print the figures of each strategy."""
+    say(f"Dice on subjects held back, with all labels: {number(summary.full_dice)}")
+    say_table(
+        ("strategy", ">seeds", ">95 % at", ">99 % at", ">border drawn", ">above stratified by labels", ">by border drawn"),
+        [
+            (
+                one.strategy,
+                str(one.n_seeds),
+                _share(one.reach_share[0.95]),
+                _share(one.reach_share[0.99]),
+                "–" if math.isnan(one.reach_effort[0.99]) else f"{one.reach_effort[0.99]:,.0f}",
+                _gain(one.gain_labels),
+                _gain(one.gain_effort),
+            )
+            for one in summary.strategies
+        ],
+    )  # fmt: skip
+    if summary.n_missing:
+        say(f"{count(summary.n_missing, 'arm')} not complete yet; the same command goes on")
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100.0 * value:.1f} %"
+
+
+def _gain(gain: tuple[float, float, float]) -> str:
+    mean, low, high = gain
+    return f"{mean:+.4f}" if math.isnan(low) else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _shares(text: str) -> list[float]:
+    """Return per cent as shares."""
+    try:
+        shares = [float(one) / 100.0 for one in text.split(",")]
+    except ValueError:
+        shares = []
+    if not shares or not all(0.0 < share <= 1.0 for share in shares):
+        raise IvsqaError(f"--ladder {text!r} is no list of percentages", hint="write them like 1,2,4,10,20")
+    return shares
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Return which part of how many."""
+    which, _, of = text.partition("/")
+    if not (which.isdigit() and of.isdigit() and 1 <= int(which) <= int(of)):
+        raise IvsqaError(f"--part {text!r} is no part of a whole", hint="write it like 2/8, from 1/8 to 8/8")
+    return int(which), int(of)
+
+
+def _folder_name(text: str) -> str:
+    """Return a name that is one folder."""
+    if Path(text).name != text or text in {"", ".", ".."}:
+        raise IvsqaError(f"--name {text!r} is no name of a folder", hint="use letters, digits and dashes")
+    return text

@@ -1,0 +1,106 @@
+"""Learning curves: accuracy against what it cost, labels or effort, and what one way of choosing gains over another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
+    """Return the least cost at which a curve first comes to a level, on straight lines between its points.
+
+    Args:
+        cost: (n,) rising.
+        accuracy: (n,) at each.
+        level: Wanted.
+
+    Returns:
+        NaN where the curve never gets there.
+
+    Example:
+        >>> cost_to_reach([10, 20, 40], [0.80, 0.90, 0.92], 0.91)
+        30.0
+    """
+    x, y = np.asarray(cost, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
+    there = np.flatnonzero(y >= level)
+    if not len(there):
+        return nan
+    first = int(there[0])
+    if first == 0:
+        return float(x[0])
+    share = (level - y[first - 1]) / (y[first] - y[first - 1])
+    return round(float(x[first - 1] + share * (x[first] - x[first - 1])), 9)
+
+
+def mean_accuracy(cost: ArrayLike, accuracy: ArrayLike, low: float, high: float) -> float:
+    """Return the area under a curve over the logarithm of cost, divided by its width: the mean accuracy on the way.
+
+    Doubling the labels counts alike wherever it happens, as that is how accuracy grows.
+
+    Args:
+        cost: (n,) rising, above 0.
+        accuracy: (n,) at each; beyond its ends a curve stays level.
+        low: Cost from which to count.
+        high: Cost to which to count; no more than `low`: the accuracy there.
+
+    Example:
+        >>> round(mean_accuracy([1, 2, 4], [0.6, 0.8, 0.9], 1, 4), 6)
+        0.775
+    """
+    x, y = np.log(np.asarray(cost, dtype=np.float64)), np.asarray(accuracy, dtype=np.float64)
+    if high <= low:
+        return float(y[np.searchsorted(x, np.log(low), side="right") - 1])
+    inside = x[(x > np.log(low)) & (x < np.log(high))]
+    at = np.concatenate([[np.log(low)], inside, [np.log(high)]])
+    return float(np.trapezoid(np.interp(at, x, y), at) / (at[-1] - at[0]))
+
+
+def paired_gain(new: Sequence[float], old: Sequence[float], *, coverage: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean of new − old over seeds, and its interval, (mean, low, high); interval NaN with fewer than two.
+
+    Student's interval: seeds are too few to resample.
+
+    Example:
+        >>> [round(value, 3) for value in paired_gain([0.92, 0.94, 0.93], [0.90, 0.91, 0.92])]
+        [0.02, -0.005, 0.045]
+    """
+    from scipy.stats import t
+
+    difference: NDArray[np.float64] = np.asarray(new, dtype=np.float64) - np.asarray(old, dtype=np.float64)
+    mean, n = float(difference.mean()), len(difference)
+    if n < 2:
+        return mean, nan, nan
+    half = float(t.ppf(0.5 + coverage / 2.0, n - 1)) * float(difference.std(ddof=1)) / n**0.5
+    return mean, mean - half, mean + half
+
+
+def expected_accuracy(labels: ArrayLike, accuracy: ArrayLike, n_labels: float) -> float:
+    """Return the accuracy to expect with so many labels, from what fewer brought: error falls as a power of their number.
+
+    Args:
+        labels: (n,) numbers of labels, at least two different ones.
+        accuracy: (n,) in [0, 1) with each.
+        n_labels: More than any of them.
+
+    Returns:
+        Never less than the accuracy with most labels; NaN where there are too few points or nothing fell.
+
+    Source: Hestness et al., Deep learning scaling is predictable, empirically, 2017.
+
+    Example:
+        Four times the labels halved the error, from 0.2 to 0.1; four times as many again would.
+
+        >>> round(expected_accuracy([10, 40], [0.8, 0.9], 160), 6)
+        0.95
+    """
+    n, error = np.asarray(labels, dtype=np.float64), 1.0 - np.asarray(accuracy, dtype=np.float64)
+    if len(np.unique(n)) < 2 or (error <= 0.0).any():
+        return nan
+    slope = float(np.polyfit(np.log(n), np.log(error), 1)[0])
+    latest = float(error[np.argmax(n)])
+    if slope >= 0.0:
+        return nan
+    return 1.0 - min(latest, latest * float((n_labels / n.max()) ** slope))

@@ -1,0 +1,76 @@
+"""A simulation's folder: one file a rung, and what the next rung of an arm needs; a stop loses one rung at most.
+
+arms/<strategy>-<seed>/00016.json      what the rung of 16 labels came to
+arms/<strategy>-<seed>/last.npz        rows and labels of the last rung
+arms/<strategy>-<seed>/last.safetensors   its model
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.io import atomic
+
+
+@dataclass(frozen=True, eq=False)
+class LastRung:
+    """What an arm goes on from.
+
+    Attributes:
+        facts: As written down.
+        rows: (n,) rows in the study.
+        labels: uint8 (n, s, s).
+        frame_dice: (m,) of the held-back frames.
+        weights: The model, safetensors.
+    """
+
+    facts: dict[str, Any]
+    rows: NDArray[np.intp]
+    labels: NDArray[np.uint8]
+    frame_dice: NDArray[np.float64]
+    weights: bytes
+
+
+class ArmStore:
+    """Reads and writes the rungs of one arm."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder / "arms" / name
+
+    def write(self, rung: LastRung) -> None:
+        """Write a rung; its record comes last, and only then it counts."""
+        stream = io.BytesIO()
+        np.savez_compressed(stream, rows=rung.rows, labels=rung.labels, frame_dice=rung.frame_dice)
+        atomic.write_bytes(self._folder / "last.npz", stream.getvalue())
+        atomic.write_bytes(self._folder / "last.safetensors", rung.weights)
+        text = json.dumps(rung.facts, indent=1) + "\n"
+        atomic.write_text(self._folder / f"{rung.facts['n_labels']:05d}.json", text)
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return the records of the rungs there are, by labels."""
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
+
+    def last(self) -> LastRung | None:
+        """Return what to go on from; None where nothing is there, or a stop came between files of a rung."""
+        facts = self.facts()
+        if not facts:
+            return None
+        with np.load(self._folder / "last.npz") as kept:
+            rows, labels, frame_dice = kept["rows"], kept["labels"], kept["frame_dice"]
+        if len(rows) != facts[-1]["n_labels"]:
+            return None
+        return LastRung(facts[-1], rows, labels, frame_dice, (self._folder / "last.safetensors").read_bytes())
+
+
+def iter_arms(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the name and the records of each arm of a simulation."""
+    for path in sorted((folder / "arms").glob("*")):
+        yield path.name, ArmStore(folder, path.name).facts()

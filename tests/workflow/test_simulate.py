@@ -1,0 +1,170 @@
+"""Rounds are replayed as they would have been run, on subjects of their own, and go on after a stop."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ivsqa.domain.selection import Limits
+from ivsqa.errors import StateError
+from ivsqa.io.simulations import ArmStore
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
+from ivsqa.workflow.simulation import ArmPlan, LabelledStudy, Reader, deal, run_arm
+from ivsqa.workflow.simulation_summary import facts_of, summarize, write_results
+
+
+def disc(x: float, radius: float) -> NDArray[np.bool_]:
+    rows, columns = np.mgrid[:32, :32]
+    return np.asarray((rows - 16.0) ** 2 + (columns - x) ** 2 < radius**2)
+
+
+@pytest.fixture(scope="module")
+def study() -> LabelledStudy:
+    """Six subjects of six frames: bright walls around dark lumens."""
+    rng = np.random.default_rng(0)
+    labels, images = [], []
+    for _ in range(36):
+        x, radius = rng.uniform(14, 18), rng.uniform(4, 7)
+        label = np.where(disc(x, radius), 1, np.where(disc(x, radius + 4), 2, 0)).astype(np.uint8)
+        labels.append(label)
+        images.append(np.clip(np.array([60, 20, 180])[label] + rng.normal(0, 15, label.shape), 0, 255).astype(np.uint8))
+    names = np.repeat([f"S{number}" for number in range(6)], 6)
+    return LabelledStudy(
+        ("lumen", "eem"),
+        np.stack(images),
+        np.stack(labels),
+        names,
+        names,
+        np.tile(np.arange(6), 6),
+        np.full(36, 0.1),
+    )
+
+
+PLAN = ArmPlan(
+    strategy="sqa",
+    seed=0,
+    ladder=(3, 6),
+    network=NetworkConfig(2, 32, widths=(8, 8), error_widths=(8,)),
+    training=TrainingConfig(
+        max_steps=40, batch_size=4, eval_every=40, learning_rate=0.01, error_share=0.5, committee=1
+    ),
+    finetune_steps=10,
+    limits=Limits(min_gap_frames=2),
+)
+
+
+def test_parts_share_no_subject_and_every_seed_deals_anew(study):
+    parts = deal(study, 0)
+    subjects = [set(study.subject_ids[rows]) for rows in (parts.pool, parts.calibration, parts.held_back)]
+    assert [len(one) for one in subjects] == [3, 1, 2]
+    assert not subjects[0] & subjects[1] | subjects[0] & subjects[2] | subjects[1] & subjects[2]
+    assert len({tuple(deal(study, seed).held_back) for seed in range(8)}) > 3
+
+
+@pytest.mark.parametrize("strategy", ["sqa", "stratified", "coreset", "bald", "deal-entropy"])
+@pytest.mark.parametrize("mode", ["anew", "finetune"])
+def test_an_arm_adds_frames_of_the_pool_and_counts_the_work(study, strategy, mode):
+    parts = deal(study, 0)
+    first, second = run_arm(study, dataclasses.replace(PLAN, strategy=strategy, mode=mode), device="cpu")
+    assert (first.n_labels, second.n_labels) == (3, 6)
+    assert set(second.rows) <= set(parts.pool)
+    assert len(set(second.rows)) == 6
+    np.testing.assert_array_equal(second.rows[:3], first.rows)
+    np.testing.assert_array_equal(first.labels, study.labels[first.rows])  # drawn from nothing: as the reader would
+    assert 0.0 < first.effort <= second.effort
+    assert 0.0 < first.dice["lumen"] <= 1.0
+
+
+def test_arms_of_a_seed_begin_alike(study):
+    first = [next(run_arm(study, dataclasses.replace(PLAN, strategy=one), device="cpu")) for one in ("sqa", "random")]
+    np.testing.assert_array_equal(first[0].rows, first[1].rows)
+    assert first[0].dice == first[1].dice  # whether an error branch learns or not
+
+
+def test_a_reader_who_minds_nothing_draws_nothing_more(study):
+    plan = dataclasses.replace(PLAN, reader=Reader(tolerance_mm=100.0))
+    first, second = run_arm(study, plan, device="cpu")
+    assert second.effort == first.effort
+    assert not np.array_equal(second.labels[3:], study.labels[second.rows[3:]])  # the network's own drawing is kept
+
+
+def test_the_rest_of_a_pool_is_taken_even_where_frames_lie_close(study):
+    pool = len(deal(study, 0).pool)
+    plan = dataclasses.replace(PLAN, strategy="random", ladder=(3, pool), limits=Limits(min_gap_frames=4))
+    assert [rung.n_labels for rung in run_arm(study, plan, device="cpu")] == [3, pool]
+
+
+@pytest.fixture
+def simulation(study) -> Simulation:
+    return Simulation(study, ("sqa", "stratified"), (0, 1), (0.2, 0.4), PLAN)
+
+
+def test_a_simulation_goes_on_where_it_stopped_and_comes_to_the_same(simulation, tmp_path):
+    run_simulation(simulation, tmp_path / "whole", device="cpu")
+    asked = iter([False, False, False, True])
+    stopping = Context(should_stop=lambda: next(asked, True))
+    run_simulation(simulation, tmp_path / "halves", device="cpu", context=stopping)
+    with pytest.raises(StateError, match="no seed of this simulation is complete"):
+        summarize(simulation, tmp_path / "halves")
+    run_simulation(simulation, tmp_path / "halves", device="cpu")
+    whole, halves = (summarize(simulation, tmp_path / name) for name in ("whole", "halves"))
+    assert facts_of(whole) == facts_of(halves)
+    assert whole.n_missing == 0
+
+
+def test_parts_of_the_work_add_up_and_processes_change_nothing(simulation, tmp_path):
+    run_simulation(simulation, tmp_path / "parts", device="cpu", part=(0, 2))
+    run_simulation(simulation, tmp_path / "parts", device="cpu", part=(1, 2), n_jobs=2)
+    run_simulation(simulation, tmp_path / "whole", device="cpu", n_jobs=2)
+    assert facts_of(summarize(simulation, tmp_path / "parts")) == facts_of(summarize(simulation, tmp_path / "whole"))
+
+
+def test_a_rung_that_was_half_written_is_run_again(simulation, tmp_path):
+    run_simulation(simulation, tmp_path, device="cpu")
+    before = facts_of(summarize(simulation, tmp_path))
+    store = ArmStore(tmp_path, "sqa-0")
+    (tmp_path / "arms" / "sqa-0" / "00007.json").unlink()
+    assert store.last() is None  # arrays and record are of different rungs
+    run_simulation(simulation, tmp_path, device="cpu")
+    assert facts_of(summarize(simulation, tmp_path)) == before
+
+
+def test_other_settings_are_not_mixed_in(simulation, tmp_path):
+    run_simulation(simulation, tmp_path, device="cpu", part=(0, 3))
+    other = dataclasses.replace(simulation, template=dataclasses.replace(PLAN, diversity=0.1))
+    with pytest.raises(StateError, match="other settings"):
+        run_simulation(other, tmp_path, device="cpu")
+
+
+def test_results_are_a_table_a_record_and_a_figure(simulation, tmp_path):
+    run_simulation(simulation, tmp_path, device="cpu")
+    summary = summarize(simulation, tmp_path)
+    write_results(simulation, tmp_path, summary)
+    rows = (tmp_path / "rungs.csv").read_text().splitlines()
+    assert rows[0] == "strategy,seed,n_labels,share,effort,mean_dice,dice_lumen,dice_eem"
+    assert len(rows) == 1 + 2 * (1 + 2 * 2)  # seeds × (reference + strategies × rungs)
+    record = json.loads((tmp_path / "simulation.json").read_text())
+    own = next(one for one in record["strategies"] if one["strategy"] == "stratified")
+    assert own["gain_labels"] == [0.0, 0.0, 0.0]
+    figure = (tmp_path / "learning-curves.svg").read_text()
+    assert figure.count("<polyline") == 4
+    assert "border drawn, mm" in figure
+
+
+def test_test_subjects_stay_sealed(trained):
+    study = labelled_study(trained)
+    splits = {trained.pullback(pullback_id).split for pullback_id in study.pullback_ids}
+    assert splits == {"train", "validation"}
+    assert len(study) == 9
+    simulation = simulation_of(trained, strategies=["sqa"], n_seeds=2, ladder=[0.5, 0.25], mode="anew", max_steps=5)
+    assert simulation.ladder == (0.25, 0.5)
+    assert [name for name, _ in simulation.arms()] == [f"{REFERENCE}-0", "sqa-0", f"{REFERENCE}-1", "sqa-1"]
+
+
+def test_too_few_subjects_are_refused(imported):
+    with pytest.raises(StateError, match="at least three"):
+        labelled_study(imported)
