@@ -47,8 +47,8 @@ def simulate(
 ) -> None:
     """Compare ways of choosing on annotated frames.
 
-    Rounds are replayed; the curves say what each way would have bought, in labels and in border drawn. Test subjects stay sealed. Stopped at any
-    moment, the same command goes on.
+    Rounds are replayed; the curves say what each way would have bought, in labels and in border drawn. Test subjects stay
+    sealed. Stopped at any moment, the same command goes on.
     """
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.simulate import is_complete, run_simulation, simulation_of
