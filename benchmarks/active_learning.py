@@ -16,11 +16,13 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from carotid import AUGMENTATION, CAROTID, read_carotid
+from numpy.typing import NDArray
 from phantoms import BOTH, NAMES
 from report import RESULTS, WORK, print_table, write_json
 
@@ -31,15 +33,16 @@ from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.workflow.labelled_study import LabelledStudy
 from ivsqa.workflow.simulate import Simulation, run_simulation
-from ivsqa.workflow.simulation import ArmPlan, LabelledStudy
+from ivsqa.workflow.simulation import ArmPlan
 from ivsqa.workflow.simulation_summary import SimulationSummary, facts_of, summarize, write_results
 
 LADDER = (0.01, 0.02, 0.04, 0.06, 0.08, 0.10, 0.20)
 WHOLE_LADDER = (*LADDER, 0.5, 1.0)
 MATTER_MOST = ("stratified", "sqa", "random", "entropy", "coreset")
-N_SUBJECTS, FRAMES_A_SUBJECT = 24, 146
-CONSOLES = "AAAAAAAABBBBBBCCCCDDDEEE"
+FRAMES_A_PULLBACK, KEPT_EVERY = 146, 6
+CONSOLES = "A" * 40 + "B" * 24 + "C" * 16 + "D" * 10 + "E" * 6
 """By subject: some consoles are common, some are rare, as in an archive."""
 
 
@@ -60,35 +63,41 @@ def carotid_study(size_px: int) -> LabelledStudy:
 
 
 def phantom_study(size_px: int) -> LabelledStudy:
-    """Return phantom pullbacks, one a subject, made once and kept."""
-    path = WORK / "phantoms" / f"study-{size_px}-{N_SUBJECTS}-{FRAMES_A_SUBJECT}.npz"
+    """Return phantom pullbacks, one a subject, as many frames each as the paper's, every sixth kept; made once."""
+    indices = np.arange(0, FRAMES_A_PULLBACK, KEPT_EVERY)
+    path = WORK / "phantoms" / f"study-{size_px}-{len(CONSOLES)}-{len(indices)}.npz"
     if not path.is_file():
         images, labels = [], []
         for number, console in enumerate(CONSOLES):
-            pullback = phantom_pullback(
-                seed=7, index=number, n_frames=FRAMES_A_SUBJECT, console=console, size_px=2 * size_px
-            )
-            grid = working_grid(
-                pullback.frame_shape, size_px=size_px, spacing_mm=pullback.spacing_mm, field_of_view_mm=10.0
-            )
-            for frame, contours in zip(iter_frames(pullback), pullback.contours, strict=True):
-                on_grid = {name: grid.contour_to_grid(contour) for name, contour in contours.items()}
-                images.append(grid.sample(frame))
-                labels.append(training_labels(BOTH, on_grid, (size_px, size_px)))
+            for image, label in _phantom_frames(number, console, indices.tolist(), size_px):
+                images.append(image)
+                labels.append(label)
         stream = io.BytesIO()
         np.savez_compressed(stream, images=np.stack(images), labels=np.stack(labels))
         write_bytes(path, stream.getvalue())
     kept = np.load(path)
-    names = np.repeat([f"S{number:02d}" for number in range(N_SUBJECTS)], FRAMES_A_SUBJECT)
+    names = np.repeat([f"S{number:02d}" for number in range(len(CONSOLES))], len(indices))
     return LabelledStudy(
         NAMES,
         kept["images"],
         kept["labels"],
         names,
         names,
-        np.tile(np.arange(FRAMES_A_SUBJECT), N_SUBJECTS),
+        np.tile(indices, len(CONSOLES)),
         np.full(len(names), 10.0 / size_px),
     )
+
+
+def _phantom_frames(
+    number: int, console: str, indices: Sequence[int], size_px: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Yield some frames of a pullback and their labels, on the working grid."""
+    pullback = phantom_pullback(seed=7, index=number, n_frames=FRAMES_A_PULLBACK, console=console, size_px=2 * size_px)
+    grid = working_grid(pullback.frame_shape, size_px=size_px, spacing_mm=pullback.spacing_mm, field_of_view_mm=10.0)
+    for index, frame in enumerate(iter_frames(pullback)):
+        if index in indices:
+            on_grid = {name: grid.contour_to_grid(contour) for name, contour in pullback.contours[index].items()}
+            yield grid.sample(frame), training_labels(BOTH, on_grid, (size_px, size_px))
 
 
 STUDIES = {"carotid": carotid_study, "phantoms": phantom_study}

@@ -20,8 +20,9 @@ from ivsqa.io.simulations import ArmStore, LastRung, iter_arms
 from ivsqa.model.device import one_thread
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.labelled_study import LabelledStudy, deal
 from ivsqa.workflow.networks import network_config, training_config
-from ivsqa.workflow.simulation import ArmPlan, LabelledStudy, Mode, Rung, deal, run_arm
+from ivsqa.workflow.simulation import ArmPlan, Mode, Rung, run_arm
 from ivsqa.workflow.training_data import annotated_frames, sample_set
 
 REFERENCE = "all labels"

@@ -5,7 +5,7 @@ from ivsqa.io.layout import ProjectLayout, frame_name
 
 ROOT = Path("study")
 ARGUMENTS = {"pullback_id": "S01-P1", "revision_id": "rev-1", "model_id": "m001", "first": 0, "last": 255}
-ARGUMENTS |= {"round_id": "r001", "split": "test", "purpose": "train", "frame_index": 7}
+ARGUMENTS |= {"round_id": "r001", "split": "test", "purpose": "train", "frame_index": 7, "name": "simulation"}
 
 
 def every_path() -> dict[str, Path]:

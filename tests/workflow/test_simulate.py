@@ -12,8 +12,9 @@ from ivsqa.errors import StateError
 from ivsqa.io.simulations import ArmStore
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.workflow.context import Context
+from ivsqa.workflow.labelled_study import LabelledStudy, Reader, deal
 from ivsqa.workflow.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
-from ivsqa.workflow.simulation import ArmPlan, LabelledStudy, Reader, deal, run_arm
+from ivsqa.workflow.simulation import ArmPlan, run_arm
 from ivsqa.workflow.simulation_summary import facts_of, summarize, write_results
 
 

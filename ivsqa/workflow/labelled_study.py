@@ -1,0 +1,124 @@
+"""Frames whose annotations are known, dealt into parts by subject, and a reader who corrects what a network drew in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.domain.effort import corrected_mask, length_to_move
+from ivsqa.model.data import SampleSet
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledStudy:
+    """Frames on the working grid whose annotations are known.
+
+    Attributes:
+        structures: Names, innermost first.
+        images: uint8 (n, s, s).
+        labels: Ring labels, uint8 (n, s, s).
+        pullback_ids: (n,).
+        subject_ids: (n,).
+        frame_index: (n,).
+        px_mm: Side of a pixel of the grid, (n,); NaN where spacing is unknown.
+    """
+
+    structures: tuple[str, ...]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    pullback_ids: NDArray[np.str_]
+    subject_ids: NDArray[np.str_]
+    frame_index: NDArray[np.intp]
+    px_mm: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return the reference masks of some frames, (m, K, s, s)."""
+        labels = self.labels[rows]  # (m, s, s)
+        inside = [(labels >= 1) & (labels <= number) for number in range(1, len(self.structures) + 1)]
+        return np.stack(inside, axis=1)
+
+    def samples(self, rows: NDArray[np.intp]) -> SampleSet:
+        """Return some frames with their reference."""
+        return SampleSet(self.images[rows], self.labels[rows], np.ones(len(rows), dtype=np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Rows of a study, by subject: to choose from, to calibrate on, and held back to be judged on."""
+
+    pool: NDArray[np.intp]
+    calibration: NDArray[np.intp]
+    held_back: NDArray[np.intp]
+
+
+def deal(study: LabelledStudy, seed: int, *, calibration: float = 0.2, held_back: float = 0.25) -> Parts:
+    """Return the parts of a study for a seed; each part has at least one subject.
+
+    Raises:
+        ValueError: fewer than three subjects.
+    """
+    subjects = np.unique(study.subject_ids)
+    if len(subjects) < 3:
+        raise ValueError("a simulation needs annotated frames of at least three subjects")
+    order = np.random.default_rng(seed).permutation(subjects)
+    n_back, n_calibration = (max(1, round(share * len(subjects))) for share in (held_back, calibration))
+    back, calibrating, learning = np.split(order, [n_back, n_back + n_calibration])
+    return Parts(*(np.flatnonzero(np.isin(study.subject_ids, part)) for part in (learning, calibrating, back)))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a simulated reader works.
+
+    Attributes:
+        tolerance_mm: A border nearer than this to the right place is left, where spacing is known.
+        tolerance_px: The same in px of the working grid, where it is not.
+    """
+
+    tolerance_mm: float = 0.1
+    tolerance_px: float = 1.25
+
+    def tolerance(self, px_mm: float) -> float:
+        """Return the tolerance in px of a grid."""
+        return self.tolerance_px if np.isnan(px_mm) else self.tolerance_mm / px_mm
+
+
+def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: Reader) -> float:
+    """Return the length of border that a reader draws in a frame, mm or px of the grid; all of it where nothing is shown."""
+    px_mm = float(study.px_mm[row])
+    wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
+    drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(one) for one in probabilities]
+    tolerance_px = reader.tolerance(px_mm)
+    length_px = sum(
+        length_to_move(one, other, tolerance_px=tolerance_px) for one, other in zip(drawn, wanted, strict=True)
+    )
+    in_mm = not np.isnan(study.px_mm).any()
+    return length_px * px_mm if in_mm else length_px
+
+
+def _outline(mask: Mask) -> Contour | None:
+    """Return the border of a reference mask without its staircase."""
+    contour = contour_from_mask(mask)
+    return None if contour is None else contour.smoothed(128, 16)
+
+
+def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: Reader) -> NDArray[np.uint8]:
+    """Return the ring labels of a frame once a reader has been at it, (s, s)."""
+    tolerance_px = reader.tolerance(float(study.px_mm[row]))
+    wanted = study.masks(np.array([row]))[0]
+    labels = np.array(study.labels[row], dtype=np.uint8)
+    inside = np.zeros(labels.shape, dtype=np.bool_)
+    known = labels <= len(study.structures)
+    labels[known] = 0
+    for number, (one, other) in enumerate(zip(drawn, wanted, strict=True), start=1):
+        mask = corrected_mask(one, other, tolerance_px=tolerance_px) | inside
+        labels[mask & ~inside & known] = number
+        inside = mask
+    return labels
