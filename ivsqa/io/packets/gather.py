@@ -17,7 +17,7 @@ from ivsqa.io.packets.packet import IMAGES_FOLDER, ReturnedFrame, ReturnedPacket
 
 Answer: TypeAlias = ReturnedFrame | IvsqaError
 
-_UPLOAD_PREFIX = re.compile(r"[0-9a-f]{6,}-")
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{6,}-")
 """What servers put before the name of a file that was uploaded."""
 
 
@@ -67,7 +67,7 @@ def frame_of_image(image: str, sent: Sequence[SentFrame], *, path: Path, where: 
         PacketError: none was sent by that name.
     """
     name = PureWindowsPath(image).name.split(".")[0]  # our names have no dot
-    for wanted in (name, _UPLOAD_PREFIX.sub("", name, count=1)):
+    for wanted in (name, _UPLOAD_PREFIX.sub("", name)):
         frame = next((frame for frame in sent if frame.name == wanted), None)
         if frame is not None:
             return frame
