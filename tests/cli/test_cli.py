@@ -43,7 +43,7 @@ def test_every_registered_command_is_tested_here():
 
 
 def test_help_names_every_packet_format():
-    assert FORMAT_NAMES == f"{', '.join(PACKET_FORMATS[:-1])} or {PACKET_FORMATS[-1]}"
+    assert f"{', '.join(PACKET_FORMATS[:-1])} or {PACKET_FORMATS[-1]}" == FORMAT_NAMES
 
 
 def test_the_version_is_printed(run):

