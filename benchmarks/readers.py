@@ -25,8 +25,7 @@ from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.phantom import iter_frames, phantom_pullback
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.io.packets import PacketFrame, get_adapter
-from ivsqa.io.packets.packet import PacketOrigin
+from ivsqa.io.packets import PacketFrame, write_packet
 from ivsqa.io.packets.thinning import written_edge_points
 
 STRUCTURES = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))
@@ -49,11 +48,11 @@ def coco(folder: Path) -> Areas:
 
 def cvat(folder: Path) -> Areas:
     """Read with datumaro, the library behind CVAT's own imports and exports."""
-    from datumaro.components.annotation import Polygon
+    from datumaro.components.annotation import AnnotationType, Polygon
     from datumaro.components.dataset import Dataset
 
     data = Dataset.import_from(str(folder), "cvat")
-    labels = [one.name for one in data.categories()[next(iter(data.categories()))]]
+    labels = [one.name for one in data.categories()[AnnotationType.label]]
     return {
         (frame_of(item.id), labels[one.label]): float(one.get_area())
         for item in data
@@ -155,9 +154,7 @@ def measured(name: str, frames: list[PacketFrame]) -> dict[str, object]:
     reader, read = READERS[name]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        (folder / "images").mkdir()
-        for _ in get_adapter(name).write(folder, frames, STRUCTURES, PacketOrigin("r001", "r001-phantom")):
-            pass
+        write_packet(folder, frames, structures=STRUCTURES, formats=[name], round_id="r001", packet_id="r001-phantom")
         try:
             areas = read(folder)
         except ImportError:
