@@ -38,6 +38,7 @@ OUTSIDE = {
         "pydantic_core",
         "pydicom",
         "gdcm",
+        "defusedxml",
         "polars",
         "PIL",
     },

@@ -57,6 +57,8 @@ class StrategyName(StrEnum):
 
 SPLIT_NAMES = "|".join(SplitName)
 STRATEGY_NAMES = "|".join(StrategyName)
+FORMAT_NAMES = "labelme, csv, masks, coco, cvat, label-studio, qupath or svg"
+"""Spelt out: the settings that know them take longer to import than help may take."""
 
 
 def opened(project: Path | None) -> Project:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import (
+    FORMAT_NAMES,
     SPLIT_NAMES,
     STRATEGY_NAMES,
     DeviceOption,
@@ -173,7 +174,7 @@ def export_for_annotation(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="labelme, csv or masks; may be repeated.",
+            help=f"{FORMAT_NAMES}; may be repeated.",
             show_default="from project.yaml",
         ),
     ] = None,
@@ -221,7 +222,7 @@ def import_annotations(
         typer.Option(metavar="NAME", help="Who annotated; a pseudonym will do.", show_default="your user name"),
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="labelme, csv or masks.", show_default="recognised")
+        str | None, typer.Option("--format", metavar="FORMAT", help=f"{FORMAT_NAMES}.", show_default="recognised")
     ] = None,
     accept_untouched: Annotated[
         bool, typer.Option("--accept-untouched", help="Take contours that nobody moved or ticked as right.")

@@ -153,6 +153,13 @@ def comparison(
     return left, right
 
 
+def heat_layer(error_maps: Mapping[str, NDArray[np.floating]]) -> Image.Image:
+    """Return the predicted error alone, to lay over a frame of its size: RGBA, clear where nothing is expected to be wrong."""
+    step = _error_steps(_worst(error_maps))
+    opacity = np.asarray(255.0 * error_opacity()[step] + 0.5, dtype=np.uint8)
+    return Image.fromarray(np.dstack([error_colors()[step], opacity]))
+
+
 def thumbnail(
     frame: NDArray[np.uint8],
     contours: Contours,
@@ -237,15 +244,24 @@ def _heat_panel(
     if not error_maps or any(error.shape != frame.shape for error in error_maps.values()):
         shapes = [error.shape for error in error_maps.values()]
         raise ValueError(f"error maps need the frame's shape {frame.shape}, got {shapes}")
-    worst = np.max([np.nan_to_num(error, nan=0.0) for error in error_maps.values()], axis=0)
     # Scaled up before it is coloured: colours mixed between neighbours would be colours of no error.
-    heat = Image.fromarray(np.asarray(worst, dtype=np.float32)).resize(size, Image.Resampling.BILINEAR)
-    step = np.asarray(np.clip(np.asarray(heat), 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)
+    step = _error_steps(np.asarray(Image.fromarray(_worst(error_maps)).resize(size, Image.Resampling.BILINEAR)))
     grey = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC), dtype=np.float32) * DIMMING
     opacity = error_opacity()[step][..., None]
     return Image.fromarray(
         np.asarray(grey[..., None] * (1.0 - opacity) + error_colors()[step] * opacity, dtype=np.uint8)
     )
+
+
+def _worst(error_maps: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Return the greatest error over structures, NaN as none."""
+    worst = np.max([np.nan_to_num(error, nan=0.0) for error in error_maps.values()], axis=0)
+    return np.asarray(worst, dtype=np.float32)
+
+
+def _error_steps(error: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return errors as steps of the colour map."""
+    return np.asarray(np.clip(error, 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)
 
 
 def _to_canvas(points_px: ArrayLike, scale: float) -> Points:

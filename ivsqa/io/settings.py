@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -14,8 +14,17 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 
-PACKET_FORMATS = ("labelme", "csv", "masks")
-PacketFormat = Literal["labelme", "csv", "masks"]
+PacketFormat = Literal[
+    "labelme",
+    "csv",
+    "masks",
+    "coco",
+    "cvat",
+    "label-studio",
+    "qupath",
+    "svg",
+]
+PACKET_FORMATS: tuple[str, ...] = get_args(PacketFormat)
 
 
 class StructureSettings(Section):

@@ -17,7 +17,7 @@ from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.layout import frame_name
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet
+from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
 from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
 from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
@@ -82,7 +82,7 @@ def export_for_annotation(
         with project_lock(layout.lock("rounds"), purpose="writing a packet", started_at=context.clock()):
             _write(project, record, selected, formats, context)
             if archive is not None:
-                shutil.make_archive(str(archive.with_suffix("")), "zip", layout.packet(record.round_id))
+                write_zip(layout.packet(record.round_id), archive)
             record = record.model_copy(update={"state": "exported"})
             write_manifest(layout.round_record(record.round_id), record)
     return ExportResult(record, layout.packet(record.round_id), tuple(formats), len(selected), archive)

@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 
 import ivsqa
 from ivsqa.cli.main import app
+from ivsqa.cli.options import FORMAT_NAMES
 from ivsqa.cli.output import count, number, percent
 from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR
+from ivsqa.io.settings import PACKET_FORMATS
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
@@ -39,6 +41,10 @@ def test_every_command_explains_itself(run, command):
 
 def test_every_registered_command_is_tested_here():
     assert {command.name for command in app.registered_commands} == set(COMMANDS)
+
+
+def test_help_names_every_packet_format():
+    assert f"{', '.join(PACKET_FORMATS[:-1])} or {PACKET_FORMATS[-1]}" == FORMAT_NAMES
 
 
 def test_the_version_is_printed(run):

@@ -1,6 +1,7 @@
 """Packets: what an annotator gets and gives back, in the formats of their own editors."""
 
 from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.io.packets.archive import write_zip
 from ivsqa.io.packets.packet import (
     Adapter,
     PacketFrame,
@@ -27,4 +28,5 @@ __all__ = [
     "get_adapter",
     "read_return",
     "write_packet",
+    "write_zip",
 ]

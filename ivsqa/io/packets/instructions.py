@@ -55,9 +55,87 @@ HOW_TO = {
 <p><code>masks</code> has a folder for each structure ($names), with one black and white image a frame. Paint white what
    is inside, black what is outside, at the same size, and save as PNG. An image that is all black says that the structure
    is not there.</p>""",
+    "coco": """<h2>In an editor that reads COCO</h2>
+<ol>
+  <li>Load the images of the folder <code>images</code>, then the annotations of <code>coco.json</code>. Labels are $names;
+      <code>look here</code> is a hint that you need not touch.</li>
+  <li>Correct the polygons; one a structure. Keep the file names of the images.</li>
+  <li>When a frame is right, also if you changed nothing, set the attribute <b>checked</b> of each of its polygons to true;
+      if it cannot be judged, set <b>unreadable</b> of one. If your editor knows no attributes, write <code>yes</code> or
+      <code>unreadable</code> into <code>worklist.csv</code>.</li>
+  <li>Export as COCO, with polygons.</li>
+</ol>""",
+    "cvat": """<h2>In CVAT, step by step</h2>
+<ol>
+  <li>Create a task. Under <b>Labels</b> choose <b>Raw</b>, paste the whole text of <code>cvat-labels.json</code>, and press
+      <b>Done</b>. Select all files of the folder <code>images</code>, and submit.</li>
+  <li>In the task, <b>Actions</b>, <b>Upload annotations</b>, <b>CVAT 1.1</b>: choose <code>annotations.xml</code>. Do this
+      before you start, or the contours are not there.</li>
+  <li>Open the job. Drag the points of a polygon to where they belong. To draw a border anew, delete the old polygon and
+      draw one with its name: $names. Go on with <kbd>F</kbd>, back with <kbd>D</kbd>.</li>
+  <li>The lines named <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>When a frame is right, also if you changed nothing, add the tag <b>checked</b>; if it cannot be judged, the tag
+      <b>unreadable</b>.</li>
+  <li>Save with <kbd>Ctrl</kbd> <kbd>S</kbd>. At the end, <b>Actions</b>, <b>Export task dataset</b>, <b>CVAT for images
+      1.1</b>. The zip that you get is what to send back.</li>
+</ol>""",
+    "label-studio": """<h2>In Label Studio, step by step</h2>
+<ol>
+  <li>Start Label Studio with <code>LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true</code> and
+      <code>LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT</code> set to this folder.</li>
+  <li>Create a project. Under <b>Labeling Setup</b>, <b>Custom template</b>, paste the whole text of
+      <code>label-studio.xml</code>.</li>
+  <li>Under <b>Settings</b>, <b>Cloud Storage</b>, add a source storage of the kind <b>Local files</b> with the path of the
+      folder <code>images</code>; there is no need to sync it. Then import <code>label-studio.json</code>.</li>
+  <li>Drag the points of a polygon to where they belong, or delete it and draw one with its name: $names. The bands named
+      <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>When a frame is right, also if you changed nothing, tick <b>checked</b> below the image; if it cannot be judged, tick
+      <b>unreadable</b>. Then <b>Submit</b>.</li>
+  <li>At the end, <b>Export</b> as <b>JSON</b>. That file is what to send back.</li>
+</ol>""",
+    "qupath": """<h2>In QuPath, step by step</h2>
+<ol>
+  <li>Make a project and add the files of the folder <code>images</code>.</li>
+  <li>Open an image, then <b>File</b>, <b>Import objects from file</b>: the file of the same name in <code>qupath</code>.</li>
+  <li>Double-click a contour to edit it and drag its points, or delete it and draw a polygon of the same class: $names. The
+      locked lines of the class <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>When a frame is right, also if you changed nothing, right-click a contour, <b>Set properties</b>, and give it the name
+      <code>checked</code>; if it cannot be judged, <code>unreadable</code>.</li>
+  <li><b>File</b>, <b>Export objects as GeoJSON</b>, all objects, over the file you imported.</li>
+</ol>""",
+    "svg": """<h2>In Inkscape, step by step</h2>
+<ol>
+  <li>Open a file of the folder <code>svg</code> and show the layers: <kbd>Shift</kbd> <kbd>Ctrl</kbd> <kbd>L</kbd>. The eye
+      beside <code>predicted error</code> shows where the program expects to be wrong.</li>
+  <li>Press <kbd>N</kbd>, click a contour, and drag its nodes. Curves are welcome.</li>
+  <li>To draw a border anew, delete the old one, click on the layer of its name ($names), and draw one closed path.</li>
+  <li>The lines in the layer <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>When a frame is right, also if you changed nothing, open the eye of the layer <code>checked</code>; if it cannot be
+      judged, that of <code>unreadable</code>.</li>
+  <li>Save as SVG under the same name. Moving or scaling the whole drawing does no harm; moving contours against the image
+      does.</li>
+</ol>""",
 }
 """How to work in each format; `$names` becomes the structures."""
-SENT_BACK = {"labelme": "<code>images</code>", "csv": "<code>contours.csv</code>", "masks": "<code>masks</code>"}
+SENT_BACK = {
+    "labelme": "<code>images</code>",
+    "csv": "<code>contours.csv</code>",
+    "masks": "<code>masks</code>",
+    "coco": "the exported COCO file",
+    "cvat": "the zip that CVAT exported",
+    "label-studio": "the exported JSON",
+    "qupath": "<code>qupath</code>",
+    "svg": "<code>svg</code>",
+}
+OPENED = {
+    "labelme": "the folder <code>images</code> in LabelMe",
+    "masks": "the folder <code>masks</code>",
+    "cvat": "a task in CVAT, as told below",
+    "label-studio": "a project in Label Studio, as told below",
+    "qupath": "the folder <code>images</code> in QuPath, as told below",
+    "svg": "the folder <code>svg</code> in Inkscape",
+}
+"""What to open; where nothing is said, the folder of images."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +200,7 @@ def instructions_html(
         packet_id=escape(origin.packet_id),
         round_id=escape(origin.round_id),
         n_frames=f"{len(cards)} frame{'' if len(cards) == 1 else 's'}",
-        open_folder="masks" if list(formats) == ["masks"] else "images",
-        open_with=" in LabelMe" if "labelme" in formats else "",
+        opened=OPENED.get(formats[0], "the folder <code>images</code>"),
         send_back=f"{folders or 'this folder'}, zipped or as it is",
         sketch=_sketch(structures),
         structure_notes="\n".join(_structure_note(structures, name) for name in structures.names),

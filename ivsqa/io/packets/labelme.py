@@ -7,7 +7,6 @@ first so that they lie beneath the borders and never catch the mouse.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,14 @@ from typing import Final
 
 import numpy as np
 
-from ivsqa.domain.arcs import DoubtfulArc, line_beside
-from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
+from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.errors import PacketError
+from ivsqa.io.packets.documents import head_of, read_json
+from ivsqa.io.packets.drawing import LOOK_HERE, Drawing, look_here_lines
+from ivsqa.io.packets.gather import check_size, files_like, gathered
 from ivsqa.io.packets.images import check_pixels, decoded_base64, open_image
-from ivsqa.io.packets.labelme_shapes import contours_from_shapes
+from ivsqa.io.packets.labelme_shapes import draw_shapes
 from ivsqa.io.packets.packet import (
     DECIMALS,
     IMAGES_FOLDER,
@@ -32,15 +33,10 @@ from ivsqa.io.packets.packet import (
     SentFrame,
     files_under,
 )
-from ivsqa.io.packets.thinning import restored, written_edge_points
-from ivsqa.io.pictures import ARC_OFFSET_SHARE
+from ivsqa.io.packets.thinning import written_edge_points
 
 FORMAT_VERSION = "5.5.0"
 """The LabelMe whose files these are; later ones read it without a word."""
-LOOK_HERE = "look here"
-LOOK_HERE_STEP_DEG = 12.0
-LARGEST_FILE_BYTES = 256 * 2**20
-RECOGNISED_IN_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -66,44 +62,16 @@ class LabelmeAdapter:
         return any(_looks_like_labelme(path) for path in files_under(folder, ".json"))
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read every JSON below the folder."""
-        found: dict[str, ReturnedFrame] = {}
-        digests: dict[str, str] = {}
-        disputed: set[str] = set()
-        rejected: list[IvsqaError] = []
-        for path in files_under(folder, ".json"):
-            try:
-                frame = _read_file(path, folder, sent, structures)
-            except IvsqaError as error:
-                rejected.append(error)
-                continue
-            name, digest = frame.frame.name, hashlib.sha256(path.read_bytes()).hexdigest()
-            if name not in found:
-                found[name], digests[name] = frame, digest
-            elif digests[name] != digest:
-                disputed.add(name)
-                rejected.append(_two_files_error(found[name].path, path, name))
-        frames = tuple(found[frame.name] for frame in sent if frame.name in found and frame.name not in disputed)
-        return ReturnedPacket(self.name, frames, tuple(rejected))
-
-
-def _two_files_error(first: Path, second: Path, name: str) -> PacketError:
-    """Return the error for a frame that came back twice: choosing one would throw away somebody's work."""
-    return PacketError(
-        f"is a second, different file for {name}, beside {first.name} in {first.parent.name}/",
-        hint="keep the one that counts and send again",
-        path=second,
-    )
+        """Read LabelMe's JSON below the folder, and whatever is named as a frame, so that a broken file is reported."""
+        names = {frame.name for frame in sent}
+        paths = files_like(folder, ".json", lambda path: path.stem in names or _looks_like_labelme(path))
+        return gathered(self.name, paths, sent, lambda path: [_read_file(path, folder, sent, structures)])
 
 
 def _document(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> dict[str, object]:
     """Return a frame's LabelMe file."""
     height, width = frame.image.shape
-    look_here = [
-        _shape(LOOK_HERE, "linestrip", _line_beside(frame, arc) + EDGE_OFFSET_PX)
-        for arc in frame.arcs
-        if arc.structure in frame.contours
-    ]
+    look_here = [_shape(LOOK_HERE, "linestrip", line) for line in look_here_lines(frame)]
     # Innermost last: LabelMe gives the mouse to the last shape, and the lumen lies inside all others.
     borders = [
         _shape(name, "polygon", written_edge_points(frame.contours[name]))
@@ -128,12 +96,6 @@ def _document(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin
     }
 
 
-def _line_beside(frame: PacketFrame, arc: DoubtfulArc) -> Points:
-    """Return a line of few points a little outside a doubtful arc."""
-    offset_px = ARC_OFFSET_SHARE * max(frame.image.shape)
-    return line_beside(frame.contours[arc.structure], arc, offset_px=offset_px, step_deg=LOOK_HERE_STEP_DEG)
-
-
 def _shape(label: str, shape_type: str, edge_points: Points) -> dict[str, object]:
     """Return one LabelMe shape from points in edge convention."""
     return {
@@ -149,14 +111,15 @@ def _shape(label: str, shape_type: str, edge_points: Points) -> dict[str, object
 
 def _looks_like_labelme(path: Path) -> bool:
     """Return whether the beginning of a file names LabelMe's keys; broken files pass, so that they are reported."""
-    with path.open("rb") as stream:
-        head = stream.read(RECOGNISED_IN_BYTES)
+    head = head_of(path)
     return b'"shapes"' in head or b'"imagePath"' in head
 
 
 def _read_file(path: Path, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedFrame:
     """Return the frame of one file, checked against what was sent."""
-    document = _loaded(path)
+    document = read_json(path, editor="LabelMe")
+    if not isinstance(document, dict):
+        raise PacketError("is not a LabelMe file: it is not one object", path=path)
     shapes = document.get("shapes")
     if not isinstance(shapes, list):
         raise PacketError(
@@ -164,33 +127,12 @@ def _read_file(path: Path, folder: Path, sent: Sequence[SentFrame], structures: 
         )
     frame = _sent_frame(document, path, sent)
     _check_image(document, path, folder, frame)
-    drawn, notes = contours_from_shapes(shapes, frame, structures, ignored=LOOK_HERE, path=path)
-    contours: dict[str, Contour] = {
-        name: restored(contour, frame.contours.get(name)) for name, contour in drawn.items()
-    }
+    drawing = Drawing(frame, structures, path)
+    draw_shapes(shapes, drawing)
     flags = document.get("flags")
     flags = flags if isinstance(flags, dict) else {}
     checked = bool(flags["checked"]) if "checked" in flags else None
-    return ReturnedFrame(frame, contours, checked, bool(flags.get("unreadable")), path, tuple(notes))
-
-
-def _loaded(path: Path) -> Mapping[str, object]:
-    """Return the top object of a JSON file."""
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise PacketError(f"is larger than {LARGEST_FILE_BYTES >> 20} MB", path=path)
-    hint = "open it in LabelMe and save it again"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise PacketError(f"is not valid JSON: {error.msg}", hint=hint, path=path, where=where) from error
-    except UnicodeDecodeError as error:
-        raise PacketError("is not UTF-8 text", hint=hint, path=path) from error
-    except (RecursionError, ValueError) as error:  # brackets nested without end; a number of thousands of digits
-        raise PacketError("is not a file that an annotation tool writes", hint=hint, path=path) from error
-    if not isinstance(document, dict):
-        raise PacketError("is not a LabelMe file: it is not one object", path=path)
-    return document
+    return drawing.returned(checked=checked, unreadable=bool(flags.get("unreadable")))
 
 
 def _sent_frame(document: Mapping[str, object], path: Path, sent: Sequence[SentFrame]) -> SentFrame:
@@ -220,13 +162,7 @@ def _sent_frame(document: Mapping[str, object], path: Path, sent: Sequence[SentF
 
 def _check_image(document: Mapping[str, object], path: Path, folder: Path, frame: SentFrame) -> None:
     """Compare every trace of the image that came with a file with what was sent."""
-    size = (document.get("imageHeight"), document.get("imageWidth"))
-    if any(side is not None for side in size) and size != frame.shape:
-        raise PacketError(
-            f"was drawn on an image of {size[1]} × {size[0]} px, but {frame.name} has {frame.width_px} × {frame.height_px}",
-            hint="draw on the image of the packet, unchanged",
-            path=path,
-        )
+    check_size(document.get("imageWidth"), document.get("imageHeight"), frame, path=path)
     data = document.get("imageData")
     if isinstance(data, str):
         check_pixels(open_image(decoded_base64(data, path=path, where="imageData"), path=path), frame, path=path)

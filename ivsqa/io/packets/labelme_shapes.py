@@ -1,124 +1,66 @@
-"""LabelMe's shapes: which of them is a border, and what contour it means."""
+"""LabelMe's shapes: what area each of them means."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from ivsqa.domain.contour import Contour, Points, contour_from_mask
-from ivsqa.domain.structures import StructureSet
+from ivsqa.domain.contour import Mask, Points
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.images import decoded_base64, open_image, single_object
-from ivsqa.io.packets.packet import STRAY_SHARE, SentFrame, structure_named
-
-CIRCLE_VERTICES = 128
+from ivsqa.io.packets.drawing import Drawing, ellipse_points, points_of
+from ivsqa.io.packets.images import decoded_base64, open_image
 
 
-def contours_from_shapes(
-    shapes: Sequence[object], frame: SentFrame, structures: StructureSet, *, ignored: str, path: Path
-) -> tuple[dict[str, Contour], list[str]]:
-    """Return the contour of each structure in a file's shapes, and notes on what was left out.
-
-    Args:
-        shapes: The list under "shapes".
-        frame: The frame they are drawn on.
-        structures: Names that are known.
-        ignored: Label of shapes that are ours to the annotator, not back.
-        path: The file, for errors.
+def draw_shapes(shapes: Sequence[object], drawing: Drawing) -> None:
+    """Add the shapes of a file to what is drawn.
 
     Raises:
-        PacketError: a shape that is not a closed area, an unknown label, or two areas for one structure.
+        PacketError: a shape that is not a closed area, or an unknown label.
     """
-    drawn: dict[str, list[Contour]] = {}
-    for index, shape in enumerate(shapes):
-        where = f"shape {index + 1}"
-        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-            raise PacketError("a shape has no label", path=path, where=where)
-        if shape["label"].strip().lower() == ignored:
-            continue
-        name = structure_named(shape["label"], structures, path=path, where=where)
-        contour = _contour(shape, frame, path=path, where=f"{where}, {name}")
-        if contour is not None:
-            drawn.setdefault(name, []).append(contour)
-    contours, notes = {}, []
-    for name in (name for name in structures.names if name in drawn):
-        largest, *others = sorted(drawn[name], key=lambda contour: -contour.area_px2)
-        contours[name] = largest
-        if any(contour.area_px2 > STRAY_SHARE * largest.area_px2 for contour in others):
-            raise PacketError(
-                f"{len(drawn[name])} shapes are labelled {name}", hint="keep one a structure", path=path, where=name
-            )
-        if others:
-            notes.append(f"{name}: left out {len(others)} stray shape(s) below {STRAY_SHARE:.0%} of the area")
-    return contours, notes
+    for number, one in enumerate(shapes, start=1):
+        where = f"shape {number}"
+        shape = one if isinstance(one, dict) else {}
+        name = drawing.structure(shape.get("label"), where=where)
+        if name is not None:
+            _draw(shape, name, drawing, where=f"{where}, {name}")
 
 
-def _contour(shape: Mapping[str, object], frame: SentFrame, *, path: Path, where: str) -> Contour | None:
-    """Return the contour that one shape means; None for an empty mask."""
+def _draw(shape: Mapping[str, object], name: str, drawing: Drawing, *, where: str) -> None:
+    """Add one shape."""
     shape_type = shape.get("shape_type", "polygon")
-    points = _points(shape, path=path, where=where)
-    try:
-        match shape_type:
-            case "polygon" | "oriented_rectangle":
-                return Contour.from_edge_points(points)
-            case "rectangle":
-                (left, top), (right, bottom) = _two(points)
-                return Contour.from_edge_points([[left, top], [right, top], [right, bottom], [left, bottom]])
-            case "circle":
-                return Contour.from_edge_points(_circle(*_two(points)))
-            case "mask":
-                return _contour_from_mask_shape(shape, _two(points)[0], frame, path=path, where=where)
-    except ValueError as error:
-        raise PacketError(str(error), hint="delete the shape and draw it again", path=path, where=where) from error
-    raise PacketError(
-        f"is drawn as a {shape_type}, which encloses nothing", hint="draw it as a polygon", path=path, where=where
-    )
+    points = points_of(shape.get("points"), path=drawing.path, where=where)
+    if shape_type in ("rectangle", "circle", "mask") and len(points) != 2:
+        hint = "delete the shape and draw it again"
+        raise PacketError(f"needs two points, got {len(points)}", hint=hint, path=drawing.path, where=where)
+    match shape_type:
+        case "polygon" | "oriented_rectangle":
+            drawing.add(name, points, where=where)
+        case "rectangle":
+            (left, top), (right, bottom) = points
+            drawing.add(name, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), where=where)
+        case "circle":
+            centre, rim = points
+            radius = float(np.hypot(*(rim - centre)))
+            drawing.add(name, ellipse_points(centre, (radius, radius)), where=where)
+        case "mask":
+            drawing.add_mask(name, _mask(shape, points[0], drawing, where=where), where=where)
+        case _:
+            raise PacketError(
+                f"is drawn as a {shape_type}, which encloses nothing",
+                hint="draw it as a polygon",
+                path=drawing.path,
+                where=where,
+            )
 
 
-def _points(shape: Mapping[str, object], *, path: Path, where: str) -> Points:
-    """Return the points of a shape, (n, 2), in edge convention."""
-    try:
-        points = np.array(shape.get("points"), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise PacketError("has points that are not pairs of numbers", path=path, where=where) from error
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise PacketError("has points that are not pairs of numbers", path=path, where=where)
-    return points
-
-
-def _two(points: Points) -> tuple[Points, Points]:
-    """Return both points of a shape that has two.
-
-    Raises:
-        ValueError: it has another number of points.
-    """
-    if len(points) != 2:
-        raise ValueError(f"needs two points, got {len(points)}")
-    return points[0], points[1]
-
-
-def _circle(centre: Points, rim: Points) -> Points:
-    """Return a polygon of the area of a circle given by its centre and a point on it, (128, 2)."""
-    step = 2.0 * np.pi / CIRCLE_VERTICES
-    radius = np.hypot(*(rim - centre)) * np.sqrt(step / np.sin(step))
-    angles = np.arange(CIRCLE_VERTICES) * step
-    return np.asarray(centre + radius * np.column_stack([np.cos(angles), np.sin(angles)]))
-
-
-def _contour_from_mask_shape(
-    shape: Mapping[str, object], corner: Points, frame: SentFrame, *, path: Path, where: str
-) -> Contour | None:
-    """Return the outline of a "mask" shape: an image laid over the frame with its first pixel on the pixel `corner`."""
+def _mask(shape: Mapping[str, object], corner: Points, drawing: Drawing, *, where: str) -> Mask:
+    """Return the mask of a "mask" shape: an image laid over the frame with its first pixel on the pixel `corner`."""
     data = shape.get("mask")
     if not isinstance(data, str):
-        raise PacketError("is a mask without an image", hint="draw it as a polygon", path=path, where=where)
-    image = open_image(decoded_base64(data, path=path, where=where), path=path)
+        raise PacketError("is a mask without an image", hint="draw it as a polygon", path=drawing.path, where=where)
+    image = open_image(decoded_base64(data, path=drawing.path, where=where), path=drawing.path)
+    frame = drawing.frame
     if image.width > frame.width_px + 1 or image.height > frame.height_px + 1:
-        raise PacketError("is a mask larger than the image", path=path, where=where)
-    mask, n_objects, share = single_object(np.asarray(image.convert("L")) > 0)
-    if share > STRAY_SHARE:
-        raise PacketError(f"is a mask of {n_objects} objects", hint="keep one a structure", path=path, where=where)
-    contour = contour_from_mask(mask)
-    return None if contour is None else Contour.from_points(contour.points_px + np.floor(corner))
+        raise PacketError("is a mask larger than the image", path=drawing.path, where=where)
+    return drawing.mask_at(np.asarray(image.convert("L")) > 0, corner, where=where)

@@ -1,28 +1,18 @@
-"""Reading what came back: a folder, a zip or one file; whole or in part; one level down or not.
-
-What a stranger's archive says is not believed: no path leads outside, nothing is larger than it may be.
-"""
+"""Reading what came back: a folder, a zip or one file; whole or in part; one level down or not."""
 
 from __future__ import annotations
 
-import shutil
-import stat
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.io.packets.archive import opened
+from ivsqa.io.packets.gather import check_image_beside
 from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
 from ivsqa.io.packets.registry import ADAPTERS, get_adapter
 from ivsqa.io.packets.worklist import Tick, read_ticks
-
-LARGEST_ZIP_BYTES = 4 * 2**30
-MOST_FILES = 100_000
 
 
 def read_return(
@@ -46,7 +36,7 @@ def read_return(
     Raises:
         PacketError: nothing there, nothing recognised, an unsafe archive, or work in two formats at once.
     """
-    with _opened(path) as folder:
+    with opened(path) as folder:
         try:
             adapters = [get_adapter(format)] if format else [a for a in ADAPTERS if a.recognises(folder, structures)]
             if not adapters:
@@ -56,7 +46,8 @@ def read_return(
             ticks, errors = read_ticks(folder)
         except IvsqaError as error:
             raise _moved(error, folder, path) from error
-        packet = _worked_on(packets, path)
+        packet = _with_images_checked(_worked_on(packets, path), folder)
+        _refuse_emptied(packet, path)
         return ReturnedPacket(
             packet.format,
             tuple(_ticked(replace(frame, path=frame.path.relative_to(folder)), ticks) for frame in packet.frames),
@@ -70,18 +61,38 @@ def _worked_on(packets: Sequence[ReturnedPacket], path: Path) -> ReturnedPacket:
     Raises:
         PacketError: two were changed, and which one counts is not ours to guess.
     """
-    changed = [packet for packet in packets if packet.rejected or any(_is_changed(frame) for frame in packet.frames)]
+    changed = [packet for packet in packets if packet.rejected or any(frame.is_changed for frame in packet.frames)]
     if len(changed) > 1:
         names = " and ".join(packet.format for packet in changed)
         raise PacketError(f"was changed in {names}", hint=f"say which counts: --format {changed[0].format}", path=path)
     return changed[0] if changed else packets[0]
 
 
-def _is_changed(returned: ReturnedFrame) -> bool:
-    """Return whether anything in a frame differs from what was sent; contours that were not moved are the same objects."""
-    names = set(returned.contours) | set(returned.frame.contours)
-    moved = any(returned.contours.get(name) is not returned.frame.contours.get(name) for name in names)
-    return moved or bool(returned.checked) or returned.unreadable
+def _with_images_checked(packet: ReturnedPacket, folder: Path) -> ReturnedPacket:
+    """Return the packet without the frames whose image came back as another one."""
+    frames, rejected = [], list(packet.rejected)
+    for frame in packet.frames:
+        try:
+            check_image_beside(frame, folder)
+            frames.append(frame)
+        except PacketError as error:
+            rejected.append(error)
+    return ReturnedPacket(packet.format, tuple(frames), tuple(rejected))
+
+
+def _refuse_emptied(packet: ReturnedPacket, path: Path) -> None:
+    """Refuse a packet in which every contour that was sent is gone: an editor that never loaded them saves it like that.
+
+    Raises:
+        PacketError: that is so, in more frames than one and not because they are unreadable.
+    """
+    drawn = [frame for frame in packet.frames if frame.frame.contours and not frame.unreadable]
+    if len(drawn) > 1 and not any(frame.contours for frame in drawn):
+        raise PacketError(
+            f"none of the contours that were sent in {len(drawn)} frames came back",
+            hint="load the contours of the packet into the editor first, as INSTRUCTIONS.html says",
+            path=path,
+        )
 
 
 def _ticked(returned: ReturnedFrame, ticks: dict[str, Tick]) -> ReturnedFrame:
@@ -100,47 +111,3 @@ def _moved(error: IvsqaError, folder: Path, path: Path) -> IvsqaError:
         inside = error.path.relative_to(folder)
         error.path = path if inside in (Path(), Path(path.name)) else path / inside
     return error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Path]:
-    """Yield a folder with what came back; a zip is unpacked to a temporary one."""
-    if path.is_dir():
-        yield path
-        return
-    if not path.is_file():
-        raise PacketError("is not there", hint="give the folder or zip that came back", path=path)
-    with tempfile.TemporaryDirectory(prefix="ivsqa-return-") as name:
-        folder = Path(name).resolve()
-        if zipfile.is_zipfile(path):
-            _extract(path, folder)
-        else:
-            shutil.copyfile(path, folder / path.name)
-        yield folder
-
-
-def _extract(path: Path, folder: Path) -> None:
-    """Unpack a zip.
-
-    Raises:
-        PacketError: broken, encrypted, too large, or with a path that leads outside.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > LARGEST_ZIP_BYTES:
-                raise PacketError("unpacks to more than any packet holds", hint="send only what was changed", path=path)
-            for entry in entries:
-                _check_entry(entry, path)
-                archive.extract(entry, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise PacketError(f"cannot be unpacked: {error}", hint="zip it again, without a password", path=path) from error
-
-
-def _check_entry(entry: zipfile.ZipInfo, path: Path) -> None:
-    """Raise where an entry would leave the folder it is unpacked to."""
-    name = entry.filename
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    is_link = stat.S_ISLNK(entry.external_attr >> 16)
-    if name.startswith(("/", "\\")) or PureWindowsPath(name).drive or ".." in parts or is_link:
-        raise PacketError("holds a path that leads outside", hint="zip the folder again", path=path, where=name)

@@ -5,12 +5,26 @@ from __future__ import annotations
 import difflib
 
 from ivsqa.errors import PacketError
+from ivsqa.io.packets.coco import CocoAdapter
 from ivsqa.io.packets.csv_format import CsvAdapter
+from ivsqa.io.packets.cvat import CvatAdapter
+from ivsqa.io.packets.label_studio import LabelStudioAdapter
 from ivsqa.io.packets.labelme import LabelmeAdapter
 from ivsqa.io.packets.masks import MasksAdapter
 from ivsqa.io.packets.packet import Adapter
+from ivsqa.io.packets.qupath import QuPathAdapter
+from ivsqa.io.packets.svg import SvgAdapter
 
-ADAPTERS: tuple[Adapter, ...] = (LabelmeAdapter(), CsvAdapter(), MasksAdapter())
+ADAPTERS: tuple[Adapter, ...] = (
+    LabelmeAdapter(),
+    CsvAdapter(),
+    MasksAdapter(),
+    CocoAdapter(),
+    CvatAdapter(),
+    LabelStudioAdapter(),
+    QuPathAdapter(),
+    SvgAdapter(),
+)
 
 
 def get_adapter(name: str) -> Adapter:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.io.packets.packet import DECIMALS
@@ -46,12 +47,13 @@ def written_edge_points(contour: Contour) -> Points:
     return np.round(contour.points_px[kept_vertices(contour)] + EDGE_OFFSET_PX, DECIMALS)
 
 
-def restored(returned: Contour, sent: Contour | None) -> Contour:
+def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.5 * 10.0**-DECIMALS) -> Contour:
     """Return what came back with every stretch that was left alone as it was sent.
 
     Args:
-        returned: The contour from the editor.
+        returned: The contour from the editor; it may start at another vertex and run the other way.
         sent: The contour as it was before thinning; None where there was none.
+        rounding_px: How far the editor may have rounded each coordinate.
 
     Returns:
         The sent object itself where no vertex was moved, added or removed.
@@ -59,12 +61,14 @@ def restored(returned: Contour, sent: Contour | None) -> Contour:
     if sent is None:
         return returned
     kept = kept_vertices(sent)
-    place = {_key(vertex): index for index, vertex in enumerate(written_edge_points(sent) - EDGE_OFFSET_PX)}
-    found = [place.get(_key(vertex)) for vertex in returned.points_px]
+    vertices = returned.points_px
+    if returned.signed_area_px2 * sent.signed_area_px2 < 0.0:
+        vertices = vertices[::-1]
+    found = _places(vertices, written_edge_points(sent) - EDGE_OFFSET_PX, rounding_px)
     n_untouched = 0
     stretches = []
-    for vertex, here, following in zip(returned.points_px, found, [*found[1:], found[0]], strict=True):
-        if here is None:
+    for vertex, here, following in zip(vertices, found, np.roll(found, -1), strict=True):
+        if here < 0:
             stretches.append(vertex[None])
         elif following == (here + 1) % len(kept):
             stop = kept[here + 1] if here + 1 < len(kept) else len(sent)
@@ -77,7 +81,8 @@ def restored(returned: Contour, sent: Contour | None) -> Contour:
     return Contour.from_points(np.vstack(stretches))
 
 
-def _key(vertex: Points) -> tuple[float, float]:
-    """Return a vertex as it is written, to look it up by."""
-    x, y = np.round(vertex, DECIMALS).tolist()
-    return (x, y)
+def _places(vertices: Points, written: Points, rounding_px: float) -> NDArray[np.intp]:
+    """Return which written vertex each vertex is, (n,), −1 where it is none: moved or added."""
+    reach = np.sqrt(2.0) * rounding_px + 10.0**-DECIMALS
+    distance, nearest = cKDTree(written).query(vertices)
+    return np.where(distance <= reach, nearest, -1)

@@ -250,7 +250,7 @@ def test_oversized_file_is_not_loaded(
     write: Write, frames: list[PacketFrame], structures: StructureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write("labelme")
-    monkeypatch.setattr("ivsqa.io.packets.labelme.LARGEST_FILE_BYTES", 100)
+    monkeypatch.setattr("ivsqa.io.packets.documents.LARGEST_FILE_BYTES", 100)
     packet = read_return(folder, [frame.sent() for frame in frames], structures)
     assert len(packet.rejected) == 3
 
@@ -270,16 +270,21 @@ def test_image_beside_may_have_been_saved_as_colour(
     assert read_return(folder, [frame.sent() for frame in frames], structures).rejected == ()
 
 
-def test_same_file_twice_counts_once_but_two_answers_none(
+def test_of_two_files_for_one_frame_what_was_worked_on_counts_but_never_two_answers(
     write: Write, frames: list[PacketFrame], structures: StructureSet
 ) -> None:
     folder = write("labelme")
     first = folder / "images" / f"{frames[0].name}.json"
-    copy = folder / "images" / "copy.json"
-    copy.write_bytes(first.read_bytes())
-    assert read_return(folder, [frame.sent() for frame in frames], structures).rejected == ()
-    copy.write_text(first.read_text().replace('"checked": false', '"checked": true'))
-    assert (
-        "second, different file"
-        in only_error(read_return(folder, [frame.sent() for frame in frames], structures)).message
-    )
+    as_sent, ticked = first.read_text(), first.read_text().replace('"checked": false', '"checked": true')
+    copies = [folder / "images" / name for name in ("a.json", "z.json")]
+    for copy in copies:  # one is read before the frame's own file, one after
+        for text, checked in ((as_sent, False), (ticked, True)):
+            copy.write_text(text)
+            packet = read_return(folder, [frame.sent() for frame in frames], structures)
+            assert (packet.rejected, packet.frames[0].checked) == ((), checked)
+        copy.unlink()
+    copies[0].write_text(ticked)
+    first.write_text(as_sent.replace('"unreadable": false', '"unreadable": true'))
+    error = only_error(read_return(folder, [frame.sent() for frame in frames], structures))
+    assert "second, different file" in error.message
+    assert error.path == first

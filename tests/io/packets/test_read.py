@@ -9,7 +9,7 @@ import pytest
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
-from ivsqa.io.packets import PacketFrame, read_return
+from ivsqa.io.packets import ADAPTERS, PacketFrame, read_return
 
 Write = Callable[..., Path]
 
@@ -92,7 +92,7 @@ def test_archive_that_unpacks_beyond_bounds_is_refused(
     path = tmp_path / "return.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.json", "0" * 2_000_000)
-    monkeypatch.setattr("ivsqa.io.packets.read.LARGEST_ZIP_BYTES", 1_000_000)
+    monkeypatch.setattr("ivsqa.io.packets.archive.LARGEST_ZIP_BYTES", 1_000_000)
     with pytest.raises(PacketError, match="more than any packet"):
         read_return(path, [], structures)
 
@@ -120,7 +120,7 @@ def test_folder_without_annotations_says_which_formats_there_are(tmp_path: Path,
     (tmp_path / "notes.json").write_text('{"hello": 1}')
     with pytest.raises(PacketError, match="no annotations") as caught:
         read_return(tmp_path, [], structures)
-    assert caught.value.hint == "formats: labelme, csv, masks"
+    assert caught.value.hint == f"formats: {', '.join(adapter.name for adapter in ADAPTERS)}"
     assert caught.value.path == tmp_path
 
 

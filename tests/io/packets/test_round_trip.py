@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,12 +56,18 @@ def test_frame_without_contours_comes_back_without(
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_part_of_a_packet_is_enough(
-    name: str, write: Write, frames: list[PacketFrame], structures: StructureSet
+    name: str,
+    write: Write,
+    editors: dict[str, Any],
+    frames: list[PacketFrame],
+    structures: StructureSet,
 ) -> None:
     folder = write(name)
     last = frames[2].name
-    for path in [*folder.rglob(f"{last}.json"), *folder.rglob(f"{last}.png")]:
+    for path in [*folder.rglob(f"{last}.*json"), *folder.rglob(f"{last}.png"), *folder.rglob(f"{last}.svg")]:
         path.unlink()
+    if name in editors:
+        editors[name].forget(folder, last)
     table = folder / "contours.csv"
     if table.exists():
         lines = table.read_text().splitlines()

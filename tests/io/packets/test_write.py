@@ -10,8 +10,8 @@ from PIL import Image
 
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import PacketError
-from ivsqa.io.packets import PacketFrame, PacketOrigin, write_packet
-from ivsqa.io.packets.instructions import Card, instructions_html
+from ivsqa.io.packets import ADAPTERS, PacketFrame, PacketOrigin, write_packet
+from ivsqa.io.packets.instructions import HOW_TO, SENT_BACK, Card, instructions_html
 
 Write = Callable[..., Path]
 
@@ -74,6 +74,19 @@ def test_two_frames_of_one_name_are_refused(
         write_packet(
             tmp_path, [frames[0], frames[0]], structures=structures, formats=["csv"], round_id="r", packet_id="p"
         )
+
+
+def test_every_format_has_instructions() -> None:
+    names = {adapter.name for adapter in ADAPTERS}
+    assert set(HOW_TO) == names
+    assert set(SENT_BACK) == names
+
+
+def test_instructions_begin_with_the_recommended_format(write: Write) -> None:
+    page = (write("svg", "labelme") / "INSTRUCTIONS.html").read_text()
+    assert "<b>1. Open</b> the folder <code>svg</code> in Inkscape." in page
+    assert page.index("In Inkscape, step by step") < page.index("In LabelMe, step by step")
+    assert "<b>3. Send back</b> <code>svg</code> or <code>images</code>" in page
 
 
 def test_unknown_format_writes_nothing(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:

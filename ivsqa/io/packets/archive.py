@@ -1,0 +1,91 @@
+"""Packets as one file: zips that are written with equal bytes for equal content, and zips of strangers that are unpacked safely.
+
+What a stranger's archive says is not believed: no path leads outside, nothing is larger than it may be, no file hides another.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ivsqa.errors import PacketError
+from ivsqa.io import atomic
+
+LARGEST_ZIP_BYTES = 4 * 2**30
+MOST_FILES = 100_000
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""The date of every file in a zip that is written: the earliest the format knows."""
+
+
+def write_zip(folder: Path, path: Path) -> None:
+    """Write all files below a folder to a zip, by name, without dates and owners, atomically."""
+    files = sorted((file.relative_to(folder).as_posix(), file) for file in folder.rglob("*") if file.is_file())
+    with atomic.replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, file in files:
+            entry = zipfile.ZipInfo(name, LONG_AGO)
+            entry.create_system = 3  # Unix everywhere, so that the mode below counts and the bytes are equal
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            entry.compress_type = zipfile.ZIP_STORED if file.suffix == ".png" else zipfile.ZIP_DEFLATED
+            entry.file_size = file.stat().st_size  # beyond 2 GB the format needs to know before
+            with file.open("rb") as source, archive.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """Yield a folder with what came back; a zip is unpacked to a temporary one, a single file copied to one.
+
+    Raises:
+        PacketError: nothing there, or an unsafe archive.
+    """
+    if path.is_dir():
+        yield path
+        return
+    if not path.is_file():
+        raise PacketError("is not there", hint="give the folder or zip that came back", path=path)
+    with tempfile.TemporaryDirectory(prefix="ivsqa-return-") as name:
+        folder = Path(name).resolve()
+        if zipfile.is_zipfile(path):
+            _extract(path, folder)
+        else:
+            shutil.copyfile(path, folder / path.name)
+        yield folder
+
+
+def _extract(path: Path, folder: Path) -> None:
+    """Unpack a zip.
+
+    Raises:
+        PacketError: broken, encrypted, too large, with a path that leads outside, or with two files of one name.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            # Reading stops at the size an entry declares, so the declared sizes bound what is written.
+            if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > LARGEST_ZIP_BYTES:
+                raise PacketError("unpacks to more than any packet holds", hint="send only what was changed", path=path)
+            _check_entries(entries, path)
+            for entry in entries:
+                archive.extract(entry, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise PacketError(f"cannot be unpacked: {error}", hint="zip it again, without a password", path=path) from error
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
+    """Raise where an entry would leave the folder it is unpacked to, or be written over another."""
+    names: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        is_link = stat.S_ISLNK(entry.external_attr >> 16)
+        if name.startswith(("/", "\\")) or PureWindowsPath(name).drive or ".." in parts or is_link:
+            raise PacketError("holds a path that leads outside", hint="zip the folder again", path=path, where=name)
+        if not entry.is_dir() and "/".join(parts) in names:
+            raise PacketError("holds two files of one name", hint="zip the folder again", path=path, where=name)
+        names.add("/".join(parts))

@@ -1,0 +1,88 @@
+"""JSON and XML that come from outside: bounded in size, entity-safe, every failure in one line; and XML that goes out.
+
+Elements are read by `defusedxml` alone: entities that unfold without end or reach for other files are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from ivsqa.errors import PacketError
+
+LARGEST_FILE_BYTES = 256 * 2**20
+RECOGNISED_IN_BYTES = 1 << 16
+
+
+def head_of(path: Path) -> bytes:
+    """Return the beginning of a file, enough to recognise it by."""
+    with path.open("rb") as stream:
+        return stream.read(RECOGNISED_IN_BYTES)
+
+
+def read_json(path: Path, *, editor: str) -> object:
+    """Return what a JSON file holds.
+
+    Args:
+        path: The file.
+        editor: What to save it again with, for the hint.
+
+    Raises:
+        PacketError: too large, not UTF-8, or not JSON.
+    """
+    hint = f"open it in {editor} and save it again"
+    try:
+        return json.loads(_bytes_of(path).decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PacketError(f"is not valid JSON: {error.msg}", hint=hint, path=path, where=where) from error
+    except UnicodeDecodeError as error:
+        raise PacketError("is not UTF-8 text", hint=hint, path=path) from error
+    except (RecursionError, ValueError) as error:  # brackets nested without end; a number of thousands of digits
+        raise PacketError("is not a file that an annotation tool writes", hint=hint, path=path) from error
+
+
+def read_xml(path: Path, *, editor: str) -> Element:
+    """Return the root element of an XML file.
+
+    Raises:
+        PacketError: too large, not XML, or with entities, which no editor writes into what it saves.
+    """
+    hint = f"open it in {editor} and save it again"
+    try:
+        root: Element = fromstring(_bytes_of(path))
+    except ParseError as error:
+        line, column = error.position
+        where = f"line {line}, column {column + 1}"
+        raise PacketError("is not valid XML", hint=hint, path=path, where=where) from error
+    except DefusedXmlException as error:
+        raise PacketError("declares XML entities, which are never unfolded here", hint=hint, path=path) from error
+    except (LookupError, ValueError) as error:  # an encoding that nobody knows, or that the text is not in
+        raise PacketError("is in an encoding that cannot be read", hint=hint, path=path) from error
+    return root
+
+
+def xml_text(tag: str, attributes: Mapping[str, object], *children: str) -> str:
+    """Return an element as text; children are elements already, or text that went through `html.escape`.
+
+    Example:
+        >>> xml_text("label", {"name": 'a "b"'}, xml_text("type", {}, "polygon"))
+        '<label name="a &quot;b&quot;"><type>polygon</type></label>'
+        >>> xml_text("tag", {"id": 1})
+        '<tag id="1"/>'
+    """
+    start = "".join([tag, *(f' {name}="{escape(str(value))}"' for name, value in attributes.items())])
+    return f"<{start}>{''.join(children)}</{tag}>" if children else f"<{start}/>"
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file that is not too large."""
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise PacketError(f"is larger than {LARGEST_FILE_BYTES >> 20} MB", path=path)
+    return path.read_bytes()
