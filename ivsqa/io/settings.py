@@ -14,8 +14,22 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 
-PACKET_FORMATS = ("labelme", "csv", "masks")
-PacketFormat = Literal["labelme", "csv", "masks"]
+PACKET_FORMATS = (
+    "labelme",
+    "csv",
+    "masks",
+    "itk-snap",
+    "slicer",
+    "napari",
+)
+PacketFormat = Literal[
+    "labelme",
+    "csv",
+    "masks",
+    "itk-snap",
+    "slicer",
+    "napari",
+]
 
 
 class StructureSettings(Section):

@@ -55,9 +55,69 @@ HOW_TO = {
 <p><code>masks</code> has a folder for each structure ($names), with one black and white image a frame. Paint white what
    is inside, black what is outside, at the same size, and save as PNG. An image that is all black says that the structure
    is not there.</p>""",
+    "itk-snap": """<h2>In ITK-SNAP, step by step</h2>
+<ol>
+  <li>In the folder <code>itk-snap</code>, open <code>…-image.nii.gz</code> as the main image. Then
+      <b>Segmentation, Open Segmentation</b> with <code>…-labels.nii.gz</code>, and <b>Segmentation, Import Label
+      Descriptions</b> with <code>labels.txt</code>.</li>
+  <li>Look at the axial view only. Each slice is another frame, the worst first; the mouse wheel turns the pages. The
+      slices have nothing to do with each other: do not interpolate between them. <code>slices.csv</code> says what each
+      one shows and where to look first.</li>
+  <li><b>File, Add Another Image</b> with <code>…-heatmap.nii.gz</code> lays the predicted error over the image, in per
+      cent. Hide it at will.</li>
+  <li>Labels are rings: what lies inside a ring belongs to its structure as well. Choose one of $names as active label and
+      paint; the right mouse button erases.</li>
+  <li>When a frame is right, also if you changed nothing, put one dab of the label <code>checked</code> into a corner of
+      its slice; <code>unreadable</code> if it cannot be judged. Or write it into <code>slices.csv</code>.</li>
+  <li>Save the segmentation under the name it had.</li>
+</ol>""",
+    "slicer": """<h2>In 3D Slicer, step by step</h2>
+<ol>
+  <li>Drag <code>…-image.nrrd</code> and <code>….seg.nrrd</code> from the folder <code>slicer</code> into the window, and
+      choose the layout <b>Red slice only</b>.</li>
+  <li>Each slice is another frame, the worst first; the mouse wheel turns the pages. The slices have nothing to do with
+      each other: do not fill, smooth or grow between them. <code>slices.csv</code> says what each one shows and where to
+      look first.</li>
+  <li><code>…-heatmap.nrrd</code> is the predicted error in per cent: drag it in and show it as foreground, half
+      transparent.</li>
+  <li>In the <b>Segment Editor</b>, choose one of $names, then <b>Paint</b> or <b>Erase</b>. What lies inside a segment
+      belongs to its structure as well.</li>
+  <li>When a frame is right, also if you changed nothing, put one dab of the segment <code>checked</code> into a corner of
+      its slice; <code>unreadable</code> if it cannot be judged. Or write it into <code>slices.csv</code>. If every frame
+      is right, set the status of $names to <b>Completed</b> instead.</li>
+  <li>Save the segmentation as <code>.seg.nrrd</code> under the name it had.</li>
+</ol>""",
+    "napari": """<h2>In napari, step by step</h2>
+<ol>
+  <li>In the folder <code>napari</code>, open <code>image.tif</code>, then the tables beside it; each becomes a layer. The
+      slider turns the pages: each is another frame, the worst first, and <code>slices.csv</code> says which.</li>
+  <li>The lines of the layer <code>look-here</code> are hints. <code>heatmap.tif</code> is the predicted error in per cent:
+      open it and set its blending to additive.</li>
+  <li>Select the layer of a structure, then <b>Select vertices</b>, and drag a vertex to where it belongs. To draw a border
+      anew, delete the shape and add a polygon in the same layer. The layer's name is the structure: $names.</li>
+  <li>When a frame is right, also if you changed nothing, write <code>yes</code> beside it in <code>slices.csv</code>, or
+      <code>unreadable</code> if it cannot be judged. Or draw any shape on it in a new layer, to be saved as
+      <code>checked.csv</code> or <code>unreadable.csv</code>.</li>
+  <li>Save each layer that you changed, as CSV under the name it had.</li>
+</ol>""",
 }
 """How to work in each format; `$names` becomes the structures."""
-SENT_BACK = {"labelme": "<code>images</code>", "csv": "<code>contours.csv</code>", "masks": "<code>masks</code>"}
+SENT_BACK = {
+    "labelme": "<code>images</code>",
+    "csv": "<code>contours.csv</code>",
+    "masks": "<code>masks</code>",
+    "itk-snap": "<code>itk-snap</code>",
+    "slicer": "<code>slicer</code>",
+    "napari": "<code>napari</code>",
+}
+OPEN_FIRST = {
+    "labelme": ("images", " in LabelMe"),
+    "masks": ("masks", ""),
+    "itk-snap": ("itk-snap", " in ITK-SNAP"),
+    "slicer": ("slicer", " in 3D Slicer"),
+    "napari": ("napari", " in napari"),
+}
+"""Folder and program by the first format."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +176,15 @@ def instructions_html(
     """
     template = Template(resources.files("ivsqa.io.packets").joinpath("instructions.html").read_text(encoding="utf-8"))
     names = " or ".join(f"<code>{escape(name)}</code>" for name in structures.names)
+    open_folder, open_with = OPEN_FIRST.get(formats[0], ("images", ""))
     sections = [HOW_TO[name] for name in formats if name in HOW_TO]
     folders = " or ".join(SENT_BACK[name] for name in formats if name in SENT_BACK)
     return template.substitute(
         packet_id=escape(origin.packet_id),
         round_id=escape(origin.round_id),
         n_frames=f"{len(cards)} frame{'' if len(cards) == 1 else 's'}",
-        open_folder="masks" if list(formats) == ["masks"] else "images",
-        open_with=" in LabelMe" if "labelme" in formats else "",
+        open_folder=open_folder,
+        open_with=open_with,
         send_back=f"{folders or 'this folder'}, zipped or as it is",
         sketch=_sketch(structures),
         structure_notes="\n".join(_structure_note(structures, name) for name in structures.names),

@@ -146,6 +146,13 @@ class ReturnedFrame:
     path: Path
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything differs from what was sent; contours that were not moved are the same objects."""
+        names = set(self.contours) | set(self.frame.contours)
+        moved = any(self.contours.get(name) is not self.frame.contours.get(name) for name in names)
+        return moved or bool(self.checked) or self.unreadable
+
 
 @dataclass(frozen=True, eq=False)
 class ReturnedPacket:

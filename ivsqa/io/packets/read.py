@@ -70,18 +70,11 @@ def _worked_on(packets: Sequence[ReturnedPacket], path: Path) -> ReturnedPacket:
     Raises:
         PacketError: two were changed, and which one counts is not ours to guess.
     """
-    changed = [packet for packet in packets if packet.rejected or any(_is_changed(frame) for frame in packet.frames)]
+    changed = [packet for packet in packets if packet.rejected or any(frame.is_changed for frame in packet.frames)]
     if len(changed) > 1:
         names = " and ".join(packet.format for packet in changed)
         raise PacketError(f"was changed in {names}", hint=f"say which counts: --format {changed[0].format}", path=path)
     return changed[0] if changed else packets[0]
-
-
-def _is_changed(returned: ReturnedFrame) -> bool:
-    """Return whether anything in a frame differs from what was sent; contours that were not moved are the same objects."""
-    names = set(returned.contours) | set(returned.frame.contours)
-    moved = any(returned.contours.get(name) is not returned.frame.contours.get(name) for name in names)
-    return moved or bool(returned.checked) or returned.unreadable
 
 
 def _ticked(returned: ReturnedFrame, ticks: dict[str, Tick]) -> ReturnedFrame:

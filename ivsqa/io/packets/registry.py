@@ -6,11 +6,21 @@ import difflib
 
 from ivsqa.errors import PacketError
 from ivsqa.io.packets.csv_format import CsvAdapter
+from ivsqa.io.packets.itk_snap import ItkSnapAdapter
 from ivsqa.io.packets.labelme import LabelmeAdapter
 from ivsqa.io.packets.masks import MasksAdapter
+from ivsqa.io.packets.napari import NapariAdapter
 from ivsqa.io.packets.packet import Adapter
+from ivsqa.io.packets.slicer import SlicerAdapter
 
-ADAPTERS: tuple[Adapter, ...] = (LabelmeAdapter(), CsvAdapter(), MasksAdapter())
+ADAPTERS: tuple[Adapter, ...] = (
+    LabelmeAdapter(),
+    CsvAdapter(),
+    MasksAdapter(),
+    ItkSnapAdapter(),
+    SlicerAdapter(),
+    NapariAdapter(),
+)
 
 
 def get_adapter(name: str) -> Adapter:

@@ -120,7 +120,7 @@ def test_folder_without_annotations_says_which_formats_there_are(tmp_path: Path,
     (tmp_path / "notes.json").write_text('{"hello": 1}')
     with pytest.raises(PacketError, match="no annotations") as caught:
         read_return(tmp_path, [], structures)
-    assert caught.value.hint == "formats: labelme, csv, masks"
+    assert caught.value.hint.startswith("formats: labelme, csv, masks")
     assert caught.value.path == tmp_path
 
 
