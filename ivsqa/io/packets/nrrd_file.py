@@ -80,7 +80,7 @@ def read_nrrd(path: Path, most: int) -> tuple[VolumeFile, Mapping[str, str]]:
     import nrrd
 
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, np.errstate(invalid="ignore"):  # sizes that are no numbers are found below
             header: dict[str, Any] = nrrd.read_header(stream)
             layers = _layers(header, stream, most, path)
             to_lps = _to_lps(header, path)
