@@ -156,7 +156,7 @@ def export_for_annotation(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="labelme, csv or masks; may be repeated.",
+            help="labelme, csv, masks, itk-snap, slicer or napari; may be repeated.",
             show_default="from project.yaml",
         ),
     ] = None,
@@ -204,7 +204,13 @@ def import_annotations(
         typer.Option(metavar="NAME", help="Who annotated; a pseudonym will do.", show_default="your user name"),
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="labelme, csv or masks.", show_default="recognised")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="labelme, csv, masks, itk-snap, slicer or napari.",
+            show_default="recognised",
+        ),
     ] = None,
     accept_untouched: Annotated[
         bool, typer.Option("--accept-untouched", help="Take contours that nobody moved or ticked as right.")
