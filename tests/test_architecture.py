@@ -39,6 +39,8 @@ OUTSIDE = {
         "pydicom",
         "gdcm",
         "defusedxml",
+        "nibabel",
+        "nrrd",
         "polars",
         "PIL",
     },
@@ -162,7 +164,21 @@ def test_no_error_is_swallowed_and_nothing_is_printed(path):
     "statement", ["import ivsqa", "import ivsqa.cli.main", "from ivsqa.cli.main import app; app(['--help'])"]
 )
 def test_help_loads_nothing_heavy(statement):
-    heavy = ("torch", "numpy", "scipy", "shapely", "skimage", "pydantic", "polars", "pydicom", "PIL", "yaml", "tqdm")
+    heavy = (
+        "torch",
+        "numpy",
+        "scipy",
+        "shapely",
+        "skimage",
+        "pydantic",
+        "polars",
+        "pydicom",
+        "PIL",
+        "yaml",
+        "tqdm",
+        "nibabel",
+        "nrrd",
+    )
     code = (
         "import sys, contextlib, io\n"
         f"with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    {statement}\n"

@@ -23,6 +23,9 @@ PacketFormat = Literal[
     "label-studio",
     "qupath",
     "svg",
+    "itk-snap",
+    "slicer",
+    "napari",
 ]
 PACKET_FORMATS: tuple[str, ...] = get_args(PacketFormat)
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ivsqa.domain.contour import Contour, contour_from_mask
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.packet import SentFrame, frame_sha256
+from ivsqa.io.packets.packet import STRAY_SHARE, SentFrame, frame_sha256
 
 LARGEST_SIDE_PX = 8192
 
@@ -85,3 +86,18 @@ def single_object(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, floa
     areas = np.bincount(labels.ravel())[1:]
     order = np.argsort(areas)[::-1]
     return np.asarray(labels == order[0] + 1), int(n_objects), float(areas[order[1]] / areas[order[0]])
+
+
+def outline(
+    mask: NDArray[np.bool_], structure: str, *, path: Path, where: str = ""
+) -> tuple[Contour | None, tuple[str, ...]]:
+    """Return the contour of a painted mask, None for an empty one, and a note on stray specks that were left out.
+
+    Raises:
+        PacketError: it shows several objects, and which one is meant is not ours to guess.
+    """
+    largest, n_objects, share = single_object(mask)
+    if share > STRAY_SHARE:
+        raise PacketError(f"shows {n_objects} objects", hint="keep one a structure", path=path, where=where)
+    note = f"{structure}: left out {n_objects - 1} stray speck(s) below {STRAY_SHARE:.0%} of the area"
+    return contour_from_mask(largest), (note,) if n_objects > 1 else ()

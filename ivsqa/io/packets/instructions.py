@@ -115,6 +115,51 @@ HOW_TO = {
   <li>Save as SVG under the same name. Moving or scaling the whole drawing does no harm; moving contours against the image
       does.</li>
 </ol>""",
+    "itk-snap": """<h2>In ITK-SNAP, step by step</h2>
+<ol>
+  <li>In the folder <code>itk-snap</code>, open <code>…-image.nii.gz</code> as the main image. Then
+      <b>Segmentation, Open Segmentation</b> with <code>…-labels.nii.gz</code>, and <b>Segmentation, Import Label
+      Descriptions</b> with <code>labels.txt</code>.</li>
+  <li>Look at the axial view only. Each slice is another frame, the worst first; the mouse wheel turns the pages. The
+      slices have nothing to do with each other: do not interpolate between them. <code>slices.csv</code> says what each
+      one shows and where to look first.</li>
+  <li><b>File, Add Another Image</b> with <code>…-heatmap.nii.gz</code> lays the predicted error over the image, in per
+      cent. Hide it at will.</li>
+  <li>Labels are rings: what lies inside a ring belongs to its structure as well. Choose one of $names as active label and
+      paint; the right mouse button erases.</li>
+  <li>When a frame is right, also if you changed nothing, put one dab of the label <code>checked</code> into a corner of
+      its slice; <code>unreadable</code> if it cannot be judged. Or write it into <code>slices.csv</code>.</li>
+  <li>Save the segmentation under the name it had.</li>
+</ol>""",
+    "slicer": """<h2>In 3D Slicer, step by step</h2>
+<ol>
+  <li>Drag <code>…-image.nrrd</code> and <code>….seg.nrrd</code> from the folder <code>slicer</code> into the window, and
+      choose the layout <b>Red slice only</b>.</li>
+  <li>Each slice is another frame, the worst first; the mouse wheel turns the pages. The slices have nothing to do with
+      each other: do not fill, smooth or grow between them. <code>slices.csv</code> says what each one shows and where to
+      look first.</li>
+  <li><code>…-heatmap.nrrd</code> is the predicted error in per cent: drag it in and show it as foreground, half
+      transparent.</li>
+  <li>In the <b>Segment Editor</b>, choose one of $names, then <b>Paint</b> or <b>Erase</b>. What lies inside a segment
+      belongs to its structure as well.</li>
+  <li>When a frame is right, also if you changed nothing, put one dab of the segment <code>checked</code> into a corner of
+      its slice; <code>unreadable</code> if it cannot be judged. Or write it into <code>slices.csv</code>. If every frame
+      is right, set the status of $names to <b>Completed</b> instead.</li>
+  <li>Save the segmentation as <code>.seg.nrrd</code> under the name it had.</li>
+</ol>""",
+    "napari": """<h2>In napari, step by step</h2>
+<ol>
+  <li>In the folder <code>napari</code>, open <code>image.tif</code>, then the tables beside it; each becomes a layer. The
+      slider turns the pages: each is another frame, the worst first, and <code>slices.csv</code> says which.</li>
+  <li>The lines of the layer <code>look-here</code> are hints. <code>heatmap.tif</code> is the predicted error in per cent:
+      open it and set its blending to additive.</li>
+  <li>Select the layer of a structure, then <b>Select vertices</b>, and drag a vertex to where it belongs. To draw a border
+      anew, delete the shape and add a polygon in the same layer. The layer's name is the structure: $names.</li>
+  <li>When a frame is right, also if you changed nothing, write <code>yes</code> beside it in <code>slices.csv</code>, or
+      <code>unreadable</code> if it cannot be judged. Or draw any shape on it in a new layer, to be saved as
+      <code>checked.csv</code> or <code>unreadable.csv</code>.</li>
+  <li>Save each layer that you changed, as CSV under the name it had.</li>
+</ol>""",
 }
 """How to work in each format; `$names` becomes the structures."""
 SENT_BACK = {
@@ -126,6 +171,9 @@ SENT_BACK = {
     "label-studio": "the exported JSON",
     "qupath": "<code>qupath</code>",
     "svg": "<code>svg</code>",
+    "itk-snap": "<code>itk-snap</code>",
+    "slicer": "<code>slicer</code>",
+    "napari": "<code>napari</code>",
 }
 OPENED = {
     "labelme": "the folder <code>images</code> in LabelMe",
@@ -134,6 +182,9 @@ OPENED = {
     "label-studio": "a project in Label Studio, as told below",
     "qupath": "the folder <code>images</code> in QuPath, as told below",
     "svg": "the folder <code>svg</code> in Inkscape",
+    "itk-snap": "the folder <code>itk-snap</code> in ITK-SNAP",
+    "slicer": "the folder <code>slicer</code> in 3D Slicer",
+    "napari": "the folder <code>napari</code> in napari",
 }
 """What to open; where nothing is said, the folder of images."""
 

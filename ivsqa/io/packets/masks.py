@@ -14,12 +14,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
-from ivsqa.io.packets.images import open_image, single_object
+from ivsqa.io.packets.images import open_image, outline
 from ivsqa.io.packets.packet import (
-    STRAY_SHARE,
     PacketFrame,
     PacketOrigin,
     ReturnedFrame,
@@ -97,17 +96,13 @@ def _mask_of(contour: Contour | None, shape: tuple[int, int]) -> Mask:
 def _returned(frame: SentFrame, files: dict[str, Path]) -> ReturnedFrame:
     """Return one frame from the masks that came back; the others stand as they were sent."""
     contours = dict(frame.contours)
-    notes = []
+    notes: list[str] = []
     for structure, path in files.items():
         mask = _read_mask(path, frame)
         if np.array_equal(mask, _mask_of(frame.contours.get(structure), frame.shape)):
             continue
-        largest, n_objects, share = single_object(mask)
-        if share > STRAY_SHARE:
-            raise PacketError(f"shows {n_objects} objects", hint="keep one a structure", path=path)
-        if n_objects > 1:
-            notes.append(f"{structure}: left out {n_objects - 1} stray speck(s) below {STRAY_SHARE:.0%} of the area")
-        contour = contour_from_mask(largest)
+        contour, said = outline(mask, structure, path=path)
+        notes += said
         if contour is None:
             contours.pop(structure, None)
         else:

@@ -8,11 +8,14 @@ from ivsqa.errors import PacketError
 from ivsqa.io.packets.coco import CocoAdapter
 from ivsqa.io.packets.csv_format import CsvAdapter
 from ivsqa.io.packets.cvat import CvatAdapter
+from ivsqa.io.packets.itk_snap import ItkSnapAdapter
 from ivsqa.io.packets.label_studio import LabelStudioAdapter
 from ivsqa.io.packets.labelme import LabelmeAdapter
 from ivsqa.io.packets.masks import MasksAdapter
+from ivsqa.io.packets.napari import NapariAdapter
 from ivsqa.io.packets.packet import Adapter
 from ivsqa.io.packets.qupath import QuPathAdapter
+from ivsqa.io.packets.slicer import SlicerAdapter
 from ivsqa.io.packets.svg import SvgAdapter
 
 ADAPTERS: tuple[Adapter, ...] = (
@@ -24,6 +27,9 @@ ADAPTERS: tuple[Adapter, ...] = (
     LabelStudioAdapter(),
     QuPathAdapter(),
     SvgAdapter(),
+    ItkSnapAdapter(),
+    SlicerAdapter(),
+    NapariAdapter(),
 )
 
 

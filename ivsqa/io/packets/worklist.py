@@ -1,4 +1,7 @@
-"""worklist.csv: what to do, worst frame first, with a column for the annotator to tick."""
+"""worklist.csv: what to do, worst frame first, with a column for the annotator to tick.
+
+Packets with stacks have the same column in `slices.csv`, in the order of the slices.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.packets.packet import PacketFrame, files_under
 
 FILE_NAME = "worklist.csv"
+SLICES_FILE_NAME = "slices.csv"
 
 
 class Tick(Enum):
@@ -62,10 +66,10 @@ def worklist_text(rows: Sequence[WorklistRow], structures: StructureSet) -> str:
 
 
 def read_ticks(folder: Path) -> tuple[dict[str, Tick], list[IvsqaError]]:
-    """Return what was filled in under `checked`, by frame name, in every worklist below a folder, and what is not understood."""
+    """Return what was filled in under `checked`, by frame name, in every list below a folder, and what is not understood."""
     ticks: dict[str, Tick] = {}
     errors: list[IvsqaError] = []
-    for path in (path for path in files_under(folder, ".csv") if path.name.lower() == FILE_NAME):
+    for path in (path for path in files_under(folder, ".csv") if path.name.lower() in (FILE_NAME, SLICES_FILE_NAME)):
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:

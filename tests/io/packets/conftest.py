@@ -74,8 +74,8 @@ def pristine(
 def write(tmp_path: Path, pristine: Callable[[tuple[str, ...]], Path], structures: StructureSet) -> Callable[..., Path]:
     """Return a folder of one's own with the small packet, or with other frames."""
 
-    def written(*formats: str, of: list[PacketFrame] | None = None) -> Path:
-        folder = tmp_path / "packet"
+    def written(*formats: str, of: list[PacketFrame] | None = None, into: str = "packet") -> Path:
+        folder = tmp_path / into
         if of is None:
             return Path(shutil.copytree(pristine(formats), folder))
         folder.mkdir()
