@@ -149,6 +149,10 @@ class ProjectLayout:
         """The same for people, with diagrams and pictures."""
         return self.reports / f"evaluation-{model_id}-{split}" / "index.html"
 
+    def measures(self, model_id: str | None) -> Path:
+        """Tables of measures of drawn contours, and of one model's where nobody drew."""
+        return self.reports / f"measures-{model_id or 'annotations'}"
+
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
         return self.root / f".lock-{purpose}"

@@ -87,13 +87,19 @@ class PullbackRecord(Manifest):
         return (self.height_px, self.width_px)
 
     def position_mm(self, frame_index: int) -> float | None:
-        """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
+        """Return how far the catheter has moved since the first frame; None where speed or timing is unknown.
+
+        Before the start frame and after the stop frame it stands still.
+        """
         if self.pullback_speed_mm_s is None:
             return None
+        start = self.start_frame_index or 0
+        stop = self.n_frames - 1 if self.stop_frame_index is None else self.stop_frame_index
+        moving = min(max(frame_index, start), stop)
         if self.frame_time_s is not None:
-            return self.frame_time_s[frame_index] * self.pullback_speed_mm_s
+            return (self.frame_time_s[moving] - self.frame_time_s[start]) * self.pullback_speed_mm_s
         if self.frame_interval_s is not None:
-            return frame_index * self.frame_interval_s * self.pullback_speed_mm_s
+            return (moving - start) * self.frame_interval_s * self.pullback_speed_mm_s
         return None
 
 
@@ -167,6 +173,7 @@ class ModelRecord(Manifest):
     accepted: bool = False
     verdict: str = ""
     error_calibration: dict[str, Any] | None = None
+    measure_calibration: dict[str, Any] | None = None
     provenance: Provenance
 
 
