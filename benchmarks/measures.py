@@ -2,8 +2,9 @@
 
 For each seed a study of phantoms through the commands' own functions: import, a small network trained on some subjects and
 calibrated on others, scores and measures of the rest. Frames are half a second apart, so that a pullback shows 10 mm and more.
-Printed for each measure, over seeds: the share of intervals that hold the true value (wanted: 90 %), the lowest and the highest
-seed, the mean width, and the mean error. Frames of a subject are alike and a seed has a dozen test subjects: single seeds scatter.
+Printed for each measure, over seeds: the share of intervals that hold the true value (wanted: 90 %), the lowest and the
+highest seed, the mean width, and the mean error. Frames of a subject are alike, and a seed has a dozen test subjects: single
+seeds scatter.
 
 "Along a pullback" are minimum lumen area and volumes, whose errors are taken to be fully dependent.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,11 +154,12 @@ def test_without_both_borders_no_plaque_is_measured():
 
 
 def test_codes_and_names_are_those_of_dicom():
+    concepts: Any = _concepts_dict.concepts
     known = {
         (scheme, value): meaning
         for scheme in ("DCM", "SCT")
-        for concepts in _concepts_dict.concepts[scheme].values()
-        for value, (meaning, _) in concepts.items()
+        for coded in concepts[scheme].values()
+        for value, (meaning, _) in coded.items()
     }
     for code in CODES.values():
         assert known[code.scheme, code.value] == code.meaning
