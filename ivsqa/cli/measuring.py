@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +33,18 @@ class ReferenceName(StrEnum):
     mean = "mean"
 
 
+def _finite(value: float | None) -> float | None:
+    """Refuse what is no number, and infinity: neither can be written down as an option."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value}: wanted a finite number")
+    return value
+
+
+def _length(text: str, *, show_default: str | bool = True) -> Any:  # noqa: ANN401  typer's own type is private
+    """Return an option that takes mm."""
+    return typer.Option(min=0.0, callback=_finite, metavar="MM", help=text, show_default=show_default)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("measure")(measure)
@@ -43,22 +56,15 @@ def measure(
     ] = None,
     project: ProjectOption = None,
     model: ModelOption = None,
-    every: Annotated[
-        float | None, typer.Option(min=0.0, metavar="MM", help="Measure a frame each MM.", show_default="every frame")
-    ] = None,
-    max_gap: Annotated[
-        float, typer.Option(min=0.0, metavar="MM", help="Bridge frames without contours up to so far.")
-    ] = 1.0,
+    every: Annotated[float | None, _length("Measure a frame each MM.", show_default="every frame")] = None,
+    max_gap: Annotated[float, _length("Bridge frames without contours up to so far.")] = 1.0,
     burden: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="F", help="Plaque burden of a lesion, a fraction.")
+        float,
+        typer.Option(min=0.0, max=1.0, callback=_finite, metavar="F", help="Plaque burden of a lesion, a fraction."),
     ] = 0.4,
-    lesion_length: Annotated[float, typer.Option(min=0.0, metavar="MM", help="A lesion is at least so long.")] = 1.0,
-    lesion_separation: Annotated[
-        float, typer.Option(min=0.0, metavar="MM", help="Lesions closer than this are one.")
-    ] = 5.0,
-    reach: Annotated[
-        float, typer.Option(min=0.0, metavar="MM", help="Look for references so far from a lesion.")
-    ] = 10.0,
+    lesion_length: Annotated[float, _length("A lesion is at least so long.")] = 1.0,
+    lesion_separation: Annotated[float, _length("Lesions closer than this are one.")] = 5.0,
+    reach: Annotated[float, _length("Look for references so far from a lesion.")] = 10.0,
     reference: Annotated[
         ReferenceName,
         typer.Option(metavar="|".join(ReferenceName), help="What lesions are compared with; mean is that of both."),

@@ -129,14 +129,12 @@ def minimum_row(course: Course, measure: str, rows: NDArray[np.intp]) -> int | N
     return int(known[np.argmin(course.values[measure][known, 0])]) if len(known) else None
 
 
-def extreme(course: Course, measure: str, rows: NDArray[np.intp], *, largest: bool = False) -> Ranged:
-    """Return the smallest (or largest) value of a stretch; its ends are the smallest (largest) of all ends."""
+def minimum(course: Course, measure: str, rows: NDArray[np.intp]) -> Ranged:
+    """Return the smallest value of a stretch; its ends are the smallest low and the smallest high end there are."""
     known = np.intersect1d(rows, course.known(measure))
     if len(known) == 0:
         return MISSING
-    values = course.counted(measure)[known]
-    found = values.max(axis=0) if largest else values.min(axis=0)
-    return _interval_if_predicted(course, known, found)
+    return _interval_if_predicted(course, known, course.counted(measure)[known].min(axis=0))
 
 
 def _interval_if_predicted(course: Course, rows: NDArray[np.intp], found: Ranged) -> Ranged:
@@ -250,7 +248,7 @@ def _lesion(course: Course, rows: NDArray[np.intp], inside: NDArray[np.bool_], r
     before = free[(free < rows[0]) & (position[free] >= position[rows[0]] - reach)]
     proximal, distal = _largest_lumen_row(course, beyond), _largest_lumen_row(course, before)
     chosen = {"proximal": [proximal], "distal": [distal], "mean": [proximal, distal]}[rule.reference]
-    mla = extreme(course, lumen, rows)
+    mla = minimum(course, lumen, rows)
     seen = np.array([site, *(row for row in chosen if row is not None)])
     stenosis = 1.0 - ratio(course.at(site, lumen), _mean_at(course, chosen, lumen))[[0, 2, 1]]
     index = ratio(course.at(site, eem), _mean_at(course, chosen, eem))

@@ -31,6 +31,7 @@ from ivsqa.workflow.measure_rows import (
     pullback_columns,
     pullback_row,
 )
+from ivsqa.workflow.networks import check_fits
 from ivsqa.workflow.predicted_measures import predicted_measures
 
 Source: TypeAlias = Literal["annotation", "prediction", "unreadable", "missing"]
@@ -111,7 +112,7 @@ def measure_pullbacks(
 
     Raises:
         NotFoundError: no such pullback or model.
-        StateError: nothing is drawn or scored.
+        StateError: nothing is drawn or scored, or the model was trained for other structures or on another grid.
     """
     options = options or MeasureOptions()
     records = [project.pullback(pullback_id) for pullback_id in dict.fromkeys(pullback_ids) or project.pullback_ids()]
@@ -156,6 +157,8 @@ class _Reader:
 
     def __init__(self, project: Project, model: ModelRecord | None) -> None:
         self._project = project
+        if model is not None:
+            check_fits(project, model)
         self._names = project.structures.names
         self._annotations = AnnotationStore(project.layout)
         self._scores = ScoreStore(project.layout, model.model_id, model.structures) if model else None
@@ -186,7 +189,8 @@ class _Reader:
 
     def _of_drawn(self, record: PullbackRecord, contours: Contours) -> dict[str, Ranged]:
         """Return the measures of drawn contours; they have no interval, since how far readers differ is not known."""
-        return {name: np.array([one, nan, nan]) for name, one in frame_measures(contours, record.spacing_mm).items()}
+        known = {name: contours[name] for name in self._names if name in contours}
+        return {name: np.array([one, nan, nan]) for name, one in frame_measures(known, record.spacing_mm).items()}
 
     def _predicted(self, record: PullbackRecord, frames: Set[int]) -> Iterator[tuple[int, dict[str, Ranged]]]:
         """Yield the measures of those frames that are scored, with intervals where the model is calibrated."""

@@ -19,9 +19,9 @@ from ivsqa.domain.course import (
     Lesion,
     LesionRule,
     Ranged,
-    extreme,
     find_lesions,
     integrate,
+    minimum,
     minimum_row,
     ratio,
 )
@@ -178,7 +178,7 @@ def _smallest_lumen(record: PullbackRecord, course: Course, rows: NDArray[np.int
     row = minimum_row(course, measure, rows)
     place = nan if row is None else course.position_mm[row]
     return (
-        _ranged(record, {"mla": extreme(course, measure, rows)})
+        _ranged(record, {"mla": minimum(course, measure, rows)})
         | {"mla_frame_index": None if row is None else int(course.frame_index[row])}
         | _plain(record, {"mla_position": place})
     )

@@ -49,3 +49,10 @@ def test_nothing_to_measure_is_said_with_the_command(run, imported):
     ran = run("measure", "--project", imported.root)
     assert ran.code == 3
     assert "mend: predict them with: ivsqa score" in ran.err
+
+
+def test_a_length_that_is_no_number_is_not_understood(run, imported):
+    for option in ("--every", "--max-gap", "--burden", "--reach"):
+        assert run("measure", "--project", imported.root, option, "nan").code == 2
+    assert run("measure", "--project", imported.root, "--max-gap", "inf").code == 2
+    assert run("measure", "--project", imported.root, "--every", "-1").code == 2

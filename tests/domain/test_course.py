@@ -7,7 +7,7 @@ from math import nan, pi
 import numpy as np
 import pytest
 
-from ivsqa.domain.course import MISSING, Course, LesionRule, extreme, find_lesions, integrate, minimum_row, ratio
+from ivsqa.domain.course import MISSING, Course, LesionRule, find_lesions, integrate, minimum, minimum_row, ratio
 
 
 def course_of(position_mm, lumen, eem=None, *, spread=0.0, drawn=()) -> Course:
@@ -90,17 +90,16 @@ def test_drawn_contours_count_as_they_stand_and_have_no_interval_of_their_own():
 def test_the_smallest_lumen_is_the_first_of_equal_ones_and_missing_frames_are_not_zero():
     dip = course_of([0.0, 1.0, 2.0, 3.0], [5.0, nan, 3.0, 3.0], spread=0.5)
     assert minimum_row(dip, "lumen_area", all_rows(dip)) == 2
-    assert extreme(dip, "lumen_area", all_rows(dip)) == pytest.approx([3.0, 2.5, 3.5])
-    assert extreme(dip, "lumen_area", all_rows(dip), largest=True) == pytest.approx([5.0, 4.5, 5.5])
+    assert minimum(dip, "lumen_area", all_rows(dip)) == pytest.approx([3.0, 2.5, 3.5])
     nothing = course_of([0.0], [nan])
     assert minimum_row(nothing, "lumen_area", all_rows(nothing)) is None
-    assert np.isnan(extreme(nothing, "lumen_area", all_rows(nothing))).all()
+    assert np.isnan(minimum(nothing, "lumen_area", all_rows(nothing))).all()
 
 
 def test_an_unsure_frame_widens_the_minimum_although_it_is_not_the_smallest():
     course = course_of([0.0, 1.0], [3.0, 4.0], spread=0.5)
     course.values["lumen_area"][1] = 4.0, 1.0, 7.0
-    assert extreme(course, "lumen_area", all_rows(course)) == pytest.approx([3.0, 1.0, 3.5])
+    assert minimum(course, "lumen_area", all_rows(course)) == pytest.approx([3.0, 1.0, 3.5])
 
 
 def test_a_ratio_holds_whatever_the_two_errors_have_to_do_with_each_other():

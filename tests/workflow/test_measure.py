@@ -346,3 +346,21 @@ def test_a_study_without_eem_measures_the_lumen_alone(tmp_path):
     assert result.pullbacks["mla_frame_index"].item() == NARROWEST
     assert not [name for name in result.frames.columns if "plaque" in name or "eem" in name]
     assert result.pullbacks["n_lesions"].item() is None
+
+
+def test_a_structure_that_the_project_no_longer_has_is_left_out(tmp_path):
+    project = vessel_project(tmp_path, drawn=range(3))
+    settings = project.layout.settings
+    lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)
+    settings.write_text("".join(line for line in lines if "{name: eem" not in line), encoding="utf-8")
+    frames = measure_pullbacks(open_project(project.root)).frames
+    assert frames["lumen_area_mm2"].count() == 3
+    assert "eem_area_mm2" not in frames.columns
+
+
+def test_a_model_for_other_settings_is_not_measured(scored):
+    settings = scored.layout.settings
+    text = settings.read_text(encoding="utf-8").replace("field_of_view_mm: 10.0", "field_of_view_mm: 9.0")
+    settings.write_text(text, encoding="utf-8")
+    with pytest.raises(StateError, match="field_of_view_mm"):
+        measure_pullbacks(open_project(scored.root))
