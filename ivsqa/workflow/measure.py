@@ -214,11 +214,15 @@ class _Reader:
 
 
 def _frames_every(positions: NDArray[np.float64], every_mm: float | None) -> NDArray[np.intp]:
-    """Return the frames to measure: the first at or after each multiple of the step; all where positions are unknown."""
+    """Return the frames to measure: the first at or after each multiple of the step, and the last.
+
+    Where positions are unknown these are all frames.
+    """
     if every_mm is None or np.isnan(positions).any():
         return np.arange(len(positions))
     step = np.floor((positions - positions[0]) / every_mm + 1e-6)
-    return np.flatnonzero(np.append(True, np.diff(step) > 0.0))
+    first_of_step = np.flatnonzero(np.append(True, np.diff(step) > 0.0))
+    return np.union1d(first_of_step, len(positions) - 1)
 
 
 def _check_something(project: Project, pullbacks: Sequence[dict[str, Any]], failed: Sequence[IvsqaError]) -> None:

@@ -185,11 +185,15 @@ def test_frames_that_nobody_drew_are_missing_and_never_zero(tmp_path):
 
 
 def test_a_frame_each_mm_is_enough_for_a_volume(tmp_path):
-    result = measure_pullbacks(vessel_project(tmp_path), options=MeasureOptions(every_mm=1.0))
+    project = vessel_project(tmp_path)
+    result = measure_pullbacks(project, options=MeasureOptions(every_mm=1.0))
     assert result.frames["frame_index"].to_list() == [0, 10, 20, 30, 40]
     assert result.pullbacks["eem_volume_mm3"].item() == pytest.approx(
         pi * EEM_AXES_MM[0] * EEM_AXES_MM[1] * 4.0, rel=2e-3
     )
+    uneven = measure_pullbacks(project, options=MeasureOptions(every_mm=1.5))
+    assert uneven.frames["frame_index"].to_list() == [0, 15, 30, 40]  # the last frame ends the pullback
+    assert uneven.pullbacks["length_mm"].item() == pytest.approx(4.0)
 
 
 def test_a_drawn_contour_has_no_interval(tmp_path):
