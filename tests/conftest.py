@@ -1,5 +1,6 @@
 """A small study on phantoms, brought to each stage once and copied for every test that wants to change it."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.phantom_files import write_phantom
@@ -18,6 +20,10 @@ from ivsqa.workflow.score import score_frames
 from ivsqa.workflow.select import select_frames
 from ivsqa.workflow.simulated_annotator import Truth, Work, annotate_packet
 from ivsqa.workflow.train import train_model
+
+# Tests share the cores among themselves: networks that each want all of them spend their time waiting for each other.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 N_FRAMES = 10

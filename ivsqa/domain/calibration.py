@@ -113,3 +113,33 @@ def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: floa
     excess = np.sort(excess[~np.isnan(excess)])
     rank = ceil((len(excess) + 1) * (1.0 - miscoverage) - 1e-9)
     return max(0.0, float(excess[rank - 1])) if rank <= len(excess) else nan
+
+
+def conformal_factor(scores: ArrayLike, subjects: Sequence[str], *, miscoverage: float = 0.1) -> float:
+    """Return the factor f with score ≤ f for a frame of a new subject in at least 1 - miscoverage of cases.
+
+    Frames of a subject resemble each other, so subjects are what counts: each weighs the same, however many frames it has, and
+    one more, not yet seen, could lie above them all. With fewer than 1 / miscoverage - 1 subjects that one alone outweighs the
+    miscoverage; then the largest score seen is returned, which n subjects keep in n of n + 1 cases at least.
+
+    Args:
+        scores: (n,) how far off each frame was, in units of what was predicted; frames with NaN are dropped.
+        subjects: (n,) whose frame each is.
+        miscoverage: How often a score may lie above, in (0, 1).
+
+    Returns:
+        The factor; NaN with fewer than two subjects or fewer than 1 / miscoverage - 1 frames.
+
+    Source:
+        Conformal prediction with repeated measurements: Lee, Barber & Willett, arXiv 2306.06342.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    known = ~np.isnan(values)
+    values, names = values[known], np.asarray(subjects, dtype=np.str_)[known]
+    _, subject, n_of = np.unique(names, return_inverse=True, return_counts=True)
+    if len(n_of) < 2 or len(values) < 1.0 / miscoverage - 1.0 - 1e-9:
+        return nan
+    order = np.argsort(values)
+    mass = np.cumsum(1.0 / n_of[subject][order]) / (len(n_of) + 1)
+    rank = int(np.searchsorted(mass, 1.0 - miscoverage - 1e-9))
+    return float(values[order][min(rank, len(values) - 1)])

@@ -9,7 +9,7 @@ follows the expected Dice, and from that, by a last curve, the quality.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan
@@ -240,6 +240,28 @@ def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[st
     return ErrorCalibration({name: _calibrated(tallies[name]) if tallies[name] else nothing[name] for name in names})
 
 
+def held_out_error_px(frames: Sequence[CalibrationFrame], names: Sequence[str]) -> list[dict[str, float]]:
+    """Return how many pixels of each structure are expected to be wrong, judged by curves of the other subjects.
+
+    These are what the calibrated error map would sum up to, had the frame's subject not been calibrated on.
+
+    Returns:
+        By structure, one a frame; absent where nobody drew the structure, the network found none, or there is one subject only.
+    """
+    found: list[dict[str, float]] = [{} for _ in frames]
+    for name in names:
+        rows, tallies = [], []
+        for row, frame in enumerate(frames):
+            if name in frame.reference and frame.predicted[name].any():
+                rows.append(row)
+                tallies.append(_tally(frame, name, region_of_frame(frame.predicted[one] for one in names)))
+        for held_out, curves in _held_out(tallies):
+            levels = curves.map_levels[:-1].reshape(2, N_LEVELS) / 255.0  # as error maps store it
+            for index in held_out:
+                found[rows[index]][name] = float((tallies[index].n_pixels * levels).sum())
+    return found
+
+
 @dataclass(frozen=True)
 class _Tally:
     """What calibration needs of one structure in one frame: pixel counts by (outside/inside, raw level), and the truth."""
@@ -262,15 +284,22 @@ def _tally(frame: CalibrationFrame, name: str, region: Mask) -> _Tally:
 
 def _calibrated(tallies: list[_Tally]) -> StructureCalibration:
     """Return the calibration of one structure, with its margin from held-out subjects."""
-    subjects = sorted({tally.subject_id for tally in tallies})
-    fold_of = {subject: index % _N_FOLDS for index, subject in enumerate(subjects)}
     predicted, true = [], []
-    for fold in range(min(_N_FOLDS, len(subjects)) if len(subjects) > 1 else 0):
-        held_out = [tally for tally in tallies if fold_of[tally.subject_id] == fold]
-        curves = _fit_curves([tally for tally in tallies if fold_of[tally.subject_id] != fold], margin=nan)
+    for rows, curves in _held_out(tallies):
+        held_out = [tallies[row] for row in rows]
         predicted += [float(curves.dice(_expected_dice(tally.n_pixels, curves.tables))) for tally in held_out]
         true += [tally.dice for tally in held_out]
     return _fit_curves(tallies, margin=conformal_margin(predicted, true))
+
+
+def _held_out(tallies: Sequence[_Tally]) -> Iterator[tuple[list[int], StructureCalibration]]:
+    """Yield the rows of each fold of subjects, and the curves fitted to the other folds; nothing with one subject."""
+    subjects = sorted({tally.subject_id for tally in tallies})
+    fold_of = {subject: index % _N_FOLDS for index, subject in enumerate(subjects)}
+    for fold in range(min(_N_FOLDS, len(subjects)) if len(subjects) > 1 else 0):
+        others = [tally for tally in tallies if fold_of[tally.subject_id] != fold]
+        rows = [row for row, tally in enumerate(tallies) if fold_of[tally.subject_id] == fold]
+        yield rows, _fit_curves(others, margin=nan)
 
 
 def _fit_curves(tallies: list[_Tally], *, margin: float) -> StructureCalibration:

@@ -153,6 +153,10 @@ class ProjectLayout:
         """What rounds replayed on annotated frames came to."""
         return self.reports / name
 
+    def measures(self, model_id: str | None) -> Path:
+        """Tables of measures of drawn contours, and of one model's where nobody drew."""
+        return self.reports / f"measures-{model_id or 'annotations'}"
+
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
         return self.root / f".lock-{purpose}"

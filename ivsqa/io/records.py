@@ -94,14 +94,21 @@ class PullbackRecord(Manifest):
         return None if positions is None else float(positions[frame_index])
 
     def positions_mm(self) -> NDArray[np.float64] | None:
-        """Return the position of every frame, (n_frames,); None where speed or timing is unknown."""
+        """Return the position of every frame, (n_frames,); None where speed or timing is unknown.
+
+        Before the start frame and after the stop frame the catheter stands still.
+        """
         if self.pullback_speed_mm_s is None:
             return None
         if self.frame_time_s is not None:
-            return np.asarray(self.frame_time_s, dtype=np.float64) * self.pullback_speed_mm_s
-        if self.frame_interval_s is not None:
-            return np.arange(self.n_frames, dtype=np.float64) * (self.frame_interval_s * self.pullback_speed_mm_s)
-        return None
+            times_s = np.asarray(self.frame_time_s, dtype=np.float64)
+        elif self.frame_interval_s is not None:
+            times_s = np.arange(self.n_frames, dtype=np.float64) * self.frame_interval_s
+        else:
+            return None
+        start = self.start_frame_index or 0
+        stop = self.n_frames - 1 if self.stop_frame_index is None else self.stop_frame_index
+        return np.asarray((np.clip(times_s, times_s[start], times_s[stop]) - times_s[start]) * self.pullback_speed_mm_s)
 
 
 def timing_fields(facts: PullbackFacts) -> dict[str, Any]:
@@ -174,6 +181,7 @@ class ModelRecord(Manifest):
     accepted: bool = False
     verdict: str = ""
     error_calibration: dict[str, Any] | None = None
+    measure_calibration: dict[str, Any] | None = None
     provenance: Provenance
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ivsqa.domain.bootstrap import paired_bootstrap_difference
+from ivsqa.domain.contour import Mask
 from ivsqa.domain.quality import CalibrationFrame, fit_error_calibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
@@ -25,7 +26,8 @@ from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.networks import check_fits, load_weights, network_config, training_config
-from ivsqa.workflow.prediction import predicted_masks
+from ivsqa.workflow.predicted_measures import PredictedFrame, calibrate_measures
+from ivsqa.workflow.prediction import contours_on_frame, predicted_masks
 from ivsqa.workflow.training_data import (
     AnnotatedFrame,
     annotated_frames,
@@ -265,10 +267,11 @@ def _finish(
     model_id = record.model_id
     atomic.write_bytes(project.layout.weights(model_id), weights)
     atomic.write_text(project.layout.training_log(model_id), _history_csv(result))
-    judged: list[CalibrationFrame] = []
+    judged: list[PredictedFrame] = []
     dice = None
     if validation is not None:
-        judged, dice = _predict_validation(project, request, result.model, validation, device)
+        judged = _predict_validation(project, request, result.model, validation, device)
+        dice = _dice_of(judged)
     verdict, accepted, parent_dice = _judge(project, request, dice, validation, device)
     record = record.model_copy(
         update={
@@ -280,7 +283,10 @@ def _finish(
             "parent_validation_dice": parent_dice,
             "accepted": accepted,
             "verdict": verdict,
-            "error_calibration": fit_error_calibration(judged, project.structures.names).to_dict(),
+            "error_calibration": fit_error_calibration(
+                [frame.on_grid for frame in judged], project.structures.names
+            ).to_dict(),
+            "measure_calibration": calibrate_measures(project, judged).to_dict(),
         }
     )
     write_manifest(project.layout.model_record(model_id), record)
@@ -290,11 +296,11 @@ def _finish(
 
 def _predict_validation(
     project: Project, request: _Request, model: TrainedModel, validation: SampleSet, device: str
-) -> tuple[list[CalibrationFrame], np.ndarray[Any, np.dtype[np.float64]]]:
-    """Return what a model says of each validation frame beside its reference, and its Dice."""
+) -> list[PredictedFrame]:
+    """Return what a model says of each validation frame beside its reference."""
     names = project.structures.names
     predictor = Predictor(model, request.network, device=device, precision=request.config.precision)
-    frames, dice = [], []
+    frames = []
     for row, frame in enumerate(request.validation):
         prediction = predictor(validation.images[row : row + 1])
         predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
@@ -304,12 +310,18 @@ def _predict_validation(
             if name in frame.annotation.contours
         }
         errors = dict(zip(names, prediction.error[0], strict=True))
-        frames.append(CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id))
-        dice.append(_mean_dice(predicted, reference))
-    return frames, np.array(dice)
+        contours = contours_on_frame(project.structures, project.grid(frame.pullback), prediction.probabilities[0])
+        on_grid = CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id)
+        frames.append(PredictedFrame(frame, contours, on_grid))
+    return frames
 
 
-def _mean_dice(predicted: dict[str, Any], reference: dict[str, Any]) -> float:
+def _dice_of(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the mean Dice of each frame."""
+    return np.array([_mean_dice(frame.on_grid.predicted, frame.on_grid.reference) for frame in frames])
+
+
+def _mean_dice(predicted: Mapping[str, Mask], reference: Mapping[str, Mask]) -> float:
     """Return the mean Dice over the structures that were drawn; NaN where none was."""
     values = [
         2.0 * np.count_nonzero(predicted[name] & mask) / (np.count_nonzero(predicted[name]) + np.count_nonzero(mask))
@@ -332,7 +344,7 @@ def _judge(
     if dice is None or validation is None:
         return "accepted unseen: no validation frame is annotated", True, None
     parent = load_weights(project, request.parent)
-    _, parent_dice = _predict_validation(project, request, parent, validation, device)
+    parent_dice = _dice_of(_predict_validation(project, request, parent, validation, device))
     low, high = paired_bootstrap_difference(dice, parent_dice, rng=np.random.default_rng(request.config.seed))
     accepted = high >= -NON_INFERIORITY_MARGIN
     change = float(np.nanmean(dice) - np.nanmean(parent_dice))

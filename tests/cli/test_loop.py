@@ -49,6 +49,13 @@ def test_the_whole_loop_runs_by_command_line(run, inside, shrink, phantoms, tmp_
     assert (measured["model_id"], measured["n_frames"]) == ("m002", 2)
     assert "lumen" in done("evaluate --device cpu").out
 
+    table = done("measure --every 0.1 --format csv").out
+    assert "48 frames" not in table  # a frame each 0.1 mm
+    assert "6 pullbacks" in table
+    assert {path.name for path in Path("reports/measures-m002").iterdir()} == {
+        *("frames.csv", "lesions.csv", "pullbacks.csv", "measures.json")
+    }
+
     status = done("status --json").answer
     assert status["n_annotated"] == {"train": 7, "validation": 2, "test": 2}
     assert [one["state"] for one in status["rounds"]] == ["imported"] * 4

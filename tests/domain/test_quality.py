@@ -18,6 +18,7 @@ from ivsqa.domain.quality import (
     assess,
     fit_error_calibration,
     frame_quality,
+    held_out_error_px,
     region_around,
     region_of_frame,
 )
@@ -215,3 +216,25 @@ def test_few_good_frames_do_not_hide_a_bad_one():
     curve = fit_error_calibration(frames, ["lumen"]).structures["lumen"].dice
     assert np.all(np.diff(curve(np.linspace(0.05, 0.95, 10))) > 0.0)
     assert float(curve(0.5)) < 0.6
+
+
+def test_held_out_error_is_what_the_map_of_a_model_calibrated_on_the_others_sums_to():
+    rng = np.random.default_rng(4)
+    frames = [frame(rng, index) for index in range(12)]  # three subjects
+    found = held_out_error_px(frames, ["lumen"])
+    others = [one for one in frames if one.subject_id != "s1"]
+    curves = fit_error_calibration(others, ["lumen"]).structures["lumen"]
+    for index in (4, 7):
+        one = frames[index]
+        region = region_of_frame(one.predicted.values())
+        error_map = assess(one.raw_error["lumen"], one.predicted["lumen"], curves, region).error_map
+        assert found[index]["lumen"] == pytest.approx(error_map.sum() / 255.0)
+
+
+def test_held_out_error_is_absent_where_nothing_can_be_learnt_or_compared():
+    rng = np.random.default_rng(4)
+    one_subject = [frame(rng, index) for index in range(4)]
+    assert held_out_error_px(one_subject, ["lumen"]) == [{}] * 4
+    frames = [frame(rng, index) for index in range(8)]
+    nobody_drew = CalibrationFrame(frames[0].raw_error, frames[0].predicted, {}, "s9")
+    assert held_out_error_px([nobody_drew, *frames], ["lumen"])[0] == {}

@@ -91,3 +91,12 @@ def test_a_revision_knows_its_frames_in_order_and_how_each_came_about():
     )
     assert revision.frame_indices == (0, 3, 9)
     assert [revision.origin_of(index) for index in (0, 3, 9)] == ["edited", "unreadable", "edited"]
+
+
+def test_the_catheter_stands_still_before_the_start_and_after_the_stop_frame():
+    steady = pullback(
+        n_frames=6, pullback_speed_mm_s=0.5, frame_interval_s=1.0, start_frame_index=2, stop_frame_index=4
+    )
+    assert [steady.position_mm(index) for index in range(6)] == [0.0, 0.0, 0.0, 0.5, 1.0, 1.0]
+    uneven = pullback(pullback_speed_mm_s=1.0, frame_time_s=(0.0, 0.1, 1.0), start_frame_index=1)
+    assert [uneven.position_mm(index) for index in range(3)] == [0.0, 0.0, pytest.approx(0.9)]

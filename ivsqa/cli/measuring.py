@@ -1,0 +1,201 @@
+"""The command about clinical numbers: measure."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ivsqa.cli.options import JsonOption, ModelOption, ProjectOption, opened
+from ivsqa.cli.output import count, interval, number, percent, say, say_json, say_table, tell
+from ivsqa.errors import BatchError
+
+if TYPE_CHECKING:
+    from ivsqa.workflow.measure import MeasureResult
+
+
+class FormatName(StrEnum):
+    """Formats of tables on the command line."""
+
+    csv = "csv"
+    parquet = "parquet"
+    json = "json"
+
+
+class ReferenceName(StrEnum):
+    """References on the command line."""
+
+    proximal = "proximal"
+    distal = "distal"
+    mean = "mean"
+
+
+def _finite(value: float | None) -> float | None:
+    """Refuse what is no number, and infinity: neither can be written down as an option."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value}: wanted a finite number")
+    return value
+
+
+def _length(text: str, *, show_default: str | bool = True) -> Any:  # noqa: ANN401  typer's own type is private
+    """Return an option that takes mm."""
+    return typer.Option(min=0.0, callback=_finite, metavar="MM", help=text, show_default=show_default)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("measure")(measure)
+
+
+def measure(
+    pullbacks: Annotated[
+        list[str] | None, typer.Argument(help="Only these pullbacks.", metavar="PULLBACK...", show_default="all")
+    ] = None,
+    project: ProjectOption = None,
+    model: ModelOption = None,
+    every: Annotated[float | None, _length("Measure a frame each MM.", show_default="every frame")] = None,
+    max_gap: Annotated[float, _length("Bridge frames without contours up to so far.")] = 1.0,
+    burden: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, callback=_finite, metavar="F", help="Plaque burden of a lesion, a fraction."),
+    ] = 0.4,
+    lesion_length: Annotated[float, _length("A lesion is at least so long.")] = 1.0,
+    lesion_separation: Annotated[float, _length("Lesions closer than this are one.")] = 5.0,
+    reach: Annotated[float, _length("Look for references so far from a lesion.")] = 10.0,
+    reference: Annotated[
+        ReferenceName,
+        typer.Option(metavar="|".join(ReferenceName), help="What lesions are compared with; mean is that of both."),
+    ] = ReferenceName.mean,
+    formats: Annotated[
+        list[FormatName] | None,
+        typer.Option("--format", metavar="|".join(FormatName), help="Of tables; may be repeated.", show_default="all"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write.", show_default="reports/measures-MODEL in the project"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure lumen, vessel and plaque, with intervals.
+
+    Areas, plaque burden, diameters, minimum lumen area, lesions and volumes. Contours that people drew come first; where
+    nobody drew, the model's are measured.
+    """
+    from ivsqa.cli.progress import command_context
+    from ivsqa.domain.course import LesionRule
+    from ivsqa.io.measure_tables import TABLE_FORMATS
+    from ivsqa.workflow.measure import MeasureOptions, measure_pullbacks
+
+    study = opened(project)
+    options = MeasureOptions(
+        every_mm=every or None,
+        max_gap_mm=max_gap,
+        rule=LesionRule(burden, lesion_length, lesion_separation, reach, reference.value),
+        formats=tuple(dict.fromkeys(one.value for one in formats)) if formats else TABLE_FORMATS,
+    )
+    with command_context() as context:
+        result = measure_pullbacks(
+            study, pullback_ids=pullbacks or (), model_id=model, options=options, out=out, context=context
+        )
+    if as_json:
+        say_json(_as_plain(result))
+    else:
+        _say(result)
+    if result.failed:
+        raise BatchError(f"{count(len(result.failed), 'pullback')} could not be measured", result.failed)
+
+
+def _as_plain(result: MeasureResult) -> dict[str, Any]:
+    """Return the answer for --json: all but the table of frames, which is in the files."""
+    return {
+        "model_id": result.model_id,
+        "folder": str(result.folder),
+        "files": [path.name for path in result.files],
+        "n_frames": len(result.frames),
+        "n_annotated": result.n_frames_from("annotation"),
+        "n_predicted": result.n_frames_from("prediction"),
+        "n_missing": result.n_frames_from("missing"),
+        "n_unreadable": result.n_frames_from("unreadable"),
+        "n_calibration_subjects": result.n_calibration_subjects,
+        "pullbacks": result.pullbacks.to_dicts(),
+        "lesions": result.lesions.to_dicts(),
+        "failed": [{"path": str(error.path or ""), "error": str(error)} for error in result.failed],
+    }
+
+
+def _say(result: MeasureResult) -> None:
+    """Print pullbacks and lesions, and where the rest is."""
+    rows = result.pullbacks.to_dicts()
+    if rows:
+        say_table(
+            ("pullback", ">frames", ">drawn", ">length mm", ">MLA mm²", "90 %", ">at frame", ">plaque mm³", "90 %"),
+            [_pullback_cells(row) for row in rows],
+        )
+    lesions = result.lesions.to_dicts()
+    if lesions:
+        say()
+        say_table(
+            (
+                "lesion of",
+                ">from",
+                ">to mm",
+                ">MLA mm²",
+                "90 %",
+                ">burden",
+                "90 %",
+                ">stenosis",
+                ">remodelling",
+                "90 %",
+            ),
+            [_lesion_cells(row) for row in lesions],
+        )
+    drawn, predicted = result.n_frames_from("annotation"), result.n_frames_from("prediction")
+    missing, unreadable = result.n_frames_from("missing"), result.n_frames_from("unreadable")
+    sources = f"{drawn:,} drawn, {predicted:,} predicted, {unreadable:,} unreadable, {missing:,} without contours"
+    say(f"{count(len(result.frames), 'frame')} of {count(len(rows), 'pullback')}: {sources}")
+    if predicted and not result.n_calibration_subjects:
+        tell("note: no intervals: annotate frames of more validation subjects, and train or fine-tune again")
+    if missing:
+        tell("note: frames without contours can be predicted with: ivsqa score")
+    say(f"tables: {result.folder}")
+
+
+def _pullback_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a pullback."""
+    return (
+        row["pullback_id"],
+        str(row["n_frames"]),
+        str(row["n_annotated"]),
+        number(row["length_mm"], 1),
+        *_measured(row, "mla", "_mm2"),
+        "–" if row.get("mla_frame_index") is None else str(row["mla_frame_index"]),
+        *_measured(row, "plaque_media_volume", "_mm3"),
+    )
+
+
+def _lesion_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a lesion."""
+    return (
+        f"{row['pullback_id']} #{row['lesion']}",
+        number(row["start_position_mm"], 1),
+        number(row["end_position_mm"], 1),
+        *_measured(row, "mla", "_mm2"),
+        percent(row["plaque_burden"]),
+        interval(_ends(row, "plaque_burden", ""), of_100=True),
+        percent(row["area_stenosis"]),
+        *_measured(row, "remodelling_index", ""),
+    )
+
+
+def _measured(row: dict[str, Any], measure: str, unit: str) -> tuple[str, str]:
+    """Return a measure and its interval as text."""
+    return number(row.get(measure + unit), 2), interval(_ends(row, measure, unit))
+
+
+def _ends(row: dict[str, Any], measure: str, unit: str) -> tuple[float, float] | None:
+    """Return the interval of a measure."""
+    low, high = row.get(f"{measure}_low{unit}"), row.get(f"{measure}_high{unit}")
+    return None if low is None or high is None else (low, high)
