@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+
 import numpy as np
 from scipy import ndimage
 
 from ivsqa.domain.contour import Contour, Mask
 
 STEP_PX = 0.5
+
+
+@dataclass
+class Reading:
+    """What one reader gave back of one round; of a frame that came back twice, the last.
+
+    Attributes:
+        round_id: The round.
+        reader: Who.
+        returned_at: When the last of it came in, UTC, ISO 8601.
+        frames: Frames by how they came about: new, edited, accepted, unreadable.
+        contours: Contours by what happened to them: untouched, edited, new, deleted.
+        edit_mm: Mean distance by which each edited contour was moved, where spacing is known.
+        border: Length of the borders as they came back, px of the working grid.
+        drawn: As much of it as the reader had to draw: what lay further than experts differ from what was sent, or was not sent.
+    """
+
+    round_id: str
+    reader: str
+    returned_at: str = ""
+    frames: Counter[str] = field(default_factory=Counter)
+    contours: Counter[str] = field(default_factory=Counter)
+    edit_mm: list[float] = field(default_factory=list)
+    border: float = 0.0
+    drawn: float = 0.0
 
 
 def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_px: float) -> float:

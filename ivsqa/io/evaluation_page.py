@@ -82,7 +82,7 @@ def evaluation_page(
 <p class="note">Every signal takes the same road: calibrated on {count(answer["n_calibration_frames"], "validation frame")},
 then turned into the Dice to expect. A signal is worth something where it beats the others, not where it is merely
 above chance. “frame” is the worst structure of a frame.</p>
-{_estimate_table(answer["estimate"])}
+{estimate_table(answer["estimate"])}
 <div class="pair">
 <figure><figcaption>Predicted against true Dice, a marker a frame. On the dashed line the two are equal; above it the model is too
 sure of itself.</figcaption>{scatter}</figure>
@@ -156,7 +156,7 @@ def _segmentation_table(segmentation: Mapping[str, Any]) -> str:
     return table(["structure", *(MEASURES[key][0] for key in shown), "frames", "no counterpart"], [rows])
 
 
-def _estimate_table(estimate: Sequence[Mapping[str, Any]]) -> str:
+def estimate_table(estimate: Sequence[Mapping[str, Any]]) -> str:
     """Return the figures of each signal, grouped by what they are about, the frame first."""
     scopes = sorted(dict.fromkeys(one["scope"] for one in estimate), key=lambda scope: scope != "frame")
     groups = [

@@ -26,7 +26,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; position: st
 td small { display: block; font-size: .8rem; line-height: 1.2 }
 tbody.group tr:first-child td { border-top: 2px solid var(--line) }
 .pair { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; margin-top: 2rem }
-.pair > * { flex: 1 1 20rem; min-width: 0; max-width: 30rem; margin: 0 }
+.pair > * { flex: 1 1 20rem; min-width: 0; max-width: 30rem; margin: 0 } .pair p:first-child { margin-top: 0 }
 svg { display: block; width: 100%; height: auto } svg text { font-family: system-ui, sans-serif }
 .panels { display: flex; flex-wrap: wrap; gap: .5rem } .panels img { flex: 1 1 18rem; min-width: 0; max-width: 100%; height: auto;
   border-radius: 4px } figcaption { margin-bottom: .4rem }
@@ -35,7 +35,7 @@ svg { display: block; width: 100%; height: auto } svg text { font-family: system
 .key .dashed { border-top-style: dashed }
 code { background: var(--shade); padding: .1em .3em; border-radius: 3px; overflow-wrap: anywhere }
 details { margin-top: .6rem } summary { cursor: pointer; color: var(--faint) }
-@media print { body { max-width: none; padding: 0; font-size: 11px } h2, summary { break-after: avoid }
+@media print { html { font-size: 11px } body { max-width: none; padding: 0; font-size: 1rem } h2, summary { break-after: avoid }
   figure, tr { break-inside: avoid } .wide { overflow: visible } th, td { padding: .2rem .4rem }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
 """
@@ -91,6 +91,16 @@ def number(value: float | None, digits: int = 3) -> str:
         ('−0.25', '–')
     """
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def percent(fraction: float | None, digits: int = 0) -> str:
+    """Return a fraction as people read it, or a dash where it is not known.
+
+    Example:
+        >>> percent(0.125, 1), percent(None)
+        ('12.5 %', '–')
+    """
+    return "–" if fraction is None else f"{number(100.0 * fraction, digits)} %"
 
 
 def measured(value: float | None, interval: Sequence[float] | None, digits: int = 3) -> str:

@@ -95,7 +95,12 @@ class Evaluation:
                 for one in self.surprises
             ],
             "frames": [
-                {"pullback_id": pullback_id, "frame_index": index, "quality": _known(quality), "dice": _known_each(dice)}
+                {
+                    "pullback_id": pullback_id,
+                    "frame_index": index,
+                    "quality": _known(quality),
+                    "dice": _known_each(dice),
+                }
                 for pullback_id, index, dice, quality in self.frames
             ],
             "page": self.page,
