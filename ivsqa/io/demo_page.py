@@ -59,6 +59,7 @@ def demo_page(
     heatmaps: Sequence[Path],
     packet: Path,
     study: Path,
+    report: Path,
     seconds: float,
 ) -> str:
     """Return the page; all paths are relative to it."""
@@ -73,6 +74,8 @@ def demo_page(
 corrected those in their LabelMe packet, and the network was fine-tuned on what came back, {len(stages) - 1} times.
 All figures are on test subjects that were never ranked, selected by score, trained or tuned on.</p>
 {table(heads, [[_row(stage, names) for stage in stages]])}
+<p>The study on one page, as <code>ivsqa report</code> makes it of any project:
+<a href="{escape(report.as_posix())}">{escape(report.name)}</a>.</p>
 <p>The project is <code>{escape(study.as_posix())}</code>: go there and try <code>ivsqa status</code>.
 The last packet, as the annotator gets it, starts with <a href="{escape(packet.as_posix())}">{escape(packet.name)}</a>.</p>
 <h2>Test frames: truth, and what each model draws</h2>
