@@ -1,4 +1,4 @@
-"""Commands of a round: score, select, export-for-annotation, import-annotations."""
+"""Commands of a round: score, select, export-for-annotation, refine, import-annotations."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.import_annotations import ImportAnnotationsResult
+    from ivsqa.workflow.refine import RefineResult
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command("score")(score)
     app.command("select")(select)
     app.command("export-for-annotation")(export_for_annotation)
+    app.command("refine")(refine)
     app.command("import-annotations")(import_annotations)
 
 
@@ -193,6 +195,87 @@ def export_for_annotation(
         say(f"to send: {result.archive}")
     say("the annotator starts with INSTRUCTIONS.html")
     say("next, when it comes back: ivsqa import-annotations PATH")
+
+
+def refine(
+    nudges: Annotated[Path, typer.Option(metavar="PATH", help="Points: a CSV, or a LabelMe return with points in it.")],
+    project: ProjectOption = None,
+    round_id: RoundOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="ID", help="The model to ask.", show_default="the one that drew the packet"),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write.", show_default="PATH-refined, beside it")
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Lay borders through points that a reader set. What comes out is a proposal to look at and to import."""
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.refine import refine as run
+
+    with command_context() as context:
+        result = run(
+            opened(project),
+            nudges,
+            round_id=round_id,
+            model_id=model,
+            folder=to,
+            device=device,
+            dry_run=dry_run,
+            context=context,
+        )
+    if as_json:
+        say_json(_refined_as_plain(result))
+    else:
+        say_table(
+            ("pullback", ">frame", ">points", "border", ">moved px", ">moved mm"),
+            [
+                (
+                    one.sent.pullback_id,
+                    str(one.sent.frame_index),
+                    str(one.n_points),
+                    name,
+                    number(change.mean_px, 2),
+                    number(change.mean_mm),
+                )
+                for one in result.frames
+                for name, change in one.changes.items()
+            ],
+        )
+        if dry_run:
+            say("not written: --dry-run")
+        elif result.frames:
+            say(f"{count(len(result.frames), 'frame')} in {result.folder}, nothing annotated yet")
+            say(
+                f"next, when you have looked at them: ivsqa import-annotations {result.folder} --round {result.round_id}"
+            )
+    if result.failed:
+        raise BatchError(f"{count(len(result.failed), 'frame')} not refined; the rest is", result.failed)
+
+
+def _refined_as_plain(result: RefineResult) -> dict[str, object]:
+    """Return the result under the fixed keys."""
+    return {
+        "round_id": result.round_id,
+        "folder": str(result.folder),
+        "frames": [
+            {
+                "pullback_id": one.sent.pullback_id,
+                "frame_index": one.sent.frame_index,
+                "n_points": one.n_points,
+                "moved_px": {name: round(change.mean_px, 4) for name, change in one.changes.items()},
+                "moved_mm": {
+                    name: None if change.mean_mm is None else round(change.mean_mm, 4)
+                    for name, change in one.changes.items()
+                },
+            }
+            for one in result.frames
+        ],
+        "failed": [{"file": str(error.path or ""), "error": str(error)} for error in result.failed],
+    }
 
 
 def import_annotations(

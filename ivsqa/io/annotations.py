@@ -19,7 +19,7 @@ from ivsqa.io.manifest import read_manifest, write_manifest
 from ivsqa.io.records import Provenance, RevisionRecord
 from ivsqa.io.sources.contours_csv import contours_csv_text, read_contours_csv
 
-Origin = Literal["new", "edited", "accepted", "imported", "unreadable"]
+Origin = Literal["new", "edited", "nudged", "accepted", "imported", "unreadable"]
 
 
 @dataclass(frozen=True)

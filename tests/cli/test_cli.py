@@ -17,7 +17,7 @@ from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "export-for-annotation",
-    "import-annotations", "phantom", "demo",
+    "refine", "import-annotations", "phantom", "demo",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
@@ -69,7 +69,7 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
 @pytest.mark.parametrize(
     "line",
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
-     "import-annotations ."],
+     "refine --nudges x.csv", "import-annotations ."],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
     inside(tmp_path)
@@ -95,6 +95,7 @@ def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, t
         ("select -n 5 --split test --strategy sqa", "never chosen by predicted error", "--strategy stratified"),
         ("select -n 5 --strategy random --pullback S99", "no pullback 'S99'", "ivsqa status"),
         ("export-for-annotation", "there is no round yet", "ivsqa select"),
+        ("refine --nudges x.csv", "no packet was exported yet", "ivsqa export-for-annotation"),
         ("import-annotations .", "no packet was exported yet", "ivsqa export-for-annotation"),
         ("import . --subject-from (", "not a regular expression", "(?P<subject>"),
     ],

@@ -21,7 +21,7 @@ from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.packets.images import check_pixels, decoded_base64, open_image
-from ivsqa.io.packets.labelme_shapes import contours_from_shapes
+from ivsqa.io.packets.labelme_shapes import read_shapes
 from ivsqa.io.packets.packet import (
     DECIMALS,
     IMAGES_FOLDER,
@@ -164,14 +164,14 @@ def _read_file(path: Path, folder: Path, sent: Sequence[SentFrame], structures: 
         )
     frame = _sent_frame(document, path, sent)
     _check_image(document, path, folder, frame)
-    drawn, notes = contours_from_shapes(shapes, frame, structures, ignored=LOOK_HERE, path=path)
+    drawn, nudges, notes = read_shapes(shapes, frame, structures, ignored=LOOK_HERE, path=path)
     contours: dict[str, Contour] = {
         name: restored(contour, frame.contours.get(name)) for name, contour in drawn.items()
     }
     flags = document.get("flags")
     flags = flags if isinstance(flags, dict) else {}
     checked = bool(flags["checked"]) if "checked" in flags else None
-    return ReturnedFrame(frame, contours, checked, bool(flags.get("unreadable")), path, tuple(notes))
+    return ReturnedFrame(frame, contours, checked, bool(flags.get("unreadable")), path, tuple(notes), tuple(nudges))
 
 
 def _loaded(path: Path) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""LabelMe's shapes: which of them is a border, and what contour it means."""
+"""LabelMe's shapes: which of them is a border, what contour it means, and which is a point for a border to pass."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ivsqa.domain.contour import Contour, Points, contour_from_mask
+from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points, contour_from_mask
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets.images import decoded_base64, open_image, single_object
 from ivsqa.io.packets.packet import STRAY_SHARE, SentFrame, structure_named
 
 CIRCLE_VERTICES = 128
+POINT_TYPES = ("point", "points")
 
 
-def contours_from_shapes(
+def read_shapes(
     shapes: Sequence[object], frame: SentFrame, structures: StructureSet, *, ignored: str, path: Path
-) -> tuple[dict[str, Contour], list[str]]:
-    """Return the contour of each structure in a file's shapes, and notes on what was left out.
+) -> tuple[dict[str, Contour], list[Nudge], list[str]]:
+    """Return the contour of each structure in a file's shapes, the points for borders to pass, and notes on what was left out.
 
     Args:
         shapes: The list under "shapes".
@@ -29,9 +31,10 @@ def contours_from_shapes(
         path: The file, for errors.
 
     Raises:
-        PacketError: a shape that is not a closed area, an unknown label, or two areas for one structure.
+        PacketError: a shape that is neither a closed area nor a point, an unknown label, or two areas for one structure.
     """
     drawn: dict[str, list[Contour]] = {}
+    nudges: list[Nudge] = []
     for index, shape in enumerate(shapes):
         where = f"shape {index + 1}"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
@@ -39,9 +42,25 @@ def contours_from_shapes(
         if shape["label"].strip().lower() == ignored:
             continue
         name = structure_named(shape["label"], structures, path=path, where=where)
-        contour = _contour(shape, frame, path=path, where=f"{where}, {name}")
+        where = f"{where}, {name}"
+        if shape.get("shape_type") in POINT_TYPES:
+            nudges += _nudges(name, shape, path=path, where=where)
+            continue
+        contour = _contour(shape, frame, path=path, where=where)
         if contour is not None:
             drawn.setdefault(name, []).append(contour)
+    contours, notes = _one_each(drawn, structures, path)
+    return contours, nudges, notes
+
+
+def _one_each(
+    drawn: Mapping[str, list[Contour]], structures: StructureSet, path: Path
+) -> tuple[dict[str, Contour], list[str]]:
+    """Return the contour of each structure, and notes on stray ones.
+
+    Raises:
+        PacketError: two that could be meant.
+    """
     contours, notes = {}, []
     for name in (name for name in structures.names if name in drawn):
         largest, *others = sorted(drawn[name], key=lambda contour: -contour.area_px2)
@@ -53,6 +72,15 @@ def contours_from_shapes(
         if others:
             notes.append(f"{name}: left out {len(others)} stray shape(s) below {STRAY_SHARE:.0%} of the area")
     return contours, notes
+
+
+def _nudges(name: str, shape: Mapping[str, object], *, path: Path, where: str) -> list[Nudge]:
+    """Return the points of a shape made of points."""
+    points = _points(shape, path=path, where=where) - EDGE_OFFSET_PX
+    try:
+        return [Nudge(name, x, y) for x, y in points.tolist()]
+    except ValueError as error:
+        raise PacketError(str(error), hint="delete the point", path=path, where=where) from error
 
 
 def _contour(shape: Mapping[str, object], frame: SentFrame, *, path: Path, where: str) -> Contour | None:

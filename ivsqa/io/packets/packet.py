@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 
@@ -137,6 +138,7 @@ class ReturnedFrame:
         unreadable: Whether the annotator marked it as impossible to judge.
         path: The file it came from.
         notes: What a person should know, such as a stray shape that was left out.
+        nudges: Points that the annotator dropped for the border to pass, in frame px.
     """
 
     frame: SentFrame
@@ -145,6 +147,7 @@ class ReturnedFrame:
     unreadable: bool
     path: Path
     notes: tuple[str, ...] = ()
+    nudges: tuple[Nudge, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

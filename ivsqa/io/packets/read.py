@@ -81,7 +81,7 @@ def _is_changed(returned: ReturnedFrame) -> bool:
     """Return whether anything in a frame differs from what was sent; contours that were not moved are the same objects."""
     names = set(returned.contours) | set(returned.frame.contours)
     moved = any(returned.contours.get(name) is not returned.frame.contours.get(name) for name in names)
-    return moved or bool(returned.checked) or returned.unreadable
+    return moved or bool(returned.checked) or returned.unreadable or bool(returned.nudges)
 
 
 def _ticked(returned: ReturnedFrame, ticks: dict[str, Tick]) -> ReturnedFrame:
