@@ -12,7 +12,7 @@ from pathlib import Path
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.edits import ContourChange, classify_contour, find_misplacement
 from ivsqa.domain.topology import check_contours, nested
-from ivsqa.errors import AnnotationError, IvsqaError, PacketError
+from ivsqa.errors import AnnotationError, IvsqaError, PacketError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.annotations import AnnotationStore, NewAnnotation, Origin
 from ivsqa.io.lock import project_lock
@@ -110,12 +110,14 @@ def import_annotations(
         context: Clock.
 
     Raises:
-        StateError: no round was exported.
+        StateError: no round was exported, or the return answers another round.
         PacketError: nothing usable, or everything lies in the wrong place in the same way.
     """
     record = newest_exported(project, round_id)
     packet, sent = read_sent(project, record.round_id)
     returned = read_return(path, sent, project.structures, format=format)
+    if not returned.frames:
+        _refuse_other_round(project, record, path, format)
     _refuse_misplaced(returned, path)
     result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
     tolerance = get_adapter(returned.format).tolerance_px
@@ -136,6 +138,23 @@ def import_annotations(
                 project.layout.round_record(record.round_id), record.model_copy(update={"state": "imported"})
             )
     return result
+
+
+def _refuse_other_round(project: Project, record: RoundRecord, path: Path, format: str | None) -> None:  # noqa: A002
+    """Refuse a return with frames of another round, as one line instead of one a frame.
+
+    Raises:
+        StateError: names that round.
+    """
+    for other in project.rounds():
+        if other.state != "selected" and other.round_id != record.round_id:
+            _, sent = read_sent(project, other.round_id)
+            if read_return(path, sent, project.structures, format=format).frames:
+                raise StateError(
+                    f"answers {other.round_id}, not {record.round_id}",
+                    hint=f"take it in with: --round {other.round_id}",
+                    path=path,
+                )
 
 
 def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:
