@@ -10,7 +10,7 @@ from typing import Any
 from ivsqa.errors import IntegrityError
 
 EVALUATION_KEYS = frozenset(
-    {"model_id", "split", "n_frames", "n_subjects", "segmentation", "sqa", "estimate", "frames"}
+    {"model_id", "split", "n_frames", "n_subjects", "segmentation", "estimate", "gain", "frames"}
 )
 
 

@@ -119,10 +119,10 @@ class Study:
         return float(np.mean([said - true for true, said in self.judged])) if self.judged else None
 
     @property
-    def share_drawn(self) -> float | None:
-        """Share of the border that readers had to draw in frames that came back; None before one did."""
+    def share_corrected(self) -> float | None:
+        """Share of the border that readers had to correct in frames that came back; None before one did."""
         border = sum(one.border for one in self.readings)
-        return sum(one.drawn for one in self.readings) / border if border else None
+        return sum(one.corrected for one in self.readings) / border if border else None
 
 
 def report_page(study: Study) -> str:
@@ -173,8 +173,8 @@ def _lead(study: Study) -> Iterator[str]:
         yield f"Model {escape(known['model_id'])} draws {dice} on {where}."
         if known["model_id"] != study.current:
             yield f"Model {escape(study.current)}, now in use, was not measured yet."
-    if study.share_drawn is not None:
-        yield f"Readers had to draw {percent(study.share_drawn)} of the border in the frames they were sent; the rest stood."
+    if study.share_corrected is not None:
+        yield f"Readers had to correct {percent(study.share_corrected)} of the border in frames they were sent; the rest stood."
     if study.outlook is not None:
         yield f"The frames that nobody drew are expected to have a Dice of {number(study.outlook.quality.value)}."
 
@@ -193,9 +193,10 @@ def _tiles(study: Study) -> Iterator[str]:
             percent(train.n_annotated / train.n_frames, 1),
             f"of the training frames drawn by people: {train.n_annotated:,} of {train.n_frames:,}",
         )
-    if study.share_drawn is not None:
+    if study.share_corrected is not None:
         yield _tile(
-            percent(1.0 - study.share_drawn), "of the border in frames sent to readers stood as it was: effort saved"
+            percent(1.0 - study.share_corrected),
+            "of the border in frames sent to readers stood as it was: effort saved",
         )
     if study.outlook is not None:
         interval = _interval(study.outlook.quality)
@@ -345,6 +346,7 @@ def _estimate(study: Study) -> str:
     if known is None:
         return "" if study.current is None else '<p class="note">Measure it with: <code>ivsqa evaluate</code></p>'
     of_frames = [one for one in known["estimate"] if one["scope"] == "frame"]
+    gains = [one for one in known["gain"] if one["scope"] == "frame"]
     own, other = (next(one for one in of_frames if one["signal"] == signal) for signal in ("error_map", "entropy"))
     points = [Point(true, said) for true, said in study.judged]
     return f"""<div class="pair"><figure><figcaption>Predicted against true Dice of {escape(known["model_id"])}, a marker a test
@@ -354,8 +356,9 @@ frame (its worst structure). On the dashed line the two are equal; above it the 
 order to {number(own["spearman"], 2)}{in_words(own["interval"]["spearman"], 2)}, where 1 is perfect and 0 is chance; entropy,
 which comes for free, reaches {number(other["spearman"], 2)}{in_words(other["interval"]["spearman"], 2)}.</p>
 <p class="note">A prediction of quality is worth having where it beats what comes for free. All signals are calibrated alike.
+Rows with a minus are differences: where their interval leaves out 0, one is really better on such subjects.
 More, with the frames that surprised most, is on the page that <code>ivsqa evaluate</code> writes.</p></div></div>
-{estimate_table(of_frames)}"""
+{estimate_table(of_frames, gains)}"""
 
 
 def _pullbacks(study: Study) -> str:

@@ -1,4 +1,4 @@
-"""The part of the report about rounds and readers: what was sent, what came back, and how much of it had to be drawn."""
+"""The part of the report about rounds and readers: what was sent, what came back, and how much of it had to be corrected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDS_STYLE = """
 .bar { display: inline-block; width: 6rem; height: .7rem; border: 1px solid var(--faint); margin-left: .5rem }
 .bar i { display: block; height: 100%; background: var(--faint) }
 """
-HEADS = ("frames back", "border drawn by hand", "contours untouched", "moved", "new", "removed", "last back")
+HEADS = ("frames back", "border corrected", "contours untouched", "moved", "new", "removed", "last back")
 
 
 def rounds_section(rounds: Sequence[RoundRecord], readings: Sequence[Reading], n_imported: int) -> str:
@@ -42,7 +42,7 @@ def rounds_section(rounds: Sequence[RoundRecord], readings: Sequence[Reading], n
     for name in sorted({one.reader for one in readings}):
         own = [one for one in readings if one.reader == name]
         of_readers.append([escape(name), str(len(own)), *_cells(own)])
-    return f"""{imported}<p class="note">Drawn by hand is the border further from what a reader was sent than two experts differ
+    return f"""{imported}<p class="note">Corrected is the border further from what a reader was sent than two experts differ
 (0.1 mm; 1.25 px of the working grid where spacing is unknown), or that was not sent at all: a first round without a model
 is all drawn.</p>
 {table(["round", "chosen by", "frames sent", *HEADS], [of_rounds])}
@@ -63,7 +63,7 @@ def _cells(readings: Sequence[Reading]) -> list[str]:
     moved_mm = [distance for one in readings for distance in one.edit_mm]
     return [
         str(n_frames) + (f"<small>{n_unreadable} unreadable</small>" if n_unreadable else ""),
-        _bar(sum(one.drawn for one in readings), sum(one.border for one in readings)),
+        _bar(sum(one.corrected for one in readings), sum(one.border for one in readings)),
         untouched,
         edited + (f"<small>by {number(float(np.mean(moved_mm)), 2)} mm</small>" if moved_mm else ""),
         new,

@@ -100,4 +100,4 @@ def _compare(project: Project, reading: Reading, revision: RevisionRecord, sent:
             wanted = grid.contour_to_grid(after)
             shown = None if before is None else grid.contour_to_grid(before)
             reading.border += wanted.perimeter_px
-            reading.drawn += length_to_move(shown, wanted, tolerance_px=near_px)
+            reading.corrected += length_to_move(shown, wanted, tolerance_px=near_px)

@@ -102,7 +102,7 @@ def write_report(
 
     Args:
         project: The project.
-        pullback_ids: Pullbacks to show; empty: the worst of training and validation subjects. Test subjects are never ranked.
+        pullback_ids: Pullbacks to show; empty: the worst of training subjects. Those held out are never ranked.
         top: How many those are.
         out: Where to write.
         context: Progress.
@@ -116,8 +116,8 @@ def write_report(
     records = list(project.iter_pullbacks())
     revisions = [one for record in records for one in store.revisions(record.pullback_id)]
     standing = _standing(project, records, revisions, status.current_model)
-    ranked = sorted((one for one in standing if one.record.split != "test"), key=_Standing.rank)
-    sealed = [one for one in standing if one.record.split == "test"]
+    ranked = sorted((one for one in standing if one.record.split == "train"), key=_Standing.rank)
+    held_out = [one for one in standing if one.record.split != "train"]
     shown = wanted or [one.record.pullback_id for one in ranked[:top]]
     models = [one for one in project.models() if one.state == "ready"]
     evaluations = _evaluations(project, models, failed)
@@ -141,13 +141,11 @@ def write_report(
         readings=readings,
         n_imported=_n_imported(revisions),
         outlook=status.outlook,
-        pool_quality=np.concatenate(
-            [np.empty(0), *(one.quality_left for one in ranked if one.record.split == "train")]
-        ),
+        pool_quality=np.concatenate([np.empty(0), *(one.quality_left for one in ranked)]),
         next_step=status.next_step,
         how_chosen=_how_chosen(len(shown), ranked, is_named=bool(wanted)),
         pullbacks=pages,
-        rest=[one.row() for one in (*ranked, *sealed) if one.record.pullback_id not in shown],
+        rest=[one.row() for one in (*ranked, *held_out) if one.record.pullback_id not in shown],
         failures=[_said(project, error) for error in failed],
     )
     page, text = out or project.layout.report, report_page(study)
@@ -242,8 +240,8 @@ def _how_chosen(n_shown: int, ranked: Sequence[_Standing], *, is_named: bool) ->
         return f"None is shown; ivsqa report --pullback ID shows one. {measured}"
     by = "expected to be worst" if any(one.quality is not None for one in ranked) else "with most frames drawn"
     return (
-        f"Those {by} are shown: {n_shown} of the {len(ranked)} of training and validation subjects. Test subjects are sealed, and"
-        f" nothing of them is ranked. To see another: ivsqa report --pullback ID. {measured}"
+        f"Those {by} are shown: {n_shown} of the {len(ranked)} of training subjects. Subjects held out are never ranked. To see"
+        f" another: ivsqa report --pullback ID. {measured}"
     )
 
 

@@ -37,6 +37,7 @@ def evaluation(model_id: str, dice: float) -> dict[str, object]:
             {"signal": signal, "scope": "frame"} | dict.fromkeys(FIGURES, 0.25) | nothing
             for signal in ("error_map", "entropy")
         ],
+        "gain": [{"over": "entropy", "scope": "frame"} | dict.fromkeys(FIGURES, 0.125) | nothing],
         "frames": [
             {"quality": 0.9, "dice": {"lumen": 0.8, "eem": None}},
             {"quality": 0.8, "dice": {"lumen": 0.9, "eem": 0.78}},
@@ -54,7 +55,7 @@ def sent_round(round_id: str) -> RoundRecord:
 READING = Reading(
     "r001", "<reader>", "2026-03-02T08:00:00", Counter(edited=7, unreadable=1), Counter(edited=5, untouched=9)
 )
-READING.edit_mm, READING.border, READING.drawn = [0.1, 0.3], 200.0, 50.0
+READING.edit_mm, READING.border, READING.corrected = [0.1, 0.3], 200.0, 50.0
 
 NEW = Study(
     name="A & B",
@@ -106,7 +107,7 @@ def words(text: str) -> str:
 def test_the_page_says_at_once_how_good_what_saved_and_what_is_left():
     text = words(report_page(STUDY))
     assert "Model m002 draws lumen with a Dice of 0.900 on 2 sealed test frames of 2 subjects." in text
-    assert "Readers had to draw 25 % of the border in the frames they were sent" in text
+    assert "Readers had to correct 25 % of the border in frames they were sent" in text
     assert "75 % of the border in frames sent to readers stood as it was" in text
     assert "4.0 % of the training frames drawn by people: 8 of 200" in text
     assert "The study as of 2026-03-02, by ivsqa 0.1.0." in text

@@ -25,7 +25,7 @@ def test_what_was_drawn_is_the_border_that_was_not_there(squares, redraw):
     reading = readings_of(squares.project)["r004", "r1"]
     assert dict(reading.frames) == {"edited": 1}
     assert dict(reading.contours) == {"edited": 1, "untouched": 1}
-    assert reading.drawn / reading.border == pytest.approx(48 / (48 + 200))
+    assert reading.corrected / reading.border == pytest.approx(48 / (48 + 200))
     assert len(reading.edit_mm) == 1
 
 
@@ -34,14 +34,14 @@ def test_a_contour_nudged_by_less_than_experts_differ_costs_nothing(squares, red
     import_annotations(squares.project, squares.back, reader="r1")
     reading = readings_of(squares.project)["r004", "r1"]
     assert dict(reading.contours) == {"edited": 1, "untouched": 1}
-    assert reading.drawn == 0.0
+    assert reading.corrected == 0.0
 
 
 def test_without_a_model_all_is_drawn(started):
     found = readings_of(started)
     assert [round_id for round_id, _ in found] == ["r001", "r002", "r003"]
     reading = found["r001", "simulated"]
-    assert reading.drawn == reading.border > 0.0
+    assert reading.corrected == reading.border > 0.0
     assert dict(reading.frames) == {"new": 6}
 
 
@@ -53,7 +53,7 @@ def test_of_a_frame_that_came_back_twice_the_last_counts(squares, redraw):
     import_annotations(squares.project, squares.back, reader="r1", round_id="r004")
     reading = readings_of(squares.project)["r004", "r1"]
     assert sum(reading.frames.values()) == 1
-    assert reading.drawn / reading.border == pytest.approx(184 / (184 + 80))
+    assert reading.corrected / reading.border == pytest.approx(184 / (184 + 80))
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_counted(started):

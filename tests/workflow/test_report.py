@@ -6,7 +6,7 @@ import pytest
 from ivsqa.errors import NotFoundError
 from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.manifest import write_manifest
-from ivsqa.io.project import create_project
+from ivsqa.io.project import Project, create_project
 from ivsqa.workflow.evaluate import evaluate_model
 from ivsqa.workflow.report import write_report
 
@@ -43,12 +43,16 @@ def test_the_same_project_gives_the_same_bytes(scored, tmp_path):
     assert write_report(scored, out=tmp_path / "b.html").page.read_bytes() == first
 
 
-def test_test_subjects_are_shown_only_when_they_are_named(scored):
-    sealed = {one.pullback_id for one in scored.iter_pullbacks() if one.split == "test"}
+def of_training(project: Project) -> set[str]:
+    return {one.pullback_id for one in project.iter_pullbacks() if one.split == "train"}
+
+
+def test_subjects_held_out_are_shown_only_when_they_are_named(scored):
+    held_out = set(scored.pullback_ids()) - of_training(scored)
     result = write_report(scored, top=100)
-    assert sealed
-    assert set(result.shown) == set(scored.pullback_ids()) - sealed
-    named = sorted(sealed)[0]
+    assert held_out
+    assert set(result.shown) == of_training(scored)
+    named = sorted(held_out)[0]
     result = write_report(scored, pullback_ids=[named, named])
     assert result.shown == sections(result.page) == [named]
 
@@ -59,10 +63,10 @@ def test_the_worst_pullbacks_come_first_and_the_others_are_listed(scored):
     assert sections(result.page) == result.shown
     assert len(result.shown) == 2
     listed = re.findall(r"<tr><td>(S\d\d-P\d)</td>.*?<td>(0\.\d+)</td><td>[\d]+ %", text.partition("more pullbacks")[2])
-    means = [float(dice) for name, dice in listed if scored.pullback(name).split != "test"]
-    assert len(means) == 8 - 2 - sum(one.split == "test" for one in scored.iter_pullbacks())
+    means = [float(dice) for name, dice in listed if name in of_training(scored)]
+    assert len(means) == len(of_training(scored)) - 2
     assert means == sorted(means)
-    assert "Those expected to be worst are shown: 2 of the 7" in text
+    assert f"Those expected to be worst are shown: 2 of the {len(of_training(scored))}" in text
     none = write_report(scored, top=0)
     assert none.shown == []
     assert "None is shown" in none.page.read_text(encoding="utf-8")
@@ -77,20 +81,20 @@ def test_a_project_that_was_only_made_says_what_comes_first(tmp_path):
 def test_without_a_model_the_frames_and_what_was_drawn_are_shown(imported, started):
     text = write_report(imported).page.read_text(encoding="utf-8")
     assert "There is no model yet" in text
-    assert text.count("cut along the catheter") == 7
+    assert text.count("cut along the catheter") == len(of_training(imported))
     result = write_report(started)
     text = result.page.read_text(encoding="utf-8")
     assert "effort saved" in text
     assert "area, mm²" in text
     assert "Is another round worth it?" not in text
-    most = max(started.pullback_ids(), key=lambda name: len(AnnotationStore(started.layout).annotated_frames(name)))
+    most = max(of_training(started), key=lambda name: len(AnnotationStore(started.layout).annotated_frames(name)))
     n_most = len(AnnotationStore(started.layout).annotated_frames(most))
     assert len(AnnotationStore(started.layout).annotated_frames(result.shown[0])) == n_most
 
 
 def test_before_anything_is_scored_nothing_is_called_worst(trained):
     text = write_report(trained, top=1).page.read_text(encoding="utf-8")
-    assert "Those with most frames drawn are shown: 1 of the 7" in text
+    assert f"Those with most frames drawn are shown: 1 of the {len(of_training(trained))}" in text
     assert "once every frame is scored" in text
     assert "it was not measured on sealed test subjects yet" in text
 
