@@ -44,7 +44,7 @@ def rounds_section(rounds: Sequence[RoundRecord], readings: Sequence[Reading], n
         of_readers.append([escape(name), str(len(own)), *_cells(own)])
     return f"""{imported}<p class="note">Corrected is the border further from what a reader was sent than two experts differ
 (0.1 mm; 1.25 px of the working grid where spacing is unknown), or that was not sent at all: a first round without a model
-is all drawn.</p>
+counts in full.</p>
 {table(["round", "chosen by", "frames sent", *HEADS], [of_rounds])}
 {table(["reader", "rounds", *HEADS], [of_readers]) if of_readers else ""}"""
 
