@@ -21,7 +21,9 @@ from ivsqa.io.manifest import write_manifest
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord, Split, provenance, timing_fields
 from ivsqa.io.sources import PullbackSource, find_sources
+from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS, format_of
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.foreign_contours import iter_foreign_contours
 from ivsqa.workflow.identity import Identify, content_pullback_id, identify_by
 
 IMPORT_READER = "import"
@@ -57,7 +59,7 @@ class ImportOptions:
         pullback_speed_mm_s: Catheter speed where the files do not say.
         subject_from: A pattern or table; see `identify_by`.
         with_annotations: Take contours and masks found beside the frames.
-        annotations: A contours.csv, or a folder of them, to take contours from besides.
+        annotations: A contours.csv, a file of another tool, or a folder of them, to take contours from besides.
     """
 
     spacing_mm: tuple[float, float] | None = None
@@ -231,14 +233,24 @@ def _write_frames(path: Path, source: PullbackSource, facts: PullbackFacts) -> t
 
 
 def _import_contour_files(project: Project, path: Path, result: ImportResult, context: Context) -> None:
-    """Append the contours of a contours.csv, or of every one in a folder, to the pullbacks they name."""
+    """Append the contours of a file, or of every one in a folder, to the pullbacks they name or are called like."""
     store = AnnotationStore(project.layout)
-    files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+    files = (
+        sorted(each for each in path.rglob("*") if each.suffix.lower() in CONTOUR_EXTENSIONS)
+        if path.is_dir()
+        else [path]
+    )
     if not files or not path.exists():
         result.failed.append(
-            NotFoundError("no contours.csv there", path=path, hint="--annotations FILE.csv or a folder of them")
+            NotFoundError("no contours there", path=path, hint="--annotations FILE, or a folder of contour files")
         )
-    for file in files:
+        return
+    foreign = [file for file in files if format_of(file) is not None]
+    for record, found in iter_foreign_contours(project, path, foreign, result.failed):
+        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *found.notes)
+        if found.contours:
+            result.n_annotations += _append(project, store, record, found.contours, context)
+    for file in (each for each in files if each not in foreign and (each == path or each.suffix.lower() == ".csv")):
         try:
             for pullback_id, found in read_contours_csv(file).items():
                 result.n_annotations += _append(

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.io.sources.archives.registry import format_of
 from ivsqa.io.sources.dicom import DicomSource, group_single_frames
 from ivsqa.io.sources.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
 from ivsqa.io.sources.frame_folder import FrameFolderSource
@@ -76,6 +77,14 @@ class _Search:
             self.pictures([path], path)
         elif path.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(path):
             self.sources.append(DicomSource(path, self.relative(path), (path,)))
+        elif (contours := format_of(path)) is not None:
+            self.errors.append(
+                SourceError(
+                    f"holds contours ({contours.name}) but no frames",
+                    hint="put it beside its frames, or import them first and give this file with --annotations",
+                    path=path,
+                )
+            )
         else:
             self.errors.append(
                 SourceError(
