@@ -246,10 +246,10 @@ def _import_contour_files(project: Project, path: Path, result: ImportResult, co
         )
         return
     foreign = [file for file in files if format_of(file) is not None]
-    for record, found in iter_foreign_contours(project, path, foreign, result.failed):
-        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *found.notes)
-        if found.contours:
-            result.n_annotations += _append(project, store, record, found.contours, context)
+    for record, theirs in iter_foreign_contours(project, path, foreign, result.failed):
+        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *theirs.notes)
+        if theirs.contours:
+            result.n_annotations += _append(project, store, record, theirs.contours, context)
     for file in (each for each in files if each not in foreign and (each == path or each.suffix.lower() == ".csv")):
         try:
             for pullback_id, found in read_contours_csv(file).items():

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.interpolate import splev, splprep
@@ -10,7 +12,7 @@ KNOTS = np.array([[270.1, 289.9], [211.8, 269.4], [180.5, 224.6], [212.5, 119.0]
 
 def test_the_curve_is_the_one_that_splprep_draws():
     closed = np.vstack([KNOTS, KNOTS[:1]])
-    curve, _ = splprep(closed.T, s=0.0, per=1)
+    curve: Any = splprep(closed.T, s=0.0, per=1)[0]
     wanted = np.array(splev(np.linspace(0.0, 1.0, CURVE_VERTICES, endpoint=False), curve)).T
     np.testing.assert_allclose(contour_through(KNOTS).points_px, wanted, atol=1e-9)
 

@@ -1,5 +1,7 @@
 """Contours of other tools that lie apart from the frames, given with --annotations."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,7 +25,7 @@ def write_frames(folder, seed):
 
 def write_contours(path, n_frames=3):
     path.parent.mkdir(parents=True, exist_ok=True)
-    said = {"n_frames": n_frames, "shape": (40, 50), "spacing_mm": None, "speed_mm_s": None}
+    said: dict[str, Any] = {"n_frames": n_frames, "shape": (40, 50), "spacing_mm": None, "speed_mm_s": None}
     path.write_text(echoplaque_text("x", DRAWN, **said), encoding="utf-8")
     return path
 

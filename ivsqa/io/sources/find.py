@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
 from ivsqa.io.sources.archives.registry import format_of
+from ivsqa.io.sources.challenge_2011 import challenge_sources
 from ivsqa.io.sources.dicom import DicomSource, group_single_frames
 from ivsqa.io.sources.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
 from ivsqa.io.sources.frame_folder import FrameFolderSource
@@ -99,6 +100,10 @@ class _Search:
         except OSError as error:
             self.errors.append(SourceError(f"cannot be read: {error.strerror}", path=folder))
             return
+        patients, used = challenge_sources(folder, self.relative(folder), [each for each in folders if not each.is_symlink()])
+        self.sources += patients
+        folders = [each for each in folders if each not in used]
+        files = [] if patients and not used else files
         has_dicom = self.dicom_files([each for each in files if each.suffix.lower() not in IMAGE_EXTENSIONS], folder)
         frames = next((each for each in folders if each.name.casefold() in FRAME_FOLDERS and label_files(each)), None)
         direct = [] if has_dicom else [each for each in files if each.suffix.lower() in IMAGE_EXTENSIONS]

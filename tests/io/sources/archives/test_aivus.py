@@ -23,7 +23,7 @@ def circle(x=25.0, y=20.0, radius=10.0):
 
 def aivus_document(frames, **others):
     """Return what AIVUS saves: knots, then one more near the first that its own spline moves there."""
-    lists = [[], []]
+    lists: list[list[list[float]]] = [[], []]
     for drawn in frames:
         x, y = circle(**drawn) if drawn is not None else ([], [])
         lists[0].append([*x, x[0] + 0.7] if x else [])

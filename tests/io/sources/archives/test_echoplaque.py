@@ -1,5 +1,6 @@
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_two_files_for_a_pullback_are_refused(tmp_path, target):
 
 def test_what_is_written_is_one_line_of_whole_pixels_and_reads_back(tmp_path, target):
     drawn = {1: {"lumen": Contour.from_points(np.array(LUMEN) + 0.3), "eem": Contour.from_points(EEM)}}
-    said = {"n_frames": 3, "shape": (40, 50), "spacing_mm": (0.02, 0.02), "speed_mm_s": 0.5}
+    said: dict[str, Any] = {"n_frames": 3, "shape": (40, 50), "spacing_mm": (0.02, 0.02), "speed_mm_s": 0.5}
     text = echoplaque_text("run", drawn, **said)
     assert "\n" not in text
     assert not text.startswith("<?xml")
