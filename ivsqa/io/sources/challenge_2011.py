@@ -4,8 +4,8 @@
     lum_frame_01_0035_003.txt       its lumen: `x, y` a line, not closed
     med_frame_01_0035_003.txt       its EEM (the media)
 
-Frames and texts lie in one folder or in folders beside each other. A patient is a pullback and a subject. Set A has 512 × 512 px of
-0.0352 mm, set B 384 × 384 px of 0.026 mm, which the files do not say.
+Frames and texts lie in one folder or in folders beside each other. A patient is a pullback and a subject. Set A has 512 × 512 px
+of 0.0352 mm, set B 384 × 384 px of 0.026 mm, which the files do not say.
 
 Source: Balocco et al., Standardized evaluation methodology and reference database for evaluating IVUS image segmentation,
 Comput Med Imaging Graph 2014;38:70.

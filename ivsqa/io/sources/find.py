@@ -24,8 +24,17 @@ from ivsqa.io.sources.dicom import DicomSource, group_single_frames
 from ivsqa.io.sources.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
 from ivsqa.io.sources.frame_folder import FrameFolderSource
 from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
+from ivsqa.io.sources.nnunet import nnunet_sources
 from ivsqa.io.sources.pictures import Picture, n_pages
-from ivsqa.io.sources.source import DICOM_EXTENSIONS, IMAGE_EXTENSIONS, PullbackSource, bare_name, natural_key
+from ivsqa.io.sources.source import (
+    DICOM_EXTENSIONS,
+    IMAGE_EXTENSIONS,
+    VOLUME_EXTENSIONS,
+    PullbackSource,
+    bare_name,
+    natural_key,
+)
+from ivsqa.io.sources.volume_source import volume_sources
 
 FRAME_FOLDERS = ("frames", "img", "images")
 TIFF_EXTENSIONS = (".tif", ".tiff")
@@ -78,6 +87,11 @@ class _Search:
             self.pictures([path], path)
         elif path.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(path):
             self.sources.append(DicomSource(path, self.relative(path), (path,)))
+        elif path.name.lower().endswith(VOLUME_EXTENSIONS):
+            beside = [each for each in _entries(path.parent)[0] if each.name.lower().endswith(VOLUME_EXTENSIONS)]
+            sources, errors = volume_sources(beside, dict.fromkeys(beside, self.relative(path)))
+            self.sources += [source for source in sources if source.path == path]
+            self.errors += [error for error in errors if error.path == path]
         elif (contours := format_of(path)) is not None:
             self.errors.append(
                 SourceError(
@@ -100,7 +114,14 @@ class _Search:
         except OSError as error:
             self.errors.append(SourceError(f"cannot be read: {error.strerror}", path=folder))
             return
-        patients, used = challenge_sources(folder, self.relative(folder), [each for each in folders if not each.is_symlink()])
+        data_set = nnunet_sources(folder, self.relative(folder))
+        if data_set is not None:
+            self.sources += data_set[0]
+            self.errors += data_set[1]
+            return
+        patients, used = challenge_sources(
+            folder, self.relative(folder), [each for each in folders if not each.is_symlink()]
+        )
         self.sources += patients
         folders = [each for each in folders if each not in used]
         files = [] if patients and not used else files
@@ -114,9 +135,16 @@ class _Search:
         ]
         if pictures:
             self.pictures(pictures, folder, labels)
+        self.volumes([each for each in files if each.name.lower().endswith(VOLUME_EXTENSIONS)])
         for each in folders:
             if each != frames and each not in labels and self.may_enter(each):
                 self.folder(each)
+
+    def volumes(self, files: Sequence[Path]) -> None:
+        """Add the volumes among the files of a folder as a pullback each."""
+        sources, errors = volume_sources(files, {file: self.relative(file) for file in files})
+        self.sources += sources
+        self.errors += errors
 
     def pictures(self, files: Sequence[Path], path: Path, labels: Sequence[Path] = ()) -> None:
         """Add TIFFs of several pages as a pullback each, and the other pictures as one."""

@@ -26,8 +26,9 @@ def text(path, points=SQUARE, between=", "):
 def labelme(path, label="lumen", points=SQUARE, **others):
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = {"label": label, "points": [[x + 0.5, y + 0.5] for x, y in points], "shape_type": "polygon", "flags": {}}
-    document: dict[str, Any] = {"version": "5.4.1", "flags": {}, "shapes": [shape], "imagePath": f"{path.stem}.png", "imageData": None}
-    path.write_text(json.dumps(document | {"imageHeight": 40, "imageWidth": 50} | others), encoding="utf-8")
+    document: dict[str, Any] = {"version": "5.4.1", "flags": {}, "shapes": [shape], "imageData": None}
+    image = {"imagePath": f"{path.stem}.png", "imageHeight": 40, "imageWidth": 50}
+    path.write_text(json.dumps(document | image | others), encoding="utf-8")
     return path
 
 
