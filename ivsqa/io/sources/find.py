@@ -29,11 +29,13 @@ from ivsqa.io.sources.pictures import Picture, n_pages
 from ivsqa.io.sources.source import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
+    VIDEO_EXTENSIONS,
     VOLUME_EXTENSIONS,
     PullbackSource,
     bare_name,
     natural_key,
 )
+from ivsqa.io.sources.video import VideoSource
 from ivsqa.io.sources.volume_source import volume_sources
 
 FRAME_FOLDERS = ("frames", "img", "images")
@@ -87,6 +89,8 @@ class _Search:
             self.pictures([path], path)
         elif path.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(path):
             self.sources.append(DicomSource(path, self.relative(path), (path,)))
+        elif path.suffix.lower() in VIDEO_EXTENSIONS:
+            self.sources.append(VideoSource(path, self.relative(path)))
         elif path.name.lower().endswith(VOLUME_EXTENSIONS):
             beside = [each for each in _entries(path.parent)[0] if each.name.lower().endswith(VOLUME_EXTENSIONS)]
             sources, errors = volume_sources(beside, dict.fromkeys(beside, self.relative(path)))
@@ -136,6 +140,8 @@ class _Search:
         if pictures:
             self.pictures(pictures, folder, labels)
         self.volumes([each for each in files if each.name.lower().endswith(VOLUME_EXTENSIONS)])
+        videos = [each for each in files if each.suffix.lower() in VIDEO_EXTENSIONS]
+        self.sources += [VideoSource(each, self.relative(each)) for each in videos]
         for each in folders:
             if each != frames and each not in labels and self.may_enter(each):
                 self.folder(each)
