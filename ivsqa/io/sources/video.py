@@ -1,8 +1,8 @@
 """Pullbacks from video files, AVI and MP4, through OpenCV and the FFmpeg it brings along.
 
-OpenCV is an extra, `ivsqa[video]`: its wheels hold an FFmpeg under the LGPL, where those of PyAV and imageio-ffmpeg hold one under
-the GPL. Only files that begin like AVI or MP4 are handed to it, so that no playlist reaches for other files or the network. Video
-carries no calibration; frames are shown at the times that the file gives them.
+OpenCV is an extra, `ivsqa[video]`: its wheels hold an FFmpeg under the LGPL, where those of PyAV and imageio-ffmpeg hold one
+under the GPL. Only files that begin like AVI or MP4 are handed to it, so that no playlist reaches for other files or the network.
+Video carries no calibration; the times of frames are those that the file gives them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,7 @@ class VideoSource:
             SourceError: it cannot be read, or ends early.
         """
         shape, times_s = self._scan
-        is_timed = len(times_s) > 1 and all(
-            later > earlier for earlier, later in zip(times_s, times_s[1:], strict=False)
-        )
+        is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
         return PullbackFacts(
             n_frames=len(times_s),
             height_px=shape[0],

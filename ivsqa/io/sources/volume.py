@@ -53,7 +53,7 @@ class Volume:
     def voxels(self) -> NDArray[Any]:
         """Return all voxels, (frames, height, width); raises SourceError where the file is cut short."""
         try:
-            return self.load()
+            return np.asarray(self.load())
         except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
             raise SourceError("is broken or cut short", hint="copy or export it again", path=self.path) from error
         except AnnotationError as error:

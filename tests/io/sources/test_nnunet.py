@@ -1,6 +1,7 @@
 """nnU-Net's raw data sets: what others wrote, and what is written here, read again."""
 
 import json
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -137,7 +138,7 @@ def test_what_is_written_reads_back_with_what_was_not_drawn_left_out(tmp_path, n
 def test_itk_tools_see_the_frames_upright(tmp_path):
     path = tmp_path / "a.nii.gz"
     path.write_bytes(case_bytes(FRAMES, (0.02, 0.025)))
-    image = nib.load(path)
+    image: Any = nib.load(path)
     assert nib.aff2axcodes(image.affine) == ("L", "P", "S")  # ITK counts to the left and to the back
     assert image.header.get_zooms() == pytest.approx((0.02, 0.025, 1.0))
     assert case_bytes(FRAMES, (0.02, 0.025)) == path.read_bytes()

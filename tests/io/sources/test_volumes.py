@@ -184,7 +184,7 @@ def test_other_numbers_need_names(tmp_path, both):
 
 
 def segments(**values):
-    said = {}
+    said: dict[str, str] = {}
     for index, (name, (layer, value)) in enumerate(values.items()):
         said |= {f"Segment{index}_ID": f"s{index}", f"Segment{index}_Name": name}
         said |= {f"Segment{index}_LabelValue": str(value), f"Segment{index}_Layer": str(layer)}
