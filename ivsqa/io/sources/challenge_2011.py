@@ -46,18 +46,27 @@ class Challenge2011Source(FrameFolderSource):
     patient: str = ""
     texts: tuple[Path, ...] = ()
 
+    def kind(self) -> str:
+        """Return of which public set it is; raises SourceError."""
+        return f"{self._set or 'frames named as in the IVUS challenge 2011'}, patient {self.patient}"
+
     def facts(self) -> PullbackFacts:
         """Return number and size of the frames, and the spacing of their set; raises SourceError."""
         facts = super().facts()
-        name, spacing = SETS.get(facts.frame_shape, ("", None))
+        spacing = SETS.get(facts.frame_shape, ("", None))[1]
         if spacing is None:
             return replace(facts, spacing_source=UNKNOWN_SET)
-        return replace(facts, spacing_mm=(spacing, spacing), spacing_source=f"IVUS challenge 2011, set {name}")
+        return replace(facts, spacing_mm=(spacing, spacing), spacing_source=self._set)
 
     def patient_key(self) -> str | None:
         """Return set and number of the patient, which are public."""
-        name, _ = SETS.get(self.facts().frame_shape, ("", None))
-        return f"IVUS challenge 2011 {name} {self.patient}"
+        return f"{self._set} {self.patient}"
+
+    @property
+    def _set(self) -> str:
+        """Name of the set by the size of its frames, "" where it is neither."""
+        name, _ = SETS.get(self._shape, ("", None))
+        return name and f"IVUS challenge 2011, set {name}"
 
     def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
         """Return the contours of the texts, some frames having none; raises AnnotationError."""

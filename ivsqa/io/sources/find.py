@@ -2,7 +2,8 @@
 
 In a folder:
 
-* a multi-frame DICOM file, a TIFF of several pages: a pullback each
+* nnU-Net's raw data, the public set of 2011: recognised as a whole, a pullback a case or patient
+* a multi-frame DICOM file, a TIFF of several pages, a NIfTI or NRRD volume, a video: a pullback each
 * single-frame DICOM files: grouped by `group_single_frames`
 * PNG, JPEG or TIFF files: one pullback; or those in a folder frames/, img/ or images/ in it. Beside DICOM they are previews.
 * other folders: if their pictures are named like the frames, masks of this pullback; else looked into
@@ -41,7 +42,10 @@ from ivsqa.io.sources.volume_source import volume_sources
 FRAME_FOLDERS = ("frames", "img", "images")
 TIFF_EXTENSIONS = (".tif", ".tiff")
 NEVER_DICOM = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".zip", ".py", ".sh", ".log")
-LOOKED_FOR = "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, and TIFF files of several pages were looked for"
+LOOKED_FOR = (
+    "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, TIFF files of several pages, NIfTI and NRRD volumes, AVI and MP4 "
+    "video, and data sets of nnU-Net were looked for"
+)
 
 
 def find_sources(path: Path) -> tuple[list[PullbackSource], list[IvsqaError]]:

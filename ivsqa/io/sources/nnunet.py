@@ -75,6 +75,10 @@ class NnunetPictures(FrameFolderSource):
     labels: tuple[Path | None, ...] = ()
     names: DatasetLabels | None = None
 
+    def kind(self) -> str:
+        """Return that it is a data set of nnU-Net."""
+        return "pictures of nnU-Net"
+
     def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
         """Return the contours of the label pictures; raises AnnotationError."""
         if self.names is None:

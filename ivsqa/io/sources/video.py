@@ -47,6 +47,10 @@ class VideoSource:
     path: Path
     relative: str
 
+    def kind(self) -> str:
+        """Return which kind of video it is."""
+        return f"{self.path.suffix[1:].upper()} video"
+
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the file."""
         return fingerprint_of_files([self.path])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,16 @@ def _nifti(path: Path) -> Volume:
     space, time = image.header.get_xyzt_units()
     step_s = zooms[3] * SECONDS[time] if len(image.shape) == 4 and time in SECONDS and zooms[3] > 0.0 else None
     spacing, source = _spacing(zooms[:2], space, "NIfTI voxel size")
-
-    def load() -> NDArray[Any]:
-        return np.asanyarray(image.dataobj).reshape(shape[::-1], order="A").T
-
     affine = RAS_FROM_LPS @ np.array(image.affine, dtype=np.float64)
-    return Volume(path, shape, spacing, source, step_s, affine, load)
+    return Volume(path, shape, spacing, source, step_s, affine, partial(_nifti_voxels, path, shape))
+
+
+def _nifti_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return all voxels, (frames, height, width)."""
+    import nibabel as nib
+
+    image: Any = nib.load(path)
+    return np.asarray(image.dataobj).reshape(shape[::-1], order="A").T
 
 
 def _nrrd(path: Path) -> Volume:
@@ -109,12 +114,14 @@ def _nrrd(path: Path) -> Volume:
         affine = to_lps_mm(header, path) if len(sizes) == 3 and "space" in header else None
     units = header.get("space units") or ["mm"]
     spacing, source = _spacing(zooms, str(units[0]).strip('"'), "NRRD voxel size")
+    return Volume(path, shape, spacing, source, None, affine, partial(_nrrd_voxels, path, shape))
 
-    def load() -> NDArray[Any]:
-        with opened_nrrd(path) as (again, stream):
-            return read_layers(again, stream, MOST_VOXELS, path)[0].reshape(shape[::-1], order="A").T
 
-    return Volume(path, shape, spacing, source, None, affine, load)
+def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return all voxels, (frames, height, width)."""
+    with opened_nrrd(path) as (header, stream):
+        layers = read_layers(header, stream, MOST_VOXELS, path)
+    return np.asarray(layers[0].reshape(shape[::-1], order="A").T)
 
 
 def _nrrd_spacing(header: Mapping[str, Any]) -> list[float]:

@@ -133,7 +133,7 @@ class _Slices(Mapping[int, Mapping[str, Mask]]):
         self._is_guess = is_guess
 
     def __len__(self) -> int:
-        return self._values.shape[1]
+        return int(self._values.shape[1])
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self)))

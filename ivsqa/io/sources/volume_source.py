@@ -52,6 +52,12 @@ class VolumeSource:
     def _volume(self) -> Volume:
         return open_volume(self.path)
 
+    def kind(self) -> str:
+        """Return which kind of volume it is, and with which labels."""
+        name = "NRRD volume" if self.path.suffix.lower() == ".nrrd" else "NIfTI volume"
+        name = f"{name} of nnU-Net" if self.meaning is not None else name
+        return f"{name} with {', '.join(path.name for path in self.labels)}" if self.labels else name
+
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the file."""
         return fingerprint_of_files([self.path])

@@ -36,6 +36,7 @@ def test_each_set_is_known_by_the_size_of_its_frames(tmp_path, both, name, side,
     facts = sources[0].facts()
     assert (facts.n_frames, facts.frame_shape, facts.spacing_mm) == (10, (side, side), (spacing, spacing))
     assert facts.spacing_source == f"IVUS challenge 2011, set {name}"
+    assert sources[0].kind() == f"IVUS challenge 2011, set {name}, patient 01"
     assert facts.frame_time_s is None
 
 
@@ -66,6 +67,7 @@ def test_frames_of_another_size_have_no_spacing(tmp_path):
     (first, _), _ = find_sources(write_set(tmp_path / "set", 200))
     assert first.facts().spacing_mm is None
     assert "neither set" in first.facts().spacing_source
+    assert first.kind() == "frames named as in the IVUS challenge 2011, patient 01"
 
 
 def test_frames_called_so_without_texts_are_a_folder_of_frames(tmp_path):

@@ -56,6 +56,7 @@ def test_labels_mean_what_the_data_set_calls_them(tmp_path, both, labels):
     (first, second), errors = find_sources(tmp_path)
     assert (errors, first.relative, second.relative) == ([], "Dataset500_ivus/S01", "Dataset500_ivus/S02")
     assert (first.facts().spacing_mm, second.facts().spacing_mm) == ((0.02, 0.025), None)
+    assert (first.kind(), second.kind()) == ("NIfTI volume of nnU-Net with S01.nii.gz", "NIfTI volume of nnU-Net")
     np.testing.assert_array_equal(list(first.iter_frames()), FRAMES)
     check(first.read_annotations(both))
     assert second.annotations(both) == {}
@@ -75,6 +76,7 @@ def test_pictures_called_alike_are_one_pullback(tmp_path, both):
         Image.fromarray(frame.T).save(folder / f"imagesTr/S02_{index}_0000.png")
     (first, second), errors = find_sources(folder)
     assert (errors, first.relative, second.relative) == ([], "set/S01", "set/S02")
+    assert first.kind() == "pictures of nnU-Net"
     np.testing.assert_array_equal(list(first.iter_frames()), FRAMES)
     check(first.read_annotations(both))
     assert second.annotations(both) == {}

@@ -38,7 +38,7 @@ def test_a_video_is_a_pullback_with_the_times_of_its_frames(tmp_path, both, name
     for where in (tmp_path, path):
         (source,), errors = find_sources(where)
         facts = source.facts()
-        assert (errors, source.relative) == ([], "run")
+        assert (errors, source.relative, source.kind()) == ([], "run", f"{name[-3:].upper()} video")
         assert (facts.n_frames, facts.frame_shape, facts.spacing_mm) == (6, (48, 64), None)
         assert facts.spacing_source == "unknown: video carries no calibration"
         assert facts.frame_time_s == pytest.approx([index / 25.0 for index in range(6)], abs=1e-3)

@@ -1,6 +1,7 @@
 """Volumes as SimpleITK, nibabel and 3D Slicer leave them; written here with nibabel and pynrrd."""
 
 import gzip
+from multiprocessing.reduction import ForkingPickler
 
 import nibabel as nib
 import nrrd
@@ -48,6 +49,8 @@ def test_a_volume_is_a_pullback_with_the_spacing_of_its_voxels(tmp_path, name):
         (source,), errors = find_sources(where)
         facts = source.facts()
         assert (errors, facts.n_frames, facts.frame_shape, source.relative) == ([], 4, (40, 50), "run")
+        assert source.kind() == ("NRRD volume" if name.endswith("nrrd") else "NIfTI volume")
+        assert ForkingPickler.loads(ForkingPickler.dumps(source)).facts() == facts  # another process may decode it
         assert facts.spacing_mm == pytest.approx((0.02, 0.025))
         assert (facts.frame_time_s, facts.pullback_speed_mm_s) == (None, None)
         np.testing.assert_array_equal(list(source.iter_frames()), FRAMES)
