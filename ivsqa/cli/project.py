@@ -78,7 +78,7 @@ def import_(
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Import pullbacks, with masks and contours beside them. DICOM, folders of frames, volumes and video are recognised."""
+    """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
 

@@ -83,3 +83,10 @@ def test_a_contour_file_given_as_a_pullback_is_named_for_what_it_is(tmp_path):
     (error,) = import_pullbacks(project, [write_contours(tmp_path / "drawn.xml")], ImportOptions()).failed
     assert "holds contours (echoPlaque) but no frames" in str(error)
     assert "--annotations" in error.hint
+
+
+def test_a_folder_of_contours_alone_says_so(tmp_path):
+    project = create_project(tmp_path / "study", template="coronary-ivus")
+    write_contours(tmp_path / "only" / "drawn.xml")
+    (error,) = import_pullbacks(project, [tmp_path / "only"], ImportOptions()).failed
+    assert error.message == "nothing to import here but contours, such as drawn.xml (echoPlaque)"

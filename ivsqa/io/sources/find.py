@@ -84,8 +84,12 @@ class _Search:
 
     @property
     def passed_over(self) -> str:
-        """What was seen that is DICOM but no ultrasound, for the message."""
-        return f" ({self.n_other_dicom} DICOM files are no ultrasound images)" if self.n_other_dicom else ""
+        """What was seen that is DICOM but no ultrasound, or contours without frames, for the message."""
+        if self.n_other_dicom:
+            return f" ({self.n_other_dicom} DICOM files are no ultrasound images)"
+        files = (each for each in sorted(self.root.rglob("*")) if each.is_file())
+        found = next(((each, kind) for each in files if (kind := format_of(each)) is not None), None)
+        return f" but contours, such as {found[0].name} ({found[1].name})" if found else ""
 
     def named_file(self, path: Path) -> None:
         """Take the one file the user named."""

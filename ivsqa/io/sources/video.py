@@ -97,8 +97,7 @@ class VideoSource:
     @cached_property
     def _scan(self) -> tuple[tuple[int, int], list[float]]:
         """(height, width), and the time of each frame in s."""
-        import cv2
-
+        cv2 = _opencv(self.path)
         with _opened(self.path) as video:
             width, height = (int(video.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
             declared = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -113,10 +112,8 @@ class VideoSource:
         return (height, width), times_s
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Yield an open video; raises SourceError, also where the extra is not installed."""
-    _check_begin(path)
+def _opencv(path: Path) -> Any:  # noqa: ANN401  a module
+    """Return OpenCV, told to be quiet; raises SourceError where the extra is not installed."""
     for name, quiet in QUIET.items():
         os.environ.setdefault(name, quiet)
     try:
@@ -124,6 +121,14 @@ def _opened(path: Path) -> Iterator[Any]:
     except ModuleNotFoundError as error:
         hint = f"install it with: pip install 'ivsqa[video]'; or {AS_PICTURES}"
         raise SourceError("is a video, which takes an extra to read", hint=hint, path=path) from error
+    return cv2
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Yield an open video; raises SourceError."""
+    _check_begin(path)
+    cv2 = _opencv(path)
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not video.isOpened():

@@ -1,5 +1,6 @@
 """Video files, written here with OpenCV."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_contours_called_like_it_belong_to_it(tmp_path, both):
     assert source.annotations(both)[2]["lumen"].area_px2 == 24.5
 
 
+def test_nothing_but_our_own_line_reaches_the_terminal(tmp_path):
+    (tmp_path / "run.avi").write_bytes(b"RIFF\0\0\0\0AVI " + b"\0" * 500)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom ivsqa.errors import SourceError\n"
+        "from ivsqa.io.sources import find_sources\n(source,), _ = find_sources(Path(sys.argv[1]))\n"
+        "try:\n    source.facts()\nexcept SourceError as error:\n    sys.stdout.write(error.message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("cannot be decoded", "")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -91,6 +103,8 @@ def test_without_the_extra_one_line_says_how_to_get_it(tmp_path, monkeypatch):
     path = write(tmp_path / "run.avi", "MJPG")
     monkeypatch.setitem(sys.modules, "cv2", None)
     (source,), _ = find_sources(path)
-    with pytest.raises(SourceError, match="takes an extra to read") as caught:
+    with pytest.raises(SourceError, match="takes an extra to read"):
         next(source.iter_frames())
+    with pytest.raises(SourceError, match="takes an extra to read") as caught:
+        source.facts()
     assert "pip install 'ivsqa[video]'" in caught.value.hint
