@@ -11,7 +11,19 @@ from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord
 from ivsqa.io.sources import FoundAnnotations
 from ivsqa.io.sources.archives.contour_format import Target
-from ivsqa.io.sources.archives.registry import belongs, read_contour_files
+from ivsqa.io.sources.archives.registry import belongs, format_of, read_contour_files
+
+
+def recognised(files: Sequence[Path], failed: list[IvsqaError]) -> list[Path]:
+    """Return the files of formats that are known; `failed` gets an error for each that cannot be read."""
+    found = []
+    for file in files:
+        try:
+            if format_of(file) is not None:
+                found.append(file)
+        except AnnotationError as error:
+            failed.append(error)
+    return found
 
 
 def iter_foreign_contours(

@@ -21,9 +21,9 @@ from ivsqa.io.manifest import write_manifest
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord, Split, provenance, timing_fields
 from ivsqa.io.sources import PullbackSource, find_sources
-from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS, format_of
+from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.foreign_contours import iter_foreign_contours
+from ivsqa.workflow.foreign_contours import iter_foreign_contours, recognised
 from ivsqa.workflow.identity import Identify, content_pullback_id, identify_by
 
 IMPORT_READER = "import"
@@ -245,7 +245,7 @@ def _import_contour_files(project: Project, path: Path, result: ImportResult, co
             NotFoundError("no contours there", path=path, hint="--annotations FILE, or a folder of contour files")
         )
         return
-    foreign = [file for file in files if format_of(file) is not None]
+    foreign = recognised(files, result.failed)
     for record, theirs in iter_foreign_contours(project, path, foreign, result.failed):
         result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *theirs.notes)
         if theirs.contours:

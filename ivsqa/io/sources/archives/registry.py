@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import AnnotationError
 from ivsqa.io.contours_csv import FrameContours
 from ivsqa.io.sources.archives.aivus_csv import AivusCsv
 from ivsqa.io.sources.archives.aivus_json import AivusJson
@@ -25,10 +26,13 @@ EXPORTS_FOLDER = "_csv_files"
 
 
 def format_of(path: Path, target: Target | None = None) -> ContourFormat | None:
-    """Return the format of a file, None where it holds no contours that are known."""
+    """Return the format of a file, None where it holds no contours that are known; raises AnnotationError if unreadable."""
     if path.suffix.lower() not in CONTOUR_EXTENSIONS:
         return None
-    return next((each for each in CONTOUR_FORMATS if each.recognises(path, target)), None)
+    try:
+        return next((each for each in CONTOUR_FORMATS if each.recognises(path, target)), None)
+    except OSError as error:
+        raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from error
 
 
 def read_contour_files(paths: Iterable[Path], target: Target) -> FoundAnnotations:

@@ -147,3 +147,9 @@ def test_a_folder_without_text_folders_is_still_one_pullback(folder, both):
     shutil.rmtree(folder / "lumen", ignore_errors=True)
     (source,), errors = find_sources(folder)
     assert (source.annotations(both), errors) == ({}, [])
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, target):
+    (tmp_path / "run_contours.xml").symlink_to(tmp_path / "gone.xml")
+    with pytest.raises(AnnotationError, match=r"run_contours\.xml: cannot be read: No such file"):
+        format_of(tmp_path / "run_contours.xml", target)
