@@ -75,6 +75,9 @@ def import_(
             help="Masks and contours: those beside the frames, none, or from a path. Formats are recognised.",
         ),
     ] = "auto",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend contours that cross themselves or their outer border.")
+    ] = False,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -92,6 +95,7 @@ def import_(
         subject_from=subject_from,
         with_annotations=annotations != "none",
         annotations=None if annotations in ("auto", "none") else Path(annotations),
+        repair=repair,
     )
     with command_context() as context:
         result = import_pullbacks(study, paths, options, context)

@@ -85,6 +85,22 @@ def test_a_contour_file_given_as_a_pullback_is_named_for_what_it_is(tmp_path):
     assert "--annotations" in error.hint
 
 
+def test_a_lumen_beyond_its_eem_is_kept_as_drawn_until_repair_is_asked_for(study, tmp_path):
+    eem = Contour.from_points([[5, 5], [25, 5], [25, 25], [5, 25]])
+    drawn = {1: DRAWN[1] | {"eem": eem}}
+    path = tmp_path / "S01-P1.xml"
+    text = echoplaque_text("x", drawn, n_frames=3, shape=(40, 50), spacing_mm=None, speed_mm_s=None)
+    path.write_text(text, encoding="utf-8")
+    areas = []
+    for repair in (False, True):
+        options = ImportOptions(subject_from=NAMED, annotations=path, repair=repair)
+        result = import_pullbacks(study, [tmp_path / "frames"], options)
+        assert "lumen: 1 contour beyond the border around it (first in frame 1)" in result.notes["S01-P1"][1]
+        lumen = AnnotationStore(study.layout).current("S01-P1")[1].contours["lumen"]
+        areas.append(lumen.area_px2)
+    assert areas == pytest.approx([200.0, 150.0])
+
+
 def test_a_folder_of_contours_alone_says_so(tmp_path):
     project = create_project(tmp_path / "study", template="coronary-ivus")
     write_contours(tmp_path / "only" / "drawn.xml")

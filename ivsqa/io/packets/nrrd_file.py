@@ -114,7 +114,7 @@ def read_layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Pa
         raise PacketError(f"has {len(sizes)} dimensions, where a volume has 3", hint=SAVE_AS_NRRD, path=path)
     if any(header.get(key, 0) for key in ("line skip", "lineskip", "byte skip", "byteskip")):
         raise PacketError("skips part of its voxels", hint=SAVE_AS_NRRD, path=path)
-    dtype = _dtype(header, path)
+    dtype = dtype_of(header, path)
     n_bytes = int(np.prod(sizes)) * dtype.itemsize
     packed = stream.read() if header["encoding"] != "raw" else stream.read(n_bytes)
     values = np.frombuffer(_unpacked(packed, header["encoding"], n_bytes, path), dtype=dtype)
@@ -122,7 +122,8 @@ def read_layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Pa
     return values if is_layered else values[None]
 
 
-def _dtype(header: Mapping[str, Any], path: Path) -> np.dtype[Any]:
+def dtype_of(header: Mapping[str, Any], path: Path) -> np.dtype[Any]:
+    """Return the type of the voxels of a header; raises PacketError."""
     code = _CODES.get(header["type"])
     if code is None:
         raise PacketError(f"has voxels of type {header['type']!r}", hint=SAVE_AS_NRRD, path=path)

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.packets.itk_snap import RAS_FROM_LPS
-from ivsqa.io.packets.nrrd_file import opened_nrrd, read_layers, to_lps_mm
+from ivsqa.io.packets.nrrd_file import dtype_of, opened_nrrd, read_layers, to_lps_mm
 from ivsqa.io.sources.source import LFS_HINT, LFS_MESSAGE, NIFTI_EXTENSIONS, is_lfs_pointer
 
-MOST_VOXELS = 1 << 32
-"""4 GB of 8-bit frames: five times the longest pullback."""
+MOST_BYTES = 1 << 32
+"""4 GB, five times the longest pullback in 8 bits."""
 SAVE_AGAIN = "save it again as one grey volume, frames along the last axis"
 NO_SPACING = "unknown: the header has no voxel size in mm"
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
@@ -86,7 +86,7 @@ def _nifti(path: Path) -> Volume:
         raise SourceError("is broken or cut short", hint="copy or export it again", path=path) from error
     if not isinstance(image, nib.Nifti1Image) or image.get_data_dtype().fields is not None:
         raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
-    shape = _frames_last(image.shape, path)
+    shape = _frames_last(image.shape, image.get_data_dtype().itemsize, path)
     zooms = [float(each) for each in image.header.get_zooms()]
     space, time = image.header.get_xyzt_units()
     step_s = zooms[3] * SECONDS[time] if len(image.shape) == 4 and time in SECONDS and zooms[3] > 0.0 else None
@@ -109,7 +109,7 @@ def _nrrd(path: Path) -> Volume:
         is_colour = "color" in "".join(str(kind) for kind in header.get("kinds", ())).lower() or len(sizes) > 3
         if is_colour:
             raise SourceError("holds several values a voxel", hint=SAVE_AGAIN, path=path)
-        shape = _frames_last(sizes, path)
+        shape = _frames_last(sizes, dtype_of(header, path).itemsize, path)
         zooms = _nrrd_spacing(header)
         affine = to_lps_mm(header, path) if len(sizes) == 3 and "space" in header else None
     units = header.get("space units") or ["mm"]
@@ -120,7 +120,7 @@ def _nrrd(path: Path) -> Volume:
 def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
     """Return all voxels, (frames, height, width)."""
     with opened_nrrd(path) as (header, stream):
-        layers = read_layers(header, stream, MOST_VOXELS, path)
+        layers = read_layers(header, stream, MOST_BYTES, path)
     return np.asarray(layers[0].reshape(shape[::-1], order="A").T)
 
 
@@ -141,8 +141,8 @@ def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, 
     return (round(zooms[0] * scale, 9), round(zooms[1] * scale, 9)), source
 
 
-def _frames_last(sizes: tuple[int, ...], path: Path) -> tuple[int, int, int]:
-    """Return (frames, height, width) of sizes as stored.
+def _frames_last(sizes: tuple[int, ...], n_bytes: int, path: Path) -> tuple[int, int, int]:
+    """Return (frames, height, width) of sizes as stored, each voxel of so many bytes.
 
     Raises:
         SourceError: too large, of too many dimensions, or with the frames along the first axis.
@@ -151,7 +151,7 @@ def _frames_last(sizes: tuple[int, ...], path: Path) -> tuple[int, int, int]:
     if len(sides) == 2:
         sides.append(1)
     said = " × ".join(str(side) for side in sizes)
-    if len(sides) != 3 or min(sides) < 1 or int(np.prod(sides, dtype=object)) > MOST_VOXELS:
+    if len(sides) != 3 or min(sides) < 1 or int(np.prod(sides, dtype=object)) * n_bytes > MOST_BYTES:
         raise SourceError(f"is a volume of {said}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
     width, height, n_frames = sides
     if width != height == n_frames:

@@ -22,9 +22,11 @@ from ivsqa.io.packets.volume_grid import OFF_GRID_PX, whole_numbers
 from ivsqa.io.packets.volumes import MARKS, WALL
 from ivsqa.io.sources.label_images import LABELS_TABLE, contours_from_masks, read_names, refuse_inverted
 from ivsqa.io.sources.source import FoundAnnotations, structure_named
-from ivsqa.io.sources.volume import MOST_VOXELS, Volume, open_volume
+from ivsqa.io.sources.volume import Volume, open_volume
 
 SEG_NRRD = ".seg.nrrd"
+MOST_LAYERS = 16
+"""More voxels than the image has in so many layers are no answer to it, and are not unpacked."""
 Meaning: TypeAlias = Mapping[str, Sequence[tuple[int, int]]]
 """The (layer, value) pairs of each structure's own ring; under "" those that mean nothing here."""
 RING_NAMES = (WALL, "plaque", "media", "vessel")
@@ -48,7 +50,7 @@ def read_label_volume(
     """
     try:
         labels, said = (
-            _segmentation(path, structures) if path.name.lower().endswith(SEG_NRRD) else (_labels(path), None)
+            _segmentation(path, frames, structures) if path.name.lower().endswith(SEG_NRRD) else (_labels(path), None)
         )
     except SourceError as error:
         raise AnnotationError(error.message, hint=error.hint, path=path) from error
@@ -93,9 +95,9 @@ def _labels(path: Path) -> _Labels:
     return _Labels(whole_numbers(volume.voxels(), path=path)[None], volume.to_lps_mm)
 
 
-def _segmentation(path: Path, structures: StructureSet) -> tuple[_Labels, Meaning | None]:
+def _segmentation(path: Path, frames: Volume, structures: StructureSet) -> tuple[_Labels, Meaning | None]:
     """Return what 3D Slicer saved, and what its segments are called."""
-    file = read_segmentation(path, MOST_VOXELS)
+    file = read_segmentation(path, MOST_LAYERS * int(np.prod(frames.shape)))
     named = [((each.layer, each.value), each.name) for each in file.segments]
     meaning = meaning_of(named, structures, path=path) if named else None
     return _Labels(file.layers.transpose(0, 3, 2, 1), file.to_lps_mm), meaning

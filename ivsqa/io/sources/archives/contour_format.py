@@ -166,14 +166,14 @@ def counted(n: int, noun: str) -> str:
 
 
 def defect_notes(contours: FrameContours, target: Target) -> tuple[str, ...]:
-    """Return notes on contours that were drawn wrong; they are kept as drawn."""
+    """Return notes on contours that were drawn wrong; they are kept as drawn unless the user asks for repair."""
     frames: dict[tuple[str, str], list[int]] = {}
     for index, drawn in contours.items():
         for finding in check_contours(drawn, target.structures, target.shape):
             if finding.code in WORTH_A_NOTE:
                 frames.setdefault((finding.structure, finding.code), []).append(index)
     return tuple(
-        f"{structure}: {counted(len(indices), 'contour')} {WORTH_A_NOTE[code]} (first in frame {indices[0]}); "
-        "they are kept as drawn, and 'ivsqa check' lists them"
+        f"{structure}: {counted(len(indices), 'contour')} {WORTH_A_NOTE[code]} (first in frame {indices[0]}), "
+        "which 'ivsqa import --repair' mends and 'ivsqa check' lists"
         for (structure, code), indices in frames.items()
     )
