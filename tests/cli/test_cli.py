@@ -19,7 +19,7 @@ from ivsqa.io.settings import PACKET_FORMATS
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
-    "measure", "export-for-annotation", "refine", "import-annotations", "phantom", "demo",
+    "measure", "export", "export-for-annotation", "refine", "import-annotations", "phantom", "demo",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
