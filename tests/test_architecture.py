@@ -43,6 +43,7 @@ OUTSIDE = {
         "nrrd",
         "polars",
         "PIL",
+        "cv2",
     },
     "model": {"numpy", "torch", "safetensors"},
     "workflow": {"numpy", "scipy", "shapely", "skimage", "polars", "PIL"},
@@ -178,6 +179,7 @@ def test_help_loads_nothing_heavy(statement):
         "tqdm",
         "nibabel",
         "nrrd",
+        "cv2",
     )
     code = (
         "import sys, contextlib, io\n"

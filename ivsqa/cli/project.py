@@ -49,7 +49,8 @@ def init(
 
 def import_(
     paths: Annotated[
-        list[Path], typer.Argument(help="DICOM files, frame folders, or folders of them.", metavar="PATH...")
+        list[Path],
+        typer.Argument(help="DICOM files, frame folders, volumes, videos, or folders of them.", metavar="PATH..."),
     ],
     project: ProjectOption = None,
     spacing_mm: Annotated[
@@ -70,13 +71,17 @@ def import_(
     annotations: Annotated[
         str,
         typer.Option(
-            metavar="auto|none|PATH", help="Masks and contours: those beside the frames, none, or from a path."
+            metavar="auto|none|PATH",
+            help="Masks and contours: those beside the frames, none, or from a path. Formats are recognised.",
         ),
     ] = "auto",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend contours that cross themselves or their outer border.")
+    ] = False,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Import pullbacks: DICOM files or folders of frames. Masks and contours beside them come along."""
+    """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised."""
     from ivsqa.cli.progress import command_context
     from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
 
@@ -90,6 +95,7 @@ def import_(
         subject_from=subject_from,
         with_annotations=annotations != "none",
         annotations=None if annotations in ("auto", "none") else Path(annotations),
+        repair=repair,
     )
     with command_context() as context:
         result = import_pullbacks(study, paths, options, context)

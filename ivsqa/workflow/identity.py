@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io.sources import PullbackSource
+from ivsqa.io.sources.source import bare_name
 
 PSEUDONYM_LENGTH = 8
 PULLBACK_ID_LENGTH = 10
@@ -106,8 +107,8 @@ def _read_table(path: Path) -> dict[str, dict[str, str]]:
 
 def _without_suffix(name: str) -> str:
     """Return a path of a table as sources name theirs."""
-    text = name.replace("\\", "/")
-    return text[: -len(Path(text).suffix)] if Path(text).suffix.lower() in {".dcm", ".tif", ".tiff"} else text
+    folder, slash, last = name.replace("\\", "/").rpartition("/")
+    return folder + slash + bare_name(last)
 
 
 def _safe(name: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.splits import assign_splits
+from ivsqa.domain.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, SourceError
 from ivsqa.io import atomic
 from ivsqa.io.annotations import AnnotationStore, NewAnnotation
@@ -21,7 +22,9 @@ from ivsqa.io.manifest import write_manifest
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord, Split, provenance, timing_fields
 from ivsqa.io.sources import PullbackSource, find_sources
+from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.foreign_contours import iter_foreign_contours, recognised
 from ivsqa.workflow.identity import Identify, content_pullback_id, identify_by
 
 IMPORT_READER = "import"
@@ -57,7 +60,8 @@ class ImportOptions:
         pullback_speed_mm_s: Catheter speed where the files do not say.
         subject_from: A pattern or table; see `identify_by`.
         with_annotations: Take contours and masks found beside the frames.
-        annotations: A contours.csv, or a folder of them, to take contours from besides.
+        annotations: A contours.csv, a file of another tool, or a folder of them, to take contours from besides.
+        repair: Mend contours that cross themselves or their outer border.
     """
 
     spacing_mm: tuple[float, float] | None = None
@@ -65,6 +69,7 @@ class ImportOptions:
     subject_from: str | None = None
     with_annotations: bool = True
     annotations: Path | None = None
+    repair: bool = False
 
 
 def plan_import(paths: Sequence[Path]) -> tuple[list[PullbackSource], list[IvsqaError]]:
@@ -104,7 +109,7 @@ def import_pullbacks(
                     result.failed.append(error)
                 advance(1)
         if options.annotations is not None:
-            _import_contour_files(project, options.annotations, result, context)
+            _import_contour_files(project, options.annotations, result, context, repair=options.repair)
     return result
 
 
@@ -196,7 +201,9 @@ class _Importer:
         if found.notes:
             self._result.notes[record.pullback_id] = (*record.notes, *found.notes)
         if found.contours:
-            self._result.n_annotations += _append(self._project, self._store, record, found.contours, self._context)
+            self._result.n_annotations += _append(
+                self._project, self._store, record, found.contours, self._context, repair=self._options.repair
+            )
 
 
 def _with_user_facts(facts: PullbackFacts, options: ImportOptions) -> PullbackFacts:
@@ -230,19 +237,31 @@ def _write_frames(path: Path, source: PullbackSource, facts: PullbackFacts) -> t
     return facts, digest.hexdigest()
 
 
-def _import_contour_files(project: Project, path: Path, result: ImportResult, context: Context) -> None:
-    """Append the contours of a contours.csv, or of every one in a folder, to the pullbacks they name."""
+def _import_contour_files(
+    project: Project, path: Path, result: ImportResult, context: Context, *, repair: bool
+) -> None:
+    """Append the contours of a file, or of every one in a folder, to the pullbacks they name or are called like."""
     store = AnnotationStore(project.layout)
-    files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+    files = (
+        sorted(each for each in path.rglob("*") if each.suffix.lower() in CONTOUR_EXTENSIONS)
+        if path.is_dir()
+        else [path]
+    )
     if not files or not path.exists():
         result.failed.append(
-            NotFoundError("no contours.csv there", path=path, hint="--annotations FILE.csv or a folder of them")
+            NotFoundError("no contours there", path=path, hint="--annotations FILE, or a folder of contour files")
         )
-    for file in files:
+        return
+    foreign = recognised(files, result.failed)
+    for record, theirs in iter_foreign_contours(project, path, foreign, result.failed):
+        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *theirs.notes)
+        if theirs.contours:
+            result.n_annotations += _append(project, store, record, theirs.contours, context, repair=repair)
+    for file in (each for each in files if each not in foreign and (each == path or each.suffix.lower() == ".csv")):
         try:
             for pullback_id, found in read_contours_csv(file).items():
                 result.n_annotations += _append(
-                    project, store, project.pullback(pullback_id), found, context, path=file
+                    project, store, project.pullback(pullback_id), found, context, path=file, repair=repair
                 )
         except IvsqaError as error:
             error.path = error.path or file
@@ -256,6 +275,7 @@ def _append(
     found: dict[int, dict[str, Contour]],
     context: Context,
     *,
+    repair: bool,
     path: Path | None = None,
 ) -> int:
     """Append contours of one pullback; returns how many frames are new."""
@@ -274,7 +294,10 @@ def _append(
             )
     revision, is_new = store.append(
         record.pullback_id,
-        {index: NewAnnotation(contours, "imported") for index, contours in found.items()},
+        {
+            index: NewAnnotation(nested(contours, project.structures) if repair else contours, "imported")
+            for index, contours in found.items()
+        },
         reader=IMPORT_READER,
         source="import",
         made=provenance(context.clock()),

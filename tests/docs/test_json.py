@@ -85,6 +85,8 @@ def test_json_prints_the_documented_keys(
     run = Commands(documented)
 
     run("score", "--top", "2", "--device", "cpu")
+    run("export", "../predicted", "--format", "echoplaque", "--source", "predictions")
+    run("export", "../data-set", "--format", "nnunet")
     assert run("train", "--device", "cpu")["reused"]
     planned = run("select", "-n", "2", "--dry-run")
     assert planned == run("select", "-n", "2")

@@ -177,7 +177,7 @@ def test_contours_from_elsewhere_go_to_the_pullbacks_they_name(empty, two, phant
     [
         ([("S01-P1", 0, {"lumne": square(5)})], "unknown structure 'lumne'"),
         ([("S01-P1", 10, {"lumen": square(5)})], "frame 10 is not one of the 10"),
-        (None, "no contours.csv there"),
+        (None, "no contours there"),
     ],
 )
 def test_contours_that_fit_nothing_are_refused_and_the_pullbacks_are_in(empty, two, tmp_path, rows, said):

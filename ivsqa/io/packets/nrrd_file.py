@@ -9,7 +9,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -71,28 +72,38 @@ def nrrd_bytes(voxels: NDArray[np.uint8], stack: Stack, notes: Mapping[str, str]
     return ("\n".join(header) + "\n\n").encode() + gzip.compress(voxels.tobytes(), compresslevel=6, mtime=0)
 
 
+@contextmanager
+def opened_nrrd(path: Path) -> Iterator[tuple[dict[str, Any], BinaryIO]]:
+    """Yield the header of a file, and the file where its voxels begin.
+
+    Raises:
+        PacketError: no NRRD file, or cut short, here or in the block.
+    """
+    import nrrd
+
+    try:
+        with path.open("rb") as stream, np.errstate(invalid="ignore"):  # sizes that are no numbers are found later
+            yield nrrd.read_header(stream), stream
+    except (nrrd.NRRDError, LookupError, ValueError, TypeError, AttributeError, AssertionError, StopIteration) as error:
+        raise PacketError("is not an NRRD volume", hint=SAVE_AS_NRRD, path=path) from error
+    except (OSError, EOFError, OverflowError, zlib.error) as error:
+        raise PacketError("is broken or cut short", hint="save it again", path=path) from error
+
+
 def read_nrrd(path: Path, most: int) -> tuple[VolumeFile, Mapping[str, str]]:
     """Return a volume of at most so many voxels in one or more layers, and all keys of its header.
 
     Raises:
         PacketError: no NRRD file, cut short, too large, or of a kind that editors do not write.
     """
-    import nrrd
-
-    try:
-        with path.open("rb") as stream, np.errstate(invalid="ignore"):  # sizes that are no numbers are found below
-            header: dict[str, Any] = nrrd.read_header(stream)
-            layers = _layers(header, stream, most, path)
-            to_lps = _to_lps(header, path)
-    except (nrrd.NRRDError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError) as error:
-        raise PacketError("is not an NRRD volume", hint=SAVE_AS_NRRD, path=path) from error
-    except (OSError, EOFError, OverflowError, zlib.error) as error:
-        raise PacketError("is broken or cut short", hint="save the segmentation again", path=path) from error
+    with opened_nrrd(path) as (header, stream):
+        layers = read_layers(header, stream, most, path)
+        to_lps = to_lps_mm(header, path)
     notes = {key: value for key, value in header.items() if isinstance(value, str)}
     return VolumeFile(path, whole_numbers(layers, path=path), to_lps), notes
 
 
-def _layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Path) -> NDArray[np.generic]:
+def read_layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Path) -> NDArray[np.generic]:
     """Return the voxels of a header that was just read, (layers, x, y, z)."""
     if "data file" in header or "datafile" in header:
         raise PacketError("keeps its voxels in another file", hint="save it as one file, .nrrd", path=path)
@@ -103,7 +114,7 @@ def _layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Path) 
         raise PacketError(f"has {len(sizes)} dimensions, where a volume has 3", hint=SAVE_AS_NRRD, path=path)
     if any(header.get(key, 0) for key in ("line skip", "lineskip", "byte skip", "byteskip")):
         raise PacketError("skips part of its voxels", hint=SAVE_AS_NRRD, path=path)
-    dtype = _dtype(header, path)
+    dtype = dtype_of(header, path)
     n_bytes = int(np.prod(sizes)) * dtype.itemsize
     packed = stream.read() if header["encoding"] != "raw" else stream.read(n_bytes)
     values = np.frombuffer(_unpacked(packed, header["encoding"], n_bytes, path), dtype=dtype)
@@ -111,7 +122,8 @@ def _layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Path) 
     return values if is_layered else values[None]
 
 
-def _dtype(header: Mapping[str, Any], path: Path) -> np.dtype[Any]:
+def dtype_of(header: Mapping[str, Any], path: Path) -> np.dtype[Any]:
+    """Return the type of the voxels of a header; raises PacketError."""
     code = _CODES.get(header["type"])
     if code is None:
         raise PacketError(f"has voxels of type {header['type']!r}", hint=SAVE_AS_NRRD, path=path)
@@ -131,7 +143,7 @@ def _unpacked(packed: bytes, encoding: str, n_bytes: int, path: Path) -> bytes:
     return packed
 
 
-def _to_lps(header: Mapping[str, Any], path: Path) -> NDArray[np.float64]:
+def to_lps_mm(header: Mapping[str, Any], path: Path) -> NDArray[np.float64]:
     """Return where a header says that voxels lie, (4, 4) in mm."""
     space = str(header.get("space", "")).lower()
     if space not in _LPS_FROM or "space directions" not in header:

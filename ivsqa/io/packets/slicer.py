@@ -64,7 +64,7 @@ class SlicerAdapter:
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
         """Read every NRRD file below the folder."""
         paths = files_under(folder, ".nrrd")
-        return read_volumes(self.name, folder, paths, sent, structures, _read_segmentation)
+        return read_volumes(self.name, folder, paths, sent, structures, read_segmentation)
 
 
 def _notes(structures: StructureSet, stack: Stack) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _notes(structures: StructureSet, stack: Stack) -> dict[str, str]:
     }
 
 
-def _read_segmentation(path: Path, most: int) -> VolumeFile:
+def read_segmentation(path: Path, most: int) -> VolumeFile:
     """Return a segmentation, or an image, of at most so many voxels; raises PacketError."""
     volume, notes = read_nrrd(path, most)
     segments, tags = _segments(notes, path)

@@ -14,10 +14,12 @@ from pydicom.dataset import Dataset
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
+from ivsqa.io.sources.archives.contour_format import Target
+from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.dicom_facts import calibration_of, facts_from_header
-from ivsqa.io.sources.dicom_header import check_image, n_frames_of, read_header, text
+from ivsqa.io.sources.dicom_header import check_image, n_frames_of, read_header, text, transfer_syntax
 from ivsqa.io.sources.dicom_pixels import iter_grey_frames
-from ivsqa.io.sources.source import FoundAnnotations, contours_beside, contours_path, fingerprint_of_files, natural_key
+from ivsqa.io.sources.source import FoundAnnotations, bare_name, fingerprint_of_files, natural_key
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class DicomSource:
         check_image(header, self.files[0])
         return header
 
+    def kind(self) -> str:
+        """Return that it is DICOM, with the transfer syntax; raises SourceError."""
+        files = f"DICOM in {len(self.files)} files" if len(self.files) > 1 else "DICOM"
+        return f"{files}, {transfer_syntax(self._header).keyword}"
+
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the files."""
         return fingerprint_of_files(self.files)
@@ -62,9 +69,17 @@ class DicomSource:
         return text(self._header, "PatientID") or named
 
     def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
-        """Return the contours of `<file>.contours.csv`, or of contours.csv in a folder; raises AnnotationError."""
-        table, name = contours_path(self.path), self.relative.rpartition("/")[2]
-        return FoundAnnotations(contours_beside(table, structures, name=name, n_frames=self.facts().n_frames))
+        """Return the contours of `<file>.contours.csv`, or of contours.csv in a folder, and those that other tools left.
+
+        Raises:
+            AnnotationError: a file that is recognised cannot be used.
+        """
+        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        index_by_stem = (
+            {bare_name(file.name): index for index, file in enumerate(self.files)} if self.path.is_dir() else {}
+        )
+        target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, index_by_stem)
+        return annotations_beside(self.path, target)
 
     def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
         """Return the contours by frame_index and structure; raises AnnotationError."""

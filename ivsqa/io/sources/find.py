@@ -2,7 +2,8 @@
 
 In a folder:
 
-* a multi-frame DICOM file, a TIFF of several pages: a pullback each
+* nnU-Net's raw data, the public set of 2011: recognised as a whole, a pullback a case or patient
+* a multi-frame DICOM file, a TIFF of several pages, a NIfTI or NRRD volume, a video: a pullback each
 * single-frame DICOM files: grouped by `group_single_frames`
 * PNG, JPEG or TIFF files: one pullback; or those in a folder frames/, img/ or images/ in it. Beside DICOM they are previews.
 * other folders: if their pictures are named like the frames, masks of this pullback; else looked into
@@ -18,17 +19,33 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.io.sources.archives.registry import format_of
+from ivsqa.io.sources.challenge_2011 import challenge_sources
 from ivsqa.io.sources.dicom import DicomSource, group_single_frames
 from ivsqa.io.sources.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
 from ivsqa.io.sources.frame_folder import FrameFolderSource
 from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
+from ivsqa.io.sources.nnunet import nnunet_sources
 from ivsqa.io.sources.pictures import Picture, n_pages
-from ivsqa.io.sources.source import DICOM_EXTENSIONS, IMAGE_EXTENSIONS, PullbackSource, bare_name, natural_key
+from ivsqa.io.sources.source import (
+    DICOM_EXTENSIONS,
+    IMAGE_EXTENSIONS,
+    VIDEO_EXTENSIONS,
+    VOLUME_EXTENSIONS,
+    PullbackSource,
+    bare_name,
+    natural_key,
+)
+from ivsqa.io.sources.video import VideoSource
+from ivsqa.io.sources.volume_source import volume_sources
 
 FRAME_FOLDERS = ("frames", "img", "images")
 TIFF_EXTENSIONS = (".tif", ".tiff")
 NEVER_DICOM = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".zip", ".py", ".sh", ".log")
-LOOKED_FOR = "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, and TIFF files of several pages were looked for"
+LOOKED_FOR = (
+    "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, TIFF files of several pages, NIfTI and NRRD volumes, AVI and MP4 "
+    "video, and data sets of nnU-Net were looked for"
+)
 
 
 def find_sources(path: Path) -> tuple[list[PullbackSource], list[IvsqaError]]:
@@ -67,8 +84,12 @@ class _Search:
 
     @property
     def passed_over(self) -> str:
-        """What was seen that is DICOM but no ultrasound, for the message."""
-        return f" ({self.n_other_dicom} DICOM files are no ultrasound images)" if self.n_other_dicom else ""
+        """What was seen that is DICOM but no ultrasound, or contours without frames, for the message."""
+        if self.n_other_dicom:
+            return f" ({self.n_other_dicom} DICOM files are no ultrasound images)"
+        files = (each for each in sorted(self.root.rglob("*")) if each.is_file())
+        found = next(((each, kind) for each in files if (kind := format_of(each)) is not None), None)
+        return f" but contours, such as {found[0].name} ({found[1].name})" if found else ""
 
     def named_file(self, path: Path) -> None:
         """Take the one file the user named."""
@@ -76,6 +97,21 @@ class _Search:
             self.pictures([path], path)
         elif path.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(path):
             self.sources.append(DicomSource(path, self.relative(path), (path,)))
+        elif path.suffix.lower() in VIDEO_EXTENSIONS:
+            self.sources.append(VideoSource(path, self.relative(path)))
+        elif path.name.lower().endswith(VOLUME_EXTENSIONS):
+            beside = [each for each in _entries(path.parent)[0] if each.name.lower().endswith(VOLUME_EXTENSIONS)]
+            sources, errors = volume_sources(beside, dict.fromkeys(beside, self.relative(path)))
+            self.sources += [source for source in sources if source.path == path]
+            self.errors += [error for error in errors if error.path == path]
+        elif (contours := format_of(path)) is not None:
+            self.errors.append(
+                SourceError(
+                    f"holds contours ({contours.name}) but no frames",
+                    hint="put it beside its frames, or import them first and give this file with --annotations",
+                    path=path,
+                )
+            )
         else:
             self.errors.append(
                 SourceError(
@@ -90,6 +126,17 @@ class _Search:
         except OSError as error:
             self.errors.append(SourceError(f"cannot be read: {error.strerror}", path=folder))
             return
+        data_set = nnunet_sources(folder, self.relative(folder))
+        if data_set is not None:
+            self.sources += data_set[0]
+            self.errors += data_set[1]
+            return
+        patients, used = challenge_sources(
+            folder, self.relative(folder), [each for each in folders if not each.is_symlink()]
+        )
+        self.sources += patients
+        folders = [each for each in folders if each not in used]
+        files = [] if patients and not used else files
         has_dicom = self.dicom_files([each for each in files if each.suffix.lower() not in IMAGE_EXTENSIONS], folder)
         frames = next((each for each in folders if each.name.casefold() in FRAME_FOLDERS and label_files(each)), None)
         direct = [] if has_dicom else [each for each in files if each.suffix.lower() in IMAGE_EXTENSIONS]
@@ -100,9 +147,18 @@ class _Search:
         ]
         if pictures:
             self.pictures(pictures, folder, labels)
+        self.volumes([each for each in files if each.name.lower().endswith(VOLUME_EXTENSIONS)])
+        videos = [each for each in files if each.suffix.lower() in VIDEO_EXTENSIONS]
+        self.sources += [VideoSource(each, self.relative(each)) for each in videos]
         for each in folders:
             if each != frames and each not in labels and self.may_enter(each):
                 self.folder(each)
+
+    def volumes(self, files: Sequence[Path]) -> None:
+        """Add the volumes among the files of a folder as a pullback each."""
+        sources, errors = volume_sources(files, {file: self.relative(file) for file in files})
+        self.sources += sources
+        self.errors += errors
 
     def pictures(self, files: Sequence[Path], path: Path, labels: Sequence[Path] = ()) -> None:
         """Add TIFFs of several pages as a pullback each, and the other pictures as one."""

@@ -17,14 +17,14 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
+from ivsqa.io.sources.archives.contour_format import Target
+from ivsqa.io.sources.archives.registry import annotations_beside, merged
 from ivsqa.io.sources.grey import SIXTEEN_BIT_MODES, deep_white, grey_from_image
 from ivsqa.io.sources.label_images import Frames, read_label_folders
 from ivsqa.io.sources.pictures import Picture, opened
 from ivsqa.io.sources.source import (
     FoundAnnotations,
     bare_name,
-    contours_beside,
-    contours_path,
     fingerprint_of_files,
 )
 
@@ -44,6 +44,13 @@ class FrameFolderSource:
     relative: str
     pictures: tuple[Picture, ...]
     label_folders: tuple[Path, ...] = ()
+
+    def kind(self) -> str:
+        """Return the kind of the pictures, with the folders of masks that belong to them."""
+        suffixes = sorted({picture.path.suffix.lstrip(".").upper() for picture in self.pictures})
+        pages = "pages of a " if self.path.is_file() else ""
+        masks = f" with {', '.join(folder.name for folder in self.label_folders)}" if self.label_folders else ""
+        return f"{pages}{' and '.join(suffixes)}{masks}"
 
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the files of the frames."""
@@ -68,17 +75,16 @@ class FrameFolderSource:
         return None
 
     def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
-        """Return contours.csv and what the masks show where it has nothing; raises AnnotationError."""
-        table, name = contours_path(self.path), self.relative.rpartition("/")[2]
-        drawn = contours_beside(table, structures, name=name, n_frames=len(self.pictures))
+        """Return contours.csv, what other tools left where it has nothing, then what masks show; raises AnnotationError."""
+        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        by_stem = {bare_name(picture.path.name): index for index, picture in enumerate(self.pictures)}
+        index_by_stem = by_stem if self.path.is_dir() else {}
+        target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, index_by_stem)
+        drawn = annotations_beside(self.path, target)
         if not self.label_folders:
-            return FoundAnnotations(drawn)
-        index_by_stem = {bare_name(picture.path.name): index for index, picture in enumerate(self.pictures)}
-        masks = read_label_folders(self.label_folders, Frames(index_by_stem, self._shape), structures)
-        merged = {
-            index: masks.contours.get(index, {}) | drawn.get(index, {}) for index in sorted({*masks.contours, *drawn})
-        }
-        return FoundAnnotations(merged, masks.notes)
+            return drawn
+        masks = read_label_folders(self.label_folders, Frames(by_stem, self._shape), structures)
+        return FoundAnnotations(merged(masks.contours, drawn.contours), (*drawn.notes, *masks.notes))
 
     def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
         """Return the contours by frame_index and structure; raises AnnotationError."""

@@ -91,7 +91,7 @@ def read_label_folders(folders: Sequence[Path], frames: Frames, structures: Stru
                 _add(found, index, {structure: _mask(path, frames.shape, index)}, path)
         if is_general:
             _add_label_images(found, folder, frames, structures)
-    return _contours(found, structures)
+    return contours_from_masks(found, structures)
 
 
 def _holds_pictures(folder: Path, structures: StructureSet) -> bool:
@@ -105,16 +105,16 @@ def _add_label_images(
     found: dict[int, dict[str, Mask]], folder: Path, frames: Frames, structures: StructureSet
 ) -> None:
     """Add the masks of label maps, or of pictures with a mask in each channel."""
-    values = _read_names(folder, LABELS_TABLE, structures)
-    planes = _read_names(folder, PLANES_TABLE, structures)
+    values = read_names(folder, LABELS_TABLE, structures)
+    planes = read_names(folder, PLANES_TABLE, structures)
     for index, path in _mask_files(folder, frames):
         with opened(Picture(path), error=AnnotationError, where=f"frame {index}") as image:
-            pixels = _label_pixels(image)
+            pixels = label_pixels(image)
         _check_shape(pixels.shape, frames.shape, path, index)
         if pixels.ndim == 3:
             _add(found, index, _masks_from_planes(pixels, planes, path, index), path)
         else:
-            _add(found, index, _masks_from_labels(pixels, values, structures, path, index), path)
+            _add(found, index, masks_from_labels(pixels, values, structures, path, index), path)
 
 
 def _add(found: dict[int, dict[str, Mask]], index: int, masks: Mapping[str, Mask], path: Path) -> None:
@@ -127,13 +127,14 @@ def _add(found: dict[int, dict[str, Mask]], index: int, masks: Mapping[str, Mask
     found[index] |= masks
 
 
-def _contours(found: Mapping[int, Mapping[str, Mask]], structures: StructureSet) -> FoundAnnotations:
+def contours_from_masks(found: Mapping[int, Mapping[str, Mask]], structures: StructureSet) -> FoundAnnotations:
     """Return the outlines of masks; an empty mask is no contour, of several objects the largest counts and a note says so."""
     contours: dict[int, dict[str, Contour]] = {}
     scattered: dict[str, list[int]] = {name: [] for name in structures.names}
     for index in sorted(found):
+        masks = found[index]
         for structure in structures.names:
-            mask = found[index].get(structure)
+            mask = masks.get(structure)
             contour = None if mask is None else contour_from_mask(mask)
             if mask is None or contour is None:
                 continue
@@ -193,7 +194,7 @@ def _mask(path: Path, shape: tuple[int, int], index: int) -> Mask:
     return np.asarray(grey > white / 2)
 
 
-def _label_pixels(image: Image.Image) -> NDArray[np.integer]:
+def label_pixels(image: Image.Image) -> NDArray[np.integer]:
     """Return label values (height, width), or channels (height, width, n) where they differ.
 
     A palette's indices are the labels. Grey saved as RGB is taken back to one channel; alpha that is not opaque everywhere
@@ -231,7 +232,7 @@ def _masks_from_planes(planes: NDArray[np.integer], names: Names | None, path: P
     return masks
 
 
-def _masks_from_labels(
+def masks_from_labels(
     labels: NDArray[np.integer], names: Names | None, structures: StructureSet, path: Path, index: int
 ) -> dict[str, Mask]:
     """Return the mask of each structure of a label map, each with what it encloses."""
@@ -246,7 +247,7 @@ def _masks_from_labels(
             where=f"frame {index}",
         )
     if names is None:
-        _refuse_inverted(labels, path, index)
+        refuse_inverted(labels, path, index)
     ranks = {name: rank for rank, name in enumerate(structures.names)}
     masks: dict[str, Mask] = {}
     for structure in dict.fromkeys(name for name in by_value.values() if name is not None):
@@ -261,7 +262,7 @@ def _without_empty_rings(masks: dict[str, Mask], labels: NDArray[np.integer], na
     return {structure: mask for structure, mask in masks.items() if structure in present}
 
 
-def _refuse_inverted(labels: NDArray[np.integer], path: Path, index: int) -> None:
+def refuse_inverted(labels: NDArray[np.integer], path: Path, index: int) -> None:
     """Raise where label 2 lies inside label 1: public sets exist that number from the outside (EEM 1, lumen 2)."""
     outer = labels == 2
     enclosed = ndimage.binary_fill_holes(labels == 1) & outer
@@ -274,7 +275,7 @@ def _refuse_inverted(labels: NDArray[np.integer], path: Path, index: int) -> Non
         )
 
 
-def _read_names(folder: Path, table: tuple[str, str], structures: StructureSet) -> Names | None:
+def read_names(folder: Path, table: tuple[str, str], structures: StructureSet) -> Names | None:
     """Return the names in labels.csv or planes.csv, in the folder or beside it; None where there is no such file."""
     name, column = table
     path = next((each for each in (folder / name, folder.parent / name) if each.is_file()), None)

@@ -22,6 +22,9 @@ from ivsqa.io.contours_csv import FrameContours, read_contours_csv
 
 DICOM_EXTENSIONS = (".dcm", ".dicom", ".ima")
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+NIFTI_EXTENSIONS = (".nii", ".nii.gz")
+VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".nrrd")
+VIDEO_EXTENSIONS = (".avi", ".mp4", ".m4v", ".mov")
 CONTOURS_NAME = "contours.csv"
 
 LFS_HEAD = b"version https://git-lfs"
@@ -53,6 +56,10 @@ class PullbackSource(Protocol):
     @property
     def relative(self) -> str:
         """POSIX path below the argument of the command line, without extension; the argument's own name if it is that."""
+        ...
+
+    def kind(self) -> str:
+        """Return what this was recognised as, for people; raises SourceError."""
         ...
 
     def fingerprint(self) -> str:
@@ -107,11 +114,12 @@ def bare_name(name: str) -> str:
     """Return a file name without its extension; dots that are part of a name, as in "IM.0001", stay.
 
     Example:
-        >>> bare_name("run.1.dcm"), bare_name("IM.0001")
-        ('run.1', 'IM.0001')
+        >>> bare_name("run.1.dcm"), bare_name("IM.0001"), bare_name("run.nii.gz")
+        ('run.1', 'IM.0001', 'run')
     """
-    stem, dot, extension = name.rpartition(".")
-    return stem if stem and dot + extension.lower() in DICOM_EXTENSIONS + IMAGE_EXTENSIONS else name
+    known = (*DICOM_EXTENSIONS, *IMAGE_EXTENSIONS, *VOLUME_EXTENSIONS, *VIDEO_EXTENSIONS)
+    found = max((each for each in known if name.lower().endswith(each)), key=len, default="")
+    return name[: -len(found)] if 0 < len(found) < len(name) else name
 
 
 def contours_path(path: Path) -> Path:

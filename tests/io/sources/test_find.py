@@ -132,7 +132,7 @@ def test_angiograms_and_reports_of_the_study_are_left_alone(write_dicom, tmp_pat
     assert names(tmp_path) == ["us"]
 
 
-@pytest.mark.parametrize("name", ["run.avi", "run.nii.gz", "notes.txt"])
+@pytest.mark.parametrize("name", ["run.mha", "run.mat", "notes.txt"])
 def test_a_file_of_another_kind_is_an_error_only_where_it_is_named(put, tmp_path, name):
     put("1.png")
     (tmp_path / name).write_bytes(b"something")

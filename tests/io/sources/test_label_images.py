@@ -251,13 +251,14 @@ def test_real_optical_coherence_masks_need_names_and_then_fit(shared_data, tmp_p
     lumen_only = StructureSet((Structure("lumen", "#00c8ff"),))
     for folder in ("img", "mask"):
         (tmp_path / "oct" / folder).mkdir(parents=True)
-        for file in sorted((shared_data / "oct" / folder).iterdir())[:3]:
+        for file in sorted((shared_data / "oct" / folder).iterdir()):
             (tmp_path / "oct" / folder / file.name).write_bytes(file.read_bytes())
     (source,), errors = find_sources(tmp_path / "oct")
-    assert (errors, source.facts().n_frames, source.facts().frame_shape) == ([], 3, (750, 750))
+    assert (errors, source.facts().n_frames, source.facts().frame_shape) == ([], 10, (750, 750))
     with pytest.raises(AnnotationError, match="channels, which have no names"):
         source.annotations(lumen_only)
     (tmp_path / "oct" / "planes.csv").write_text("plane,structure\n0,lumen\n1,\n2,\n3,\n")
     found = source.annotations(lumen_only)
-    first = np.asarray(Image.open(tmp_path / "oct" / "mask" / "001_001.tiff"))[..., 0]
-    assert found[0]["lumen"].area_px2 == pytest.approx(np.count_nonzero(first), rel=0.005)
+    for index, path in enumerate(sorted((tmp_path / "oct" / "mask").iterdir())):
+        lumen = np.asarray(Image.open(path))[..., 0]
+        assert found[index]["lumen"].area_px2 == pytest.approx(np.count_nonzero(lumen), rel=0.005)

@@ -1,0 +1,71 @@
+"""The command that writes contours for other tools: export."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ivsqa.cli.options import DryRunOption, JsonOption, ModelOption, ProjectOption, PullbackOption, opened
+from ivsqa.cli.output import count, say, say_json, say_table, tell
+
+
+class ContourFormatName(StrEnum):
+    """Formats of contours on the command line."""
+
+    echoplaque = "echoplaque"
+    nnunet = "nnunet"
+
+
+class ContourSourceName(StrEnum):
+    """Whose contours, on the command line."""
+
+    annotations = "annotations"
+    predictions = "predictions"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    directory: Annotated[Path, typer.Argument(help="The folder to make.", metavar="DIR")],
+    format_: Annotated[
+        ContourFormatName, typer.Option("--format", metavar="|".join(ContourFormatName), help="For which tools.")
+    ],
+    project: ProjectOption = None,
+    source: Annotated[
+        ContourSourceName, typer.Option(metavar="|".join(ContourSourceName), help="What people drew, or the model.")
+    ] = ContourSourceName.annotations,
+    pullback: PullbackOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Write contours for other tools. echoPlaque XML, which DeepIVUS and AIVUS read too, or a data set for nnU-Net."""
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.export_contours import export_contours
+
+    with command_context() as context:
+        result = export_contours(
+            opened(project),
+            directory,
+            format=format_.value,
+            source=source.value,
+            pullback_ids=pullback or (),
+            model_id=model,
+            dry_run=dry_run,
+            context=context,
+        )
+    if as_json:
+        rows = [{"pullback_id": each, "n_frames": n} for each, n in result.n_frames.items()]
+        say_json({"folder": str(result.folder), "format": result.format, "source": result.source, "pullbacks": rows})
+    else:
+        say_table(("pullback", ">frames"), [(each, str(n)) for each, n in result.n_frames.items()])
+        wrote = "would write" if dry_run else "wrote"
+        say(f"{wrote} {result.folder}: {result.source} of {count(sum(result.n_frames.values()), 'frame')}")
+    for name in result.left_out:
+        tell(f"note: {result.format} has no place for {name}, which is left out")

@@ -1,0 +1,93 @@
+"""Contours as plain text, a file a structure a frame, a point a line: `x, y`, or with a blank or a tab between.
+
+    lumen/0012.txt        in a folder named like the structure, or
+    lumen_0012.txt        0012_lumen.txt        beside the frames
+    lum_frame_01_0001_003.txt                   as in the IVUS challenge of 2011: lum is the lumen, med the EEM
+
+The line is closed by itself. An empty file says that nothing was drawn. Points are pixels, counted from 0, of which whole numbers
+are centres.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ivsqa.domain.contour import Points
+from ivsqa.errors import AnnotationError
+from ivsqa.io.sources.archives.contour_format import Lines, Target
+from ivsqa.io.sources.source import FoundAnnotations
+
+ALIASES = {"lum": "lumen", "med": "eem"}
+LARGEST_FILE_BYTES = 1 << 20
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_POINT = re.compile(rf"\s*({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})\s*")
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """Points in text files."""
+
+    name: Final = "plain text"
+
+    def recognises(self, path: Path, target: Target | None = None) -> bool:
+        """Return whether the name says which structure of which frame it is, and the first line is a point."""
+        if path.suffix.lower() != ".txt" or (target is not None and _meaning(path, target) is None):
+            return False
+        with path.open("rb") as stream:
+            first = stream.readline(200).decode("ascii", errors="replace")
+        return bool(_POINT.fullmatch(first)) or (target is not None and not first.strip())
+
+    def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
+        """Read all files."""
+        lines = Lines(target, paths[0].parent)
+        for path in paths:
+            structure, index = _meaning(path, target) or ("", -1)
+            points = _points(path)
+            if len(points) and lines.wants(structure):
+                lines.add(index, structure, points, where=path.name)
+        return lines.found(self.name)
+
+
+def _meaning(path: Path, target: Target) -> tuple[str, int] | None:
+    """Return structure and frame_index of a file by its name and folder, None where they do not say."""
+    names = {name.casefold(): name for name in target.structures.names} | ALIASES
+    stem, folder = path.stem, path.parent.name.casefold()
+    if folder in names and stem in target.index_by_stem:
+        return names[folder], target.index_by_stem[stem]
+    for name in names:
+        for frame in (_without(stem, f"{name}_", ""), _without(stem, "", f"_{name}")):
+            if frame is not None and frame in target.index_by_stem:
+                return names[name], target.index_by_stem[frame]
+    return None
+
+
+def _without(stem: str, prefix: str, suffix: str) -> str | None:
+    """Return a name without its beginning or end, whatever their case; None where it has them not."""
+    folded = stem.casefold()
+    if not (folded.startswith(prefix) and folded.endswith(suffix)):
+        return None
+    return stem[len(prefix) : len(stem) - len(suffix)]
+
+
+def _points(path: Path) -> Points:
+    """Return the points of a file, (n, 2); raises AnnotationError."""
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise AnnotationError("is far longer than any contour", path=path)
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    points = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        found = _POINT.fullmatch(line)
+        if found is None:
+            raise AnnotationError(
+                f"{line[:40]!r} is no point", hint="a line is: x, y", path=path, where=f"line {number}"
+            )
+        points.append((float(found[1]), float(found[2])))
+    return np.array(points, dtype=np.float64).reshape(-1, 2)

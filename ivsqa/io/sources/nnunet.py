@@ -1,0 +1,214 @@
+"""nnU-Net's raw data sets, in and out: `dataset.json` beside `imagesTr`, `labelsTr`, `imagesTs` and `labelsTs`.
+
+    imagesTr/S01-P1_0000.nii.gz    labelsTr/S01-P1.nii.gz    {"labels": {"background": 0, "eem": [1, 2], "lumen": 1}, …}
+
+A case is a volume, which becomes a pullback; or a picture, of which those called alike but for their last number become one.
+Labels mean what `dataset.json` calls them. Values in brackets are a region, which includes what it encloses; plain values are
+rings, and mean the same here. What is to be ignored is no border.
+
+Source: nnU-Net v2, documentation/dataset_format.md, region_based_training.md and ignore_label.md.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.structures import IGNORE_LABEL, StructureSet
+from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.io.packets.documents import read_json
+from ivsqa.io.packets.itk_snap import RAS_FROM_LPS
+from ivsqa.io.sources.frame_folder import FrameFolderSource
+from ivsqa.io.sources.label_images import label_pixels
+from ivsqa.io.sources.pictures import Picture, opened
+from ivsqa.io.sources.source import IMAGE_EXTENSIONS, VOLUME_EXTENSIONS, FoundAnnotations, PullbackSource, natural_key
+from ivsqa.io.sources.volume_labels import Meaning, contours_of_values, meaning_of
+from ivsqa.io.sources.volume_source import VolumeSource
+
+DATASET_FILE = "dataset.json"
+HALVES = {"imagesTr": "labelsTr", "imagesTs": "labelsTs"}
+BACKGROUND, IGNORE = "background", "ignore"
+_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})")
+_LAST_NUMBER = re.compile(r"[_-]?[A-Za-z]?[0-9]+$")
+
+
+@dataclass(frozen=True)
+class DatasetLabels:
+    """What the values of a data set's labels mean.
+
+    Attributes:
+        path: Its dataset.json.
+        values: Each name with its values.
+    """
+
+    path: Path
+    values: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def meaning(self, structures: StructureSet) -> Meaning:
+        """Return the values of each structure's own ring; raises AnnotationError for a name that is none of them."""
+        pairs: list[tuple[tuple[int, int], str | None]] = []
+        for name, values in self.values:
+            inner = {
+                value for other, each in self.values if other != name and set(each) < set(values) for value in each
+            }
+            is_named = name.casefold() not in (BACKGROUND, IGNORE)
+            pairs += [((0, value), name if is_named else None) for value in values if value not in inner and value != 0]
+        return meaning_of(pairs, structures, path=self.path)
+
+
+@dataclass(frozen=True)
+class NnunetPictures(FrameFolderSource):
+    """Cases that are pictures, as one pullback.
+
+    Attributes:
+        labels: The label picture of each frame, None where there is none.
+        names: What their values mean.
+    """
+
+    labels: tuple[Path | None, ...] = ()
+    names: DatasetLabels | None = None
+
+    def kind(self) -> str:
+        """Return that it is a data set of nnU-Net."""
+        return "pictures of nnU-Net"
+
+    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+        """Return the contours of the label pictures; raises AnnotationError."""
+        if self.names is None:
+            return FoundAnnotations()
+        values = np.zeros((1, len(self.labels), *self.facts().frame_shape), dtype=np.uint8)
+        for index, path in enumerate(self.labels):
+            if path is not None:
+                with opened(Picture(path), error=AnnotationError) as image:
+                    pixels = label_pixels(image)
+                if pixels.shape != values.shape[2:]:
+                    raise AnnotationError("has not the size of its frame", path=path)
+                values[0, index] = pixels
+        return contours_of_values(values, self.names.meaning(structures), structures, path=self.names.path)
+
+
+def nnunet_sources(folder: Path, relative: str) -> tuple[list[PullbackSource], list[IvsqaError]] | None:
+    """Return the pullbacks of a data set and what cannot be used of it, None for a folder that is no data set."""
+    path = folder / DATASET_FILE
+    if not path.is_file() or not (folder / "imagesTr").is_dir():
+        return None
+    try:
+        labels, ending = _read_dataset(path)
+    except AnnotationError as error:
+        return [], [error]
+    sources: list[PullbackSource] = []
+    errors: list[IvsqaError] = []
+    for images_name, labels_name in HALVES.items():
+        cases, broken = _cases(folder / images_name, ending)
+        errors += broken
+        label_of = {case: folder / labels_name / f"{case}{ending}" for case in cases}
+        found = {case: (label_of[case] if label_of[case].is_file() else None) for case in cases}
+        if ending.lower().endswith(VOLUME_EXTENSIONS):
+            sources += [
+                VolumeSource(image, f"{relative}/{case}", tuple(each for each in [found[case]] if each), labels.meaning)
+                for case, image in cases.items()
+            ]
+        else:
+            sources += _picture_sources(folder / images_name, relative, cases, found, labels)
+    return sources, errors
+
+
+def _picture_sources(
+    folder: Path, relative: str, cases: Mapping[str, Path], found: Mapping[str, Path | None], labels: DatasetLabels
+) -> list[NnunetPictures]:
+    """Return the cases that are called alike but for their last number as one pullback each."""
+    groups: dict[str, list[str]] = {}
+    for case in cases:
+        groups.setdefault(_LAST_NUMBER.sub("", case) or "frames", []).append(case)
+    return [
+        NnunetPictures(
+            folder,
+            f"{relative}/{name}",
+            tuple(Picture(cases[case]) for case in members),
+            labels=tuple(found[case] for case in members),
+            names=labels,
+        )
+        for name, members in groups.items()
+    ]
+
+
+def _cases(folder: Path, ending: str) -> tuple[dict[str, Path], list[IvsqaError]]:
+    """Return the image of each case in natural order; a case of several channels is refused."""
+    cases: dict[str, Path] = {}
+    errors: list[IvsqaError] = []
+    files = sorted(folder.iterdir(), key=lambda each: natural_key(each.name)) if folder.is_dir() else []
+    for path in (each for each in files if each.name.endswith(ending)):
+        match = _CHANNEL.fullmatch(path.name.removesuffix(ending))
+        if match is None:
+            errors.append(SourceError("has no channel in its name", hint="name it like case_0000", path=path))
+        elif match["channel"] != "0000":
+            errors.append(SourceError("is a second channel; a frame has one", hint="remove it", path=path))
+            cases.pop(match["case"], None)
+        else:
+            cases[match["case"]] = path
+    return cases, errors
+
+
+def _read_dataset(path: Path) -> tuple[DatasetLabels, str]:
+    """Return what labels are called, and the end of file names; raises AnnotationError."""
+    document = read_json(path, editor="nnU-Net")
+    said = document.get("labels") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(said, dict) or not said:
+        raise AnnotationError("is no dataset.json of nnU-Net v2: it has no labels", path=path)
+    if all(str(name).isdecimal() for name in said):
+        raise AnnotationError('is of nnU-Net v1: its labels are {"1": "lumen"}', hint='write {"lumen": 1}', path=path)
+    ending = str(document.get("file_ending", ".nii.gz"))
+    if not ending.lower().endswith((*VOLUME_EXTENSIONS, *IMAGE_EXTENSIONS)):
+        raise AnnotationError(f"has files that end with {ending!r}, which are not read", path=path, where="file_ending")
+    values = []
+    for name, value in said.items():
+        numbers = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, int) and 0 <= each <= IGNORE_LABEL for each in numbers):
+            raise AnnotationError(f"{name} is {value!r}, which is no label", path=path, where="labels")
+        values.append((str(name), tuple(numbers)))
+    return DatasetLabels(path, tuple(values)), ending
+
+
+def dataset_text(structures: StructureSet, *, name: str, n_cases: int, has_ignored: bool) -> str:
+    """Return a dataset.json: nested regions, and a label to ignore where a border was not drawn."""
+    rings = range(1, len(structures) + 1)
+    regions = {each: list(rings[: index + 1]) for index, each in enumerate(structures.names)}
+    labels: dict[str, int | list[int]] = {BACKGROUND: 0}
+    # nnU-Net draws regions in this order over each other, so the outermost comes first.
+    labels |= {each: regions[each] if len(regions[each]) > 1 else 1 for each in reversed(structures.names)}
+    if has_ignored:
+        labels[IGNORE] = len(structures) + 1
+    document = {
+        "name": name,
+        "channel_names": {"0": "ultrasound"},
+        "labels": labels,
+        "regions_class_order": list(reversed(rings)),
+        "numTraining": n_cases,
+        "file_ending": ".nii.gz",
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def case_bytes(voxels: NDArray[np.uint8], spacing_mm: tuple[float, float] | None) -> bytes:
+    """Return a case as .nii.gz; equal voxels give equal bytes.
+
+    Args:
+        voxels: (frames, height, width).
+        spacing_mm: (x, y) mm per px; None writes 1 × 1, and that the unit is not known. Slices are 1 mm apart, which means
+            nothing.
+    """
+    import nibabel as nib
+
+    affine = RAS_FROM_LPS @ np.diag([*(spacing_mm or (1.0, 1.0)), 1.0, 1.0])
+    image = nib.Nifti1Image(voxels.T, affine)
+    image.header.set_xyzt_units("unknown" if spacing_mm is None else "mm")
+    image.set_qform(affine, code=1)
+    image.set_sform(affine, code=1)
+    return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)

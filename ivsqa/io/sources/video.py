@@ -1,0 +1,150 @@
+"""Pullbacks from video files, AVI and MP4, through OpenCV and the FFmpeg it brings along.
+
+OpenCV is an extra, `ivsqa[video]`: its wheels hold an FFmpeg under the LGPL, where those of PyAV and imageio-ffmpeg hold one
+under the GPL. Only files that begin like AVI or MP4 are handed to it, so that no playlist reaches for other files or the network.
+Video carries no calibration; the times of frames are those that the file gives them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import SourceError
+from ivsqa.io.sources.archives.contour_format import Target
+from ivsqa.io.sources.archives.registry import annotations_beside
+from ivsqa.io.sources.grey import luma
+from ivsqa.io.sources.source import LFS_HINT, LFS_MESSAGE, FoundAnnotations, fingerprint_of_files, is_lfs_pointer
+
+MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+LARGEST_SIDE_PX = 8192
+QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+"""Read when OpenCV is loaded; what it and FFmpeg would tell the terminal is said in one line of ours."""
+AS_PICTURES = "write its frames as PNG files"
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """One pullback in a video file.
+
+    Attributes:
+        path: The file.
+        relative: See `PullbackSource`.
+    """
+
+    path: Path
+    relative: str
+
+    def kind(self) -> str:
+        """Return which kind of video it is."""
+        return f"{self.path.suffix[1:].upper()} video"
+
+    def fingerprint(self) -> str:
+        """Return the hex SHA-256 over the file."""
+        return fingerprint_of_files([self.path])
+
+    def facts(self) -> PullbackFacts:
+        """Return size, number and times of the frames; headers may lie about the number, so all are decoded once.
+
+        Raises:
+            SourceError: it cannot be read, or ends early.
+        """
+        shape, times_s = self._scan
+        is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
+        return PullbackFacts(
+            n_frames=len(times_s),
+            height_px=shape[0],
+            width_px=shape[1],
+            spacing_source="unknown: video carries no calibration",
+            frame_time_s=tuple(round(each - times_s[0], 6) for each in times_s) if is_timed else None,
+            frame_time_source="video" if is_timed else "unknown",
+        )
+
+    def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
+        with _opened(self.path) as video:
+            is_there, frame = video.read()
+            while is_there:
+                yield luma(frame[..., ::-1])
+                is_there, frame = video.read()
+
+    def patient_key(self) -> str | None:
+        """Return None: video says nothing of a patient."""
+        return None
+
+    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+        """Return the contours of files that are called like it; raises AnnotationError."""
+        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm)
+        return annotations_beside(self.path, target)
+
+    def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
+        """Return the contours by frame_index and structure; raises AnnotationError."""
+        return self.read_annotations(structures).contours
+
+    @cached_property
+    def _scan(self) -> tuple[tuple[int, int], list[float]]:
+        """(height, width), and the time of each frame in s."""
+        cv2 = _opencv(self.path)
+        with _opened(self.path) as video:
+            width, height = (int(video.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            declared = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            if not (0 < width <= LARGEST_SIDE_PX and 0 < height <= LARGEST_SIDE_PX):
+                raise SourceError(f"has frames of {width} × {height} px", hint=AS_PICTURES, path=self.path)
+            times_s = []
+            while video.grab():
+                times_s.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
+        if not times_s or len(times_s) < declared:
+            message = f"holds {len(times_s)} of the {declared} frames it declares" if times_s else "holds no frame"
+            raise SourceError(message, hint=f"copy or export it again, or {AS_PICTURES}", path=self.path)
+        return (height, width), times_s
+
+
+def _opencv(path: Path) -> Any:  # noqa: ANN401  a module
+    """Return OpenCV, told to be quiet; raises SourceError where the extra is not installed."""
+    for name, quiet in QUIET.items():
+        os.environ.setdefault(name, quiet)
+    try:
+        import cv2
+    except ModuleNotFoundError as error:
+        hint = f"install it with: pip install 'ivsqa[video]'; or {AS_PICTURES}"
+        raise SourceError("is a video, which takes an extra to read", hint=hint, path=path) from error
+    return cv2
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Yield an open video; raises SourceError."""
+    _check_begin(path)
+    cv2 = _opencv(path)
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        if not video.isOpened():
+            raise SourceError("cannot be decoded", hint=f"copy or export it again, or {AS_PICTURES}", path=path)
+        yield video
+    except cv2.error as error:
+        raise SourceError("cannot be decoded", hint=f"copy or export it again, or {AS_PICTURES}", path=path) from error
+    finally:
+        video.release()
+
+
+def _check_begin(path: Path) -> None:
+    """Raise SourceError where a file does not begin like AVI or MP4."""
+    if is_lfs_pointer(path):
+        raise SourceError(LFS_MESSAGE, hint=LFS_HINT, path=path)
+    with path.open("rb") as stream:
+        head = stream.read(12)
+    if not (head[:4] == b"RIFF" and head[8:] == b"AVI ") and head[4:8] not in MP4_ATOMS:
+        raise SourceError("is no AVI or MP4 file", hint=AS_PICTURES, path=path)
