@@ -51,7 +51,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(file=sys.stdout)
     if not sys.stdout.isatty():
-        console.width = 200  # a pipe has no width: never fold a row that a script may read
+        console.width = 1000  # a pipe has no width: never cut a row that a script may read
     console.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from ivsqa.cli.output import count, number, percent, say, say_json, say_table, t
 from ivsqa.errors import EXIT_FINDINGS, BatchError, IvsqaError
 
 if TYPE_CHECKING:
-    from ivsqa.io.sources import PullbackSource
+    from ivsqa.workflow.import_plan import ImportPlan, PlannedPullback
     from ivsqa.workflow.import_pullbacks import ImportResult
     from ivsqa.workflow.outlook import Outlook
     from ivsqa.workflow.why import FrameChain
@@ -73,24 +74,33 @@ def import_(
             metavar="auto|none|PATH", help="Masks and contours: those beside the frames, none, or from a path."
         ),
     ] = "auto",
+    mask_text: Annotated[
+        bool, typer.Option("--mask-text", help="Blacken text that seems to be burned into the frames.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each decoding a pullback.")] = 1,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
     """Import pullbacks: DICOM files or folders of frames. Masks and contours beside them come along."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
+    from ivsqa.workflow.import_plan import plan_import
+    from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
 
     study = opened(project)
-    if dry_run:
-        _say_import_plan(*plan_import(paths), as_json=as_json)
-        return
     options = ImportOptions(
         spacing_mm=_spacing(spacing_mm),
         pullback_speed_mm_s=pullback_speed,
         subject_from=subject_from,
         with_annotations=annotations != "none",
         annotations=None if annotations in ("auto", "none") else Path(annotations),
+        mask_text=mask_text,
+        n_jobs=jobs,
     )
+    if dry_run:
+        with command_context() as context:
+            plan = plan_import(study, paths, options, context)
+        _say_import_plan(plan, as_json=as_json)
+        return
     with command_context() as context:
         result = import_pullbacks(study, paths, options, context)
     if as_json:
@@ -101,15 +111,68 @@ def import_(
         raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is in the project", result.failed)
 
 
-def _say_import_plan(sources: Sequence[PullbackSource], failed: list[IvsqaError], *, as_json: bool) -> None:
-    """Print what an import would read."""
+def _say_import_plan(plan: ImportPlan, *, as_json: bool) -> None:
+    """Print what an import would do."""
     if as_json:
-        say_json({"would_import": [str(source.path) for source in sources], "failed": _failures_as_plain(failed)})
+        say_json(
+            {
+                "would_import": [str(one.path) for one in plan.pullbacks if one.is_new],
+                "plan": [_planned_as_plain(one) for one in plan.pullbacks],
+                "failed": _failures_as_plain(plan.failed),
+            }
+        )
     else:
-        for source in sources:
-            say(f"would import {source.path}")
-    if failed:
-        raise BatchError(f"{count(len(failed), 'path')} cannot be imported", failed)
+        if plan.pullbacks:
+            common = Path(os.path.commonpath([one.path.parent for one in plan.pullbacks]))
+            say(f"in {common}:")
+            columns = ("file", "is", ">frames", ">px", ">mm/px", "console", "subject", "split", "then")
+            say_table(columns, [_planned_cells(one, common) for one in plan.pullbacks])
+        n_new = sum(one.is_new for one in plan.pullbacks)
+        n_unchanged = len(plan.pullbacks) - n_new
+        say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
+        if any(one.is_guess for one in plan.pullbacks):
+            tell("note: nothing says whose the guessed ones are; each would count as its own subject: see --subject-from")
+    if plan.failed:
+        raise BatchError(f"{count(len(plan.failed), 'path')} cannot be imported", plan.failed)
+
+
+def _planned_as_plain(one: PlannedPullback) -> dict[str, object]:
+    """Return a pullback of a plan for --json."""
+    return {
+        "path": str(one.path),
+        "kind": one.kind,
+        "n_frames": one.facts.n_frames,
+        "height_px": one.facts.height_px,
+        "width_px": one.facts.width_px,
+        "spacing_mm": one.facts.spacing_mm,
+        "spacing_source": one.facts.spacing_source,
+        "console": one.facts.manufacturer_model,
+        "subject_id": one.subject_id,
+        "is_guess": one.is_guess,
+        "split": one.split,
+        "pullback_id": one.pullback_id,
+        "is_new": one.is_new,
+    }
+
+
+def _planned_cells(one: PlannedPullback, common: Path) -> tuple[str, ...]:
+    """Return the cells of a pullback of a plan."""
+    return (
+        str(one.path.relative_to(common)),
+        one.kind,
+        str(one.facts.n_frames),
+        f"{one.facts.width_px} × {one.facts.height_px}",
+        _spacing_cell(one.facts.spacing_mm),
+        one.facts.manufacturer_model or "–",
+        f"{one.subject_id}{' (guessed)' if one.is_guess else ''}",
+        one.split,
+        "import" if one.is_new else f"here as {one.pullback_id}",
+    )
+
+
+def _spacing_cell(spacing_mm: tuple[float, float] | None) -> str:
+    """Return mm per pixel as people read it."""
+    return "unknown" if spacing_mm is None else f"{spacing_mm[0]:.5g}"
 
 
 def _import_as_plain(result: ImportResult) -> dict[str, object]:
@@ -136,7 +199,7 @@ def _say_import(result: ImportResult) -> None:
             record.split,
             str(record.n_frames),
             f"{record.width_px} × {record.height_px}",
-            "unknown" if record.spacing_mm is None else f"{record.spacing_mm[0]:.5g}",
+            _spacing_cell(record.spacing_mm),
             record.spacing_source,
         )
         for record in result.imported

@@ -57,6 +57,8 @@ class IdentityRecord(Manifest):
 class PullbackRecord(Manifest):
     """`pullback.yaml`: facts and hashes of one pullback. Unknown is null.
 
+    `text_regions` are boxes (top, left, bottom, right) in px in which text seems to be burned in.
+
     Version 1: ivsqa 0.1.
     """
 
@@ -79,6 +81,8 @@ class PullbackRecord(Manifest):
     stop_frame_index: int | None
     manufacturer_model: str
     notes: tuple[str, ...]
+    text_regions: tuple[tuple[int, int, int, int], ...] = ()
+    text_masked: bool = False
     frames_sha256: Sha256
     source_sha256: Sha256
     provenance: Provenance

@@ -9,7 +9,7 @@ from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.contours_csv import contours_csv_text
 from ivsqa.io.lock import project_lock
 from ivsqa.io.project import create_project, open_project
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
+from ivsqa.workflow.import_pullbacks import ImportOptions, find_all_sources, import_pullbacks
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 NAMED = ImportOptions(subject_from=SUBJECTS)
@@ -193,7 +193,7 @@ def test_contours_that_fit_nothing_are_refused_and_the_pullbacks_are_in(empty, t
 
 def test_a_plan_reads_names_only_and_writes_nothing(empty, two, bytes_of):
     before = bytes_of(empty.root)
-    sources, failed = plan_import([two, two / "absent"])
+    sources, failed = find_all_sources([two, two / "absent"])
     assert [source.path.name for source in sources] == ["S01-P1.dcm", "S02-P1.dcm"]
     assert len(failed) == 1
     assert bytes_of(empty.root) == before

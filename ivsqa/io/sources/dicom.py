@@ -15,7 +15,7 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.sources.dicom_facts import calibration_of, facts_from_header
-from ivsqa.io.sources.dicom_header import check_image, n_frames_of, read_header, text
+from ivsqa.io.sources.dicom_header import check_image, n_frames_of, read_header, text, transfer_syntax
 from ivsqa.io.sources.dicom_pixels import iter_grey_frames
 from ivsqa.io.sources.source import FoundAnnotations, contours_beside, contours_path, fingerprint_of_files, natural_key
 
@@ -40,6 +40,11 @@ class DicomSource:
         header = read_header(self.files[0])
         check_image(header, self.files[0])
         return header
+
+    def kind(self) -> str:
+        """Return that it is DICOM, with the transfer syntax; raises SourceError."""
+        files = f"DICOM in {len(self.files)} files" if len(self.files) > 1 else "DICOM"
+        return f"{files}, {transfer_syntax(self._header).keyword}"
 
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the files."""

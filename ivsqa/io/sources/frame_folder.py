@@ -45,6 +45,13 @@ class FrameFolderSource:
     pictures: tuple[Picture, ...]
     label_folders: tuple[Path, ...] = ()
 
+    def kind(self) -> str:
+        """Return the kind of the pictures, with the folders of masks that belong to them."""
+        suffixes = sorted({picture.path.suffix.lstrip(".").upper() for picture in self.pictures})
+        pages = "pages of a " if self.path.is_file() else ""
+        masks = f" with {', '.join(folder.name for folder in self.label_folders)}" if self.label_folders else ""
+        return f"{pages}{' and '.join(suffixes)}{masks}"
+
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the files of the frames."""
         return fingerprint_of_files(dict.fromkeys(picture.path for picture in self.pictures))

@@ -55,6 +55,10 @@ class PullbackSource(Protocol):
         """POSIX path below the argument of the command line, without extension; the argument's own name if it is that."""
         ...
 
+    def kind(self) -> str:
+        """Return what this was recognised as, for people; raises SourceError."""
+        ...
+
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""
         ...
