@@ -77,6 +77,9 @@ def import_(
     mask_text: Annotated[
         bool, typer.Option("--mask-text", help="Blacken text that seems to be burned into the frames.")
     ] = False,
+    gated: Annotated[
+        bool, typer.Option("--gated", help="Find end-diastolic frames in the images where the files name none.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each decoding a pullback.")] = 1,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -94,6 +97,7 @@ def import_(
         with_annotations=annotations != "none",
         annotations=None if annotations in ("auto", "none") else Path(annotations),
         mask_text=mask_text,
+        gated=gated,
         n_jobs=jobs,
     )
     if dry_run:
@@ -131,7 +135,9 @@ def _say_import_plan(plan: ImportPlan, *, as_json: bool) -> None:
         n_unchanged = len(plan.pullbacks) - n_new
         say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
         if any(one.is_guess for one in plan.pullbacks):
-            tell("note: nothing says whose the guessed ones are; each would count as its own subject: see --subject-from")
+            tell(
+                "note: nothing says whose the guessed ones are; each would count as its own subject: see --subject-from"
+            )
     if plan.failed:
         raise BatchError(f"{count(len(plan.failed), 'path')} cannot be imported", plan.failed)
 

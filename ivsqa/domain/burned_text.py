@@ -76,7 +76,9 @@ def find_text(frames: NDArray[np.uint8]) -> tuple[TextRegion, ...]:
     heights = [rows.stop - rows.start for rows, _ in ndimage.find_objects(letters)]
     letters[~np.array([False, *(height <= MAX_HEIGHT_PX for height in heights)])[letters]] = 0
     reach = max(4, strokes.shape[1] // 80)
-    lines, _ = ndimage.label(ndimage.binary_dilation(letters > 0, np.ones((1, 2 * reach + 1))), np.ones((3, 3)))
+    lines, _ = ndimage.label(
+        ndimage.binary_dilation(letters > 0, np.ones((1, 2 * reach + 1), dtype=np.bool_)), np.ones((3, 3))
+    )
     found = []
     for number, box in enumerate(ndimage.find_objects(lines * (letters > 0)), start=1):
         if box is None or not _is_row_of_letters(np.where(lines[box] == number, letters[box], 0)):
@@ -114,13 +116,13 @@ def _is_row_of_letters(letters: NDArray[np.integer]) -> bool:
 
 def _is_flat(ground: NDArray[np.float64], ink: NDArray[np.bool_]) -> bool:
     """Return whether what lies between and around strokes has one grey; the smooth edges of letters do not count."""
-    around = ground[~ndimage.binary_dilation(ink, np.ones((3, 3)))].astype(np.uint8)
+    around = ground[~ndimage.binary_dilation(ink, np.ones((3, 3), dtype=np.bool_))].astype(np.uint8)
     levels = np.bincount(around, minlength=256)
     mode = int(levels.argmax())
     return float(levels[max(mode - FLAT_GREY, 0) : mode + FLAT_GREY + 1].sum()) > FLAT_SHARE * len(around)
 
 
-def _with_margin(box: tuple[slice, slice], shape: tuple[int, int]) -> TextRegion:
+def _with_margin(box: tuple[slice, ...], shape: tuple[int, ...]) -> TextRegion:
     """Return a box with room for what is faint at the edge of letters, and for another digit of a counter."""
     rows, columns = box
     margin = max(2, (rows.stop - rows.start) // 4)

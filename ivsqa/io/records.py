@@ -79,6 +79,8 @@ class PullbackRecord(Manifest):
     pullback_speed_source: str
     start_frame_index: int | None
     stop_frame_index: int | None
+    end_diastolic_frames: tuple[int, ...] | None = None
+    gating_source: str = "unknown"
     manufacturer_model: str
     notes: tuple[str, ...]
     text_regions: tuple[tuple[int, int, int, int], ...] = ()
@@ -91,6 +93,13 @@ class PullbackRecord(Manifest):
     def frame_shape(self) -> tuple[int, int]:
         """(height, width) in px."""
         return (self.height_px, self.width_px)
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """Frames a second, the mean where they are uneven; None where timing is unknown."""
+        times = self.frame_time_s
+        interval = (times[-1] - times[0]) / (len(times) - 1) if times else self.frame_interval_s
+        return None if interval is None else 1.0 / interval
 
     def position_mm(self, frame_index: int) -> float | None:
         """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
@@ -210,6 +219,8 @@ class RoundRecord(Manifest):
     min_gap_mm: float
     control_share: float
     diversity: float
+    gated: bool = False
+    every_mm: float | None = None
     shortfall: str
     provenance: Provenance
 

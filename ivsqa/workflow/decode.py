@@ -56,12 +56,10 @@ class DecodedFrames:
     """What the frames in a folder are.
 
     Attributes:
-        facts: Geometry and timing.
         sha256: Hash over shape and pixels.
         text_regions: Where text was found; it is still there unless it was asked to be blackened.
     """
 
-    facts: PullbackFacts
     sha256: str
     text_regions: tuple[TextRegion, ...]
 
@@ -74,6 +72,7 @@ class Decoded:
         source: The source.
         folder: Where its frames are, as `FRAMES_NAME`; whoever takes this removes it.
         fingerprint: Hash over its files.
+        facts: Geometry and timing, with what the user said.
         frames: None: a source that is known.
         annotations: What lies beside it, or why that cannot be used.
     """
@@ -81,6 +80,7 @@ class Decoded:
     source: PullbackSource
     folder: Path
     fingerprint: str
+    facts: PullbackFacts
     frames: DecodedFrames | None
     annotations: FoundAnnotations | IvsqaError
 
@@ -89,14 +89,13 @@ def decode(work: tuple[PullbackSource, Path], decoding: Decoding) -> Decoded | I
     """Write the frames of a source into a folder; returns what they are, or why they cannot be read, and then no folder."""
     source, folder = work
     try:
-        fingerprint = source.fingerprint()
-        frames = None
-        if fingerprint not in decoding.known:
-            frames = _write_frames(folder, source, decoding)
+        fingerprint, facts = source.fingerprint(), decoding.with_user_facts(source.facts())
+        is_known = fingerprint in decoding.known
+        frames = None if is_known else _write_frames(folder, source, facts, masked=decoding.mask_text)
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return error
-    return Decoded(source, folder, fingerprint, frames, _annotations(source, decoding))
+    return Decoded(source, folder, fingerprint, facts, frames, _annotations(source, decoding))
 
 
 def _annotations(source: PullbackSource, decoding: Decoding) -> FoundAnnotations | IvsqaError:
@@ -108,9 +107,8 @@ def _annotations(source: PullbackSource, decoding: Decoding) -> FoundAnnotations
         return error
 
 
-def _write_frames(folder: Path, source: PullbackSource, decoding: Decoding) -> DecodedFrames:
+def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts, *, masked: bool) -> DecodedFrames:
     """Stream the frames of a source to a .npy file."""
-    facts = decoding.with_user_facts(source.facts())
     folder.mkdir(parents=True)
     shape = (facts.n_frames, facts.height_px, facts.width_px)
     frames = np.lib.format.open_memmap(folder / FRAMES_NAME, mode="w+", dtype=np.uint8, shape=shape)
@@ -127,10 +125,10 @@ def _write_frames(folder: Path, source: PullbackSource, decoding: Decoding) -> D
     if n_written != facts.n_frames:
         raise SourceError(f"holds {n_written} of the {facts.n_frames} frames it declares", path=source.path)
     regions = find_text(frames)
-    if decoding.mask_text:
+    if masked:
         mask_text(frames, regions)
     frames.flush()
-    return DecodedFrames(facts, _sha256(frames), regions)
+    return DecodedFrames(_sha256(frames), regions)
 
 
 def _sha256(frames: NDArray[np.uint8]) -> str:

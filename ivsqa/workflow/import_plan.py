@@ -12,7 +12,7 @@ from ivsqa.io.project import Project
 from ivsqa.io.records import Split
 from ivsqa.io.sources import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.identity import identify_by
+from ivsqa.workflow.identity import Identity, identify_by
 from ivsqa.workflow.import_pullbacks import ImportOptions, SubjectSplits, find_all_sources
 
 
@@ -75,13 +75,17 @@ def plan_import(
         # Hashing reads the whole file: only where there is something to compare with, or nothing else to name it by.
         fingerprint = source.fingerprint() if by_source or source.patient_key() is None else ""
         known = by_source.get(fingerprint)
-        if known is not None:
-            named = (known.subject_id, known.split, known.pullback_id, False, False)
-        else:
-            identity = identify(source, fingerprint)
-            subject_id = identity.subject_id
-            named = (subject_id, splits.of(subject_id), identity.pullback_id, identity.is_guess, True)
-        return PlannedPullback(source.path, source.kind(), facts, *named)
+        named = Identity(known.subject_id, known.pullback_id) if known else identify(source, fingerprint)
+        return PlannedPullback(
+            path=source.path,
+            kind=source.kind(),
+            facts=facts,
+            subject_id=named.subject_id,
+            split=splits.of(named.subject_id),
+            pullback_id=named.pullback_id,
+            is_guess=named.is_guess,
+            is_new=known is None,
+        )
 
     with context.progress("Looking", len(sources), "pullback") as advance:
         for source in sources:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ivsqa.domain.burned_text import TextRegion
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.splits import assign_splits
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, SourceError
@@ -24,6 +25,7 @@ from ivsqa.io.settings import SplitSettings
 from ivsqa.io.sources import FoundAnnotations, PullbackSource, find_sources
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.decode import Decoded, Decoding, decode
+from ivsqa.workflow.gate import NOT_GATED, gate_pullbacks
 from ivsqa.workflow.identity import Identify, content_pullback_id, identify_by
 from ivsqa.workflow.processes import in_processes
 
@@ -62,6 +64,7 @@ class ImportOptions:
         with_annotations: Take contours and masks found beside the frames.
         annotations: A contours.csv, or a folder of them, to take contours from besides.
         mask_text: Blacken burned-in text.
+        gated: Find end-diastolic frames in the images of pullbacks whose files name none.
         n_jobs: Processes that decode.
     """
 
@@ -71,6 +74,7 @@ class ImportOptions:
     with_annotations: bool = True
     annotations: Path | None = None
     mask_text: bool = False
+    gated: bool = False
     n_jobs: int = 1
 
     def decoding(self, structures: StructureSet, known: frozenset[str]) -> Decoding:
@@ -124,6 +128,10 @@ def import_pullbacks(
                 except IvsqaError as error:
                     result.failed.append(error)
                 advance(1)
+        if options.gated:
+            touched = [record.pullback_id for record in result.imported] + result.unchanged
+            for pullback_id in gate_pullbacks(project, touched, n_jobs=options.n_jobs, context=context):
+                result.notes[pullback_id] = (*result.notes.get(pullback_id, ()), NOT_GATED)
         if options.annotations is not None:
             _import_contour_files(project, options.annotations, result, context)
     return result
@@ -167,6 +175,7 @@ class _Importer:
             self._known[record.pullback_id] = record
             self._result.imported.append(record)
         else:
+            record = self._with_phases(record, decoded.facts)
             self._result.unchanged.append(record.pullback_id)
         self._note(record, decoded.annotations, is_new=is_new)
         if isinstance(decoded.annotations, IvsqaError):
@@ -187,12 +196,24 @@ class _Importer:
             None,
         )
 
+    def _with_phases(self, record: PullbackRecord, facts: PullbackFacts) -> PullbackRecord:
+        """Store the phases that have come to lie beside a pullback since it was imported; what its files say comes first."""
+        known = (record.end_diastolic_frames, record.gating_source)
+        if facts.end_diastolic is None or known == (facts.end_diastolic, facts.gating_source):
+            return record
+        record = record.model_copy(
+            update={"end_diastolic_frames": facts.end_diastolic, "gating_source": facts.gating_source}
+        )
+        write_manifest(self._project.layout.pullback_record(record.pullback_id), record)
+        self._known[record.pullback_id] = record
+        return record
+
     def _publish(self, decoded: Decoded) -> PullbackRecord:
         """Name a decoded source and give it its place; returns its record."""
         frames = decoded.frames
         if frames is None:
             raise ValueError("a source that is known was not decoded, and is its own twin")
-        facts = frames.facts
+        facts = decoded.facts
         identity = self._identify(decoded.source, decoded.fingerprint)
         if identity.pullback_id is not None and identity.pullback_id in self._known:
             raise SourceError(
@@ -216,6 +237,8 @@ class _Importer:
             pullback_speed_source=facts.pullback_speed_source,
             start_frame_index=facts.start_frame_index,
             stop_frame_index=facts.stop_frame_index,
+            end_diastolic_frames=facts.end_diastolic,
+            gating_source=facts.gating_source,
             manufacturer_model=facts.manufacturer_model,
             notes=facts.notes,
             text_regions=tuple(astuple(region) for region in frames.text_regions),
