@@ -11,7 +11,6 @@ from typing import Any
 from ivsqa.errors import BatchError, IvsqaError
 
 JSON_VERSION = 1
-MOST_LISTED = 20
 
 
 def say(text: str = "") -> None:
@@ -58,10 +57,8 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def tell_error(error: IvsqaError) -> None:
     """Print what is wrong, where, and how to mend it; of a batch, every failure."""
     if isinstance(error, BatchError):
-        for failure in error.failures[:MOST_LISTED]:
+        for failure in error.failures:
             tell_error(failure)
-        if len(error.failures) > MOST_LISTED:
-            tell(f"… and {len(error.failures) - MOST_LISTED} more")
     tell(f"error: {_printable(error.line)}")
     if error.hint:
         tell(f"  mend: {_printable(error.hint)}")

@@ -12,7 +12,7 @@ import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table, tell
-from ivsqa.errors import EXIT_FINDINGS, BatchError, IvsqaError
+from ivsqa.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, BatchError, IvsqaError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.import_plan import ImportPlan, PlannedPullback
@@ -113,6 +113,8 @@ def import_(
         _say_import(result)
     if result.failed:
         raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is in the project", result.failed)
+    if not result.finished:
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _say_import_plan(plan: ImportPlan, *, as_json: bool) -> None:
@@ -188,6 +190,9 @@ def _import_as_plain(result: ImportResult) -> dict[str, object]:
         "unchanged": result.unchanged,
         "failed": _failures_as_plain(result.failed),
         "n_annotations": result.n_annotations,
+        "notes": [
+            {"pullback_id": pullback_id, "note": note} for pullback_id, notes in result.notes.items() for note in notes
+        ],
     }
 
 

@@ -7,6 +7,7 @@ birth or original UID ever stands here.
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
@@ -38,8 +39,14 @@ def provenance(created_at: str, *packages: str) -> Provenance:
         created_at=created_at,
         ivsqa_version=ivsqa.__version__,
         python=platform.python_version(),
-        packages={name: metadata.version(name) for name in packages},
+        packages={name: _version(name) for name in packages},
     )
+
+
+@cache
+def _version(package: str) -> str:
+    """Return the version of a package; looking it up reads a file."""
+    return metadata.version(package)
 
 
 class IdentityRecord(Manifest):

@@ -43,6 +43,7 @@ class ImportResult:
         n_annotations: Frames whose annotation is new.
         notes: What a person should look at, by pullback.
         n_guessed_subjects: Pullbacks that nothing tied to a person.
+        finished: False where someone asked to stop: the same import goes on from there.
     """
 
     imported: list[PullbackRecord] = field(default_factory=list)
@@ -51,6 +52,7 @@ class ImportResult:
     n_annotations: int = 0
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     n_guessed_subjects: int = 0
+    finished: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def import_pullbacks(
                 except IvsqaError as error:
                     result.failed.append(error)
                 advance(1)
+        result.finished = not context.should_stop()
         if options.gated:
             touched = [record.pullback_id for record in result.imported] + result.unchanged
             for pullback_id in gate_pullbacks(project, touched, n_jobs=options.n_jobs, context=context):

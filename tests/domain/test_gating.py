@@ -30,7 +30,7 @@ def test_one_frame_does_not_move():
     assert find_end_diastoles(np.empty(0), 30.0) is None
 
 
-@pytest.mark.parametrize(("console", "seed"), [("A", 1), ("B", 2), ("D", 3)])
+@pytest.mark.parametrize(("console", "seed"), [("A", 1), ("C", 2)])
 def test_the_heart_of_a_phantom_is_found_beat_by_beat(console, seed):
     pullback = phantom_pullback(seed=seed, index=3, n_frames=300, console=console, size_px=96)
     gating = find_end_diastoles(widening(iter_frames(pullback)), pullback.frame_rate_hz)

@@ -39,8 +39,7 @@ def test_work_is_taken_up_only_so_far_ahead():
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_after_a_wish_to_stop_nothing_more_is_begun(n_jobs):
     done: list[int] = []
-    for one in in_processes(doubled, range(1000), n_jobs=n_jobs, should_stop=lambda: len(done) >= 3):
-        done.append(one)
+    done.extend(in_processes(doubled, range(1000), n_jobs=n_jobs, should_stop=lambda: len(done) >= 3))
     assert 3 <= len(done) <= 3 + n_jobs * AHEAD
     assert done == list(range(0, 2 * len(done), 2))
 
