@@ -12,7 +12,9 @@ def disc(radius_px: float, shift_px: float = 0.0) -> np.ndarray:
     y, x = np.mgrid[:96, :96] - 47.5
     x = x - shift_px
     distance, angle = np.hypot(x, y), np.arctan2(y, x)
-    return (120 * np.exp(-(((distance - radius_px) / 5.0) ** 2)) * (1.0 + 0.5 * np.cos(3 * angle))).astype(np.uint8)
+    return np.asarray(
+        120 * np.exp(-(((distance - radius_px) / 5.0) ** 2)) * (1.0 + 0.5 * np.cos(3 * angle)), dtype=np.uint8
+    )
 
 
 def test_a_vessel_that_widens_by_a_pixel_is_seen_to():

@@ -276,7 +276,7 @@ def burn(path: Path, text: str) -> None:
 
 def test_burned_in_text_is_reported_and_blackened_on_request(tmp_path, two):
     plain = pydicom.dcmread(two / "S01-P1.dcm").pixel_array
-    burn(two / "S01-P1.dcm", "DOE 70")
+    burn(two / "S01-P1.dcm", "DOE")
     changed = (pydicom.dcmread(two / "S01-P1.dcm").pixel_array != plain).any(axis=0)
     seen = {}
     for masked in (False, True):
@@ -288,7 +288,7 @@ def test_burned_in_text_is_reported_and_blackened_on_request(tmp_path, two):
         assert record.text_masked == masked
         assert result.notes["S01-P1"][-1].startswith("text seems to be burned in at x 0…")
         assert result.notes["S01-P1"][-1].endswith("blackened" if masked else "--mask-text blackens it")
-    assert seen[False].max() > 200
+    assert seen[False].max() > 150
     assert not seen[True].any()
     later = import_pullbacks(
         open_project(tmp_path / "masked-False"),
