@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from report import print_table, write_json
@@ -20,8 +21,23 @@ NEAR = 0.2
 SEED = 40
 
 
-def row_of(pullback: PhantomPullback) -> list[object]:
-    """Return what was found in one pullback."""
+@dataclass(frozen=True)
+class Found:
+    """What was found in one pullback; a phase error is a median over beats, as a part of a beat."""
+
+    console: str
+    speed_mm_s: float
+    true_hz: float
+    found_hz: float | None
+    n_beats: int
+    n_found: int
+    n_false: int
+    phase_error: float | None
+    ms_per_frame: float
+
+
+def look_at(pullback: PhantomPullback) -> Found:
+    """Return what is found in one pullback."""
     frames = list(iter_frames(pullback))
     started = time.perf_counter()
     gating = find_end_diastoles(widening(frames), pullback.frame_rate_hz)
@@ -31,12 +47,17 @@ def row_of(pullback: PhantomPullback) -> list[object]:
     beat = pullback.frame_rate_hz / pullback.heart_rate_hz
     away = (np.abs(named - true[:, None]) / beat).min(axis=1) if len(named) else np.full(len(true), np.inf)
     near = away < NEAR
-    error = float(np.median(away[near])) if near.any() else float("nan")
-    rate = gating.heart_rate_hz if gating else float("nan")
-    return [
-        pullback.console, pullback.pullback_speed_mm_s, pullback.heart_rate_hz, rate, len(true), int(near.sum()),
-        len(named) - int(near.sum()), error, ms,
-    ]  # fmt: skip
+    return Found(
+        console=pullback.console,
+        speed_mm_s=pullback.pullback_speed_mm_s,
+        true_hz=pullback.heart_rate_hz,
+        found_hz=gating.heart_rate_hz if gating else None,
+        n_beats=len(true),
+        n_found=int(near.sum()),
+        n_false=len(named) - int(near.sum()),
+        phase_error=float(np.median(away[near])) if near.any() else None,
+        ms_per_frame=ms,
+    )
 
 
 def main() -> None:
@@ -46,8 +67,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=450)
     parser.add_argument("--size", type=int, default=192)
     options = parser.parse_args()
-    rows = [
-        row_of(
+    found = [
+        look_at(
             phantom_pullback(
                 seed=SEED + number,
                 index=number,
@@ -58,17 +79,19 @@ def main() -> None:
         )
         for number in range(options.pullbacks)
     ]
-    print_table(("look", "mm/s", "true Hz", "found Hz", "beats", "found", "false", "phase error", "ms/frame"), rows)
+    rows = [asdict(one) for one in found]
+    print_table(tuple(rows[0]), [["–" if value is None else value for value in row.values()] for row in rows])
     rng = np.random.default_rng(SEED)
     noise = [find_end_diastoles(rng.standard_normal(options.frames), 30.0) is not None for _ in range(500)]
-    errors = [row[7] for row in rows if np.isfinite(row[7])]  # type: ignore[call-overload]
+    gated = [one for one in found if one.found_hz is not None]
     summary = {
-        "n_pullbacks": len(rows),
-        "n_gated": sum(np.isfinite(row[3]) for row in rows),  # type: ignore[call-overload]
-        "n_beats": sum(row[4] for row in rows),  # type: ignore[misc]
-        "n_found": sum(row[5] for row in rows),  # type: ignore[misc]
-        "n_false": sum(row[6] for row in rows),  # type: ignore[misc]
-        "median_phase_error_beats": float(np.median(errors)),
+        "n_pullbacks": len(found),
+        "n_gated": len(gated),
+        "n_beats": sum(one.n_beats for one in found),
+        "n_beats_of_gated": sum(one.n_beats for one in gated),
+        "n_found": sum(one.n_found for one in found),
+        "n_false": sum(one.n_false for one in found),
+        "median_phase_error": float(np.median([one.phase_error for one in found if one.phase_error is not None])),
         "noise_gated_share": float(np.mean(noise)),
     }
     print_table(tuple(summary), [list(summary.values())])
