@@ -47,7 +47,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             Text(column.removeprefix(">")), justify="right" if column.startswith(">") else "left", no_wrap=True
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_printable(cell)) for cell in row))
     console = Console(file=sys.stdout)
     if not sys.stdout.isatty():
         console.width = 1000  # a pipe has no width: never cut a row that a script may read

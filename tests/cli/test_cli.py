@@ -386,3 +386,14 @@ def test_numbers_are_printed_for_people():
     assert (percent(0.1234), percent(None)) == ("12.3 %", "–")
     assert (number(0.12345), number(None), number(2.0, 1)) == ("0.123", "–", "2.0")
     assert count(1234, "frame") == "1,234 frames"
+
+
+def test_what_a_header_says_of_the_console_cannot_move_the_cursor(run, imported, phantoms, tmp_path):
+    import pydicom
+
+    dataset = pydicom.dcmread(phantoms.files[0])
+    dataset.ManufacturerModelName = "look\x1b[2J"
+    dataset.save_as(tmp_path / "a.dcm")
+    ran = run("import", tmp_path, "--dry-run", "--project", imported.root)
+    assert "look\N{REPLACEMENT CHARACTER}[2J" in ran.out
+    assert "\x1b" not in ran.out
