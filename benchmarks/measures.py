@@ -33,10 +33,10 @@ from ivsqa.domain.intervals import COVERAGE
 from ivsqa.domain.measures import column, frame_measures, frame_measures_of
 from ivsqa.domain.phantom import PhantomPullback, phantom_pullback
 from ivsqa.io.atomic import write_bytes, write_text
+from ivsqa.io.contours_csv import contours_csv_text
 from ivsqa.io.phantom_files import dicom_bytes
 from ivsqa.io.project import Project, create_project, open_project
 from ivsqa.io.records import PullbackRecord, Split
-from ivsqa.io.sources import contours_csv_text
 from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.measure import MeasureOptions, measure_pullbacks
 from ivsqa.workflow.measure_rows import pullback_row

@@ -46,6 +46,10 @@ class WorkingGrid:
         (x0, y0), (x_scale, y_scale) = self.origin_px, self.scale
         return contour.mapped((1.0 / x_scale, 1.0 / y_scale), (-x0 / x_scale, -y0 / y_scale))
 
+    def point_to_grid(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """Return a point of the frame in grid pixels."""
+        return (x_px - self.origin_px[0]) / self.scale[0], (y_px - self.origin_px[1]) / self.scale[1]
+
     def sample(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the frame on the grid, uint8 (size, size).
 

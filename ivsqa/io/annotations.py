@@ -19,7 +19,7 @@ from ivsqa.io.layout import ProjectLayout
 from ivsqa.io.manifest import read_manifest, write_manifest
 from ivsqa.io.records import Provenance, RevisionRecord
 
-Origin = Literal["new", "edited", "accepted", "imported", "unreadable"]
+Origin = Literal["new", "edited", "nudged", "accepted", "imported", "unreadable"]
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,9 @@ def evaluation_page(
 <h2>Does it know its errors?</h2>
 <p class="note">Every signal takes the same road: calibrated on {_count(answer["n_calibration_frames"], "validation frame")},
 then turned into the Dice to expect. A signal is worth something where it beats the others, not where it is merely
-above chance. “frame” is the worst structure of a frame.</p>
-<div class="wide">{_estimate_table(answer["estimate"])}</div>
+above chance. “frame” is the worst structure of a frame. The rows with a minus are differences, on the same draws of
+subjects: where their interval leaves out 0, the one is really better on such subjects; of the mean error, less is better.</p>
+<div class="wide">{_estimate_table(answer["estimate"], answer["gain"])}</div>
 <div class="pair">
 <figure><figcaption>Predicted against true Dice, a marker a frame. On the dashed line the two are equal; above it the model is too
 sure of itself.</figcaption>{scatter}</figure>
@@ -183,16 +184,18 @@ def _segmentation_table(segmentation: Mapping[str, Any]) -> str:
     return _table(["structure", *(MEASURES[key][0] for key in shown), "frames", "no counterpart"], [rows])
 
 
-def _estimate_table(estimate: Sequence[Mapping[str, Any]]) -> str:
-    """Return the figures of each signal, grouped by what they are about, the frame first."""
+def _estimate_table(estimate: Sequence[Mapping[str, Any]], gain: Sequence[Mapping[str, Any]]) -> str:
+    """Return the figures of each signal and what ours gains, grouped by what they are about, the frame first."""
+    named = [(SIGNALS[one["signal"]], one) for one in estimate]
+    named += [(f"error map − {SIGNALS[one['over']]}", one) for one in gain]
     scopes = sorted(dict.fromkeys(one["scope"] for one in estimate), key=lambda scope: scope != "frame")
     groups = [
         [
             [
-                f"{escape(scope)}, {SIGNALS[one['signal']]}",
+                f"{escape(scope)}, {name}",
                 *(_measured(one[key], one["interval"][key], 3 if key == "mae" else 2) for key in FIGURES),
             ]
-            for one in estimate
+            for name, one in named
             if one["scope"] == scope
         ]
         for scope in scopes

@@ -145,8 +145,9 @@ def timing_fields(facts: PullbackFacts) -> dict[str, Any]:
 class RevisionRecord(Manifest):
     """One append to a pullback's annotations; its contours stand in the CSV of the same name.
 
-    `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `accepted` (a prediction a
-    person left as it is), `imported` (from files that came with the pullback), `unreadable` (no one can annotate it).
+    `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `nudged` (a prediction,
+    laid anew through points that a person set), `accepted` (a prediction a person left as it is), `imported` (from files that
+    came with the pullback), `unreadable` (no one can annotate it).
     Version 1: ivsqa 0.1.
     """
 
@@ -158,7 +159,7 @@ class RevisionRecord(Manifest):
     source: str
     round_id: str | None
     parents: tuple[str, ...]
-    frames: dict[Literal["new", "edited", "accepted", "imported", "unreadable"], tuple[int, ...]]
+    frames: dict[Literal["new", "edited", "nudged", "accepted", "imported", "unreadable"], tuple[int, ...]]
     contours_sha256: Sha256
     provenance: Provenance
 

@@ -39,6 +39,7 @@ class Evaluation:
         plaque_burden_mae: Mean absolute error of plaque burden, a fraction; NaN without two structures.
         sqa: How good the estimate of quality is.
         estimate: How good each signal is, by (signal, structure or "frame").
+        gain: How much better the error map is than each other signal, by (other signal, structure or "frame").
         n_calibration_frames: Annotated validation frames on which the other signals were calibrated.
         strata: Figures by console, lumen size and subject.
         surprises: The frames that turned out most unlike their estimate, worst first.
@@ -55,6 +56,7 @@ class Evaluation:
     plaque_burden_mae: float
     sqa: SqaQuality
     estimate: dict[tuple[str, str], EstimateFigures]
+    gain: dict[tuple[str, str], EstimateFigures]
     n_calibration_frames: int
     strata: list[Stratum]
     surprises: list[Surprise]
@@ -77,6 +79,10 @@ class Evaluation:
             "estimate": [
                 {"signal": signal, "scope": scope} | _plain_figures(vars(figures))
                 for (signal, scope), figures in self.estimate.items()
+            ],
+            "gain": [
+                {"over": signal, "scope": scope} | _plain_figures(vars(figures))
+                for (signal, scope), figures in self.gain.items()
             ],
             "n_calibration_frames": self.n_calibration_frames,
             "n_dropout_draws": N_DRAWS if has_dropout else None,
@@ -142,6 +148,7 @@ def evaluate_model(
         plaque_burden_mae=float(np.mean(tally.burden_errors)) if tally.burden_errors else math.nan,
         sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
         estimate=estimate,
+        gain=tally.gain(),
         n_calibration_frames=len(validation),
         strata=tally.strata(),
         surprises=tally.surprises,

@@ -196,6 +196,20 @@ def _as_sent(contours: Contours) -> dict[str, Contour]:
     return {name: Contour.from_points(np.round(contour.points_px, DECIMALS)) for name, contour in contours.items()}
 
 
+def newest_exported(project: Project, round_id: str | None) -> RoundRecord:
+    """Return the round asked for, or the newest that is out; where all came back, the last of them.
+
+    Raises:
+        StateError: no packet was exported.
+    """
+    if round_id is not None:
+        return project.get_round(round_id)
+    exported = [record for record in project.rounds() if record.state != "selected"]
+    if not exported:
+        raise StateError("no packet was exported yet", hint="write one with: ivsqa export-for-annotation")
+    return next((record for record in reversed(exported) if record.state == "exported"), exported[-1])
+
+
 def read_sent(project: Project, round_id: str) -> tuple[PacketRecord, list[SentFrame]]:
     """Return what was sent in a round, from what stayed in the project.
 

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ivsqa.domain.contour import Contour
@@ -21,7 +21,8 @@ from ivsqa.io.packets import ReturnedFrame, ReturnedPacket, SentFrame, get_adapt
 from ivsqa.io.project import Project
 from ivsqa.io.records import RoundRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.export import read_sent
+from ivsqa.workflow.export import newest_exported, read_sent
+from ivsqa.workflow.refine import Refiner, through_points
 
 MENDABLE = frozenset({"crosses-outer", "self-crossing"})
 """Findings that `--repair` mends; the others need a person."""
@@ -92,7 +93,7 @@ def import_annotations(
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> ImportAnnotationsResult:
-    """Take in what an annotator sent back.
+    """Take in what an annotator sent back; borders with points on them are laid through these by the model that drew them.
 
     Writes a copy of the return under `rounds/<id>/returns/`, one annotation revision a pullback, and the round's state. The same
     return imported again changes nothing.
@@ -109,20 +110,24 @@ def import_annotations(
         context: Clock.
 
     Raises:
-        StateError: no round was exported.
+        StateError: no round was exported, or the return answers another round.
         PacketError: nothing usable, or everything lies in the wrong place in the same way.
     """
-    record = _round_of(project, round_id)
-    _, sent = read_sent(project, record.round_id)
+    record = newest_exported(project, round_id)
+    packet, sent = read_sent(project, record.round_id)
     returned = read_return(path, sent, project.structures, format=format)
+    if not returned.frames:
+        _refuse_other_round(project, record, path, format)
     _refuse_misplaced(returned, path)
     result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
     tolerance = get_adapter(returned.format).tolerance_px
+    refiner = Refiner(project, packet.model_id)
     frames = []
-    for frame in returned.frames:
+    for one in returned.frames:
         try:
+            frame = _with_points_followed(one, refiner)
             frames.append(_judge_frame(project, frame, tolerance, result, repair=repair, accept=accept_untouched))
-        except AnnotationError as error:
+        except IvsqaError as error:
             result.rejected.append(error)
     _count(frames, result)
     if not dry_run and frames:
@@ -135,14 +140,21 @@ def import_annotations(
     return result
 
 
-def _round_of(project: Project, round_id: str | None) -> RoundRecord:
-    """Return the round asked for, or the newest that was exported."""
-    if round_id is not None:
-        return project.get_round(round_id)
-    exported = [record for record in project.rounds() if record.state != "selected"]
-    if not exported:
-        raise StateError("no packet was exported yet", hint="write one with: ivsqa export-for-annotation")
-    return next((record for record in reversed(exported) if record.state == "exported"), exported[-1])
+def _refuse_other_round(project: Project, record: RoundRecord, path: Path, format: str | None) -> None:  # noqa: A002
+    """Refuse a return with frames of another round, as one line instead of one a frame.
+
+    Raises:
+        StateError: names that round.
+    """
+    for other in project.rounds():
+        if other.state != "selected" and other.round_id != record.round_id:
+            _, sent = read_sent(project, other.round_id)
+            if read_return(path, sent, project.structures, format=format).frames:
+                raise StateError(
+                    f"answers {other.round_id}, not {record.round_id}",
+                    hint=f"take it in with: --round {other.round_id}",
+                    path=path,
+                )
 
 
 def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:
@@ -164,6 +176,32 @@ def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:
                 path=path,
                 hint="export again from the editor without that change; nothing was imported",
             )
+
+
+def _with_points_followed(returned: ReturnedFrame, refiner: Refiner) -> ReturnedFrame:
+    """Return the frame with borders laid through its points; itself where it has none.
+
+    Raises:
+        AnnotationError: a border was moved and has points besides, or none can pass them.
+        IvsqaError: the model that drew the packet cannot be used.
+    """
+    if not returned.nudges or returned.unreadable:
+        return returned
+    sent, structures = returned.frame, sorted({nudge.structure for nudge in returned.nudges})
+    as_sent = {name for name, contour in sent.contours.items() if returned.contours.get(name) is contour}
+    for name in structures:
+        if name in sent.contours and name not in as_sent:
+            raise AnnotationError(
+                f"{name} was changed by hand and has points besides",
+                hint="keep one of the two",
+                path=returned.path,
+                where=sent.name,
+            )
+    laid = through_points(refiner, sent, returned.nudges, returned.path)
+    n_points = len(returned.nudges)
+    note = f"{' and '.join(structures)} laid through {n_points} point{'' if n_points == 1 else 's'}"
+    contours = {**returned.contours, **{name: laid[name] for name in as_sent}}
+    return replace(returned, contours=contours, notes=(*returned.notes, note))
 
 
 def _judge_frame(
@@ -194,7 +232,7 @@ def _judge_frame(
     if not (touched or returned.checked or accept):
         return FrameReturn(returned, changes, None)
     contours = _checked(project, returned, result, repair=repair)
-    return FrameReturn(returned, changes, NewAnnotation(contours, _origin(changes)))
+    return FrameReturn(returned, changes, NewAnnotation(contours, _origin(returned, changes)))
 
 
 def _checked(
@@ -219,8 +257,10 @@ def _checked(
     return nested(returned.contours, project.structures)
 
 
-def _origin(changes: dict[str, ContourChange]) -> Origin:
-    """Return how a frame's annotation came about: drawn, moved, or left as the model drew it."""
+def _origin(returned: ReturnedFrame, changes: dict[str, ContourChange]) -> Origin:
+    """Return how a frame's annotation came about: drawn, moved, laid through points, or left as the model drew it."""
+    if returned.nudges:
+        return "nudged"
     kinds = {change.kind for change in changes.values()}
     if kinds & {"edited", "deleted"}:
         return "edited"

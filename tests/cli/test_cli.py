@@ -19,7 +19,7 @@ from ivsqa.io.settings import PACKET_FORMATS
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
-    "measure", "export-for-annotation", "import-annotations", "phantom", "demo",
+    "measure", "export-for-annotation", "refine", "import-annotations", "phantom", "demo",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
@@ -75,7 +75,7 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
 @pytest.mark.parametrize(
     "line",
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
-     "import-annotations ."],
+     "refine --nudges x.csv", "import-annotations ."],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
     inside(tmp_path)
@@ -101,6 +101,7 @@ def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, t
         ("select -n 5 --split test --strategy sqa", "never chosen by what a model says", "--strategy stratified"),
         ("select -n 5 --strategy random --pullback S99", "no pullback 'S99'", "ivsqa status"),
         ("export-for-annotation", "there is no round yet", "ivsqa select"),
+        ("refine --nudges x.csv", "no packet was exported yet", "ivsqa export-for-annotation"),
         ("import-annotations .", "no packet was exported yet", "ivsqa export-for-annotation"),
         ("simulate", "at least three", "import masks"),
         ("simulate --ladder 0,5", "'0,5' is no list of percentages", "1,2,4"),

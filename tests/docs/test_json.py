@@ -64,6 +64,17 @@ def write_return(phantoms: Path, frames: list[dict[str, Any]], target: Path) -> 
     target.write_text(contours_csv_text([*rows, (pullback_id, 999, contours)]), encoding="utf-8")
 
 
+def write_points(frames: list[dict[str, Any]], target: Path) -> None:
+    """Write a point for a border of the first frame that was sent, and one for a frame that was not."""
+    rows = read_contours_csv(Path("rounds/r001/sent.csv"))
+    one = next(one for one in frames if rows.get(one["pullback_id"], {}).get(one["frame_index"]))
+    name, contour = next(iter(rows[one["pullback_id"]][one["frame_index"]].items()))
+    x, y = contour.points_px[0]
+    head = "pullback_id,frame_index,structure,x_px,y_px"
+    stranger = f"{one['pullback_id']},999,{name},1,1"
+    target.write_text(f"{head}\n{one['pullback_id']},{one['frame_index']},{name},{x},{y}\n{stranger}\n")
+
+
 def test_json_prints_the_documented_keys(
     repository: Path, small_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +93,8 @@ def test_json_prints_the_documented_keys(
     run("export-for-annotation", "--format", "csv")
     write_return(tmp_path / "work/phantoms", frames, tmp_path / "returned.csv")
     run("import-annotations", str(tmp_path / "returned.csv"), "--reader", "r1", exit_code=3)
+    write_points(frames, tmp_path / "points.csv")
+    run("refine", "--nudges", str(tmp_path / "points.csv"), "--device", "cpu", exit_code=3)
     run("finetune", "--device", "cpu")
     run("evaluate", "--device", "cpu")
     run("status")

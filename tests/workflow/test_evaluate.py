@@ -94,6 +94,10 @@ def test_every_signal_is_judged_for_each_structure_and_for_the_frame(trained):
     rows = {(row["signal"], row["scope"]): row for row in plain["estimate"]}
     assert set(rows) >= {(signal, scope) for signal in ("error_map", "entropy") for scope in ("lumen", "eem", "frame")}
     own = rows["error_map", "frame"]
+    gains = {(row["over"], row["scope"]): row for row in plain["gain"]}
+    assert set(gains) == {key for key in rows if key[0] != "error_map"}
+    for (over, scope), gain in gains.items():
+        assert gain["auprc"] == pytest.approx(rows["error_map", scope]["auprc"] - rows[over, scope]["auprc"], abs=2e-6)
     assert [own[key] for key in ("pearson", "spearman", "mae", "auroc")] == [
         plain["sqa"][key] for key in ("pearson", "spearman", "mae", "auroc")
     ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from ivsqa.domain.arcs import DoubtfulArc, line_beside
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Mask, Points, contour_from_mask
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets.images import single_object
@@ -117,6 +118,7 @@ class Drawing:
         path: The file, for errors.
         ticks: `CHECKED` and `UNREADABLE`, where said.
         notes: What a person should know.
+        nudges: Points for borders to pass.
     """
 
     frame: SentFrame
@@ -124,6 +126,7 @@ class Drawing:
     path: Path
     ticks: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    nudges: list[Nudge] = field(default_factory=list)
     _drawn: dict[str, list[Contour]] = field(default_factory=dict)
 
     def structure(self, label: object, *, where: str) -> str | None:
@@ -163,6 +166,17 @@ class Drawing:
         rounding_px = rounding_of(edge_points) if rounding_px is None else rounding_px
         sent = self.frame.contours.get(name)
         self._drawn.setdefault(name, []).append(restored(contour, sent, rounding_px=rounding_px))
+
+    def add_points(self, name: str, edge_points: Points, *, where: str) -> None:
+        """Add points for the border of a structure to pass, (n, 2) in edge convention.
+
+        Raises:
+            PacketError: one is not finite.
+        """
+        try:
+            self.nudges += [Nudge(name, x, y) for x, y in (edge_points - EDGE_OFFSET_PX).tolist()]
+        except ValueError as error:
+            raise PacketError(str(error), hint="delete the point", path=self.path, where=where) from error
 
     def add_mask(self, name: str, mask: Mask, *, where: str) -> None:
         """Add a painted structure, bool (height, width) of the frame; an empty one adds nothing.
@@ -225,4 +239,5 @@ class Drawing:
             unreadable or UNREADABLE in self.ticks,
             self.path,
             tuple(notes),
+            tuple(self.nudges),
         )

@@ -117,7 +117,11 @@ def _say_the_same(one: ReturnedFrame, other: ReturnedFrame) -> bool:
         contour.points_px.tobytes() == other.contours[name].points_px.tobytes()
         for name, contour in one.contours.items()
     )
-    return same_contours and (bool(one.checked), one.unreadable) == (bool(other.checked), other.unreadable)
+    return same_contours and (bool(one.checked), one.unreadable, one.nudges) == (
+        bool(other.checked),
+        other.unreadable,
+        other.nudges,
+    )
 
 
 def _two_answers_error(first: Path, second: Path, name: str) -> PacketError:

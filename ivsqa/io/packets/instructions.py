@@ -40,6 +40,9 @@ HOW_TO = {
   <li>Go on with <kbd>D</kbd>, back with <kbd>A</kbd>. Zoom with <kbd>Ctrl</kbd> and the mouse wheel.</li>
   <li>Press <kbd>Ctrl</kbd> <kbd>J</kbd> to edit, and drag a vertex to where it belongs. <kbd>Alt</kbd> and a click on a
       line adds a vertex; <kbd>Backspace</kbd>, with the mouse over a vertex, removes it.</li>
+  <li>Or let the border come to you: right-click, <b>Create Point</b>, click where the border should be, and name the point
+      like the border. The program lays the border through your points when it gets them back. A border you give points
+      keeps its vertices as they are.</li>
   <li>To draw a border anew, select the old one and press <kbd>Delete</kbd>. Then press <kbd>Ctrl</kbd> <kbd>N</kbd>,
       click around, close the line on its first point, and give it its name: $names.</li>
   <li>The open lines named <code>look here</code> are hints. You need not touch or delete them.</li>

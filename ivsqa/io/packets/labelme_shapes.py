@@ -1,4 +1,4 @@
-"""LabelMe's shapes: what area each of them means."""
+"""LabelMe's shapes: what area each of them means, and which is a point for a border to pass."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def _draw(shape: Mapping[str, object], name: str, drawing: Drawing, *, where: st
         case "rectangle":
             (left, top), (right, bottom) = points
             drawing.add(name, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), where=where)
+        case "point" | "points":
+            drawing.add_points(name, points, where=where)
         case "circle":
             centre, rim = points
             radius = float(np.hypot(*(rim - centre)))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 
@@ -137,6 +138,7 @@ class ReturnedFrame:
         unreadable: Whether the annotator marked it as impossible to judge.
         path: The file it came from.
         notes: What a person should know, such as a stray shape that was left out.
+        nudges: Points that the annotator dropped for the border to pass, in frame px.
     """
 
     frame: SentFrame
@@ -145,13 +147,14 @@ class ReturnedFrame:
     unreadable: bool
     path: Path
     notes: tuple[str, ...] = ()
+    nudges: tuple[Nudge, ...] = ()
 
     @property
     def is_changed(self) -> bool:
         """Whether anything differs from what was sent; contours that were not moved are the same objects."""
         names = set(self.contours) | set(self.frame.contours)
         moved = any(self.contours.get(name) is not self.frame.contours.get(name) for name in names)
-        return moved or bool(self.checked) or self.unreadable
+        return moved or bool(self.checked) or self.unreadable or bool(self.nudges)
 
 
 @dataclass(frozen=True, eq=False)

@@ -288,3 +288,39 @@ def test_of_two_files_for_one_frame_what_was_worked_on_counts_but_never_two_answ
     error = only_error(read_return(folder, [frame.sent() for frame in frames], structures))
     assert "second, different file" in error.message
     assert error.path == first
+
+
+def test_points_named_like_a_border_are_for_it_to_pass(returned: Callable[[Edit], ReturnedPacket]) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["shapes"].append({"label": "Lumen", "shape_type": "point", "points": [[10.5, 20.0]]})
+        document["shapes"].append({"label": "eem", "shape_type": "points", "points": [[1.5, 2.5], [3.5, 4.5]]})
+
+    frame, *others = returned(edit).frames
+    # LabelMe counts from the edge of a pixel, a nudge from its centre.
+    assert [(one.structure, one.x_px, one.y_px, one.weight) for one in frame.nudges] == [
+        ("lumen", 10.0, 19.5, 1.0),
+        ("eem", 1.0, 2.0, 1.0),
+        ("eem", 3.0, 4.0, 1.0),
+    ]
+    assert all(frame.contours[name] is frame.frame.contours[name] for name in ("lumen", "eem"))
+    assert all(one.nudges == () for one in others)
+
+
+def test_a_point_that_is_nowhere_is_refused(returned: Callable[[Edit], ReturnedPacket]) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["shapes"].append({"label": "lumen", "shape_type": "point", "points": [[float("nan"), 2.0]]})
+
+    error = only_error(returned(edit))
+    assert "not a finite number" in error.message
+    assert error.where == "shape 4, lumen"
+
+
+def test_points_are_work_that_decides_between_formats(
+    write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write("csv", "labelme")
+    path = folder / "images" / f"{frames[0].name}.json"
+    document = json.loads(path.read_text())
+    document["shapes"].append({"label": "lumen", "shape_type": "point", "points": [[10.5, 20.0]]})
+    path.write_text(json.dumps(document))
+    assert read_return(folder, [frame.sent() for frame in frames], structures).format == "labelme"

@@ -1,4 +1,4 @@
-"""Commands of a round: score, select, export-for-annotation, import-annotations."""
+"""Commands about packets: export-for-annotation, refine, import-annotations."""
 
 from __future__ import annotations
 
@@ -10,169 +10,26 @@ import typer
 
 from ivsqa.cli.options import (
     FORMAT_NAMES,
-    SPLIT_NAMES,
-    STRATEGY_NAMES,
     DeviceOption,
     DryRunOption,
-    GatedOption,
     JsonOption,
-    ModelOption,
     ProjectOption,
-    PullbackOption,
     RoundOption,
-    SplitName,
-    StrategyName,
-    finite,
     opened,
 )
 from ivsqa.cli.output import count, number, say, say_json, say_table, tell
-from ivsqa.errors import EXIT_INTERRUPTED, BatchError
+from ivsqa.errors import BatchError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.import_annotations import ImportAnnotationsResult
-    from ivsqa.workflow.score import RankedFrame
+    from ivsqa.workflow.refine import RefineResult
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("score")(score)
-    app.command("select")(select)
     app.command("export-for-annotation")(export_for_annotation)
+    app.command("refine")(refine)
     app.command("import-annotations")(import_annotations)
-
-
-def score(
-    project: ProjectOption = None,
-    top: Annotated[int, typer.Option(min=0, metavar="N", help="Show the worst frames, this many.")] = 10,
-    heatmaps: Annotated[bool, typer.Option("--heatmaps", help="Write an error picture of each frame shown.")] = False,
-    again: Annotated[bool, typer.Option("--all", help="Score every frame anew, also those that have scores.")] = False,
-    draws: Annotated[
-        bool, typer.Option("--draws", help="With ten draws with dropout each, for --strategy bald; ten times as long.")
-    ] = False,
-    pullback: PullbackOption = None,
-    model: ModelOption = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-) -> None:
-    """Score every frame that needs it. A score is contours, error maps and predicted quality."""
-    from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.score import score_frames, write_heatmaps
-
-    study = opened(project)
-    with command_context() as context:
-        result = score_frames(
-            study,
-            model_id=model,
-            pullback_ids=pullback or (),
-            again=again,
-            draws=draws,
-            top=top,
-            device=device,
-            context=context,
-        )
-        folder = write_heatmaps(study, result.model_id, result.frames, context) if heatmaps and result.frames else None
-    if as_json:
-        say_json(
-            {
-                "model_id": result.model_id,
-                "n_scored": result.n_scored,
-                "n_reused": result.n_reused,
-                "seconds": round(result.seconds, 3),
-                "frames": [vars(frame) for frame in result.frames],
-            }
-        )
-    else:
-        if result.frames:
-            _show_worst(result.frames, study.structures.names)
-        rate = f", {result.n_scored / result.seconds:.0f} a second" if result.n_scored else ""
-        say(f"{result.model_id}: {count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
-        if folder:
-            say(f"heatmaps: {folder}")
-        if result.finished:
-            say("next: ivsqa select -n 50")
-    if not result.finished:
-        raise typer.Exit(EXIT_INTERRUPTED)
-
-
-def _show_worst(frames: list[RankedFrame], names: tuple[str, ...]) -> None:
-    """Print the table of worst frames."""
-    say("lowest predicted quality among frames that can be chosen:")
-    say_table(
-        (">rank", "pullback", ">frame", ">quality", *(f">Dice {name}" for name in names), ">regions"),
-        [
-            (
-                str(frame.rank),
-                frame.pullback_id,
-                str(frame.frame_index),
-                number(frame.quality),
-                *(number(frame.dice[name]) for name in names),
-                str(frame.n_regions),
-            )
-            for frame in frames
-        ],
-    )
-
-
-def select(
-    n: Annotated[int, typer.Option("-n", "--number", min=1, metavar="N", help="How many frames.")],
-    project: ProjectOption = None,
-    strategy: Annotated[
-        StrategyName | None,
-        typer.Option(
-            metavar=STRATEGY_NAMES,
-            help="How to choose.",
-            show_default="sqa; stratified without a model, and for validation and test",
-        ),
-    ] = None,
-    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = SplitName.train,
-    pullback: PullbackOption = None,
-    gated: GatedOption = False,
-    every: Annotated[
-        float | None,
-        typer.Option(min=0.0, callback=finite, metavar="MM", help="Only a frame each MM.", show_default="all"),
-    ] = None,
-    model: ModelOption = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of what is drawn.", show_default="the round's number")
-    ] = None,
-    as_json: JsonOption = False,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Open a round: choose the frames to annotate next."""
-    from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.select import select_frames
-
-    with command_context() as context:
-        result = select_frames(
-            opened(project),
-            n=n,
-            strategy=strategy.value if strategy else None,
-            split=split.value,
-            model_id=model,
-            pullback_ids=pullback or (),
-            gated=gated,
-            every_mm=every or None,
-            seed=seed,
-            dry_run=dry_run,
-            context=context,
-        )
-    one = result.round
-    if as_json:
-        rows = [
-            {"pullback_id": f.pullback_id, "frame_index": f.frame_index, "quality": f.quality, "reason": f.reason}
-            for f in result.frames
-        ]
-        say_json({"round_id": one.round_id, "strategy": one.strategy, "frames": rows})
-        return
-    say_table(
-        (">rank", "pullback", ">frame", ">quality", "reason"),
-        [(str(f.rank), f.pullback_id, str(f.frame_index), number(f.quality), f.reason) for f in result.frames],
-    )
-    if one.shortfall:
-        tell(f"note: {one.shortfall}")
-    say(f"{one.round_id}: {count(one.n, 'frame')} by {one.strategy}" + (" (not written: --dry-run)" if dry_run else ""))
-    if not dry_run:
-        say("next: ivsqa export-for-annotation")
 
 
 def export_for_annotation(
@@ -220,6 +77,87 @@ def export_for_annotation(
         say(f"to send: {result.archive}")
     say("the annotator starts with INSTRUCTIONS.html")
     say("next, when it comes back: ivsqa import-annotations PATH")
+
+
+def refine(
+    nudges: Annotated[Path, typer.Option(metavar="PATH", help="Points: a CSV, or a LabelMe return with points in it.")],
+    project: ProjectOption = None,
+    round_id: RoundOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="ID", help="The model to ask.", show_default="the one that drew the packet"),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write.", show_default="PATH-refined, beside it")
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Lay borders through points that a reader set. What comes out is a proposal to look at and to import."""
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.refine import refine as run
+
+    with command_context() as context:
+        result = run(
+            opened(project),
+            nudges,
+            round_id=round_id,
+            model_id=model,
+            folder=to,
+            device=device,
+            dry_run=dry_run,
+            context=context,
+        )
+    if as_json:
+        say_json(_refined_as_plain(result))
+    else:
+        say_table(
+            ("pullback", ">frame", ">points", "border", ">moved px", ">moved mm"),
+            [
+                (
+                    one.sent.pullback_id,
+                    str(one.sent.frame_index),
+                    str(one.n_points),
+                    name,
+                    number(change.mean_px, 2),
+                    number(change.mean_mm),
+                )
+                for one in result.frames
+                for name, change in one.changes.items()
+            ],
+        )
+        if dry_run:
+            say("not written: --dry-run")
+        elif result.frames:
+            say(f"{count(len(result.frames), 'frame')} in {result.folder}, nothing annotated yet")
+            say(
+                f"next, when you have looked at them: ivsqa import-annotations {result.folder} --round {result.round_id}"
+            )
+    if result.failed:
+        raise BatchError(f"{count(len(result.failed), 'frame')} not refined; the rest is", result.failed)
+
+
+def _refined_as_plain(result: RefineResult) -> dict[str, object]:
+    """Return the result under the fixed keys."""
+    return {
+        "round_id": result.round_id,
+        "folder": str(result.folder),
+        "frames": [
+            {
+                "pullback_id": one.sent.pullback_id,
+                "frame_index": one.sent.frame_index,
+                "n_points": one.n_points,
+                "moved_px": {name: round(change.mean_px, 4) for name, change in one.changes.items()},
+                "moved_mm": {
+                    name: None if change.mean_mm is None else round(change.mean_mm, 4)
+                    for name, change in one.changes.items()
+                },
+            }
+            for one in result.frames
+        ],
+        "failed": [{"file": str(error.path or ""), "error": str(error)} for error in result.failed],
+    }
 
 
 def import_annotations(
