@@ -14,7 +14,7 @@ from ivsqa.cli.output import count, number, percent, say, say_json, say_table
 from ivsqa.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.outlook import Outlook
+    from ivsqa.domain.outlook import Outlook
     from ivsqa.workflow.why import FrameChain
 
 

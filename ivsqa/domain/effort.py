@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
@@ -18,6 +20,31 @@ PLACES = 128
 """Along a border, where a reader may set a point."""
 MOST_POINTS = 10
 """A reader who has set so many points in a frame draws what is still wrong by hand."""
+
+
+@dataclass
+class Reading:
+    """What one reader gave back of one round; of a frame that came back twice, the last.
+
+    Attributes:
+        round_id: The round.
+        reader: Who.
+        returned_at: When the last of it came in, UTC, ISO 8601.
+        frames: Frames by how they came about: new, edited, accepted, unreadable.
+        contours: Contours by what happened to them: untouched, edited, new, deleted.
+        edit_mm: Mean distance by which each edited contour was moved, where spacing is known.
+        border: Length of the borders as they came back, px of the working grid.
+        corrected: As much of it as the reader had to correct: further than experts differ from what was sent, or not sent.
+    """
+
+    round_id: str
+    reader: str
+    returned_at: str = ""
+    frames: Counter[str] = field(default_factory=Counter)
+    contours: Counter[str] = field(default_factory=Counter)
+    edit_mm: list[float] = field(default_factory=list)
+    border: float = 0.0
+    corrected: float = 0.0
 
 
 def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_px: float) -> float:

@@ -100,6 +100,15 @@ class Evaluation:
                 }
                 for one in self.surprises
             ],
+            "frames": [
+                {
+                    "pullback_id": pullback_id,
+                    "frame_index": index,
+                    "quality": _known(quality),
+                    "dice": _known_each(dice),
+                }
+                for pullback_id, index, dice, quality in self.frames
+            ],
             "page": self.page,
         }
 
@@ -153,7 +162,10 @@ def evaluate_model(
         strata=tally.strata(),
         surprises=tally.surprises,
         page=page.relative_to(project.root).as_posix(),
-        frames=[(*frame.key, frame.true_dice, frame.quality(ERROR_MAP)) for frame in tally.frames],
+        frames=[
+            (*frame.key, {name: one.dice for name, one in frame.agreements.items()}, frame.quality(ERROR_MAP))
+            for frame in tally.frames
+        ],
     )
     answer = {"version": 1} | evaluation.to_dict()
     counts = {name: tally.counts[ERROR_MAP, name].sum(axis=0) for name in project.structures.names}

@@ -27,6 +27,8 @@ def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
     assert set(plain["segmentation"]["eem"]) == keys
     assert 0.5 < plain["segmentation"]["eem"]["dice"] <= 1.0
     assert plain["segmentation"]["eem"]["jaccard"] < plain["segmentation"]["eem"]["dice"]
+    assert [(one["pullback_id"], one["frame_index"]) for one in plain["frames"]] == [one[:2] for one in result.frames]
+    assert all(set(one["dice"]) == {"lumen", "eem"} and 0.0 <= one["quality"] <= 1.0 for one in plain["frames"])
     path = trained.layout.evaluation("m001", "test")
     assert json.loads(path.read_text()) == {"version": 1} | plain
 
