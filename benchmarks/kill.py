@@ -25,7 +25,7 @@ from shell import IVSQA, ivsqa
 
 SUBJECT = "(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)"
 COMMANDS: dict[str, list[str]] = {
-    "import": ["import", "{phantoms}", "--annotations", "{phantoms}/truth", "--subject-from", SUBJECT],
+    "import": ["import", "{phantoms}", "--annotations", "{phantoms}/truth", "--subject-from", SUBJECT, "--jobs", "2"],
     "train": ["train", "--steps", "60"],
     "score": ["score"],
 }

@@ -11,12 +11,14 @@ from ivsqa.cli.options import (
     STRATEGY_NAMES,
     DeviceOption,
     DryRunOption,
+    GatedOption,
     JsonOption,
     ModelOption,
     ProjectOption,
     PullbackOption,
     SplitName,
     StrategyName,
+    finite,
     opened,
 )
 from ivsqa.cli.output import count, number, say, say_json, say_table, tell
@@ -117,6 +119,11 @@ def select(
     ] = None,
     split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = SplitName.train,
     pullback: PullbackOption = None,
+    gated: GatedOption = False,
+    every: Annotated[
+        float | None,
+        typer.Option(min=0.0, callback=finite, metavar="MM", help="Only a frame each MM.", show_default="all"),
+    ] = None,
     model: ModelOption = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Seed of what is drawn.", show_default="the round's number")
@@ -136,6 +143,8 @@ def select(
             split=split.value,
             model_id=model,
             pullback_ids=pullback or (),
+            gated=gated,
+            every_mm=every or None,
             seed=seed,
             dry_run=dry_run,
             context=context,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ivsqa.cli.options import JsonOption, ModelOption, ProjectOption, opened
+from ivsqa.cli.options import GatedOption, JsonOption, ModelOption, ProjectOption, finite, opened
 from ivsqa.cli.output import count, interval, number, percent, say, say_json, say_table, tell
 from ivsqa.errors import BatchError
 
@@ -33,16 +32,9 @@ class ReferenceName(StrEnum):
     mean = "mean"
 
 
-def _finite(value: float | None) -> float | None:
-    """Refuse what is no number, and infinity: neither can be written down as an option."""
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value}: wanted a finite number")
-    return value
-
-
 def _length(text: str, *, show_default: str | bool = True) -> Any:  # noqa: ANN401  typer's own type is private
     """Return an option that takes mm."""
-    return typer.Option(min=0.0, callback=_finite, metavar="MM", help=text, show_default=show_default)
+    return typer.Option(min=0.0, callback=finite, metavar="MM", help=text, show_default=show_default)
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +49,11 @@ def measure(
     project: ProjectOption = None,
     model: ModelOption = None,
     every: Annotated[float | None, _length("Measure a frame each MM.", show_default="every frame")] = None,
+    gated: GatedOption = False,
     max_gap: Annotated[float, _length("Bridge frames without contours up to so far.")] = 1.0,
     burden: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, callback=_finite, metavar="F", help="Plaque burden of a lesion, a fraction."),
+        typer.Option(min=0.0, max=1.0, callback=finite, metavar="F", help="Plaque burden of a lesion, a fraction."),
     ] = 0.4,
     lesion_length: Annotated[float, _length("A lesion is at least so long.")] = 1.0,
     lesion_separation: Annotated[float, _length("Lesions closer than this are one.")] = 5.0,
@@ -92,6 +85,7 @@ def measure(
     study = opened(project)
     options = MeasureOptions(
         every_mm=every or None,
+        gated=gated,
         max_gap_mm=max_gap,
         rule=LesionRule(burden, lesion_length, lesion_separation, reach, reference.value),
         formats=tuple(dict.fromkeys(one.value for one in formats)) if formats else TABLE_FORMATS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,6 +54,16 @@ class StrategyName(StrEnum):
     stochastic_batch = "stochastic-batch"
     deal_mean = "deal-mean"
     deal_entropy = "deal-entropy"
+
+
+GatedOption = Annotated[bool, typer.Option("--gated", help="Only end-diastolic frames; see import --gated.")]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what is no number, and infinity: neither can be written down as an option."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value}: wanted a finite number")
+    return value
 
 
 SPLIT_NAMES = "|".join(SplitName)

@@ -11,7 +11,6 @@ from typing import Any
 from ivsqa.errors import BatchError, IvsqaError
 
 JSON_VERSION = 1
-MOST_LISTED = 20
 
 
 def say(text: str = "") -> None:
@@ -48,20 +47,18 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             Text(column.removeprefix(">")), justify="right" if column.startswith(">") else "left", no_wrap=True
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_printable(cell)) for cell in row))
     console = Console(file=sys.stdout)
     if not sys.stdout.isatty():
-        console.width = 200  # a pipe has no width: never fold a row that a script may read
+        console.width = 1000  # a pipe has no width: never cut a row that a script may read
     console.print(table)
 
 
 def tell_error(error: IvsqaError) -> None:
     """Print what is wrong, where, and how to mend it; of a batch, every failure."""
     if isinstance(error, BatchError):
-        for failure in error.failures[:MOST_LISTED]:
+        for failure in error.failures:
             tell_error(failure)
-        if len(error.failures) > MOST_LISTED:
-            tell(f"… and {len(error.failures) - MOST_LISTED} more")
     tell(f"error: {_printable(error.line)}")
     if error.hint:
         tell(f"  mend: {_printable(error.hint)}")

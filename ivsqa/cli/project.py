@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, number, percent, say, say_json, say_table, tell
-from ivsqa.errors import EXIT_FINDINGS, BatchError, IvsqaError
+from ivsqa.cli.importing import import_
+from ivsqa.cli.options import JsonOption, ProjectOption, opened
+from ivsqa.cli.output import count, number, percent, say, say_json, say_table
+from ivsqa.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from ivsqa.domain.outlook import Outlook
-    from ivsqa.io.sources import PullbackSource
-    from ivsqa.workflow.import_pullbacks import ImportResult
     from ivsqa.workflow.why import FrameChain
 
 
@@ -45,136 +43,6 @@ def init(
     say(f"{project.settings.name}: {' inside '.join(project.structures.names)} ({template})")
     say(f"wrote {project.layout.settings}: look it over, it is yours to edit")
     say(f"next: cd {directory} && ivsqa import PATH")
-
-
-def import_(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="DICOM files, frame folders, volumes, videos, or folders of them.", metavar="PATH..."),
-    ],
-    project: ProjectOption = None,
-    spacing_mm: Annotated[
-        str | None,
-        typer.Option(metavar="MM", help="mm per pixel where the files do not say: 0.02, or 0.02,0.025 for x,y."),
-    ] = None,
-    pullback_speed: Annotated[
-        float | None, typer.Option(metavar="MM/S", help="Catheter speed where the files do not say.")
-    ] = None,
-    subject_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN|TABLE.csv",
-            help="Who is who: a pattern with (?P<subject>…) and perhaps (?P<pullback>…), or a table path,subject_id,pullback_id.",
-            show_default="the patient identifier in the header, pseudonymised",
-        ),
-    ] = None,
-    annotations: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|none|PATH",
-            help="Masks and contours: those beside the frames, none, or from a path. Formats are recognised.",
-        ),
-    ] = "auto",
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Mend contours that cross themselves or their outer border.")
-    ] = False,
-    as_json: JsonOption = False,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised."""
-    from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
-
-    study = opened(project)
-    if dry_run:
-        _say_import_plan(*plan_import(paths), as_json=as_json)
-        return
-    options = ImportOptions(
-        spacing_mm=_spacing(spacing_mm),
-        pullback_speed_mm_s=pullback_speed,
-        subject_from=subject_from,
-        with_annotations=annotations != "none",
-        annotations=None if annotations in ("auto", "none") else Path(annotations),
-        repair=repair,
-    )
-    with command_context() as context:
-        result = import_pullbacks(study, paths, options, context)
-    if as_json:
-        say_json(_import_as_plain(result))
-    else:
-        _say_import(result)
-    if result.failed:
-        raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is in the project", result.failed)
-
-
-def _say_import_plan(sources: Sequence[PullbackSource], failed: list[IvsqaError], *, as_json: bool) -> None:
-    """Print what an import would read."""
-    if as_json:
-        say_json({"would_import": [str(source.path) for source in sources], "failed": _failures_as_plain(failed)})
-    else:
-        for source in sources:
-            say(f"would import {source.path}")
-    if failed:
-        raise BatchError(f"{count(len(failed), 'path')} cannot be imported", failed)
-
-
-def _import_as_plain(result: ImportResult) -> dict[str, object]:
-    """Return what an import did for --json."""
-    return {
-        "imported": [record.pullback_id for record in result.imported],
-        "unchanged": result.unchanged,
-        "failed": _failures_as_plain(result.failed),
-        "n_annotations": result.n_annotations,
-    }
-
-
-def _failures_as_plain(failed: Sequence[IvsqaError]) -> list[dict[str, str]]:
-    """Return errors for --json."""
-    return [{"path": str(error.path or ""), "error": str(error)} for error in failed]
-
-
-def _say_import(result: ImportResult) -> None:
-    """Print what an import did."""
-    rows = [
-        (
-            record.pullback_id,
-            record.subject_id,
-            record.split,
-            str(record.n_frames),
-            f"{record.width_px} × {record.height_px}",
-            "unknown" if record.spacing_mm is None else f"{record.spacing_mm[0]:.5g}",
-            record.spacing_source,
-        )
-        for record in result.imported
-    ]
-    if rows:
-        say_table(("pullback", "subject", "split", ">frames", ">px", ">mm/px", "spacing from"), rows)
-    say(
-        f"{count(len(result.imported), 'pullback')} imported, {len(result.unchanged)} unchanged, "
-        f"{len(result.failed)} failed; {count(result.n_annotations, 'frame')} newly annotated"
-    )
-    for pullback_id, notes in result.notes.items():
-        for note in notes:
-            tell(f"note: {pullback_id}: {note}")
-    if result.n_guessed_subjects:
-        tell(
-            f"note: nothing says whose {count(result.n_guessed_subjects, 'pullback')} these are; each counts as its own subject. "
-            "If one person has several, import with --subject-from before you train"
-        )
-    say("next: ivsqa status")
-
-
-def _spacing(text: str | None) -> tuple[float, float] | None:
-    """Return (x, y) mm per pixel from one number or two."""
-    if text is None:
-        return None
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in (1, 2) or not all(0.0 < value < 100.0 for value in values):
-        raise typer.BadParameter(f"{text!r}: wanted 0.02, or 0.02,0.025 for x,y", param_hint="--spacing-mm")
-    return values[0], values[-1]
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:

@@ -7,6 +7,7 @@ birth or original UID ever stands here.
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
@@ -38,8 +39,14 @@ def provenance(created_at: str, *packages: str) -> Provenance:
         created_at=created_at,
         ivsqa_version=ivsqa.__version__,
         python=platform.python_version(),
-        packages={name: metadata.version(name) for name in packages},
+        packages={name: _version(name) for name in packages},
     )
+
+
+@cache
+def _version(package: str) -> str:
+    """Return the version of a package; looking it up reads a file."""
+    return metadata.version(package)
 
 
 class IdentityRecord(Manifest):
@@ -56,6 +63,8 @@ class IdentityRecord(Manifest):
 
 class PullbackRecord(Manifest):
     """`pullback.yaml`: facts and hashes of one pullback. Unknown is null.
+
+    `text_regions` are boxes (top, left, bottom, right) in px in which text seems to be burned in.
 
     Version 1: ivsqa 0.1.
     """
@@ -77,8 +86,12 @@ class PullbackRecord(Manifest):
     pullback_speed_source: str
     start_frame_index: int | None
     stop_frame_index: int | None
+    end_diastolic_frames: tuple[int, ...] | None = None
+    gating_source: str = "unknown"
     manufacturer_model: str
     notes: tuple[str, ...]
+    text_regions: tuple[tuple[int, int, int, int], ...] = ()
+    text_masked: bool = False
     frames_sha256: Sha256
     source_sha256: Sha256
     provenance: Provenance
@@ -87,6 +100,13 @@ class PullbackRecord(Manifest):
     def frame_shape(self) -> tuple[int, int]:
         """(height, width) in px."""
         return (self.height_px, self.width_px)
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """Frames a second, the mean where they are uneven; None where timing is unknown."""
+        times = self.frame_time_s
+        interval = (times[-1] - times[0]) / (len(times) - 1) if times else self.frame_interval_s
+        return None if interval is None else 1.0 / interval
 
     def position_mm(self, frame_index: int) -> float | None:
         """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
@@ -207,6 +227,8 @@ class RoundRecord(Manifest):
     min_gap_mm: float
     control_share: float
     diversity: float
+    gated: bool = False
+    every_mm: float | None = None
     shortfall: str
     provenance: Provenance
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
+from ivsqa.domain.burned_text import TextRegion
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.splits import assign_splits
+from ivsqa.domain.structures import StructureSet
 from ivsqa.domain.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, SourceError
 from ivsqa.io import atomic
@@ -21,11 +22,15 @@ from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord, Split, provenance, timing_fields
-from ivsqa.io.sources import PullbackSource, find_sources
+from ivsqa.io.settings import SplitSettings
+from ivsqa.io.sources import FoundAnnotations, PullbackSource, find_sources
 from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.decode import Decoded, Decoding, decode
 from ivsqa.workflow.foreign_contours import iter_foreign_contours, recognised
+from ivsqa.workflow.gate import NOT_GATED, gate_pullbacks
 from ivsqa.workflow.identity import Identify, content_pullback_id, identify_by
+from ivsqa.workflow.processes import in_processes
 
 IMPORT_READER = "import"
 
@@ -41,6 +46,7 @@ class ImportResult:
         n_annotations: Frames whose annotation is new.
         notes: What a person should look at, by pullback.
         n_guessed_subjects: Pullbacks that nothing tied to a person.
+        finished: False where someone asked to stop: the same import goes on from there.
     """
 
     imported: list[PullbackRecord] = field(default_factory=list)
@@ -49,6 +55,7 @@ class ImportResult:
     n_annotations: int = 0
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     n_guessed_subjects: int = 0
+    finished: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class ImportOptions:
         with_annotations: Take contours and masks found beside the frames.
         annotations: A contours.csv, a file of another tool, or a folder of them, to take contours from besides.
         repair: Mend contours that cross themselves or their outer border.
+        mask_text: Blacken burned-in text.
+        gated: Find end-diastolic frames in the images of pullbacks whose files name none.
+        n_jobs: Processes that decode.
     """
 
     spacing_mm: tuple[float, float] | None = None
@@ -70,18 +80,28 @@ class ImportOptions:
     with_annotations: bool = True
     annotations: Path | None = None
     repair: bool = False
+    mask_text: bool = False
+    gated: bool = False
+    n_jobs: int = 1
+
+    def decoding(self, structures: StructureSet, known: frozenset[str]) -> Decoding:
+        """Return what decoding has to know."""
+        return Decoding(
+            structures=structures,
+            known=known,
+            spacing_mm=self.spacing_mm,
+            pullback_speed_mm_s=self.pullback_speed_mm_s,
+            with_annotations=self.with_annotations,
+            mask_text=self.mask_text,
+        )
 
 
-def plan_import(paths: Sequence[Path]) -> tuple[list[PullbackSource], list[IvsqaError]]:
-    """Return what would be imported from some paths, and what cannot be read; reads no pixels, writes nothing."""
+def find_all_sources(paths: Sequence[Path]) -> tuple[list[PullbackSource], list[IvsqaError]]:
+    """Return the pullbacks below some paths, and what cannot be used; reads headers, writes nothing."""
     sources: list[PullbackSource] = []
     failed: list[IvsqaError] = []
     for path in paths:
-        try:
-            found, broken = find_sources(path)
-        except IvsqaError as error:
-            failed.append(error)
-            continue
+        found, broken = find_sources(path)
         sources += found
         failed += broken
     return sources, failed
@@ -93,28 +113,40 @@ def import_pullbacks(
     """Import every pullback under some paths.
 
     Writes `pullbacks/<id>/` for each new one and an annotation revision where contours lie beside it. Running it again changes
-    nothing; a file that fails is reported and the rest goes on.
+    nothing; a file that fails is reported and the rest goes on. The number of jobs changes nothing but the time it takes.
     """
     identify = identify_by(options.subject_from, project.pseudonym_key)
-    sources, failed = plan_import(paths)
+    sources, failed = find_all_sources(paths)
     result = ImportResult(failed=list(failed))
     with project_lock(project.layout.lock("import"), purpose="import", started_at=context.clock()):
         atomic.remove_leftovers(project.layout.pullbacks, older_than_s=0.0)
         importer = _Importer(project, options, identify, context, result)
+        decoding = options.decoding(project.structures, importer.known_sources)
+        work = [
+            (source, project.layout.pullbacks / f"{atomic.TEMPORARY_PREFIX}import-{number}")
+            for number, source in enumerate(sources)
+        ]
         with context.progress("Importing", len(sources), "pullback") as advance:
-            for source in sources:
+            for decoded in in_processes(
+                partial(decode, decoding=decoding), work, n_jobs=options.n_jobs, should_stop=context.should_stop
+            ):
                 try:
-                    importer.import_source(source)
+                    importer.take(decoded)
                 except IvsqaError as error:
                     result.failed.append(error)
                 advance(1)
+        result.finished = not context.should_stop()
+        if options.gated:
+            touched = [record.pullback_id for record in result.imported] + result.unchanged
+            for pullback_id in gate_pullbacks(project, touched, n_jobs=options.n_jobs, context=context):
+                result.notes[pullback_id] = (*result.notes.get(pullback_id, ()), NOT_GATED)
         if options.annotations is not None:
             _import_contour_files(project, options.annotations, result, context, repair=options.repair)
     return result
 
 
 class _Importer:
-    """One import run: knows what is there already, so that nothing is read twice."""
+    """One import run: what is decided from source to source, in their order."""
 
     def __init__(
         self, project: Project, options: ImportOptions, identify: Identify, context: Context, result: ImportResult
@@ -126,115 +158,147 @@ class _Importer:
         self._result = result
         self._store = AnnotationStore(project.layout)
         self._known = {record.pullback_id: record for record in project.iter_pullbacks()}
+        self._splits = SubjectSplits(project.settings.split, self._known.values())
 
-    def import_source(self, source: PullbackSource) -> None:
-        """Import one source, or find that it is here already; then its annotations."""
-        fingerprint = source.fingerprint()
-        record = next((known for known in self._known.values() if known.source_sha256 == fingerprint), None)
-        if record is None:
-            record, is_new = self._write(source, fingerprint)
-            self._known[record.pullback_id] = record
-        else:
-            is_new = False
+    @property
+    def known_sources(self) -> frozenset[str]:
+        """Hashes of the sources that need not be read again."""
+        return frozenset(record.source_sha256 for record in self._known.values())
+
+    def take(self, decoded: Decoded | IvsqaError) -> None:
+        """Take a decoded source into the project, or find that it is here already; then its annotations.
+
+        Raises:
+            IvsqaError: it could not be decoded, or not be named.
+        """
+        if isinstance(decoded, IvsqaError):
+            raise decoded
+        try:
+            record = self._twin(decoded)
+            is_new = record is None
+            record = self._publish(decoded) if record is None else record
+        finally:
+            shutil.rmtree(decoded.folder, ignore_errors=True)
         if is_new:
+            self._known[record.pullback_id] = record
             self._result.imported.append(record)
         else:
+            record = self._with_phases(record, decoded.facts)
             self._result.unchanged.append(record.pullback_id)
-        if record.notes:
-            self._result.notes[record.pullback_id] = record.notes
-        if self._options.with_annotations:
-            self._append_annotations(source, record)
-
-    def _write(self, source: PullbackSource, fingerprint: str) -> tuple[PullbackRecord, bool]:
-        """Decode a source into the project; returns its record and whether it is new."""
-        facts = _with_user_facts(source.facts(), self._options)
-        identity = self._identify(source, fingerprint)
-        staging = self._project.layout.pullbacks / f"{atomic.TEMPORARY_PREFIX}{fingerprint[:16]}"
-        with atomic.staged_folder(staging) as folder:
-            facts, frames_sha256 = _write_frames(folder / "frames.npy", source, facts)
-            twin = next((known for known in self._known.values() if known.frames_sha256 == frames_sha256), None)
-            if twin is not None:
-                return twin, False
-            if identity.pullback_id is not None and identity.pullback_id in self._known:
-                raise SourceError(
-                    f"the pullback {identity.pullback_id} is already here with other content",
-                    path=source.path,
-                    hint="give each pullback its own name in --subject-from",
-                )
-            self._result.n_guessed_subjects += identity.is_guess
-            record = PullbackRecord(
-                pullback_id=identity.pullback_id or content_pullback_id(frames_sha256),
-                subject_id=identity.subject_id,
-                split=self._split_of(identity.subject_id),
-                n_frames=facts.n_frames,
-                height_px=facts.height_px,
-                width_px=facts.width_px,
-                spacing_mm=facts.spacing_mm,
-                spacing_source=facts.spacing_source,
-                **timing_fields(facts),
-                frame_time_source=facts.frame_time_source,
-                pullback_speed_mm_s=facts.pullback_speed_mm_s,
-                pullback_speed_source=facts.pullback_speed_source,
-                start_frame_index=facts.start_frame_index,
-                stop_frame_index=facts.stop_frame_index,
-                manufacturer_model=facts.manufacturer_model,
-                notes=facts.notes,
-                frames_sha256=frames_sha256,
-                source_sha256=fingerprint,
-                provenance=provenance(self._context.clock(), "numpy", "pydicom", "pillow"),
+        self._note(record, decoded.annotations, is_new=is_new)
+        if isinstance(decoded.annotations, IvsqaError):
+            raise decoded.annotations
+        if decoded.annotations.contours:
+            found = decoded.annotations.contours
+            self._result.n_annotations += _append(
+                self._project, self._store, record, found, self._context, repair=self._options.repair
             )
-            write_manifest(folder / "pullback.yaml", record)
-            atomic.publish_folder(folder, self._project.layout.pullbacks / record.pullback_id)
-        return record, True
 
-    def _split_of(self, subject_id: str) -> Split:
-        """Return the split of a subject: the one it has, or the one furthest below its share."""
-        existing = {record.subject_id: record.split for record in self._known.values()}
-        settings = self._project.settings.split
-        assigned = assign_splits([subject_id], fractions=settings.fractions, seed=settings.seed, existing=existing)
+    def _twin(self, decoded: Decoded) -> PullbackRecord | None:
+        """Return the pullback with the same files, or the same pixels."""
+        sha256 = decoded.frames.sha256 if decoded.frames else None
+        return next(
+            (
+                known
+                for known in self._known.values()
+                if known.source_sha256 == decoded.fingerprint or known.frames_sha256 == sha256
+            ),
+            None,
+        )
+
+    def _with_phases(self, record: PullbackRecord, facts: PullbackFacts) -> PullbackRecord:
+        """Store the phases that have come to lie beside a pullback since it was imported; what its files say comes first."""
+        known = (record.end_diastolic_frames, record.gating_source)
+        if facts.end_diastolic is None or known == (facts.end_diastolic, facts.gating_source):
+            return record
+        record = record.model_copy(
+            update={"end_diastolic_frames": facts.end_diastolic, "gating_source": facts.gating_source}
+        )
+        write_manifest(self._project.layout.pullback_record(record.pullback_id), record)
+        self._known[record.pullback_id] = record
+        return record
+
+    def _publish(self, decoded: Decoded) -> PullbackRecord:
+        """Name a decoded source and give it its place; returns its record."""
+        frames = decoded.frames
+        if frames is None:
+            raise ValueError("a source that is known was not decoded, and is its own twin")
+        facts = decoded.facts
+        identity = self._identify(decoded.source, decoded.fingerprint)
+        if identity.pullback_id is not None and identity.pullback_id in self._known:
+            raise SourceError(
+                f"the pullback {identity.pullback_id} is already here with other content",
+                path=decoded.source.path,
+                hint="give each pullback its own name in --subject-from",
+            )
+        self._result.n_guessed_subjects += identity.is_guess
+        record = PullbackRecord(
+            pullback_id=identity.pullback_id or content_pullback_id(frames.sha256),
+            subject_id=identity.subject_id,
+            split=self._splits.of(identity.subject_id),
+            n_frames=facts.n_frames,
+            height_px=facts.height_px,
+            width_px=facts.width_px,
+            spacing_mm=facts.spacing_mm,
+            spacing_source=facts.spacing_source,
+            **timing_fields(facts),
+            frame_time_source=facts.frame_time_source,
+            pullback_speed_mm_s=facts.pullback_speed_mm_s,
+            pullback_speed_source=facts.pullback_speed_source,
+            start_frame_index=facts.start_frame_index,
+            stop_frame_index=facts.stop_frame_index,
+            end_diastolic_frames=facts.end_diastolic,
+            gating_source=facts.gating_source,
+            manufacturer_model=facts.manufacturer_model,
+            notes=facts.notes,
+            text_regions=tuple(astuple(region) for region in frames.text_regions),
+            text_masked=self._options.mask_text,
+            frames_sha256=frames.sha256,
+            source_sha256=decoded.fingerprint,
+            provenance=provenance(self._context.clock(), "numpy", "pydicom", "pillow"),
+        )
+        write_manifest(decoded.folder / "pullback.yaml", record)
+        atomic.publish_folder(decoded.folder, self._project.layout.pullbacks / record.pullback_id)
+        return record
+
+    def _note(self, record: PullbackRecord, annotations: FoundAnnotations | IvsqaError, *, is_new: bool) -> None:
+        """Keep what a person should look at."""
+        found = () if isinstance(annotations, IvsqaError) else annotations.notes
+        notes = (*record.notes, *_text_notes(record, self._options, is_new=is_new), *found)
+        if notes:
+            self._result.notes[record.pullback_id] = notes
+
+
+class SubjectSplits:
+    """The split of each subject: the one it has, or for a new one the split furthest below its share."""
+
+    def __init__(self, settings: SplitSettings, records: Iterable[PullbackRecord]) -> None:
+        self._settings = settings
+        self._assigned: dict[str, str] = {record.subject_id: record.split for record in records}
+
+    def of(self, subject_id: str) -> Split:
+        """Return the split of a subject, and remember it."""
+        settings = self._settings
+        assigned = assign_splits(
+            [subject_id], fractions=settings.fractions, seed=settings.seed, existing=self._assigned
+        )
         split: Split = assigned[subject_id]  # type: ignore[assignment]  # its keys are the split names
+        self._assigned[subject_id] = split
         return split
 
-    def _append_annotations(self, source: PullbackSource, record: PullbackRecord) -> None:
-        """Append the contours that lie beside a source, if any are new."""
-        found = source.read_annotations(self._project.structures)
-        if found.notes:
-            self._result.notes[record.pullback_id] = (*record.notes, *found.notes)
-        if found.contours:
-            self._result.n_annotations += _append(
-                self._project, self._store, record, found.contours, self._context, repair=self._options.repair
-            )
 
-
-def _with_user_facts(facts: PullbackFacts, options: ImportOptions) -> PullbackFacts:
-    """Return the facts, with what the user says where the file says nothing."""
-    if facts.spacing_mm is None and options.spacing_mm is not None:
-        facts = replace(facts, spacing_mm=options.spacing_mm, spacing_source="user")
-    if facts.pullback_speed_mm_s is None and options.pullback_speed_mm_s is not None:
-        facts = replace(facts, pullback_speed_mm_s=options.pullback_speed_mm_s, pullback_speed_source="user")
-    return facts
-
-
-def _write_frames(path: Path, source: PullbackSource, facts: PullbackFacts) -> tuple[PullbackFacts, str]:
-    """Stream frames to a .npy file; returns the facts and the SHA-256 over shape and pixels."""
-    shape = (facts.n_frames, facts.height_px, facts.width_px)
-    frames = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    digest = hashlib.sha256(repr(shape).encode())
-    n_written = 0
-    for frame in source.iter_frames():
-        if n_written == facts.n_frames or frame.shape != facts.frame_shape:
-            raise SourceError(
-                f"frame {n_written} is {frame.shape[1]} × {frame.shape[0]} px, expected {facts.n_frames} frames "
-                f"of {facts.width_px} × {facts.height_px}",
-                path=source.path,
-            )
-        frames[n_written] = frame
-        digest.update(np.ascontiguousarray(frame).data)
-        n_written += 1
-    if n_written != facts.n_frames:
-        raise SourceError(f"holds {n_written} of the {facts.n_frames} frames it declares", path=source.path)
-    frames.flush()
-    return facts, digest.hexdigest()
+def _text_notes(record: PullbackRecord, options: ImportOptions, *, is_new: bool) -> tuple[str, ...]:
+    """Return what is to be said of burned-in text."""
+    regions = [TextRegion(*region) for region in record.text_regions]
+    if not regions:
+        return ()
+    more = f" and {len(regions) - 1} more places" if len(regions) > 1 else ""
+    found = f"text seems to be burned in at {regions[0]} px{more}"
+    if record.text_masked:
+        return (f"{found}: blackened",)
+    if options.mask_text and not is_new:
+        return (f"{found}, and was imported with it: remove pullbacks/{record.pullback_id} and import again",)
+    return (f"{found}: look before you pass frames on; --mask-text blackens it",)
 
 
 def _import_contour_files(

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.course import Course, LesionRule, Ranged
@@ -23,6 +22,7 @@ from ivsqa.io.project import Project
 from ivsqa.io.records import ModelRecord, PullbackRecord, provenance
 from ivsqa.io.scores import ScoreStore
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
+from ivsqa.workflow.gate import standing_frames
 from ivsqa.workflow.measure_rows import (
     frame_columns,
     frame_rows,
@@ -44,20 +44,22 @@ class MeasureOptions:
 
     Attributes:
         every_mm: Only frames about so far apart; None: every frame.
+        gated: Only end-diastolic frames.
         max_gap_mm: Widest stretch without a value that its neighbours may stand in for.
         rule: What counts as a lesion.
         formats: Of the tables.
     """
 
     every_mm: float | None = None
+    gated: bool = False
     max_gap_mm: float = 1.0
     rule: LesionRule = field(default_factory=LesionRule)
     formats: tuple[TableFormat, ...] = TABLE_FORMATS
 
-    @property
-    def widest_step_mm(self) -> float:
-        """What is bridged: with few frames measured, at least the step between them."""
-        return max(self.max_gap_mm, 1.5 * (self.every_mm or 0.0))
+    def widest_step_mm(self, course: Course) -> float:
+        """Return what is bridged: with few frames measured, at least the step between them."""
+        beat = np.median(np.diff(course.position_mm)) if self.gated and len(course.position_mm) > 1 else 0.0
+        return max(self.max_gap_mm, 1.5 * (self.every_mm or 0.0), 1.5 * float(np.nan_to_num(beat)))
 
 
 @dataclass(frozen=True)
@@ -147,15 +149,16 @@ def measures_of(
         StateError: the model was trained for other structures or on another grid.
     """
     reader = _Reader(project, model)
-    names, step = project.structures.names, options.widest_step_mm
+    names = project.structures.names
     frames, lesions, pullbacks, failed = [], [], [], []
     with context.progress("Measuring", sum(record.n_frames for record in records), "frame") as advance:
         for record in records:
             try:
-                course, sources = reader.course(record, options.every_mm, advance)
+                course, sources = reader.course(record, options, advance)
             except IvsqaError as error:
                 failed.append(error)
                 continue
+            step = options.widest_step_mm(course)
             found = lesion_rows(record, course, names, options.rule, step)
             lesions += found
             pullbacks.append(
@@ -184,11 +187,11 @@ class _Reader:
         self._scores = ScoreStore(project.layout, model.model_id, model.structures) if model else None
         self.calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
 
-    def course(self, record: PullbackRecord, every_mm: float | None, advance: Advance) -> tuple[Course, list[Source]]:
+    def course(self, record: PullbackRecord, options: MeasureOptions, advance: Advance) -> tuple[Course, list[Source]]:
         """Return the measures of a pullback's frames, and where each frame's contours come from."""
         known = record.positions_mm()
         positions = np.full(record.n_frames, nan) if known is None else known
-        wanted = _frames_every(positions, every_mm)
+        wanted = standing_frames(record, gated=options.gated, every_mm=options.every_mm)
         drawn = self._annotations.current(record.pullback_id)
         unreadable = set(self._annotations.settled_frames(record.pullback_id)) - set(drawn)
         row_of = {int(index): row for row, index in enumerate(wanted)}
@@ -232,18 +235,6 @@ class _Reader:
                     score.frame_index,
                     {name: self.calibration.ranged(name, one, scales[name]) for name, one in values.items()},
                 )
-
-
-def _frames_every(positions: NDArray[np.float64], every_mm: float | None) -> NDArray[np.intp]:
-    """Return the frames to measure: the first at or after each multiple of the step, and the last.
-
-    Where positions are unknown these are all frames.
-    """
-    if every_mm is None or np.isnan(positions).any():
-        return np.arange(len(positions))
-    step = np.floor((positions - positions[0]) / every_mm + 1e-6)
-    first_of_step = np.flatnonzero(np.append(True, np.diff(step) > 0.0))
-    return np.union1d(first_of_step, len(positions) - 1)
 
 
 def _check_something(project: Project, measures: Measures) -> None:

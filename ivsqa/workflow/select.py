@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,13 @@ from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.io.selections import SelectedFrame, read_selection, write_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.doubt import expected_error
+from ivsqa.workflow.gate import standing_frames
 
 SPREAD = 2
 """Without a cap from the user, a pullback gives at most this many times its even share."""
+
+FramesOf: TypeAlias = Mapping[str, NDArray[np.intp]]
+"""Frames that may be chosen, by pullback_id."""
 
 COLUMN_OF: dict[Strategy, str] = {
     "entropy": "entropy",
@@ -75,6 +80,8 @@ def select_frames(
     split: Split = "train",
     model_id: str | None = None,
     pullback_ids: Sequence[str] = (),
+    gated: bool = False,
+    every_mm: float | None = None,
     seed: int | None = None,
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
@@ -90,6 +97,8 @@ def select_frames(
         split: Whose frames. Validation and test subjects are never chosen by score: it would make them easy or hard on purpose.
         model_id: Whose scores; None: the current model's.
         pullback_ids: Only from these; empty: all of the split.
+        gated: Only end-diastolic frames; pullbacks whose phases are not known are passed over.
+        every_mm: Only frames about so far apart.
         seed: Of what is drawn at random; None: the number of the round.
         dry_run: Write nothing.
         context: Clock.
@@ -109,7 +118,9 @@ def select_frames(
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
         model = project.get_model(model_id) if strategy in LOOKS_AT_FRAMES else None
-        plan = _plan(project, rounds, records, model, strategy=strategy, n=n, seed=seed)
+        frames_of = _standing(records, gated=gated, every_mm=every_mm)
+        records = [record for record in records if record.pullback_id in frames_of]
+        plan = _plan(project, rounds, records, frames_of, model, strategy=strategy, n=n, seed=seed)
         settings = project.settings.selection
         record = RoundRecord(
             round_id=round_id,
@@ -125,6 +136,8 @@ def select_frames(
             min_gap_mm=settings.min_gap_mm,
             control_share=settings.control_share,
             diversity=settings.diversity,
+            gated=gated,
+            every_mm=every_mm,
             shortfall=plan.selection.shortfall,
             provenance=provenance(context.clock(), "numpy"),
         )
@@ -139,6 +152,7 @@ def _plan(
     project: Project,
     rounds: Sequence[RoundRecord],
     records: Sequence[PullbackRecord],
+    frames_of: FramesOf,
     model: ModelRecord | None,
     *,
     strategy: Strategy,
@@ -151,7 +165,7 @@ def _plan(
         StateError: no frame is left.
     """
     settings = project.settings.selection
-    pool = _scored(project, model, strategy, records) if model else Pool.of(_frames_of(record) for record in records)
+    pool = _scored(project, model, strategy, records, frames_of) if model else _unscored(records, frames_of)
     limits = Limits(
         settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records))),
         settings.min_gap_frames,
@@ -191,14 +205,43 @@ def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str
     return records
 
 
-def _frames_of(record: PullbackRecord, score: NDArray[np.float64] | None = None) -> PullbackFrames:
-    """Return every frame of a pullback as one that can be chosen."""
-    frames = np.arange(record.n_frames)
-    return PullbackFrames(record.pullback_id, record.subject_id, frames, record.positions_mm(), score)
+def _standing(records: Sequence[PullbackRecord], *, gated: bool, every_mm: float | None) -> FramesOf:
+    """Return the frames of each pullback that may be chosen; without those whose phases are wanted and not known.
+
+    Raises:
+        StateError: phases are wanted, and known of none.
+    """
+    known = [record for record in records if not gated or record.end_diastolic_frames is not None]
+    return {
+        record.pullback_id: standing_frames(record, gated=gated, every_mm=every_mm) for record in known or records[:1]
+    }
 
 
-def _scored(project: Project, model: ModelRecord, strategy: Strategy, records: Sequence[PullbackRecord]) -> Pool:
-    """Return every frame with what a strategy ranks by; descriptions are read when they are asked for.
+def _unscored(records: Sequence[PullbackRecord], frames_of: FramesOf) -> Pool:
+    """Return the frames that may be chosen."""
+    return Pool.of(_part(record, frames_of[record.pullback_id]) for record in records)
+
+
+def _part(record: PullbackRecord, frames: NDArray[np.intp], score: NDArray[np.float64] | None = None) -> PullbackFrames:
+    """Return frames of a pullback as ones that can be chosen; the score is that of every frame."""
+    positions = record.positions_mm()
+    return PullbackFrames(
+        record.pullback_id,
+        record.subject_id,
+        frames,
+        None if positions is None else positions[frames],
+        None if score is None else score[frames],
+    )
+
+
+def _scored(
+    project: Project,
+    model: ModelRecord,
+    strategy: Strategy,
+    records: Sequence[PullbackRecord],
+    frames_of: FramesOf,
+) -> Pool:
+    """Return the frames that may be chosen with what a strategy ranks by; descriptions are read when they are asked for.
 
     Raises:
         StateError: a pullback is not scored to its end, or not with what the strategy needs.
@@ -212,7 +255,7 @@ def _scored(project: Project, model: ModelRecord, strategy: Strategy, records: S
             hint="score with: ivsqa score --draws",
         )
     scores = {name: 1.0 - columns[column] if column == "quality" else columns[column] for name, columns in read.items()}
-    pool = Pool.of(_frames_of(record, scores[record.pullback_id]) for record in records)
+    pool = Pool.of(_part(record, frames_of[record.pullback_id], scores[record.pullback_id]) for record in records)
     return replace(pool, features_of=lambda rows: store.features([pool.key(row) for row in rows]))
 
 

@@ -251,6 +251,33 @@ def test_a_dry_run_writes_nothing(run, imported, phantoms, bytes_of, line):
     assert bytes_of(imported.root) == before
 
 
+def test_a_dry_run_shows_what_was_found_in_one_table(run, imported, phantoms, tmp_path):
+    (tmp_path / "S99-P1.dcm").write_bytes(b"")
+    ran = run("import", phantoms.folder, tmp_path / "S99-P1.dcm", "--dry-run", "--project", imported.root)
+    assert ran.code == EXIT_USER_ERROR
+    head, columns, *rows, total = [line for line in ran.out.splitlines() if line]
+    assert head == f"in {phantoms.folder}:"
+    assert columns.split() == ["file", "is", "frames", "px", "mm/px", "console", "subject", "split", "then"]
+    assert len(rows) == 8
+    assert "DICOM, ExplicitVRLittleEndian" in rows[0]
+    assert "96 × 96  0.104" in " ".join(rows[0].split()).replace("96 0.", "96  0.")
+    assert rows[0].rstrip().endswith("here as S01-P1")
+    assert total == "0 pullbacks to import, 8 unchanged, 1 refused"
+    assert "S99-P1.dcm: is empty" in ran.err
+    assert "mend: copy or export it again" in ran.err
+
+
+def test_guessed_subjects_are_said_to_be_guessed_before_anything_is_written(run, imported, tmp_path):
+    from PIL import Image
+
+    frame = Image.new("L", (32, 32), 9)
+    frame.putdata(list(range(256)) * 4)
+    frame.save(tmp_path / "0.png")
+    ran = run("import", tmp_path, "--dry-run", "--project", imported.root)
+    assert "(guessed)" in ran.out
+    assert "--subject-from" in ran.err
+
+
 def test_a_dry_run_says_what_cannot_be_imported(run, imported, tmp_path):
     ran = run(f"import {tmp_path / 'absent'} --dry-run --project {imported.root}")
     assert ran.code == EXIT_USER_ERROR
@@ -285,13 +312,14 @@ def test_control_characters_in_a_file_name_cannot_move_the_cursor(run, imported,
     assert "a\N{REPLACEMENT CHARACTER}[2Jb.dcm" in ran.err
 
 
-def test_many_failures_are_counted_and_the_first_are_shown(run, imported, tmp_path):
+def test_many_failures_are_all_listed_and_counted(run, imported, tmp_path):
     for number_ in range(25):
         (tmp_path / f"{number_:02d}.dcm").write_bytes(b"nothing")
     ran = run("import", tmp_path, "--project", imported.root)
-    assert ran.err.count("error: ") == 21  # twenty of them, and the sum
-    assert "… and 5 more" in ran.err
+    assert ran.err.count("error: ") == 26  # all of them, and the sum
+    assert ran.err.count("  mend: ") == 25
     assert "25 failures" in ran.err
+    assert ran.code == EXIT_USER_ERROR
 
 
 def test_a_locked_project_says_who_holds_it(run, imported, phantoms):
@@ -359,3 +387,14 @@ def test_numbers_are_printed_for_people():
     assert (percent(0.1234), percent(None)) == ("12.3 %", "–")
     assert (number(0.12345), number(None), number(2.0, 1)) == ("0.123", "–", "2.0")
     assert count(1234, "frame") == "1,234 frames"
+
+
+def test_what_a_header_says_of_the_console_cannot_move_the_cursor(run, imported, phantoms, tmp_path):
+    import pydicom
+
+    dataset = pydicom.dcmread(phantoms.files[0])
+    dataset.ManufacturerModelName = "look\x1b[2J"
+    dataset.save_as(tmp_path / "a.dcm")
+    ran = run("import", tmp_path, "--dry-run", "--project", imported.root)
+    assert "look\N{REPLACEMENT CHARACTER}[2J" in ran.out
+    assert "\x1b" not in ran.out

@@ -1,7 +1,10 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from PIL import Image, ImageDraw
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError, IntegrityError, IvsqaError, NotFoundError, ProjectLockedError, SourceError
@@ -9,7 +12,9 @@ from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.contours_csv import contours_csv_text
 from ivsqa.io.lock import project_lock
 from ivsqa.io.project import create_project, open_project
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks, plan_import
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.gate import NOT_CLEAR
+from ivsqa.workflow.import_pullbacks import ImportOptions, find_all_sources, import_pullbacks
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 NAMED = ImportOptions(subject_from=SUBJECTS)
@@ -34,8 +39,6 @@ def square(side: float) -> Contour:
 
 
 def test_frames_and_facts_are_those_of_the_file(empty, two):
-    import pydicom
-
     result = import_pullbacks(empty, [two], NAMED)
     assert [record.pullback_id for record in result.imported] == ["S01-P1", "S02-P1"]
     record = empty.pullback("S01-P1")
@@ -59,8 +62,6 @@ def test_a_copy_under_another_name_is_the_same_pullback(empty, two):
 
 
 def test_the_same_frames_in_another_file_are_the_same_pullback(empty, two):
-    import pydicom
-
     import_pullbacks(empty, [two], NAMED)
     dataset = pydicom.dcmread(two / "S01-P1.dcm")
     dataset.SeriesDescription = "exported again"
@@ -97,8 +98,6 @@ def test_without_a_rule_the_header_names_the_subject_pseudonymised(empty, phanto
 
 
 def test_no_name_of_a_person_or_original_uid_is_stored(empty, two):
-    import pydicom
-
     dataset = pydicom.dcmread(two / "S01-P1.dcm")
     dataset.PatientName, dataset.PatientID = "Doe^Jane", "MRN-4711"
     dataset.save_as(two / "S01-P1.dcm")
@@ -110,8 +109,6 @@ def test_no_name_of_a_person_or_original_uid_is_stored(empty, two):
 
 
 def test_what_the_user_says_fills_gaps_and_never_overrides_the_file(empty, tmp_path, two):
-    from PIL import Image
-
     (tmp_path / "frames").mkdir()
     for index in range(3):
         Image.fromarray(np.full((32, 48), 20 * index, np.uint8)).save(tmp_path / "frames" / f"{index}.png")
@@ -124,8 +121,6 @@ def test_what_the_user_says_fills_gaps_and_never_overrides_the_file(empty, tmp_p
 
 
 def test_pullbacks_nothing_ties_to_a_person_are_counted(empty, tmp_path):
-    from PIL import Image
-
     (tmp_path / "frames").mkdir()
     Image.fromarray(np.zeros((32, 48), np.uint8)).save(tmp_path / "frames" / "0.png")
     assert import_pullbacks(empty, [tmp_path / "frames"], ImportOptions()).n_guessed_subjects == 1
@@ -193,7 +188,7 @@ def test_contours_that_fit_nothing_are_refused_and_the_pullbacks_are_in(empty, t
 
 def test_a_plan_reads_names_only_and_writes_nothing(empty, two, bytes_of):
     before = bytes_of(empty.root)
-    sources, failed = plan_import([two, two / "absent"])
+    sources, failed = find_all_sources([two, two / "absent"])
     assert [source.path.name for source in sources] == ["S01-P1.dcm", "S02-P1.dcm"]
     assert len(failed) == 1
     assert bytes_of(empty.root) == before
@@ -225,3 +220,79 @@ def test_a_lost_frames_file_comes_back_when_its_folder_is_removed_and_it_is_impo
     shutil.rmtree(empty.layout.pullbacks / "S01-P1")
     import_pullbacks(open_project(empty.root), [two], NAMED)
     assert empty.frames(empty.pullback("S01-P1")).shape == (10, 96, 96)
+
+
+def test_the_number_of_jobs_changes_nothing(tmp_path, two, phantoms, bytes_of):
+    shutil.copy(phantoms.files[3], two)
+    shutil.copy(phantoms.files[0], two / "S07-P9.dcm")  # the same content twice
+    (two / "S00-P1.dcm").write_bytes(phantoms.files[4].read_bytes()[:-500])
+    shutil.copy(phantoms.folder / "truth/S01-P1.contours.csv", two / "S01-P1.contours.csv")
+    context = Context(clock=lambda: "2026-01-01T00:00:00.000000+00:00")
+    written, results = [], []
+    for n_jobs in (1, 2):
+        project = create_project(tmp_path / f"jobs{n_jobs}" / "study", template="coronary-ivus")
+        results.append(
+            import_pullbacks(project, [two], ImportOptions(subject_from=SUBJECTS, n_jobs=n_jobs, gated=True), context)
+        )
+        written.append({name: data for name, data in bytes_of(project.root).items() if name != "identity.yaml"})
+    assert written[0] == written[1]
+    one, two_jobs = results
+    assert [record.pullback_id for record in two_jobs.imported] == ["S01-P1", "S02-P1", "S04-P1"]
+    assert (one.unchanged, one.n_annotations) == (two_jobs.unchanged, two_jobs.n_annotations) == (["S01-P1"], 10)
+    assert [str(error) for error in one.failed] == [str(error) for error in two_jobs.failed]
+    assert not [name for name in written[0] if ".tmp-" in name]
+
+
+def test_after_a_wish_to_stop_the_same_import_goes_on(empty, two):
+    answers = iter([False, True, True])
+    stopped = import_pullbacks(empty, [two], NAMED, Context(should_stop=lambda: next(answers)))
+    assert (len(stopped.imported), stopped.finished) == (1, False)
+    rest = import_pullbacks(empty, [two], NAMED)
+    assert (len(rest.imported), len(rest.unchanged), rest.finished) == (1, 1, True)
+
+
+def test_phases_that_come_later_are_taken_over_and_those_in_the_images_are_not_asked(empty, two):
+    import_pullbacks(empty, [two], NAMED)
+    assert empty.pullback("S01-P1").end_diastolic_frames is None
+    (two / "S01-P1.phases.csv").write_text("frame_index,phase\n0,-\n2,D\n5,S\n7,d\n")
+    import_pullbacks(empty, [two], ImportOptions(subject_from=SUBJECTS, gated=True))
+    record = empty.pullback("S01-P1")
+    assert (record.end_diastolic_frames, record.gating_source) == ((2, 7), "phases.csv")
+    other = empty.pullback("S02-P1")  # a third of a second: no rhythm can be seen
+    assert (other.end_diastolic_frames, other.gating_source) == (None, NOT_CLEAR)
+
+
+def burn(path: Path, text: str) -> None:
+    """Write a text into the lower left corner of every frame of a phantom file."""
+    dataset = pydicom.dcmread(path)
+    frames = []
+    for frame in dataset.pixel_array:
+        image = Image.fromarray(frame)
+        ImageDraw.Draw(image).text((1, 86), text, fill=220, font_size=9)
+        frames.append(np.asarray(image))
+    dataset.PixelData = np.stack(frames).tobytes()
+    dataset.save_as(path)
+
+
+def test_burned_in_text_is_reported_and_blackened_on_request(tmp_path, two):
+    plain = pydicom.dcmread(two / "S01-P1.dcm").pixel_array
+    burn(two / "S01-P1.dcm", "DOE")
+    changed = (pydicom.dcmread(two / "S01-P1.dcm").pixel_array != plain).any(axis=0)
+    seen = {}
+    for masked in (False, True):
+        project = create_project(tmp_path / f"masked-{masked}", template="coronary-ivus")
+        result = import_pullbacks(project, [two / "S01-P1.dcm"], ImportOptions(subject_from=SUBJECTS, mask_text=masked))
+        record = project.pullback("S01-P1")
+        seen[masked] = project.frames(record)[:, changed]
+        assert len(record.text_regions) == 1
+        assert record.text_masked == masked
+        assert result.notes["S01-P1"][-1].startswith("text seems to be burned in at x 0…")
+        assert result.notes["S01-P1"][-1].endswith("blackened" if masked else "--mask-text blackens it")
+    assert seen[False].max() > 150
+    assert not seen[True].any()
+    later = import_pullbacks(
+        open_project(tmp_path / "masked-False"),
+        [two / "S01-P1.dcm"],
+        ImportOptions(subject_from=SUBJECTS, mask_text=True),
+    )
+    assert "was imported with it: remove pullbacks/S01-P1" in later.notes["S01-P1"][-1]

@@ -60,6 +60,31 @@ class Wander:
         return np.asarray(waves.sum(axis=0) * np.sqrt(2.0 / len(self.phase)))
 
 
+@dataclass(frozen=True)
+class Heart:
+    """A steady heartbeat.
+
+    Attributes:
+        rate_hz: Beats a second.
+        start: Part of a beat that is over at time 0, in [0, 1).
+    """
+
+    rate_hz: float
+    start: float
+
+    def pulse(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far the vessel is widened at each time, within [-1, 1]: a sine with a second harmonic."""
+        phase = 2.0 * np.pi * (self.rate_hz * time_s + self.start)
+        return np.asarray(0.85 * np.sin(phase) + 0.15 * np.sin(2.0 * phase + 1.0))
+
+    def end_diastoles_s(self, duration_s: float) -> NDArray[np.float64]:
+        """Return the times within a duration at which the vessel is narrowest: where the heart is about to contract."""
+        beat = np.linspace(0.0, 1.0, 3600, endpoint=False)
+        narrowest = beat[self.pulse((beat - self.start) / self.rate_hz).argmin()]
+        times = (narrowest - self.start + np.arange(np.ceil(duration_s * self.rate_hz) + 2)) / self.rate_hz
+        return np.asarray(times[(times >= 0.0) & (times <= duration_s)])
+
+
 @dataclass(frozen=True, eq=False)
 class VesselPath:
     """Borders and catheter in every frame.
@@ -71,6 +96,7 @@ class VesselPath:
         catheter_mm: (n, 2) (x, y) of the catheter in vessel coordinates.
         rotation_rad: (n,) turn of the vessel in the image.
         stretch_rad: (n, 3, 2) sine and cosine amplitudes of orders 1 to 3 of the angular stretch; zero for solid-state probes.
+        heart: The heart that drives the pulsation.
     """
 
     place_mm: NDArray[np.float64]
@@ -79,6 +105,7 @@ class VesselPath:
     catheter_mm: Points
     rotation_rad: NDArray[np.float64]
     stretch_rad: NDArray[np.float64]
+    heart: Heart
 
     def beam_angles(self, frame_index: int, image_angles: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where the beam really points, vessel coordinates, for angles in the image (rad)."""
@@ -128,14 +155,16 @@ def vessel_path(
     """
     time_s = np.arange(n_frames) / frame_rate_hz
     place_mm = time_s * pullback_speed_mm_s
-    beat = _heartbeat(rng, time_s)
+    heart = Heart(rate_hz=rng.uniform(1.0, 1.5), start=rng.uniform())
+    beat = heart.pulse(time_s)
     eem = _eem_radii(rng, place_mm, beat)
     lumen = _lumen_radii(rng, place_mm, eem)
     catheter = _catheter_places(rng, place_mm, beat, lumen, catheter_radius_mm)
     turn = 0.4 * Wander.draw(rng, wavelength=(8.0, 30.0)).at(place_mm) + np.deg2rad(3.0 * rng.uniform() ** 2) * beat
     wobble = Wander.draw(rng, 3, 2, wavelength=(0.6, 4.0)).at(time_s)
     amplitude = rng.uniform(0.2, 1.0) * STRETCH_RAD[None, :, None] / np.sqrt(2.0) if rotational else 0.0
-    return VesselPath(place_mm, lumen, eem, catheter, turn + rng.uniform(0.0, 2.0 * np.pi), amplitude * np.tanh(wobble))
+    turned = turn + rng.uniform(0.0, 2.0 * np.pi)
+    return VesselPath(place_mm, lumen, eem, catheter, turned, amplitude * np.tanh(wobble), heart)
 
 
 def polar_points(radii_mm: NDArray[np.float64]) -> Points:
@@ -146,12 +175,6 @@ def polar_points(radii_mm: NDArray[np.float64]) -> Points:
 def polar_area_mm2(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the area inside smooth radii at `VESSEL_ANGLES` (last axis): half the integral of r²."""
     return np.asarray(np.pi * (radii_mm**2).mean(axis=-1))
-
-
-def _heartbeat(rng: np.random.Generator, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the pulse at each time, within [-1, 1]: 1 to 1.5 Hz with a second harmonic."""
-    phase = 2.0 * np.pi * (rng.uniform(1.0, 1.5) * time_s + rng.uniform())
-    return np.asarray(0.85 * np.sin(phase) + 0.15 * np.sin(2.0 * phase + 1.0))
 
 
 def _waves(

@@ -56,6 +56,17 @@ class PhantomPullback:
     _tissue: Tissue = field(repr=False)
 
     @property
+    def heart_rate_hz(self) -> float:
+        """Beats a second."""
+        return self._path.heart.rate_hz
+
+    @property
+    def end_diastoles(self) -> NDArray[np.float64]:
+        """Where the vessel is narrowest, in frames from 0, between frames as a rule."""
+        last_s = (self.n_frames - 1) / self.frame_rate_hz
+        return np.asarray(self._path.heart.end_diastoles_s(last_s) * self.frame_rate_hz)
+
+    @property
     def subject(self) -> str:
         """Pseudonym of the subject, "S01" and so on."""
         return f"S{self.subject_index + 1:02d}"

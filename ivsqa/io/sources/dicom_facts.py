@@ -1,7 +1,8 @@
 """Geometry and timing of a pullback from its DICOM header, by rules that would rather say "unknown" than be wrong.
 
 Spacing: the 2-D region in centimetres that covers the image centre, then PixelSpacing, then NominalScannedPixelSpacing.
-Time: FrameTimeVector, FrameTime, CineRate, RecommendedDisplayFrameRate. Speed: IVUSPullbackRate, then a private tag.
+Time: FrameTimeVector, FrameTime, CineRate, RecommendedDisplayFrameRate.
+Speed: IVUSPullbackRate, then a private tag. End-diastole: RWaveTimeVector.
 Source: DICOM PS3.3 C.8.5.5 (ultrasound regions), C.7.6.5 (cine), C.8.5.6 (IVUS attributes).
 """
 
@@ -65,6 +66,7 @@ def facts_from_header(header: Dataset, *, n_frames: int) -> PullbackFacts:
     height, width = int(number(header, "Rows") or 0), int(number(header, "Columns") or 0)
     spacing, time, speed = _spacing(header, width, height), _frame_time(header, n_frames), _speed(header)
     start, stop, range_notes = _pullback_range(header, n_frames)
+    beats = _end_diastolic(header, time.value)
     return PullbackFacts(
         n_frames=n_frames,
         height_px=height,
@@ -77,6 +79,8 @@ def facts_from_header(header: Dataset, *, n_frames: int) -> PullbackFacts:
         pullback_speed_source=speed.source,
         start_frame_index=start,
         stop_frame_index=stop,
+        end_diastolic=beats,
+        gating_source="unknown" if beats is None else "RWaveTimeVector",
         manufacturer_model=f"{text(header, 'Manufacturer')} {text(header, 'ManufacturerModelName')}".strip(),
         notes=(*spacing.notes, *time.notes, *range_notes, *_burned_in_notes(header)),
     )
@@ -182,6 +186,16 @@ def _pullback_range(header: Dataset, n_frames: int) -> tuple[int | None, int | N
     if any(each is not None and each > n_frames for each in (start, stop)) or (start and stop and start > stop):
         return None, None, ("start and stop of the pullback do not fit the frames and are not used",)
     return int(start) - 1 if start else None, int(stop) - 1 if stop else None, ()
+
+
+def _end_diastolic(header: Dataset, frame_time_s: tuple[float, ...] | None) -> tuple[int, ...] | None:
+    """Return the frames nearest to the R waves, which end diastole (PS3.3 C.8.5.5: ms from the first frame)."""
+    waves_s = np.array(numbers(header, "RWaveTimeVector")) / 1000.0
+    if frame_time_s is None or len(waves_s) == 0 or not np.isfinite(waves_s).all():
+        return None
+    times = np.array(frame_time_s)
+    inside = waves_s[(waves_s >= times[0]) & (waves_s <= times[-1])]
+    return tuple(sorted({int(np.abs(times - wave).argmin()) for wave in inside})) or None
 
 
 def _burned_in_notes(header: Dataset) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def _luma_of_jpeg(path: Path, header: Dataset) -> Iterator[Grey]:
     for frame in _encapsulated(path, header):
         with Image.open(BytesIO(frame), formats=("JPEG",)) as image:
             image.draft("L", image.size)
-            yield np.asarray(image.convert("L"))
+            yield np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
 def _encapsulated(path: Path, header: Dataset) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from ivsqa.errors import SourceError
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.grey import luma
+from ivsqa.io.sources.phases import with_phases_beside
 from ivsqa.io.sources.source import LFS_HINT, LFS_MESSAGE, FoundAnnotations, fingerprint_of_files, is_lfs_pointer
 
 MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
@@ -63,7 +64,7 @@ class VideoSource:
         """
         shape, times_s = self._scan
         is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
-        return PullbackFacts(
+        facts = PullbackFacts(
             n_frames=len(times_s),
             height_px=shape[0],
             width_px=shape[1],
@@ -71,6 +72,7 @@ class VideoSource:
             frame_time_s=tuple(round(each - times_s[0], 6) for each in times_s) if is_timed else None,
             frame_time_source="video" if is_timed else "unknown",
         )
+        return with_phases_beside(facts, self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""

@@ -208,3 +208,17 @@ def test_real_frame_times_add_up(shared_data):
     assert found.frame_time_s is not None
     assert len(found.frame_time_s) == 65
     assert found.frame_time_s[:3] == pytest.approx((0.0, 0.033333, 0.083333))
+
+
+def test_r_waves_end_diastole_in_the_nearest_frames(header):
+    waves = [10.0, 140.0, 500.0]  # the last beyond the fourth frame, at 150 ms
+    found = facts(header(FrameTime=50.0, RWaveTimeVector=waves))
+    assert (found.end_diastolic, found.gating_source) == ((0, 3), "RWaveTimeVector")
+
+
+@pytest.mark.parametrize(
+    "tags", [{"RWaveTimeVector": [10.0]}, {"FrameTime": 50.0, "RWaveTimeVector": [900.0]}, {"FrameTime": 50.0}]
+)
+def test_without_times_or_waves_in_them_phases_are_unknown(header, tags):
+    found = facts(header(**tags))
+    assert (found.end_diastolic, found.gating_source) == (None, "unknown")

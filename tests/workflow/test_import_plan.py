@@ -1,0 +1,67 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ivsqa.errors import IvsqaError
+from ivsqa.io.project import create_project
+from ivsqa.workflow.import_plan import plan_import
+from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+
+SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
+
+
+@pytest.fixture
+def empty(tmp_path):
+    return create_project(tmp_path / "study", template="coronary-ivus")
+
+
+@pytest.mark.parametrize("options", [ImportOptions(), ImportOptions(subject_from=SUBJECTS)])
+def test_the_plan_is_what_the_import_then_does(empty, phantoms, bytes_of, options):
+    before = bytes_of(empty.root)
+    plan = plan_import(empty, phantoms.files, options)
+    assert bytes_of(empty.root) == before
+    done = import_pullbacks(empty, phantoms.files, options).imported
+    assert [(one.subject_id, one.split) for one in plan.pullbacks] == [(one.subject_id, one.split) for one in done]
+    assert all(one.pullback_id in (None, record.pullback_id) for one, record in zip(plan.pullbacks, done, strict=True))
+    assert all(one.is_new and not one.is_guess for one in plan.pullbacks)
+    first = plan.pullbacks[0]
+    assert (first.kind, first.facts.n_frames, first.facts.frame_shape) == (
+        "DICOM, ExplicitVRLittleEndian",
+        10,
+        (96, 96),
+    )
+    assert first.facts.spacing_mm == pytest.approx((0.104, 0.104))
+    assert first.facts.manufacturer_model == "ivsqa phantom look A"
+
+
+def test_what_is_here_is_said_to_be(empty, phantoms):
+    import_pullbacks(empty, phantoms.files[:1], ImportOptions(subject_from=SUBJECTS))
+    here, new = plan_import(empty, phantoms.files[:2], ImportOptions(subject_from=SUBJECTS)).pullbacks
+    assert (here.is_new, here.pullback_id, new.is_new) == (False, "S01-P1", True)
+
+
+def test_what_would_be_refused_is_listed_with_a_way_to_mend_it(empty, phantoms, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(phantoms.files[0], folder / "nobody.dcm")
+    (folder / "S03-P1.dcm").write_bytes(b"")
+    plan = plan_import(empty, [folder], ImportOptions(subject_from=SUBJECTS))
+    assert plan.pullbacks == []
+    assert {error.path.name for error in plan.failed if error.path} == {"nobody.dcm", "S03-P1.dcm"}
+    assert all(error.hint for error in plan.failed)
+
+
+def test_pictures_say_their_kind_and_their_masks(empty, tmp_path):
+    for folder in ("frames", "lumen"):
+        (tmp_path / "run" / folder).mkdir(parents=True)
+        Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "run" / folder / "0.png")
+    (one,) = plan_import(empty, [tmp_path / "run"], ImportOptions(spacing_mm=(0.5, 0.5))).pullbacks
+    assert (one.kind, one.is_guess, one.facts.spacing_source) == ("PNG with lumen", True, "user")
+
+
+def test_an_unusable_rule_is_an_error(empty):
+    with pytest.raises(IvsqaError, match="regular expression"):
+        plan_import(empty, [Path()], ImportOptions(subject_from="("))
