@@ -98,7 +98,7 @@ def test_an_unreadable_frame_is_settled_without_an_annotation(squares):
     assert (result.n_unreadable, result.n_taken) == (1, 0)
     pullback_id, index = frames_of(squares)[0]
     store = AnnotationStore(squares.project.layout)
-    assert index in store.settled_frames(pullback_id)
+    assert index in store.read_frames(pullback_id)
     assert index not in store.annotated_frames(pullback_id)
     again = select_frames(squares.project, n=60, strategy="random", dry_run=True)
     assert (pullback_id, index) not in {(f.pullback_id, f.frame_index) for f in again.frames}
