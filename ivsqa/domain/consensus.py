@@ -1,0 +1,144 @@
+"""What several readers drew in one frame, laid side by side: where they agree, what lies between them, where they do not.
+
+Between readers lies the line of mean radii about a centre that all borders of the frame share. It treats readers alike, works for
+any number of them, and keeps what nests nested: where each reader's lumen lies inside that reader's EEM on a ray, so do the means.
+A line that the ray meets twice has no one radius: it is not settled this way, but shown to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import shapely
+
+from ivsqa.domain.agreement import distance_by_arc
+from ivsqa.domain.arcs import DoubtfulArc, line_beside
+from ivsqa.domain.contour import Contour, Contours, Points
+from ivsqa.domain.doubt import doubtful_arcs
+from ivsqa.domain.polar import TURN, PolarGrid, polar_place
+from ivsqa.domain.structures import StructureSet
+from ivsqa.domain.topology import nested
+
+N_RAYS = 180
+"""Rays of a mean contour, besides one through each vertex of the lines it is made of."""
+
+FOLD_PX = 0.5
+"""A line this close to the one that its outermost radii make has no fold worth the name."""
+
+
+@dataclass
+class Comparison:
+    """What lies between the readers of a frame.
+
+    Attributes:
+        contours: The line of mean radii of those who drew the structure; absent where nobody did, or where there is no mean.
+        contested: The arcs where readers are too far apart, around the centroid of that line; all around where only some drew
+            it, or where a fold keeps it from being settled.
+        proposals: What each reader drew along these arcs, as open lines (m, 2) px, in the order of the readers.
+    """
+
+    contours: dict[str, Contour] = field(default_factory=dict)
+    contested: list[DoubtfulArc] = field(default_factory=list)
+    proposals: list[Points] = field(default_factory=list)
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether the contours may stand for all readers."""
+        return not self.contested
+
+
+def compare_readings(
+    readings: Sequence[Contours],
+    structures: StructureSet,
+    *,
+    tolerance: float,
+    spacing: tuple[float, float] = (1.0, 1.0),
+) -> Comparison:
+    """Return what lies between the readers of a frame.
+
+    Args:
+        readings: What each reader drew, two or more; a structure that is absent is one that the reader says is not there.
+        structures: The structures of the study.
+        tolerance: Mean distance of two readers' lines within 10° from which on the arc is contested.
+        spacing: (x, y) size of a pixel in the unit of the tolerance.
+    """
+    result = Comparison()
+    centre = common_centre(readings, structures)
+    for name in structures.names:
+        drawn = [contours[name] for contours in readings if name in contours]
+        if drawn:
+            arcs = _compare(name, drawn, len(readings), centre, result.contours, tolerance, spacing)
+            result.contested += arcs
+            for arc in arcs:
+                about = result.contours[name].centroid_px if name in result.contours else None
+                result.proposals += [line_beside(contour, arc, centre_px=about) for contour in drawn]
+    # Means of different readers, where not all drew everything, need not nest.
+    result.contours = nested(result.contours, structures)
+    return result
+
+
+def common_centre(readings: Sequence[Contours], structures: StructureSet) -> Points:
+    """Return the mean of the centroids of the innermost structure that anybody drew, (2,) as (x, y).
+
+    Raises:
+        ValueError: nobody drew anything.
+    """
+    for name in structures.names:
+        centroids = [contours[name].centroid_px for contours in readings if name in contours]
+        if centroids:
+            return np.asarray(np.mean(centroids, axis=0))
+    raise ValueError("nobody drew anything")
+
+
+def mean_contour(drawn: Sequence[Contour], centre_px: Points) -> Contour | None:
+    """Return the line of mean radii about a centre, the outermost crossing of each ray counting; None where a ray misses a line.
+
+    Args:
+        drawn: The lines, one or more.
+        centre_px: (x, y).
+
+    Example:
+        >>> squares = [Contour.from_points([[-r, -r], [r, -r], [r, r], [-r, r]]) for r in (8, 10)]
+        >>> round(mean_contour(squares, np.zeros(2)).area_px2, 6)
+        324.0
+    """
+    if not all(contour.polygon.buffer(0).contains(shapely.Point(centre_px)) for contour in drawn):
+        return None
+    at = [polar_place(point, centre_px)[0] for contour in drawn for point in contour.points_px]
+    angles = np.unique(np.round(np.append(np.arange(N_RAYS) * (TURN / N_RAYS), at), 9))
+    grid = PolarGrid(centre_px, angles, np.ones(2))
+    radii = np.mean([grid.crossings(contour) for contour in drawn], axis=0)
+    return None if np.isnan(radii).any() else grid.contour(radii)
+
+
+def _compare(
+    name: str,
+    drawn: Sequence[Contour],
+    n_readers: int,
+    centre_px: Points,
+    contours: dict[str, Contour],
+    tolerance: float,
+    spacing: tuple[float, float],
+) -> list[DoubtfulArc]:
+    """Put the mean of one structure into `contours`, where there is one, and return its contested arcs."""
+    mean = mean_contour(drawn, centre_px)
+    if mean is None:
+        return [DoubtfulArc(name, 0.0, 360.0)]
+    contours[name] = mean
+    if len(drawn) < n_readers:
+        return [DoubtfulArc(name, 0.0, 360.0)]
+    about = mean.centroid_px
+    apart = [distance_by_arc(a, b, about, spacing=spacing) for a, b in combinations(drawn, 2)]
+    arcs = doubtful_arcs(np.fmax.reduce(apart), name, threshold_px=tolerance)
+    if not arcs and any(_is_folded(contour, centre_px) for contour in drawn):
+        return [DoubtfulArc(name, 0.0, 360.0)]
+    return arcs
+
+
+def _is_folded(contour: Contour, centre_px: Points) -> bool:
+    """Return whether a line is not the one that its outermost radii make."""
+    unfolded = mean_contour([contour], centre_px)
+    return unfolded is None or float(contour.distances_px(unfolded).max()) > FOLD_PX
