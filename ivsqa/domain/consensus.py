@@ -25,6 +25,9 @@ from ivsqa.domain.topology import nested
 N_RAYS = 180
 """Rays of a mean contour, besides one through each vertex of the lines it is made of."""
 
+STEP_DEG = 5.0
+"""Angle between the points of a proposal."""
+
 FOLD_PX = 0.5
 """A line this close to the one that its outermost radii make has no fold worth the name."""
 
@@ -74,7 +77,7 @@ def compare_readings(
             result.contested += arcs
             for arc in arcs:
                 about = result.contours[name].centroid_px if name in result.contours else None
-                result.proposals += [line_beside(contour, arc, centre_px=about) for contour in drawn]
+                result.proposals += [line_beside(contour, arc, step_deg=STEP_DEG, centre_px=about) for contour in drawn]
     # Means of different readers, where not all drew everything, need not nest.
     result.contours = nested(result.contours, structures)
     return result
