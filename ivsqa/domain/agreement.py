@@ -65,7 +65,7 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
         coverage: Of the interval.
 
     Returns:
-        NaN with fewer than two rows or columns, or where all numbers are equal. One row more than that is needed for an interval.
+        NaN with fewer than two rows or columns, or where all numbers are equal.
 
     Source:
         Shrout & Fleiss, Psychol Bull 1979;86:420, case 2; interval: McGraw & Wong, Psychol Methods 1996;1:30, table 7.
@@ -76,20 +76,33 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
         >>> round(intraclass_correlation([[1, 2], [2, 3], [3, 4]]).value, 4)
         0.6667
     """
+    squares, shape = _mean_squares(ratings)
+    value = icc_value(ratings)
+    if np.isnan(value) or value >= 1.0 - 1e-12:
+        return IntraclassCorrelation(value, value, value, shape[0])
+    return IntraclassCorrelation(value, *_icc_interval(value, squares, shape, coverage), shape[0])
+
+
+def icc_value(ratings: ArrayLike) -> float:
+    """Return ICC(2,1) alone, which is quick; see `intraclass_correlation`."""
+    (of_targets, of_raters, of_error), (n, k) = _mean_squares(ratings)
+    if not of_targets + of_raters + of_error > 0.0:
+        return nan
+    return (of_targets - of_error) / (of_targets + (k - 1) * of_error + k * (of_raters - of_error) / n)
+
+
+def _mean_squares(ratings: ArrayLike) -> tuple[tuple[float, float, float], tuple[int, int]]:
+    """Return the mean squares of targets, raters and error without rows that have NaN, and (n, k); NaN with too few of either."""
     table = np.asarray(ratings, dtype=np.float64)
     table = table[~np.isnan(table).any(axis=1)]
     n, k = table.shape
-    if n < 2 or k < 2 or np.ptp(table) == 0.0:
-        return IntraclassCorrelation(nan, nan, nan, n)
+    if n < 2 or k < 2:
+        return (nan, nan, nan), (n, k)
     by_target, by_rater = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
     of_targets = k * float(np.var(by_target, ddof=1))
     of_raters = n * float(np.var(by_rater, ddof=1))
     of_error = float(np.square(table - by_target - by_rater + table.mean()).sum() / ((n - 1) * (k - 1)))
-    value = (of_targets - of_error) / (of_targets + (k - 1) * of_error + k * (of_raters - of_error) / n)
-    if value >= 1.0 - 1e-12:
-        return IntraclassCorrelation(1.0, 1.0, 1.0, n)
-    low, high = _icc_interval(value, (of_targets, of_raters, of_error), (n, k), coverage)
-    return IntraclassCorrelation(value, low, high, n)
+    return (of_targets, of_raters, of_error), (n, k)
 
 
 def _icc_interval(

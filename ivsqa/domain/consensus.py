@@ -1,8 +1,8 @@
 """What several readers drew in one frame, laid side by side: where they agree, what lies between them, where they do not.
 
-Between readers lies the line of mean radii about a centre that all borders of the frame share. It treats readers alike, works for
-any number of them, and keeps what nests nested: where each reader's lumen lies inside that reader's EEM on a ray, so do the means.
-A line that the ray meets twice has no one radius: it is not settled this way, but shown to a person.
+Between readers lies the line of mean radii about a centre that all borders of the frame share. It treats readers alike,
+works for any number of them, and keeps what nests nested: where each reader's lumen lies inside that reader's EEM, so do the
+means. A line that the ray meets twice has no one radius: it is not settled this way, but shown to a person.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 import shapely
 
 from ivsqa.domain.agreement import distance_by_arc
-from ivsqa.domain.arcs import DoubtfulArc, line_beside
+from ivsqa.domain.arcs import N_ARCS, DoubtfulArc, line_beside
 from ivsqa.domain.contour import Contour, Contours, Points
 from ivsqa.domain.doubt import doubtful_arcs
-from ivsqa.domain.polar import TURN, PolarGrid, polar_place
+from ivsqa.domain.polar import TURN, PolarGrid
 from ivsqa.domain.structures import StructureSet
 from ivsqa.domain.topology import nested
 
@@ -41,11 +41,13 @@ class Comparison:
         contested: The arcs where readers are too far apart, around the centroid of that line; all around where only some drew
             it, or where a fold keeps it from being settled.
         proposals: What each reader drew along these arcs, as open lines (m, 2) px, in the order of the readers.
+        apart: How far two readers are apart at most, as a mean over 10°, by structure; absent where it cannot be said.
     """
 
     contours: dict[str, Contour] = field(default_factory=dict)
     contested: list[DoubtfulArc] = field(default_factory=list)
     proposals: list[Points] = field(default_factory=list)
+    apart: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_agreed(self) -> bool:
@@ -63,17 +65,19 @@ def compare_readings(
     """Return what lies between the readers of a frame.
 
     Args:
-        readings: What each reader drew, two or more; a structure that is absent is one that the reader says is not there.
+        readings: What each reader drew; a structure that is absent is one that the reader says is not there.
         structures: The structures of the study.
         tolerance: Mean distance of two readers' lines within 10° from which on the arc is contested.
         spacing: (x, y) size of a pixel in the unit of the tolerance.
     """
     result = Comparison()
+    if not any(readings):
+        return result
     centre = common_centre(readings, structures)
     for name in structures.names:
         drawn = [contours[name] for contours in readings if name in contours]
         if drawn:
-            arcs = _compare(name, drawn, len(readings), centre, result.contours, tolerance, spacing)
+            arcs = _compare(result, name, drawn, len(readings), centre, tolerance, spacing)
             result.contested += arcs
             for arc in arcs:
                 about = result.contours[name].centroid_px if name in result.contours else None
@@ -110,32 +114,34 @@ def mean_contour(drawn: Sequence[Contour], centre_px: Points) -> Contour | None:
     """
     if not all(contour.polygon.buffer(0).contains(shapely.Point(centre_px)) for contour in drawn):
         return None
-    at = [polar_place(point, centre_px)[0] for contour in drawn for point in contour.points_px]
-    angles = np.unique(np.round(np.append(np.arange(N_RAYS) * (TURN / N_RAYS), at), 9))
+    x, y = (np.vstack([contour.points_px for contour in drawn]) - centre_px).T
+    angles = np.unique(np.round(np.append(np.arange(N_RAYS) * (TURN / N_RAYS), np.arctan2(y, x) % TURN), 9))
     grid = PolarGrid(centre_px, angles, np.ones(2))
     radii = np.mean([grid.crossings(contour) for contour in drawn], axis=0)
     return None if np.isnan(radii).any() else grid.contour(radii)
 
 
 def _compare(
+    result: Comparison,
     name: str,
     drawn: Sequence[Contour],
     n_readers: int,
     centre_px: Points,
-    contours: dict[str, Contour],
     tolerance: float,
     spacing: tuple[float, float],
 ) -> list[DoubtfulArc]:
-    """Put the mean of one structure into `contours`, where there is one, and return its contested arcs."""
+    """Note the mean of one structure, where there is one, and how far readers are apart; returns its contested arcs."""
     mean = mean_contour(drawn, centre_px)
     if mean is None:
         return [DoubtfulArc(name, 0.0, 360.0)]
-    contours[name] = mean
+    result.contours[name] = mean
     if len(drawn) < n_readers:
         return [DoubtfulArc(name, 0.0, 360.0)]
-    about = mean.centroid_px
-    apart = [distance_by_arc(a, b, about, spacing=spacing) for a, b in combinations(drawn, 2)]
-    arcs = doubtful_arcs(np.fmax.reduce(apart), name, threshold_px=tolerance)
+    about, apart = mean.centroid_px, np.zeros(N_ARCS)
+    for a, b in combinations(drawn, 2):
+        apart = np.fmax(apart, distance_by_arc(a, b, about, spacing=spacing))
+    result.apart[name] = float(apart.max())
+    arcs = doubtful_arcs(apart, name, threshold_px=tolerance)
     if not arcs and any(_is_folded(contour, centre_px) for contour in drawn):
         return [DoubtfulArc(name, 0.0, 360.0)]
     return arcs

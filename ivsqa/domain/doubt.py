@@ -17,6 +17,7 @@ from ivsqa.domain.contour import Contour, Points
 SALIENT_ERROR = 0.3
 """Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
 
+
 @dataclass(frozen=True)
 class ErrorRegion:
     """A connected region of high error.

@@ -181,8 +181,8 @@ class AnnotationStore:
 
     def unreadable_frames(self, pullback_id: str) -> list[int]:
         """Return the frames of which it stands that nobody can annotate them, in order."""
-        found = ((index, standing.current) for index, standing in self.standings(pullback_id).items())
-        return [index for index, record in found if record and record.origin_of(index) == "unreadable"]
+        standings = self.standings(pullback_id).items()
+        return [index for index, one in standings if not (one.is_disputed or one.is_annotated(index))]
 
     def current(self, pullback_id: str) -> dict[int, Annotation]:
         """Return the current annotation of every annotated frame of a pullback; unreadable and disputed frames have none.
@@ -215,8 +215,8 @@ class AnnotationStore:
 
     def _annotated(self, pullback_id: str) -> dict[int, RevisionRecord]:
         """Return the revision that counts of each annotated frame, by frame index."""
-        found = ((index, standing.current) for index, standing in self.standings(pullback_id).items())
-        return {index: record for index, record in found if record and record.origin_of(index) != "unreadable"}
+        standings = self.standings(pullback_id).items()
+        return {index: one.current for index, one in standings if one.current and one.is_annotated(index)}
 
     def _counting(self, pullback_id: str) -> Counting:
         """Return what counts of each frame and reader."""

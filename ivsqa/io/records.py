@@ -208,7 +208,7 @@ class ModelRecord(Manifest):
 class RoundRecord(Manifest):
     """`round.yaml`: where a round stands and how its frames were chosen. The frames are in `selection.csv`.
 
-    `awaited` names the readers whose own packets are out; the round counts as imported when none is left.
+    `readers` says of each reader with a packet of their own whether it came back; the round counts as imported when all did.
     Version 1: ivsqa 0.1.
     """
 
@@ -216,7 +216,7 @@ class RoundRecord(Manifest):
 
     round_id: str
     state: Literal["selected", "exported", "imported"]
-    awaited: tuple[str, ...] = ()
+    readers: dict[str, Literal["exported", "imported"]] = {}
     strategy: str
     split: Split
     seed: int
@@ -248,7 +248,7 @@ class PacketFrameRecord(Section):
 class PacketRecord(Manifest):
     """`packet.yaml`: what was sent, and to whom. The contours as sent stand in `sent.csv`, which stays in the project.
 
-    `reader` is null where the packet is for whoever works on it.
+    `reader` is null where the packet is for whoever works on it; `purpose` says what it is for.
     Version 1: ivsqa 0.1.
     """
 
@@ -257,6 +257,7 @@ class PacketRecord(Manifest):
     packet_id: str
     round_id: str
     reader: str | None = None
+    purpose: Literal["correction", "reading", "adjudication"] = "correction"
     model_id: str | None
     formats: tuple[str, ...]
     structures: tuple[str, ...]

@@ -45,6 +45,10 @@ class Standing:
         """Whether several people read the frame and nothing settles it."""
         return self.current is None
 
+    def is_annotated(self, frame_index: int) -> bool:
+        """Whether contours count of the frame, of which this is the standing."""
+        return self.current is not None and self.current.origin_of(frame_index) != "unreadable"
+
 
 def counting_revisions(revisions: Iterable[RevisionRecord], pointers: Iterable[PointerRecord]) -> Counting:
     """Return what counts of each reader, references among it.

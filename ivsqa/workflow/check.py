@@ -181,7 +181,8 @@ def _check_rounds(project: Project, records: dict[str, PullbackRecord]) -> Itera
         try:
             frames = read_selection(project.layout.selection(one.round_id))
             if one.state != "selected":
-                read_sent(project, one.round_id)
+                for reader in {packet.reader for packet in project.packets(one.round_id)} or {None}:
+                    read_sent(project, one.round_id, reader)
         except IvsqaError as error:
             yield _of_error("round", error, one.round_id)
             continue

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ivsqa.domain.agreement import bland_altman, distance_by_arc, intraclass_correlation
 from ivsqa.domain.contour import Contour
 
-SHROUT_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+SHROUT_FLEISS: list[list[float]] = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
 """Shrout & Fleiss, Psychol Bull 1979;86:420, table 2: six targets, four judges."""
 
 WRIGHT = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
@@ -25,7 +25,9 @@ def test_the_table_of_shrout_and_fleiss():
     found = intraclass_correlation(SHROUT_FLEISS)
     assert found.n == 6
     assert found.value == pytest.approx(0.29, abs=0.005)  # their table 4
-    assert (found.low, found.high) == pytest.approx((0.019, 0.761), abs=0.001)  # as R's psych::ICC prints for these data
+    assert (found.low, found.high) == pytest.approx(
+        (0.019, 0.761), abs=0.001
+    )  # as R's psych::ICC prints for these data
 
 
 def test_the_coefficient_is_that_of_the_analysis_of_variance():
@@ -72,7 +74,7 @@ def test_where_nothing_varies_or_nobody_can_be_compared_the_coefficient_is_not_k
 
 
 def test_a_row_that_one_rater_left_out_does_not_count():
-    assert intraclass_correlation([*SHROUT_FLEISS, [1, np.nan, 2, 3]]) == intraclass_correlation(SHROUT_FLEISS)
+    assert intraclass_correlation([*SHROUT_FLEISS, [1.0, np.nan, 2.0, 3.0]]) == intraclass_correlation(SHROUT_FLEISS)
 
 
 def test_the_peak_flow_meters_of_bland_and_altman():
@@ -94,7 +96,9 @@ def test_circles_about_one_centre_are_their_difference_of_radii_apart_in_every_a
     apart = distance_by_arc(circle(20.0), circle(23.0), np.zeros(2))
     assert apart.shape == (36,)
     np.testing.assert_allclose(apart, 3.0, atol=0.01)
-    np.testing.assert_allclose(distance_by_arc(circle(20.0), circle(23.0), np.zeros(2), spacing=(0.02, 0.02)), 0.06, atol=1e-3)
+    np.testing.assert_allclose(
+        distance_by_arc(circle(20.0), circle(23.0), np.zeros(2), spacing=(0.02, 0.02)), 0.06, atol=1e-3
+    )
 
 
 def test_a_circle_moved_to_the_right_is_off_by_the_cosine_of_the_angle():

@@ -44,7 +44,7 @@ def settle(store, frames, settles, *, hour: int, reader: str = CONSENSUS):
 
 def area(store, index: int = 7) -> float | None:
     annotation = store.current("pb-1").get(index)
-    return annotation and annotation.contours["lumen"].area_px2
+    return None if annotation is None else float(annotation.contours["lumen"].area_px2)
 
 
 def files(layout: ProjectLayout) -> dict[str, bytes]:
