@@ -91,7 +91,7 @@ def adjudicate(
     """Settle the frames of a round on which readers agree, and write a packet of the others for a third.
 
     Appends a reference of the mean contours for each frame whose readers are nowhere further apart than the tolerance; running
-    it again finds nothing left of these. The packet lies beside those of the readers; what comes back from it settles its frames.
+    it again finds nothing left of these. The packet lies beside those of the readers; what comes back settles its frames.
 
     Args:
         project: The project.
