@@ -114,7 +114,8 @@ def test_json_prints_the_documented_keys(
     pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
     run("import", "../phantoms", "--subject-from", pattern, "--dry-run", exit_code=3)
     run("import", "../phantoms", "--subject-from", pattern, exit_code=3)
-    next((study / "annotations").glob("*/*.csv")).write_bytes(b"")
+    for drawn in (study / "annotations" / frames[0]["pullback_id"]).glob("*.csv"):
+        drawn.write_bytes(b"")
     run("measure", "--burden", "0.01", "--lesion-length", "0", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
     run("check", exit_code=4)
