@@ -222,6 +222,9 @@ def _say_adjudicated(result: AdjudicateResult, reader: str | None, *, dry_run: b
     elif result.packet is not None:
         say(f"wrote {count(result.packet.n_frames, 'frame')} to {result.packet.archive or result.packet.folder}")
         say(f"next, when it comes back: ivsqa import-annotations PATH --reader {reader}")
+    elif result.left and result.deciding:
+        names = " or ".join(result.deciding)
+        say(f"next, when {names} sent theirs back: ivsqa import-annotations PATH --reader {result.deciding[0]}")
     elif result.left:
         say("next: ivsqa adjudicate --reader NAME, who read none of them")
     else:

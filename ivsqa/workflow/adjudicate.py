@@ -66,6 +66,7 @@ class AdjudicateResult:
         settled: Frames on which they do.
         left: Frames for a third, in the order of the round.
         awaited: Readers whose packets are still out.
+        deciding: Thirds whose packets are still out.
         packet: The packet for the third; None where nobody was named or nothing is left.
     """
 
@@ -74,6 +75,7 @@ class AdjudicateResult:
     settled: list[Dispute] = field(default_factory=list)
     left: list[Dispute] = field(default_factory=list)
     awaited: tuple[str, ...] = ()
+    deciding: tuple[str, ...] = ()
     packet: ExportResult | None = None
 
 
@@ -112,7 +114,7 @@ def adjudicate(
     record, disputed = _round_in_dispute(project, round_id)
     formats = known_formats(project, formats)
     result = AdjudicateResult(record.round_id, tolerance_mm)
-    result.awaited = tuple(name for name, state in record.readers.items() if state == "exported")
+    result.awaited, result.deciding = _still_out(project, record)
     with context.progress("Comparing readers", len(disputed), "frame") as advance:
         for (pullback_id, index), standing in disputed.items():
             dispute = _compare(project, project.pullback(pullback_id), index, standing, tolerance_mm)
@@ -157,6 +159,16 @@ def _round_in_dispute(project: Project, round_id: str | None) -> tuple[RoundReco
         f"no frame{f' of {round_id}' if round_id else ''} is in dispute",
         hint="a second reader gets a packet with: ivsqa export-for-annotation --reader NAME",
     )
+
+
+def _still_out(project: Project, record: RoundRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the readers and the thirds of a round whose packets did not come back."""
+    out = [
+        packet for packet in project.packets(record.round_id) if record.readers.get(packet.reader or "") == "exported"
+    ]
+    by_purpose = ([str(one.reader) for one in out if one.purpose == purpose] for purpose in ("reading", "adjudication"))
+    readers, thirds = (tuple(names) for names in by_purpose)
+    return readers, thirds
 
 
 def _compare(
@@ -217,9 +229,9 @@ def _check_third(record: RoundRecord, reader: str, left: Sequence[Dispute]) -> N
     Raises:
         IvsqaError: says so.
     """
-    check_reader(record, reader)
     if any(reader in dispute.readers for dispute in left):
         raise IvsqaError(f"{reader} read some of these frames", hint="a third, who did not, decides")
+    check_reader(record, reader)
 
 
 def _append(project: Project, result: AdjudicateResult, context: Context) -> None:

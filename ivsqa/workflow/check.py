@@ -112,9 +112,12 @@ def _frames_sha256(frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> s
 
 
 def _check_annotations(project: Project, record: PullbackRecord) -> Iterator[ProjectFinding]:
-    """Yield what is wrong with the current annotations of a pullback."""
+    """Yield what is wrong with the annotations of a pullback: any file that changed, and contours that count and break a rule."""
+    store = AnnotationStore(project.layout)
     try:
-        current = AnnotationStore(project.layout).current(record.pullback_id)
+        for revision in store.revisions(record.pullback_id):
+            store.contours(revision)
+        current = store.current(record.pullback_id)
     except IvsqaError as error:
         yield _of_error("annotation", error, record.pullback_id)
         return

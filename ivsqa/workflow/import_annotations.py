@@ -139,6 +139,7 @@ def import_annotations(
         with project_lock(project.layout.lock("rounds"), purpose="importing annotations", started_at=context.clock()):
             _keep_copy(project, record, packet, path)
             _append(project, packet, frames, reader, result, context)
+            record = project.get_round(record.round_id)  # another reader's packet may have come back since
             write_manifest(project.layout.round_record(record.round_id), _come_back(record, packet))
             result.n_disputed = len(disputed_frames(project, record))
     return result

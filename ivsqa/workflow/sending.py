@@ -133,6 +133,7 @@ def publish_packet(
     if not dry_run:
         with project_lock(layout.lock("rounds"), purpose="writing a packet", started_at=context.clock()):
             _write(project, plan, iter_frames, context)
+            record = project.get_round(record.round_id)  # another reader's packet may have been written since
             if archive is not None:
                 write_zip(layout.packet(record.round_id, reader), archive)
             readers = record.readers if reader is None else record.readers | {reader: "exported"}

@@ -91,11 +91,17 @@ def _next_step(
     """Return what to do next, and the command."""
     state = rounds[-1].state if rounds else ""
     round_id = rounds[-1].round_id if rounds else ""
+    out = [name for name, state in rounds[-1].readers.items() if state == "exported"] if rounds else []
+    of_whom, option = (f" from {' and '.join(out)}", f" --reader {out[0]}") if out else ("", "")
     scored = current is not None and _is_scored(project, current)
     steps = [
         (n_pullbacks == 0, "import pullbacks", "ivsqa import PATH"),
         (state == "selected", f"send {round_id} to the annotator", "ivsqa export-for-annotation"),
-        (state == "exported", f"take in what comes back for {round_id}", "ivsqa import-annotations PATH"),
+        (
+            state == "exported",
+            f"take in what comes back for {round_id}{of_whom}",
+            f"ivsqa import-annotations PATH{option}",
+        ),
         (n_disputed > 0, f"settle {n_disputed} frames that several read", "ivsqa adjudicate"),
         (n_annotated == 0, "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"),
         (current is None, "train the first model", "ivsqa train"),

@@ -208,7 +208,7 @@ PURPOSES: dict[Purpose, dict[str, str]] = {
     },
     "adjudication": {
         "lead": "Readers differed in these frames. The contours lie midway between them; you decide where they belong.",
-        "where": " between the pink lines, and tick each frame, also where midway is right",
+        "where": " where the pink lines differ, and tick each frame, also where midway is right",
         "look_here": "is what one reader drew, where readers differ. Which line is whose is not told, and changes.",
         "order": "Where readers differed",
     },
