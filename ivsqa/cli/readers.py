@@ -13,7 +13,7 @@ from ivsqa.cli.output import count, known_only, number, say, say_json, say_table
 if TYPE_CHECKING:
     from ivsqa.domain.bootstrap import Measured
     from ivsqa.workflow.adjudicate import AdjudicateResult
-    from ivsqa.workflow.agreement import AreaAgreement, PairAgreement, ReaderAgreement
+    from ivsqa.workflow.agreement import AreaAgreement, ReaderAgreement
 
 
 def register(app: typer.Typer) -> None:
@@ -60,32 +60,23 @@ def _say_agreement(result: ReaderAgreement) -> None:
         say(f"{count(result.n_unreadable_for_some, 'frame')} that one reader cannot judge and another can")
     if not result.pairs:
         return
-    say_table(
-        ("readers", "border", ">frames", ">one only", ">Dice", ">ASSD", ">ICC area", ">bias area", ">limits", "unit"),
-        [_row(pair) for pair in result.pairs],
-    )
-    say(
-        "ICC(2,1) with its interval as if frames were independent; bias is first − second; limits hold 95 % of differences"
-    )
-
-
-def _row(pair: PairAgreement) -> tuple[str, ...]:
-    """Return the row of one border and pair of readers; in mm where spacing is known."""
-    in_mm = known_only(pair.assd_mm.value) is not None
-    area, assd, unit = (pair.area_mm2, pair.assd_mm, "mm") if in_mm else (pair.area_px2, pair.assd_px, "px")
-    digits = 2 if in_mm else 0
-    return (
-        " and ".join(pair.readers),
-        pair.structure,
-        f"{pair.n_frames:,}",
-        f"{pair.n_one_only:,}",
-        _number(pair.dice.value),
-        _number(assd.value),
-        f"{_number(area.icc.value)} ({_number(area.icc.low)} to {_number(area.icc.high)})",
-        _number(area.bland_altman.bias, digits),
-        f"{_number(area.bland_altman.low, digits)} to {_number(area.bland_altman.high, digits)}",
-        f"{unit}, {unit}²",
-    )
+    in_mm = all(known_only(pair.assd_mm.value) is not None for pair in result.pairs)
+    unit, digits = ("mm", 2) if in_mm else ("px", 0)
+    borders, areas = [], []
+    for pair in result.pairs:
+        head = (", ".join(pair.readers), pair.structure)
+        assd, area = (pair.assd_mm, pair.area_mm2) if in_mm else (pair.assd_px, pair.area_px2)
+        borders.append(
+            (*head, f"{pair.n_frames:,}", f"{pair.n_one_only:,}", _number(pair.dice.value), _number(assd.value))
+        )
+        bias, low, high = (
+            _number(value, digits) for value in (area.bland_altman.bias, area.bland_altman.low, area.bland_altman.high)
+        )
+        within = f"{_number(area.icc.low)} to {_number(area.icc.high)}"
+        areas.append((*head, _number(area.icc.value), within, bias, f"{low} to {high}"))
+    say_table(("readers", "border", ">frames", ">by one only", ">Dice", f">ASSD {unit}"), borders)
+    say_table(("readers", f"area {unit}²", ">ICC(2,1)", ">95 %", ">bias", ">limits of agreement"), areas)
+    say("ICC: 95 % as if frames were independent. Bias: first - second; limits: of 95 %.")
 
 
 def _number(value: float, digits: int = 3) -> str:
