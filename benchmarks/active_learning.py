@@ -138,19 +138,17 @@ def show(data: str, summary: SimulationSummary) -> None:
     """Print the figures of one data set."""
     print(f"{data}: Dice with all labels {summary.full_dice:.3f}; {summary.n_missing} arms not complete")
     print_table(
-        ("strategy", "seeds", "95 % at", "99 % at", "seeds there", "effort to 99 %", "mean Dice", "above stratified",
-         "mean by effort", "above stratified"),
+        ("strategy", "seeds", "95 % at", "99 % at", "seeds there", "border to 99 %", "clicks to 99 %", "mean Dice",
+         "above stratified by labels", "by border", "by clicks"),
         [
             (
                 one.strategy,
                 one.n_seeds,
-                *(f"{100 * one.reach_share[level]:.1f} %" for level in (0.95, 0.99)),
+                *(f"{100 * one.share[level]:.1f} %" for level in (0.95, 0.99)),
                 one.reached[0.99],
-                round(one.reach_effort[0.99]) if np.isfinite(one.reach_effort[0.99]) else "–",
-                f"{one.area_labels:.4f}",
-                _interval(one.gain_labels),
-                f"{one.area_effort:.4f}",
-                _interval(one.gain_effort),
+                *(round(one.reach[cost][0.99]) if np.isfinite(one.reach[cost][0.99]) else "–" for cost in ("effort", "clicks")),
+                f"{one.area['labels']:.4f}",
+                *(_interval(gain) for gain in one.gain.values()),
             )
             for one in summary.strategies
         ],

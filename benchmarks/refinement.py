@@ -33,6 +33,7 @@ from scipy import ndimage
 
 from ivsqa.domain import refinement
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.effort import MOST_POINTS, points_to_set
 from ivsqa.domain.grid import working_grid
 from ivsqa.domain.metrics import contour_agreement
 from ivsqa.domain.polar import PolarGrid, polar_grid
@@ -41,7 +42,6 @@ from ivsqa.io.packets.thinning import kept_vertices
 from ivsqa.workflow.prediction import contours_on_frame
 
 TOLERANCE_MM, LUMEN_MM = 0.1, 3.0
-MOST_POINTS = 10
 EDITOR_PX = 512
 GRID = working_grid((SIZE_PX, SIZE_PX), size_px=SIZE_PX)
 Probabilities = dict[str, NDArray[np.float32]]
@@ -173,27 +173,8 @@ def correct(case: Case, tolerance: float, config: RefinementConfig = DEFAULT_CON
         return None
     n_dragged = sum(n_beyond(thinned(case.drawn[name]), case.truth[name], tolerance) for name in wrong)
     n_redrawn = sum(len(thinned(case.truth[name])) for name in wrong)
-    now, nudges, left = case.drawn, [], wrong
-    while left and len(nudges) < MOST_POINTS:
-        nudges.append(worst_place(now, case.truth, left))
-        try:
-            now = refined(case.probabilities, nudges, drawn=case.drawn, config=config)
-        except ValueError:  # no border can pass all of them: the reader would go on by hand
-            return Correction(len(wrong), MOST_POINTS, n_dragged, n_redrawn, done=False)
-        left = [name for name in now if assd_px(now[name], case.truth[name]) > tolerance]
-    return Correction(len(wrong), len(nudges), n_dragged, n_redrawn, done=not left)
-
-
-def worst_place(now: Mapping[str, Contour], truth: Mapping[str, Contour], names: Sequence[str]) -> Nudge:
-    """Return the point of the true borders that lies farthest from what is drawn."""
-    places = []
-    for name in names:
-        points = truth[name].resampled(128).points_px
-        distance = shapely.distance(shapely.points(points), shapely.LinearRing(now[name].points_px))
-        at = int(distance.argmax())
-        places.append((float(distance[at]), name, points[at]))
-    _, name, (x, y) = max(places, key=lambda place: place[0])
-    return Nudge(name, float(x), float(y))
+    n, left = points_to_set(case.probabilities, case.drawn, case.truth, tolerance_px=tolerance, config=config)
+    return Correction(len(wrong), MOST_POINTS if left else n, n_dragged, n_redrawn, done=not left)
 
 
 def thinned(contour: Contour) -> Contour:

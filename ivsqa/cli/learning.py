@@ -133,7 +133,9 @@ def evaluate(
     if plain["plaque_burden_mae"] is not None:
         say(f"plaque burden: mean error {percent(plain['plaque_burden_mae'])} of the vessel's area")
     say()
-    say_table(*_estimate_table([row for row in plain["estimate"] if row["scope"] == "frame"]))
+    say_table(
+        *_estimate_table(*([row for row in plain[key] if row["scope"] == "frame"] for key in ("estimate", "gain")))
+    )
     say(f"for people, with pictures: {result.page}")
 
 
@@ -152,13 +154,14 @@ def _segmentation_table(segmentation: dict[str, Any]) -> Table:
     return columns, rows
 
 
-def _estimate_table(signals: list[dict[str, Any]]) -> Table:
-    """Return how good the predicted quality of frames is from each signal, intervals beneath."""
+def _estimate_table(signals: list[dict[str, Any]], gains: list[dict[str, Any]]) -> Table:
+    """Return how good the predicted quality of frames is from each signal, and what ours is better by, intervals beneath."""
     columns = ("predicted quality", ">Pearson", ">Spearman", ">mean error", ">AUROC < 0.9", ">AUPRC")
     keys = ("pearson", "spearman", "mae", "auroc", "auprc")
     rows: list[tuple[str, ...]] = []
-    for row in signals:
-        rows.append((row["signal"].replace("_", " "), *(number(row[key]) for key in keys)))
+    names = [row["signal"] for row in signals] + [f"minus {row['over']}" for row in gains]
+    for name, row in zip(names, [*signals, *gains], strict=True):
+        rows.append((name.replace("_", " "), *(number(row[key]) for key in keys)))
         if row["interval"]["mae"]:
             rows.append((COVERAGE, *(interval(row["interval"][key]) for key in keys)))
     return columns, rows

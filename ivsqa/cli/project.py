@@ -14,10 +14,10 @@ from ivsqa.cli.output import count, number, percent, say, say_json, say_table, t
 from ivsqa.errors import EXIT_FINDINGS, BatchError, IvsqaError
 
 if TYPE_CHECKING:
+    from ivsqa.domain.outlook import Outlook
     from ivsqa.io.records import RevisionRecord
     from ivsqa.io.sources import PullbackSource
     from ivsqa.workflow.import_pullbacks import ImportResult
-    from ivsqa.workflow.outlook import Outlook
     from ivsqa.workflow.why import FrameChain
 
 

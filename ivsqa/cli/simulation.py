@@ -83,16 +83,15 @@ def _show(summary: SimulationSummary) -> None:
     """Print the figures of each strategy."""
     say(f"Dice on subjects held back, with all labels: {number(summary.full_dice)}")
     say_table(
-        ("strategy", ">seeds", ">95 % at", ">99 % at", ">border drawn", ">above stratified by labels", ">by border drawn"),
+        ("strategy", ">seeds", ">95 % at", ">99 % at", ">clicks", ">above stratified", ">by border drawn", ">by clicks"),
         [
             (
                 one.strategy,
                 str(one.n_seeds),
-                _share(one.reach_share[0.95]),
-                _share(one.reach_share[0.99]),
-                "–" if math.isnan(one.reach_effort[0.99]) else f"{one.reach_effort[0.99]:,.0f}",
-                _gain(one.gain_labels),
-                _gain(one.gain_effort),
+                _share(one.share[0.95]),
+                _share(one.share[0.99]),
+                "–" if math.isnan(one.reach["clicks"][0.99]) else f"{one.reach['clicks'][0.99]:,.0f}",
+                *(_gain(gain) for gain in one.gain.values()),
             )
             for one in summary.strategies
         ],

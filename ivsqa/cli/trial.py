@@ -72,6 +72,7 @@ def demo(
         say_json(
             {
                 "summary": str(result.page),
+                "report": str(result.report),
                 "seconds": result.seconds,
                 "stages": [known_only(vars(stage)) for stage in result.stages],
             }
@@ -91,7 +92,7 @@ def demo(
             for stage in result.stages
         ],
     )
-    say(f"{result.seconds / 60:.1f} minutes; pictures: {result.page}")
+    say(f"{result.seconds / 60:.1f} minutes; pictures: {result.page}; the study on one page: {result.report}")
     say(f"next: look at it, then go on by hand: cd {result.project} && ivsqa status")
 
 

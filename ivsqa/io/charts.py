@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from html import escape
 from math import floor, log10
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ivsqa.io.svg import document, line, marker, text
 
 WIDTH, HEIGHT = 440.0, 440.0
@@ -62,6 +65,38 @@ def reliability_chart(series: Sequence[Series]) -> str:
     body += [*_legend(series), *_count_bars(series, plot)]
     height = HEIGHT + STRIP_GAP + STRIP
     return document(WIDTH, height, "Observed against predicted share of wrong pixels, and their number", body)
+
+
+def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) -> str:
+    """Return how many values lie where in [0, 1], in bars, those below the limit strong; the lower end is cut where nothing lies.
+
+    Args:
+        values: (n,), at least one.
+        limit: A multiple of the width of a bar, 0.05 or 0.02.
+        title: For those who cannot see it.
+    """
+    width = 0.02 if values.min() >= 0.6 else 0.05
+    low = min(limit - 2.0 * width, floor(values.min() / width) * width)
+    n_bars = round((1.0 - low) / width)
+    counts, edges = np.histogram(values, bins=n_bars, range=(1.0 - n_bars * width, 1.0))
+    left, bottom, tall = 14.0, 210.0, 180.0
+    across = (WIDTH - left - RIGHT) / n_bars
+    body = []
+    for number, n in enumerate(counts.tolist()):
+        height, opacity = tall * n / counts.max(), 0.85 if edges[number + 1] <= limit + 1e-9 else 0.4
+        x = left + number * across
+        box = f'x="{x + 1.0:.1f}" y="{bottom - height:.1f}" width="{across - 2.0:.1f}" height="{height:.1f}"'
+        body.append(f'<rect {box} fill="currentColor" fill-opacity="{opacity}"><title>{n:,}</title></rect>')
+        if round(edges[number] / width) % (5 if width == 0.02 else 2) == 0:
+            body.append(text(x, bottom + 18.0, f"{edges[number]:.1f}", anchor="middle"))
+    body += [
+        line(left, bottom, WIDTH - RIGHT, bottom, opacity=0.6),
+        text(WIDTH - RIGHT, bottom + 18.0, "1.0", anchor="end"),
+    ]
+    body.append(
+        text(left, bottom - tall - 10.0, f"highest bar: {counts.max():,} of {len(values):,} frames", anchor="start")
+    )
+    return document(WIDTH, bottom + 26.0, title, body)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,12 @@ from html import escape
 from math import isfinite
 from pathlib import Path
 
+from ivsqa.io.page import number, page, table
+
+STYLE = """
+figure { margin: 1rem 0 } figure img { max-width: 100%; height: auto; display: block; border-radius: 4px }
+"""
+
 
 @dataclass(frozen=True)
 class DemoStage:
@@ -53,55 +59,48 @@ def demo_page(
     heatmaps: Sequence[Path],
     packet: Path,
     study: Path,
+    report: Path,
     seconds: float,
 ) -> str:
     """Return the page; all paths are relative to it."""
     names = list(stages[0].dice)
-    head = "".join(f"<th>{escape(name)} Dice<th>{escape(name)} HD95 mm" for name in names)
-    rows = "".join(_row(stage, names) for stage in stages)
+    per_structure = [f"{escape(name)} {measure}" for name in names for measure in ("Dice", "HD95 mm")]
+    about_quality = ["error of predicted Dice", "AUROC of bad frames", "error map AUPRC", "entropy AUPRC"]
+    heads = ["model", "labels", *per_structure, "not found", *about_quality]
     shown = "".join(_figure(example.picture, example.caption) for example in examples)
     heat = "".join(_figure(path, "") for path in heatmaps)
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>ivsqa demo</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-table {{ border-collapse: collapse; margin: 1rem 0 }}
-th, td {{ padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ddd; font-variant-numeric: tabular-nums }}
-th:first-child, td:first-child {{ text-align: left }}
-figure {{ margin: 1rem 0 }} img {{ max-width: 100%; display: block }}
-figcaption {{ color: #666; font-size: .9rem }} code {{ background: #f3f3f3; padding: .1em .3em }}
-</style>
-<h1>The loop on phantoms, {seconds / 60:.1f} minutes</h1>
+    body = f"""<h1>The loop on phantoms, {seconds / 60:.1f} minutes</h1>
 <p>A network was trained on a few annotated frames, then told which other frames it gets most wrong. A simulated annotator
 corrected those in their LabelMe packet, and the network was fine-tuned on what came back, {len(stages) - 1} times.
 All figures are on test subjects that were never ranked, selected by score, trained or tuned on.</p>
-<table><tr><th>model<th>labels{head}<th>not found<th>error of predicted Dice<th>AUROC of bad frames
-<th>error map AUPRC<th>entropy AUPRC</tr>
-{rows}</table>
+{table(heads, [[_row(stage, names) for stage in stages]])}
+<p>The study on one page, as <code>ivsqa report</code> makes it of any project:
+<a href="{escape(report.as_posix())}">{escape(report.name)}</a>.</p>
 <p>The project is <code>{escape(study.as_posix())}</code>: go there and try <code>ivsqa status</code>.
 The last packet, as the annotator gets it, starts with <a href="{escape(packet.as_posix())}">{escape(packet.name)}</a>.</p>
 <h2>Test frames: truth, and what each model draws</h2>
 {shown}
 <h2>Frames the last model gets most wrong, by its own estimate</h2>
-{heat}
-</html>
-"""
+{heat}"""
+    return page("ivsqa demo", body, style=STYLE)
 
 
-def _row(stage: DemoStage, names: Sequence[str]) -> str:
-    """Return one line of the table."""
-    values = "".join(f"<td>{_number(stage.dice[name])}<td>{_number(stage.hd95_mm[name], 2)}" for name in names)
-    return (
-        f"<tr><td>{escape(stage.name)} ({escape(stage.model_id)})<td>{stage.n_labels}{values}<td>{stage.n_missing}"
-        f"<td>{_number(stage.quality_error)}<td>{_number(stage.quality_auroc, 2)}<td>{_number(stage.error_map_auprc, 2)}"
-        f"<td>{_number(stage.entropy_auprc, 2)}</tr>\n"
-    )
+def _row(stage: DemoStage, names: Sequence[str]) -> list[str]:
+    """Return the cells of one model."""
+    per_structure = [cell for name in names for cell in (_known(stage.dice[name]), _known(stage.hd95_mm[name], 2))]
+    return [
+        f"{escape(stage.name)} ({escape(stage.model_id)})",
+        str(stage.n_labels),
+        *per_structure,
+        str(stage.n_missing),
+        _known(stage.quality_error),
+        *(_known(value, 2) for value in (stage.quality_auroc, stage.error_map_auprc, stage.entropy_auprc)),
+    ]
 
 
-def _number(value: float, digits: int = 3) -> str:
+def _known(value: float, digits: int = 3) -> str:
     """Return a number, or a dash where it is not known."""
-    return f"{value:.{digits}f}" if isfinite(value) else "–"
+    return number(value if isfinite(value) else None, digits)
 
 
 def _figure(path: Path, caption: str) -> str:

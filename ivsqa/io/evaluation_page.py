@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from ivsqa.domain.estimate import ReliabilityBin
+from ivsqa.io.page import color_keys, count, in_words, measured, number, page, picture, table
 
 SIGNALS = {"error_map": "error map (ours)", "entropy": "entropy", "mc_dropout": "MC-dropout"}
 FIGURES = {
@@ -29,29 +29,7 @@ MEASURES = {
 }
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1d232b; --faint: #5d6875; --page: #fff; --line: #d9dee4; --shade: #f3f5f7 }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6eaef; --faint: #9aa5b1; --page: #12161c; --line: #303843; --shade: #1b2129 } }
-* { box-sizing: border-box }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 66rem; margin: 0 auto; padding: 1.2rem 1rem 4rem;
-  color: var(--ink); background: var(--page) }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 .6rem } h2 { font-size: 1.2rem; margin: 2.6rem 0 .4rem }
-.lead { font-size: 1.12rem; max-width: 48rem } .note, figcaption, small { color: var(--faint) } .note { max-width: 48rem }
-.wide { overflow-x: auto } table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--line) } td { white-space: nowrap }
-th { font-weight: 600; vertical-align: bottom; line-height: 1.25 }
-th:first-child, td:first-child { text-align: left; padding-left: 0; position: sticky; left: 0; background: var(--page) }
-td small { display: block; font-size: .8rem; line-height: 1.2 }
-tbody.group tr:first-child td { border-top: 2px solid var(--line) }
-.pair { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; margin-top: 2rem }
-.pair > * { flex: 1 1 20rem; min-width: 0; max-width: 30rem; margin: 0 }
-svg { display: block; width: 100%; height: auto } svg text { font-family: system-ui, sans-serif }
-.panels { display: flex; flex-wrap: wrap; gap: .5rem } .panels img { flex: 1 1 18rem; min-width: 0; max-width: 100%; height: auto;
-  border-radius: 4px } .surprise { margin: 1.6rem 0; max-width: 52rem } figcaption { margin-bottom: .4rem }
-.key { white-space: nowrap; margin-right: 1em }
-.key i { display: inline-block; width: 1.7em; border-top: 3px solid; vertical-align: middle; margin-right: .4em }
-.key .dashed { border-top-style: dashed }
-details { margin-top: .6rem } summary { cursor: pointer; color: var(--faint) }
+.surprise { margin: 1.6rem 0; max-width: 52rem }
 """
 
 
@@ -94,44 +72,40 @@ def evaluation_page(
         colors: "#rrggbb" by structure.
     """
     model, split = escape(answer["model_id"]), escape(answer["split"])
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{model} on {split} subjects</title>
-<style>{STYLE}</style></head><body>
-<h1>{model} on {split} subjects</h1>
+    body = f"""<h1>{model} on {split} subjects</h1>
 <p class="lead">{_headline(answer)}</p>
 <p class="note">{_caution(answer)}</p>
 <h2>How good are the contours?</h2>
-<div class="wide">{_segmentation_table(answer["segmentation"])}</div>
+{_segmentation_table(answer["segmentation"])}
 {_plaque_burden(answer["plaque_burden_mae"])}
 <h2>Does it know its errors?</h2>
-<p class="note">Every signal takes the same road: calibrated on {_count(answer["n_calibration_frames"], "validation frame")},
+<p class="note">Every signal takes the same road: calibrated on {count(answer["n_calibration_frames"], "validation frame")},
 then turned into the Dice to expect. A signal is worth something where it beats the others, not where it is merely
-above chance. “frame” is the worst structure of a frame.</p>
-<div class="wide">{_estimate_table(answer["estimate"])}</div>
+above chance. “frame” is the worst structure of a frame. The rows with a minus are differences, on the same draws of
+subjects: where their interval leaves out 0, the one is really better on such subjects; of the mean error, less is better.</p>
+{estimate_table(answer["estimate"], answer["gain"])}
 <div class="pair">
 <figure><figcaption>Predicted against true Dice, a marker a frame. On the dashed line the two are equal; above it the model is too
 sure of itself.</figcaption>{scatter}</figure>
 <figure><figcaption>Reliability of the error map: where it says 0.4, are 40 % of the pixels wrong? Beneath, how many pixels each
 point stands for.</figcaption>{reliability}
-<details><summary>in numbers</summary><div class="wide">{_reliability_table(reliability_bins)}</div></details></figure>
+<details><summary>in numbers</summary>{_reliability_table(reliability_bins)}</details></figure>
 </div>
 <h2>Where is it better, where worse?</h2>
 <p class="note">Figures of the error map by group. Groups are small: read them as a hint of where to look, not as a finding.</p>
-<div class="wide">{_strata_table(answer["strata"], list(answer["segmentation"]))}</div>
+{_strata_table(answer["strata"], list(answer["segmentation"]))}
 <h2>The {len(pictures)} worst surprises</h2>
 <p class="note">Frames whose true Dice was furthest from the predicted one. Beside each the predicted error, from dark (none) to
-pale yellow (certain).<br>{_keys(colors)}<span class="key"><i></i>predicted</span>
+pale yellow (certain).<br>{color_keys(colors)}<span class="key"><i></i>predicted</span>
 <span class="key"><i class="dashed"></i>drawn by a person</span></p>
-{"".join(_surprise(number, one) for number, one in enumerate(pictures, start=1))}
-</body></html>
-"""
+{"".join(_surprise(rank, one) for rank, one in enumerate(pictures, start=1))}"""
+    return page(f"{answer['model_id']} on {answer['split']} subjects", body, style=STYLE)
 
 
 def _headline(answer: Mapping[str, Any]) -> str:
     """Return in plain words what was found."""
     dice = ", of ".join(
-        f"{escape(name)} is {_number(one['dice'])}{_in_words(one['interval']['dice'])}"
+        f"{escape(name)} is {number(one['dice'])}{in_words(one['interval']['dice'])}"
         for name, one in answer["segmentation"].items()
     )
     n_missing = sum(one["n_missing"] for one in answer["segmentation"].values())
@@ -139,12 +113,12 @@ def _headline(answer: Mapping[str, Any]) -> str:
         next(one for one in answer["estimate"] if one["signal"] == signal and one["scope"] == "frame")
         for signal in ("error_map", "entropy")
     )
-    missing = f" {_count(n_missing, 'contour')} had no counterpart and stand in no mean." if n_missing else ""
+    missing = f" {count(n_missing, 'contour')} had no counterpart and stand in no mean." if n_missing else ""
     return (
-        f"On {_count(answer['n_frames'], 'frame')} of {_count(answer['n_subjects'], 'subject')} the mean Dice of {dice}.{missing}"
-        f" The predicted Dice of a frame is off by {_number(own['mae'])} on average. Ranking frames by it agrees with their true"
-        f" order to {_number(own['spearman'], 2)}{_in_words(own['interval']['spearman'], 2)}, where 1 is perfect and 0 is chance;"
-        f" entropy reaches {_number(other['spearman'], 2)}{_in_words(other['interval']['spearman'], 2)}."
+        f"On {count(answer['n_frames'], 'frame')} of {count(answer['n_subjects'], 'subject')} the mean Dice of {dice}.{missing}"
+        f" The predicted Dice of a frame is off by {number(own['mae'])} on average. Ranking frames by it agrees with their true"
+        f" order to {number(own['spearman'], 2)}{in_words(own['interval']['spearman'], 2)}, where 1 is perfect and 0 is chance;"
+        f" entropy reaches {number(other['spearman'], 2)}{in_words(other['interval']['spearman'], 2)}."
     )
 
 
@@ -176,28 +150,30 @@ def _segmentation_table(segmentation: Mapping[str, Any]) -> str:
     shown = [key for key in MEASURES if any(one[key] is not None for one in segmentation.values())]
     rows = [
         [escape(name)]
-        + [_measured(one[key], one["interval"][key], MEASURES[key][1]) for key in shown]
+        + [measured(one[key], one["interval"][key], MEASURES[key][1]) for key in shown]
         + [str(one["n_frames"]), str(one["n_missing"])]
         for name, one in segmentation.items()
     ]
-    return _table(["structure", *(MEASURES[key][0] for key in shown), "frames", "no counterpart"], [rows])
+    return table(["structure", *(MEASURES[key][0] for key in shown), "frames", "no counterpart"], [rows])
 
 
-def _estimate_table(estimate: Sequence[Mapping[str, Any]]) -> str:
-    """Return the figures of each signal, grouped by what they are about, the frame first."""
+def estimate_table(estimate: Sequence[Mapping[str, Any]], gain: Sequence[Mapping[str, Any]]) -> str:
+    """Return the figures of each signal and what ours gains, grouped by what they are about, the frame first."""
+    named = [(SIGNALS[one["signal"]], one) for one in estimate]
+    named += [(f"error map − {SIGNALS[one['over']]}", one) for one in gain]
     scopes = sorted(dict.fromkeys(one["scope"] for one in estimate), key=lambda scope: scope != "frame")
     groups = [
         [
             [
-                f"{escape(scope)}, {SIGNALS[one['signal']]}",
-                *(_measured(one[key], one["interval"][key], 3 if key == "mae" else 2) for key in FIGURES),
+                f"{escape(scope)}, {name}",
+                *(measured(one[key], one["interval"][key], 3 if key == "mae" else 2) for key in FIGURES),
             ]
-            for one in estimate
+            for name, one in named
             if one["scope"] == scope
         ]
         for scope in scopes
     ]
-    return _table(["", *(escape(name) for name in FIGURES.values())], groups)
+    return table(["", *(escape(name) for name in FIGURES.values())], groups)
 
 
 def _reliability_table(bins: Mapping[str, Sequence[ReliabilityBin]]) -> str:
@@ -206,7 +182,7 @@ def _reliability_table(bins: Mapping[str, Sequence[ReliabilityBin]]) -> str:
         [[escape(name), f"{one.predicted:.3f}", f"{one.observed:.3f}", f"{one.n_pixels:,}"] for one in found]
         for name, found in bins.items()
     ]
-    return _table(["structure", "predicted", "observed", "pixels"], groups)
+    return table(["structure", "predicted", "observed", "pixels"], groups)
 
 
 def _strata_table(strata: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
@@ -219,9 +195,9 @@ def _strata_table(strata: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
                 str(one["n_frames"]),
                 str(one["n_subjects"]),
                 str(one["n_missing"]),
-                *(_number(one["dice"][name]) for name in names),
-                _number(one["mae"]),
-                _number(one["spearman"], 2),
+                *(number(one["dice"][name]) for name in names),
+                number(one["mae"]),
+                number(one["spearman"], 2),
             ]
             for one in strata
             if one["kind"] == kind
@@ -229,19 +205,16 @@ def _strata_table(strata: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
         for kind in kinds
     ]
     heads = [f"{escape(name)} Dice" for name in names]
-    return _table(["", "frames", "subjects", "no counterpart", *heads, "mean error", "Spearman"], groups)
+    return table(["", "frames", "subjects", "no counterpart", *heads, "mean error", "Spearman"], groups)
 
 
-def _surprise(number: int, one: SurprisePicture) -> str:
+def _surprise(rank: int, one: SurprisePicture) -> str:
     """Return one surprise with its pictures inside."""
     words = f"Dice of {escape(one.structure)} predicted {one.predicted_dice:.2f}, true {one.dice:.2f}"
     sides = ("contours", "predicted error")
-    images = "".join(
-        f'<img src="data:image/jpeg;base64,{base64.b64encode(panel).decode()}" alt="{escape(one.title)}: {side}" loading="lazy">'
-        for panel, side in zip(one.panels, sides, strict=True)
-    )
+    images = "".join(picture(panel, f"{one.title}: {side}") for panel, side in zip(one.panels, sides, strict=True))
     return (
-        f'<figure class="surprise"><figcaption>{number}. {escape(one.title)}: {words}</figcaption>'
+        f'<figure class="surprise"><figcaption>{rank}. {escape(one.title)}: {words}</figcaption>'
         f'<div class="panels">{images}</div></figure>\n'
     )
 
@@ -253,49 +226,3 @@ def _plaque_burden(error: float | None) -> str:
         if error is None
         else f"<p>Plaque burden is off by {100.0 * error:.1f} % of the vessel's area on average.</p>"
     )
-
-
-def _keys(colors: Mapping[str, str]) -> str:
-    """Return the colour of each structure."""
-    return "".join(
-        f'<span class="key"><i style="color: {escape(color)}"></i>{escape(name)}</span>\n'
-        for name, color in colors.items()
-    )
-
-
-def _table(heads: Sequence[str], groups: Sequence[Sequence[Sequence[str]]]) -> str:
-    """Return a table of cells that are HTML already, its rows in groups."""
-    head = "".join(f"<th>{one}</th>" for one in heads)
-    bodies = "".join(
-        '<tbody class="group">'
-        + "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
-        + "</tbody>"
-        for rows in groups
-    )
-    return f"<table><thead><tr>{head}</tr></thead>{bodies}</table>"
-
-
-def _measured(value: float | None, interval: Sequence[float] | None, digits: int) -> str:
-    """Return a measure with its interval beneath."""
-    beneath = "" if interval is None else f"<small>{_ends(interval, digits)}</small>"
-    return _number(value, digits) + beneath
-
-
-def _in_words(interval: Sequence[float] | None, digits: int = 3) -> str:
-    """Return an interval for a sentence."""
-    return "" if interval is None else f" ({_ends(interval, digits)})"
-
-
-def _ends(interval: Sequence[float], digits: int) -> str:
-    """Return both ends of an interval."""
-    return " to ".join(_number(end, digits) for end in interval)
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    """Return a number, or a dash where it is not known."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def _count(n: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

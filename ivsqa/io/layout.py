@@ -165,6 +165,11 @@ class ProjectLayout:
         """Tables of measures of drawn contours, and of one model's where nobody drew."""
         return self.reports / f"measures-{model_id or 'annotations'}"
 
+    @property
+    def report(self) -> Path:
+        """The study on one page."""
+        return self.reports / "report.html"
+
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
         return self.root / f".lock-{purpose}"

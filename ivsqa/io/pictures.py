@@ -128,6 +128,7 @@ def comparison(
     *,
     structures: StructureSet,
     spacing_mm: tuple[float, float] | None = None,
+    line_px: float = LINE_PX,
 ) -> tuple[Image.Image, Image.Image]:
     """Return two panels without any text but the scale: the frame, and the predicted error as heat.
 
@@ -140,6 +141,7 @@ def comparison(
         error_maps: As for `heatmap`.
         structures: Names and colours.
         spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
+        line_px: Width of the lines; more for panels that will be shown small.
 
     Raises:
         ValueError: no error map, or one of another shape than the frame.
@@ -150,8 +152,8 @@ def comparison(
         *_contour_lines(contours, structures, scale),
         *(replace(line, dashed=True) for line in _contour_lines(reference, structures, scale)),
     ]
-    _draw_lines(left, drawn)
-    _draw_lines(right, [replace(line, color=HEAT_LINE_COLOR, width_px=1.2) for line in drawn])
+    _draw_lines(left, [replace(line, width_px=line_px) for line in drawn])
+    _draw_lines(right, [replace(line, color=HEAT_LINE_COLOR, width_px=0.6 * line_px) for line in drawn])
     _draw_scale_bar(left, scale, spacing_mm)
     return left, right
 

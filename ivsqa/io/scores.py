@@ -153,6 +153,17 @@ class ScoreStore:
             found |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
         return np.stack([found[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
 
+    def contours(self, pullback_id: str, n_frames: int) -> dict[int, dict[str, Contour]]:
+        """Return the predicted contours of the scored frames of a pullback, by frame index; read without their error maps."""
+        columns = [f"contour_{name}" for name in self._structures]
+        found: dict[int, dict[str, Contour]] = {}
+        for first, last in self.chunks(n_frames):
+            if self.has_chunk(pullback_id, first, last):
+                path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
+                for row in pl.read_parquet(path, columns=["frame_index", *columns]).iter_rows(named=True):
+                    found[row["frame_index"]] = self._contours(row)
+        return found
+
     def read(self, pullback_id: str, frame_indices: Iterable[int]) -> Iterator[FrameScore]:
         """Yield the scores of some frames, with contours and error maps, in order.
 
@@ -245,11 +256,6 @@ class ScoreStore:
 
     def _score(self, row: dict[str, object], packed_maps: bytes) -> FrameScore:
         """Return a row as a score."""
-        contours = {
-            name: Contour.from_points(np.frombuffer(packed, dtype="<f4").reshape(-1, 2))
-            for name in self._structures
-            if isinstance(packed := row[f"contour_{name}"], bytes)
-        }
         size = round((len(packed_maps) / len(self._structures)) ** 0.5)
         if size * size * len(self._structures) != len(packed_maps):
             raise IntegrityError(f"an error map of {row['pullback_id']} has the wrong size", hint="ivsqa score --all")
@@ -264,6 +270,14 @@ class ScoreStore:
             n_regions=int(values["n_regions"]),
             signals={name: values.get(name) for name in SIGNALS},
             features=np.asarray(row["features"], dtype=np.float32),
-            contours=contours,
+            contours=self._contours(row),
             error_maps=np.frombuffer(packed_maps, dtype=np.uint8).reshape(len(self._structures), size, size),
         )
+
+    def _contours(self, row: Mapping[str, object]) -> dict[str, Contour]:
+        """Return the contours of a row."""
+        return {
+            name: Contour.from_points(np.frombuffer(packed, dtype="<f4").reshape(-1, 2))
+            for name in self._structures
+            if isinstance(packed := row[f"contour_{name}"], bytes)
+        }

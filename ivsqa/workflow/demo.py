@@ -26,6 +26,7 @@ from ivsqa.workflow.import_annotations import import_annotations
 from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.networks import load_predictor
 from ivsqa.workflow.prediction import contours_on_frame
+from ivsqa.workflow.report import write_report
 from ivsqa.workflow.score import score_frames, write_heatmaps
 from ivsqa.workflow.select import select_frames
 from ivsqa.workflow.simulated_annotator import annotate_packet
@@ -78,12 +79,14 @@ class DemoResult:
 
     Attributes:
         page: The summary with pictures.
+        report: The study on one page.
         project: The project it made.
         stages: One a model.
         seconds: Wall time.
     """
 
     page: Path
+    report: Path
     project: Path
     stages: list[DemoStage]
     seconds: float
@@ -112,8 +115,9 @@ def run_demo(
     demo.prepare()
     stages = [demo.first_model()]
     stages += [demo.round(number) for number in range(1, plan.n_rounds + 1)]
-    page = demo.write_page(stages, time.perf_counter() - started)
-    return DemoResult(page, demo.project.root, stages, time.perf_counter() - started)
+    report = demo.write_report()
+    page = demo.write_page(stages, report, time.perf_counter() - started)
+    return DemoResult(page, report, demo.project.root, stages, time.perf_counter() - started)
 
 
 class _Demo:
@@ -190,7 +194,12 @@ class _Demo:
         current = self.project.get_model(None)
         return self._measure(f"round {number}", current.model_id, outcome.model.n_training_frames)
 
-    def write_page(self, stages: list[DemoStage], seconds: float) -> Path:
+    def write_report(self) -> Path:
+        """Score with the last model, and put the study on one page."""
+        score_frames(self.project, top=0, context=self._context)
+        return write_report(self.project, context=self._context).page
+
+    def write_page(self, stages: list[DemoStage], report: Path, seconds: float) -> Path:
         """Write the summary and its pictures."""
         result = score_frames(self.project, top=6, context=self._context)
         heatmaps = write_heatmaps(self.project, result.model_id, result.frames, self._context)
@@ -210,6 +219,7 @@ class _Demo:
                 heatmaps=[path.relative_to(self._folder) for path in worst],
                 packet=packet.relative_to(self._folder),
                 study=self.project.root.relative_to(self._folder),
+                report=report.relative_to(self._folder),
                 seconds=seconds,
             ),
         )

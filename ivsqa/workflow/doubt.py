@@ -22,7 +22,7 @@ DOUBT_GRID_PX = 1.25
 
 def arcs_in_doubt(project: Project, pullback: PullbackRecord, score: FrameScore) -> list[DoubtfulArc]:
     """Return where the borders are likely to be off by more than two experts would differ."""
-    threshold = _threshold_px(project, pullback)
+    threshold = tolerance_px(project, pullback)
     return [
         arc
         for name, error_px in _errors(project, pullback, score)
@@ -35,7 +35,7 @@ def expected_error(project: Project, pullback: PullbackRecord, score: FrameScore
     missing = [name for name in project.structures.names if name not in score.contours]
     if missing:
         return f"no {' and no '.join(missing)} found"
-    threshold = _threshold_px(project, pullback)
+    threshold = tolerance_px(project, pullback)
     doubtful = {name: error_px[error_px > threshold] for name, error_px in _errors(project, pullback, score)}
     name = max(doubtful, key=lambda one: float(doubtful[one].sum()))
     if not len(doubtful[name]):
@@ -54,8 +54,8 @@ def _errors(project: Project, pullback: PullbackRecord, score: FrameScore) -> It
             yield name, error_by_arc(error_map.astype(np.float32) / 255.0, contour)
 
 
-def _threshold_px(project: Project, pullback: PullbackRecord) -> float:
-    """Return the expected border error from which an arc is doubtful, in px of the working grid."""
+def tolerance_px(project: Project, pullback: PullbackRecord) -> float:
+    """Return how far two experts differ, in px of the working grid: a border expected to be further off is doubtful."""
     if pullback.spacing_mm is None:
         return DOUBT_GRID_PX
     return DOUBT_MM / (project.grid(pullback).scale[0] * pullback.spacing_mm[0])

@@ -39,6 +39,7 @@ class Evaluation:
         plaque_burden_mae: Mean absolute error of plaque burden, a fraction; NaN without two structures.
         sqa: How good the estimate of quality is.
         estimate: How good each signal is, by (signal, structure or "frame").
+        gain: How much better the error map is than each other signal, by (other signal, structure or "frame").
         n_calibration_frames: Annotated validation frames on which the other signals were calibrated.
         strata: Figures by console, lumen size and subject.
         surprises: The frames that turned out most unlike their estimate, worst first.
@@ -55,6 +56,7 @@ class Evaluation:
     plaque_burden_mae: float
     sqa: SqaQuality
     estimate: dict[tuple[str, str], EstimateFigures]
+    gain: dict[tuple[str, str], EstimateFigures]
     n_calibration_frames: int
     strata: list[Stratum]
     surprises: list[Surprise]
@@ -78,6 +80,10 @@ class Evaluation:
                 {"signal": signal, "scope": scope} | _plain_figures(vars(figures))
                 for (signal, scope), figures in self.estimate.items()
             ],
+            "gain": [
+                {"over": signal, "scope": scope} | _plain_figures(vars(figures))
+                for (signal, scope), figures in self.gain.items()
+            ],
             "n_calibration_frames": self.n_calibration_frames,
             "n_dropout_draws": N_DRAWS if has_dropout else None,
             "strata": [
@@ -93,6 +99,15 @@ class Evaluation:
                     "dice": _known(one.dice),
                 }
                 for one in self.surprises
+            ],
+            "frames": [
+                {
+                    "pullback_id": pullback_id,
+                    "frame_index": index,
+                    "quality": _known(quality),
+                    "dice": _known_each(dice),
+                }
+                for pullback_id, index, dice, quality in self.frames
             ],
             "page": self.page,
         }
@@ -142,11 +157,15 @@ def evaluate_model(
         plaque_burden_mae=float(np.mean(tally.burden_errors)) if tally.burden_errors else math.nan,
         sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
         estimate=estimate,
+        gain=tally.gain(),
         n_calibration_frames=len(validation),
         strata=tally.strata(),
         surprises=tally.surprises,
         page=page.relative_to(project.root).as_posix(),
-        frames=[(*frame.key, frame.true_dice, frame.quality(ERROR_MAP)) for frame in tally.frames],
+        frames=[
+            (*frame.key, {name: one.dice for name, one in frame.agreements.items()}, frame.quality(ERROR_MAP))
+            for frame in tally.frames
+        ],
     )
     answer = {"version": 1} | evaluation.to_dict()
     counts = {name: tally.counts[ERROR_MAP, name].sum(axis=0) for name in project.structures.names}

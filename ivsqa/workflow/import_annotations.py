@@ -12,7 +12,7 @@ from pathlib import Path
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.edits import ContourChange, classify_contour, find_misplacement
 from ivsqa.domain.topology import check_contours, nested
-from ivsqa.errors import AnnotationError, IvsqaError, PacketError
+from ivsqa.errors import AnnotationError, IvsqaError, PacketError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.annotations import AnnotationStore, NewAnnotation, Origin
 from ivsqa.io.lock import project_lock
@@ -114,7 +114,7 @@ def import_annotations(
         context: Clock.
 
     Raises:
-        StateError: no round was exported, or not to this reader.
+        StateError: no round was exported, not to this reader, or the return answers another round.
         PacketError: it is another reader's packet, nothing usable, or everything lies in the wrong place in the same way.
     """
     if reader == CONSENSUS:
@@ -123,6 +123,8 @@ def import_annotations(
     packet, sent = read_sent(project, record.round_id, reader)
     others = {other.packet_id: other.reader or "" for other in project.packets(record.round_id) if other != packet}
     returned = read_return(path, sent, project.structures, format=format, others=others)
+    if not returned.frames:
+        _refuse_other_round(project, record, path, format)
     _refuse_misplaced(returned, path)
     result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
     tolerance = get_adapter(returned.format).tolerance_px
@@ -143,6 +145,23 @@ def import_annotations(
             write_manifest(project.layout.round_record(record.round_id), _come_back(record, packet))
             result.n_disputed = len(disputed_frames(project, record))
     return result
+
+
+def _refuse_other_round(project: Project, record: RoundRecord, path: Path, format: str | None) -> None:  # noqa: A002
+    """Refuse a return with frames of another round, as one line instead of one a frame.
+
+    Raises:
+        StateError: names that round.
+    """
+    for other in project.rounds():
+        if other.state != "selected" and other.round_id != record.round_id:
+            _, sent = read_sent(project, other.round_id)
+            if read_return(path, sent, project.structures, format=format).frames:
+                raise StateError(
+                    f"answers {other.round_id}, not {record.round_id}",
+                    hint=f"take it in with: --round {other.round_id}",
+                    path=path,
+                )
 
 
 def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:

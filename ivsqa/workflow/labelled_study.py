@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
-from ivsqa.domain.effort import corrected_mask, length_to_move
+from ivsqa.domain.effort import corrected_mask, length_to_move, points_to_set
+from ivsqa.io.packets.thinning import kept_vertices
 from ivsqa.model.data import SampleSet
+
+EDITOR_PX = 512
+"""Side of a frame as an editor shows it: so many vertices does a border have that is drawn anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +94,24 @@ class Reader:
         return self.tolerance_px if np.isnan(px_mm) else self.tolerance_mm / px_mm
 
 
-def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: Reader) -> float:
-    """Return the length of border that a reader draws in a frame, mm or px of the grid; all of it where nothing is shown."""
+@dataclass(frozen=True)
+class Effort:
+    """What annotated frames cost a reader.
+
+    Attributes:
+        length: Border drawn by who redraws what is wrong, mm where spacing is known of every frame, else px of the grid.
+        clicks: Points set by who sets points, and vertices of the borders that no points put right.
+    """
+
+    length: float = 0.0
+    clicks: int = 0
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(self.length + other.length, self.clicks + other.clicks)
+
+
+def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: Reader) -> Effort:
+    """Return what a frame costs a reader who is shown what (K, s, s) probabilities say; all of it where nothing is shown."""
     px_mm = float(study.px_mm[row])
     wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
     drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(one) for one in probabilities]
@@ -99,8 +119,19 @@ def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32]
     length_px = sum(
         length_to_move(one, other, tolerance_px=tolerance_px) for one, other in zip(drawn, wanted, strict=True)
     )
+    right, shown = (
+        {name: one for name, one in zip(study.structures, some, strict=True) if one is not None}
+        for some in (wanted, drawn)
+    )
+    clicks, by_hand = 0, [name for name in right if name not in shown]
+    if probabilities is not None:
+        fields = dict(zip(study.structures, probabilities, strict=True))
+        clicks, left = points_to_set(fields, shown, right, tolerance_px=tolerance_px)
+        by_hand += left
+    scale = EDITOR_PX / study.images.shape[-1]
+    clicks += sum(len(kept_vertices(right[name].mapped((scale, scale), (0.0, 0.0)))) for name in by_hand)
     in_mm = not np.isnan(study.px_mm).any()
-    return length_px * px_mm if in_mm else length_px
+    return Effort(length_px * px_mm if in_mm else length_px, clicks)
 
 
 def _outline(mask: Mask) -> Contour | None:

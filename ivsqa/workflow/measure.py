@@ -61,13 +61,11 @@ class MeasureOptions:
 
 
 @dataclass(frozen=True)
-class MeasureResult:
-    """What was measured.
+class Measures:
+    """What was measured, as tables.
 
     Attributes:
         model_id: Whose predictions were used; None: drawn contours only.
-        folder: Where the tables lie.
-        files: What was written.
         frames: One row a frame.
         lesions: One row a lesion.
         pullbacks: One row a pullback.
@@ -76,8 +74,6 @@ class MeasureResult:
     """
 
     model_id: str | None
-    folder: Path
-    files: list[Path]
     frames: pl.DataFrame
     lesions: pl.DataFrame
     pullbacks: pl.DataFrame
@@ -87,6 +83,19 @@ class MeasureResult:
     def n_frames_from(self, source: Source) -> int:
         """Return how many frames have their contours from there."""
         return int((self.frames["source"] == source).sum())
+
+
+@dataclass(frozen=True)
+class MeasureResult(Measures):
+    """What was measured, and written down.
+
+    Attributes:
+        folder: Where the tables lie.
+        files: What was written.
+    """
+
+    folder: Path
+    files: list[Path]
 
 
 def measure_pullbacks(
@@ -117,8 +126,28 @@ def measure_pullbacks(
     options = options or MeasureOptions()
     records = [project.pullback(pullback_id) for pullback_id in dict.fromkeys(pullback_ids) or project.pullback_ids()]
     model = project.get_model(model_id) if model_id else project.current_model()
+    measures = measures_of(project, records, model, options, context)
+    _check_something(project, measures)
+    tables = {name: getattr(measures, name) for name in ("frames", "lesions", "pullbacks")}
+    folder = out or project.layout.measures(measures.model_id)
+    files = write_tables(folder, tables, _about(project, model, options, context), options.formats)
+    return MeasureResult(**vars(measures), folder=folder, files=files)
+
+
+def measures_of(
+    project: Project,
+    records: Sequence[PullbackRecord],
+    model: ModelRecord | None,
+    options: MeasureOptions,
+    context: Context,
+) -> Measures:
+    """Return the measures of some pullbacks; writes nothing.
+
+    Raises:
+        StateError: the model was trained for other structures or on another grid.
+    """
     reader = _Reader(project, model)
-    names, rule, step = project.structures.names, options.rule, options.widest_step_mm
+    names, step = project.structures.names, options.widest_step_mm
     frames, lesions, pullbacks, failed = [], [], [], []
     with context.progress("Measuring", sum(record.n_frames for record in records), "frame") as advance:
         for record in records:
@@ -127,26 +156,17 @@ def measure_pullbacks(
             except IvsqaError as error:
                 failed.append(error)
                 continue
-            found = lesion_rows(record, course, names, rule, step)
+            found = lesion_rows(record, course, names, options.rule, step)
             lesions += found
             pullbacks.append(
                 pullback_row(record, course, sources, names, step) | {"n_lesions": _n_lesions(course, found)}
             )
             frames.append(table(frame_rows(record, course, sources, names), frame_columns(names)))
-    _check_something(project, pullbacks, failed)
-    tables = {
-        "frames": pl.concat(frames) if frames else table([], frame_columns(names)),
-        "lesions": table(lesions, lesion_columns(names)),
-        "pullbacks": table(pullbacks, pullback_columns(names)),
-    }
-    folder = out or project.layout.measures(model.model_id if model else None)
-    about = _about(project, model, reader.calibration, options, context)
-    files = write_tables(folder, tables, about, options.formats)
-    return MeasureResult(
+    return Measures(
         model_id=model.model_id if model else None,
-        folder=folder,
-        files=files,
-        **tables,
+        frames=pl.concat(frames) if frames else table([], frame_columns(names)),
+        lesions=table(lesions, lesion_columns(names)),
+        pullbacks=table(pullbacks, pullback_columns(names)),
         n_calibration_subjects=reader.calibration.n_subjects if reader.calibration.factors else 0,
         failed=failed,
     )
@@ -226,7 +246,7 @@ def _frames_every(positions: NDArray[np.float64], every_mm: float | None) -> NDA
     return np.union1d(first_of_step, len(positions) - 1)
 
 
-def _check_something(project: Project, pullbacks: Sequence[dict[str, Any]], failed: Sequence[IvsqaError]) -> None:
+def _check_something(project: Project, measures: Measures) -> None:
     """Check that there is something to measure.
 
     Raises:
@@ -234,7 +254,7 @@ def _check_something(project: Project, pullbacks: Sequence[dict[str, Any]], fail
     """
     if not project.pullback_ids():
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
-    if not failed and not any(row["n_annotated"] + row["n_predicted"] for row in pullbacks):
+    if not measures.failed and not measures.n_frames_from("annotation") + measures.n_frames_from("prediction"):
         raise StateError(
             "no frame has contours yet: none is annotated, none is scored",
             hint="predict them with: ivsqa score; or import contours with: ivsqa import PATH --annotations CONTOURS",
@@ -251,11 +271,11 @@ def _n_lesions(course: Course, found: Sequence[dict[str, Any]]) -> int | None:
 def _about(
     project: Project,
     model: ModelRecord | None,
-    calibration: MeasureCalibration,
     options: MeasureOptions,
     context: Context,
 ) -> dict[str, Any]:
     """Return how the tables came about, what their measures are called in DICOM, and what made them."""
+    calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
     return {
         "version": 1,
         "model_id": model.model_id if model else None,

@@ -20,7 +20,7 @@ from ivsqa.io.simulations import ArmStore, LastRung, iter_arms
 from ivsqa.model.device import one_thread
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.labelled_study import LabelledStudy, deal
+from ivsqa.workflow.labelled_study import Effort, LabelledStudy, deal
 from ivsqa.workflow.networks import network_config, training_config
 from ivsqa.workflow.simulation import ArmPlan, Mode, Rung, run_arm
 from ivsqa.workflow.training_data import annotated_frames, sample_set
@@ -158,7 +158,7 @@ def _rung(last: LastRung) -> Rung:
         n_labels=last.facts["n_labels"],
         rows=last.rows,
         labels=last.labels,
-        effort=last.facts["effort"],
+        effort=Effort(last.facts["effort"], last.facts["clicks"]),
         dice=last.facts["dice"],
         frame_dice=last.frame_dice,
         model=TrainedModel.from_bytes(last.weights),

@@ -29,7 +29,7 @@ from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
-from ivsqa.workflow.labelled_study import LabelledStudy, Parts, Reader, deal, effort_of, left_by_reader
+from ivsqa.workflow.labelled_study import Effort, LabelledStudy, Parts, Reader, deal, effort_of, left_by_reader
 from ivsqa.workflow.prediction import predicted_masks
 from ivsqa.workflow.select import COLUMN_OF
 from ivsqa.workflow.signals import DRAW_SEED, N_DRAWS, frame_signals
@@ -80,7 +80,7 @@ class Rung:
         n_labels: Annotated frames the model learnt from.
         rows: (n_labels,) their rows in the study, in the order they were chosen.
         labels: What the reader left of them, uint8 (n_labels, s, s).
-        effort: Border drawn so far, mm where spacing is known of every frame, else px of the grid.
+        effort: What they cost.
         dice: Mean Dice on held-back frames by structure.
         frame_dice: (m,) mean over structures of each held-back frame.
         model: The model.
@@ -89,7 +89,7 @@ class Rung:
     n_labels: int
     rows: NDArray[np.intp]
     labels: NDArray[np.uint8]
-    effort: float
+    effort: Effort
     dice: dict[str, float]
     frame_dice: NDArray[np.float64]
     model: TrainedModel
@@ -98,7 +98,8 @@ class Rung:
         """Return what is written down of it."""
         return {
             "n_labels": self.n_labels,
-            "effort": round(self.effort, 3),
+            "effort": round(self.effort.length, 3),
+            "clicks": self.effort.clicks,
             "dice": {name: round(value, 6) for name, value in self.dice.items()},
             "mean_dice": round(float(np.mean(list(self.dice.values()))), 6),
         }
@@ -140,12 +141,12 @@ def run_arm(
 
 def _annotated(
     study: LabelledStudy, parts: Parts, plan: ArmPlan, rung: Rung | None, n_labels: int, device: str
-) -> tuple[NDArray[np.intp], NDArray[np.uint8], float]:
+) -> tuple[NDArray[np.intp], NDArray[np.uint8], Effort]:
     """Return rows, labels and effort with the frames of the next round added."""
     if rung is None:
         # Without a model all begin alike, so that arms of a seed differ by what they choose and not by their luck.
         rows = _chosen(study, parts.pool, plan, "stratified", n_labels, np.empty(0, dtype=np.intp), None, None)
-        return rows, study.labels[rows], sum(effort_of(study, row, None, plan.reader) for row in rows)
+        return rows, study.labels[rows], sum((effort_of(study, row, None, plan.reader) for row in rows), Effort())
     predictor = Predictor(rung.model, plan.network, device=device)
     score, features = None, None
     if plan.strategy in LOOKS_AT_FRAMES:

@@ -23,6 +23,8 @@ from ivsqa.workflow.simulate import BASELINE, REFERENCE, Simulation
 
 LEVELS = (0.95, 0.99)
 """Shares of full-data Dice that are worth reaching."""
+COSTS = {"labels": "n_labels", "effort": "effort", "clicks": "clicks"}
+"""What accuracy is held against, and where a rung says it: frames annotated, border drawn, points set and vertices drawn."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,21 @@ class StrategySummary:
     Attributes:
         strategy: Its name.
         n_seeds: Seeds whose arm and reference are complete.
-        reach_share: Mean label share at which it first has 95 % and 99 % of full-data Dice, by level; NaN where some seed never
-            gets there.
-        reach_effort: Border drawn until then, likewise.
+        share: Mean share of the labels at which it first has 95 % and 99 % of full-data Dice, by level; NaN where some seed
+            never gets there.
+        reach: The same in each of `COSTS`, by cost and level.
         reached: Seeds that get there, by level.
-        area_labels: Mean accuracy over the logarithm of labels.
-        area_effort: The same over effort.
-        gain_labels: How much that is above the baseline, paired by seed: mean, low, high.
-        gain_effort: The same over effort.
+        area: Mean accuracy over the logarithm of each cost.
+        gain: How much that is above the baseline, paired by seed: mean, low, high; by cost.
     """
 
     strategy: str
     n_seeds: int
-    reach_share: dict[float, float]
-    reach_effort: dict[float, float]
+    share: dict[float, float]
+    reach: dict[str, dict[float, float]]
     reached: dict[float, int]
-    area_labels: float
-    area_effort: float
-    gain_labels: tuple[float, float, float]
-    gain_effort: tuple[float, float, float]
+    area: dict[str, float]
+    gain: dict[str, tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -111,43 +109,46 @@ def _areas(
     whole: Mapping[str, list[dict[str, Any]]],
     strategies: Sequence[Strategy],
     seeds: Sequence[int],
-) -> tuple[list[float], list[float]]:
-    """Return the mean accuracy of each seed over labels and over effort; effort is cut where the cheapest strategy ends."""
-    labels, effort = [], []
+) -> dict[str, list[float]]:
+    """Return the mean accuracy of each seed over each cost, up to where the cheapest strategy ends."""
+    areas: dict[str, list[float]] = {name: [] for name in COSTS}
     for curve, seed in zip(curves, seeds, strict=True):
         dice = [row["mean_dice"] for row in curve]
-        counts = [row["n_labels"] for row in curve]
-        labels.append(mean_accuracy(counts, dice, counts[0], counts[-1]))
-        end = min(whole[f"{strategy}-{seed}"][-1]["effort"] for strategy in strategies)
-        effort.append(mean_accuracy([row["effort"] for row in curve], dice, curve[0]["effort"], end))
-    return labels, effort
+        for name, key in COSTS.items():
+            end = min(whole[f"{strategy}-{seed}"][-1][key] for strategy in strategies)
+            areas[name].append(mean_accuracy([row[key] for row in curve], dice, curve[0][key], end))
+    return areas
 
 
 def _summary(
     strategy: str,
     curves: Sequence[list[dict[str, Any]]],
     full: Sequence[float],
-    own: tuple[list[float], list[float]],
-    baseline: tuple[list[float], list[float]],
+    own: Mapping[str, list[float]],
+    baseline: Mapping[str, list[float]],
 ) -> StrategySummary:
     """Return the figures of one strategy."""
 
-    def reach(key: str, level: float) -> list[float]:
-        return [
-            cost_to_reach([row[key] for row in curve], [row["mean_dice"] for row in curve], level * dice)
-            for curve, dice in zip(curves, full, strict=True)
-        ]
+    def reach(key: str) -> dict[float, list[float]]:
+        return {
+            level: [
+                cost_to_reach([row[key] for row in curve], [row["mean_dice"] for row in curve], level * dice)
+                for curve, dice in zip(curves, full, strict=True)
+            ]
+            for level in LEVELS
+        }
+
+    def means(key: str) -> dict[float, float]:
+        return {level: float(np.mean(costs)) for level, costs in reach(key).items()}
 
     return StrategySummary(
         strategy,
         len(curves),
-        {level: float(np.mean(reach("share", level))) for level in LEVELS},
-        {level: float(np.mean(reach("effort", level))) for level in LEVELS},
-        {level: int(np.sum(np.isfinite(reach("share", level)))) for level in LEVELS},
-        float(np.mean(own[0])),
-        float(np.mean(own[1])),
-        paired_gain(own[0], baseline[0]),
-        paired_gain(own[1], baseline[1]),
+        share=means("share"),
+        reach={name: means(key) for name, key in COSTS.items()},
+        reached={level: int(np.sum(np.isfinite(costs))) for level, costs in reach("share").items()},
+        area={name: float(np.mean(own[name])) for name in COSTS},
+        gain={name: paired_gain(own[name], baseline[name]) for name in COSTS},
     )
 
 
@@ -156,12 +157,10 @@ def write_results(simulation: Simulation, folder: Path, summary: SimulationSumma
     stream = io.StringIO()
     names = list(simulation.study.structures)
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        ["strategy", "seed", "n_labels", "share", "effort", "mean_dice", *(f"dice_{name}" for name in names)]
-    )
+    keys = ("strategy", "seed", "n_labels", "share", "effort", "clicks", "mean_dice")
+    writer.writerow([*keys, *(f"dice_{name}" for name in names)])
     for row in summary.rows:
-        dice = [row["dice"][name] for name in names]
-        writer.writerow([row[key] for key in ("strategy", "seed", "n_labels", "share", "effort", "mean_dice")] + dice)
+        writer.writerow([row[key] for key in keys] + [row["dice"][name] for name in names])
     atomic.write_text(folder / "rungs.csv", stream.getvalue())
     atomic.write_text(folder / "simulation.json", json.dumps(facts_of(summary), indent=1) + "\n")
     atomic.write_text(folder / "learning-curves.svg", _figure(simulation, summary))
@@ -181,14 +180,13 @@ def facts_of(summary: SimulationSummary) -> dict[str, Any]:
                 "n_seeds": one.n_seeds,
                 **{
                     f"{name}_{level * 100:.0f}": known(values[level])
-                    for name, values in (("share", one.reach_share), ("effort", one.reach_effort))
+                    for name, values in (("share", one.share), *one.reach.items())
+                    if name != "labels"  # the share says it
                     for level in LEVELS
                 },
                 **{f"seeds_{level * 100:.0f}": one.reached[level] for level in LEVELS},
-                "area_labels": known(one.area_labels),
-                "area_effort": known(one.area_effort),
-                "gain_labels": [known(value) for value in one.gain_labels],
-                "gain_effort": [known(value) for value in one.gain_effort],
+                **{f"area_{name}": known(value) for name, value in one.area.items()},
+                **{f"gain_{name}": [known(value) for value in gain] for name, gain in one.gain.items()},
             }
             for one in summary.strategies
         ],
@@ -196,10 +194,14 @@ def facts_of(summary: SimulationSummary) -> dict[str, Any]:
 
 
 def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
-    """Return the learning curves against labels and against effort."""
+    """Return the learning curves against each cost."""
     unit = "px of the grid" if np.isnan(simulation.study.px_mm).any() else "mm"
     panels = []
-    for key, factor, label in (("share", 100.0, "labels, % of the pool"), ("effort", 1.0, f"border drawn, {unit}")):
+    for key, factor, label in (
+        ("share", 100.0, "labels, % of the pool"),
+        ("effort", 1.0, f"border drawn, {unit}"),
+        ("clicks", 1.0, "points set or vertices drawn"),
+    ):
         curves = []
         for strategy in simulation.strategies:
             by_rung: dict[int, list[dict[str, Any]]] = {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ivsqa.domain.outlook import Outlook
 from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.project import Project
 from ivsqa.io.records import SPLITS, ModelRecord, RoundRecord
 from ivsqa.io.scores import ScoreStore
-from ivsqa.workflow.outlook import Outlook, find_outlook
+from ivsqa.workflow.outlook import find_outlook
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.bootstrap import Measured, means_over_subjects, subject_numbers
 from ivsqa.domain.estimate import (
+    Estimate,
     EstimateFigures,
     JudgedFrame,
     Stratum,
     counts_by_level,
     estimate_figures,
+    estimate_gain,
     strata_by,
     tercile_labels,
 )
@@ -188,18 +190,41 @@ class Tally:
 
     def estimate(self) -> dict[tuple[str, str], EstimateFigures]:
         """Return how good each signal is, for each structure and for frames."""
-        found = {}
-        for signal in self._calibrations:
-            for name in self._names:
-                predicted = [frame.predicted[signal][name] for frame in self.frames]
-                true = [frame.agreements[name].dice for frame in self.frames]
-                counts = self.counts[signal, name]
-                found[signal, name] = estimate_figures(predicted, true, counts, self._subjects, rng=_rng())
-            quality = [frame.quality(signal) for frame in self.frames]
-            worst = [frame.worst_dice for frame in self.frames]
+        return {
+            (signal, scope): estimate_figures(
+                self._estimate(signal, scope), self._true_dice(scope), self._subjects, rng=_rng()
+            )
+            for signal in self._calibrations
+            for scope in (*self._names, FRAME)
+        }
+
+    def gain(self) -> dict[tuple[str, str], EstimateFigures]:
+        """Return how much better the error map is than each other signal, for each structure and for frames."""
+        return {
+            (signal, scope): estimate_gain(
+                self._estimate(ERROR_MAP, scope),
+                self._estimate(signal, scope),
+                self._true_dice(scope),
+                self._subjects,
+                rng=_rng(),
+            )
+            for signal in self._calibrations
+            if signal != ERROR_MAP
+            for scope in (*self._names, FRAME)
+        }
+
+    def _estimate(self, signal: str, scope: str) -> Estimate:
+        """Return what a signal says of a structure, or of the worst one of each frame."""
+        if scope == FRAME:
             pooled = np.sum([self.counts[signal, name] for name in self._names], axis=0)
-            found[signal, FRAME] = estimate_figures(quality, worst, pooled, self._subjects, rng=_rng())
-        return found
+            return Estimate([frame.quality(signal) for frame in self.frames], pooled)
+        return Estimate([frame.predicted[signal][scope] for frame in self.frames], self.counts[signal, scope])
+
+    def _true_dice(self, scope: str) -> list[float]:
+        """Return the Dice of a structure, or of the worst one, of each frame."""
+        if scope == FRAME:
+            return [frame.worst_dice for frame in self.frames]
+        return [frame.agreements[scope].dice for frame in self.frames]
 
     def sqa(self, own: EstimateFigures) -> SqaQuality:
         """Return how good the predicted quality is, from the figures of the network's own error map."""

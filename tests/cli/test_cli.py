@@ -20,7 +20,8 @@ from ivsqa.io.settings import PACKET_FORMATS
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
-    "measure", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate", "undo", "phantom", "demo",
+    "measure", "report", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate", "undo",
+    "phantom", "demo",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 

@@ -117,6 +117,7 @@ def test_json_prints_the_documented_keys(
     for drawn in (study / "annotations" / frames[0]["pullback_id"]).glob("*.csv"):
         drawn.write_bytes(b"")
     run("measure", "--burden", "0.01", "--lesion-length", "0", exit_code=3)
+    run("report", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
     run("check", exit_code=4)
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.effort import corrected_mask, length_to_move
+from ivsqa.domain.effort import MOST_POINTS, corrected_mask, length_to_move, points_to_set
 
 
 def circle(radius: float) -> Contour:
@@ -30,3 +30,35 @@ def test_small_deviations_are_left_and_large_ones_are_put_right():
     assert not left[8:12, 15:19].any()
     np.testing.assert_array_equal(corrected_mask(drawn, wanted, tolerance_px=9.0), drawn)
     np.testing.assert_array_equal(corrected_mask(wanted, wanted, tolerance_px=1.0), wanted)
+
+
+def disc(radius: float) -> np.ndarray:
+    y, x = np.indices((41, 41)) - 20.0
+    return np.asarray(1.0 / (1.0 + np.exp(np.hypot(x, y) - radius)))
+
+
+def test_a_border_that_is_right_needs_no_point():
+    assert points_to_set({"lumen": disc(10.0)}, {"lumen": circle(10.0)}, {"lumen": circle(10.4)}, tolerance_px=0.5) == (
+        0,
+        [],
+    )
+
+
+def test_only_wrong_borders_need_points():
+    fields = {"lumen": disc(8.0), "eem": disc(14.0)}
+    drawn = {"lumen": circle(8.0), "eem": circle(14.0)}
+    n_eem, left = points_to_set(fields, drawn, drawn | {"eem": circle(16.0)}, tolerance_px=1.0)
+    assert left == []
+    n_both, left = points_to_set(fields, drawn, {"lumen": circle(10.0), "eem": circle(16.0)}, tolerance_px=1.0)
+    assert left == []
+    assert 1 <= n_eem < n_both <= 4
+
+
+def test_who_is_never_satisfied_gives_up_and_says_what_is_wrong():
+    n, left = points_to_set({"lumen": disc(10.0)}, {"lumen": circle(10.0)}, {"lumen": circle(12.0)}, tolerance_px=1e-4)
+    assert (n, left) == (MOST_POINTS, ["lumen"])
+
+
+def test_a_border_that_only_one_of_both_has_is_not_for_points():
+    assert points_to_set({"lumen": disc(10.0)}, {}, {"lumen": circle(10.0)}, tolerance_px=0.5) == (0, [])
+    assert points_to_set({"lumen": disc(10.0)}, {"lumen": circle(10.0)}, {}, tolerance_px=0.5) == (0, [])

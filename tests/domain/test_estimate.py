@@ -5,9 +5,11 @@ import pytest
 
 from ivsqa.domain.bootstrap import subject_numbers
 from ivsqa.domain.estimate import (
+    Estimate,
     JudgedFrame,
     counts_by_level,
     estimate_figures,
+    estimate_gain,
     reliability,
     strata_by,
     tercile_labels,
@@ -36,9 +38,8 @@ def counts(n_subjects: int) -> np.ndarray:
 
 def test_figures_are_worked_out_over_all_frames():
     figures = estimate_figures(
-        [0.95, 0.8, 0.85, 0.7],
+        Estimate([0.95, 0.8, 0.85, 0.7], counts(2)),
         [0.95, 0.9, 0.8, 0.6],
-        counts(2),
         subject_numbers(["a", "a", "b", "b"]),
         rng=np.random.default_rng(0),
     )
@@ -51,14 +52,28 @@ def test_figures_are_worked_out_over_all_frames():
 
 
 def test_with_one_subject_no_figure_has_an_interval():
-    figures = estimate_figures([0.9, 0.8], [0.9, 0.7], counts(1), np.array([0, 0]), rng=np.random.default_rng(0))
+    figures = estimate_figures(
+        Estimate([0.9, 0.8], counts(1)), [0.9, 0.7], np.array([0, 0]), rng=np.random.default_rng(0)
+    )
     assert figures.mae.value == pytest.approx(0.05)
     assert all(isnan(one.low) and isnan(one.high) for one in vars(figures).values())
 
 
+def test_a_gain_is_judged_on_the_same_subjects_for_both():
+    true = [0.95, 0.9, 0.8, 0.6]
+    subjects = subject_numbers(["a", "a", "b", "b"])
+    ours, theirs = Estimate([one + 0.01 for one in true], counts(2)), Estimate([one + 0.05 for one in true], counts(2))
+    gain = estimate_gain(ours, theirs, true, subjects, rng=np.random.default_rng(0))
+    # Whatever the draw, the one is 0.01 off and the other 0.05: the difference is certain.
+    assert (gain.mae.value, gain.mae.low, gain.mae.high) == pytest.approx((-0.04, -0.04, -0.04))
+    assert gain.auprc.value == gain.auprc.high == 0.0
+
+
 def test_a_frame_without_truth_counts_neither_as_good_nor_as_bad():
     with_it, without = (
-        estimate_figures(said, true, counts(1), np.zeros(len(said), dtype=np.intp), rng=np.random.default_rng(0))
+        estimate_figures(
+            Estimate(said, counts(1)), true, np.zeros(len(said), dtype=np.intp), rng=np.random.default_rng(0)
+        )
         for said, true in (([0.9, 0.8, 0.0], [0.95, 0.7, nan]), ([0.9, 0.8], [0.95, 0.7]))
     )
     assert with_it.auroc.value == without.auroc.value == 1.0

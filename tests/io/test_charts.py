@@ -1,8 +1,9 @@
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from ivsqa.io.charts import Point, Series, reliability_chart, scatter_chart
+from ivsqa.io.charts import Point, Series, histogram_chart, reliability_chart, scatter_chart
 
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 426.0, 44.0, 388.0  # of the square of data, in the diagram's own units
 
@@ -66,3 +67,17 @@ def test_diagrams_of_nothing_are_still_drawn():
 
 def test_names_are_words_never_markup():
     assert "<b>" not in scatter_chart([Series("<b>", "#000000", [Point(0.9, 0.9)])])
+
+
+def test_a_bar_is_as_tall_as_frames_lie_in_it_and_strong_below_the_limit():
+    shapes = Shapes(histogram_chart(np.array([0.79, 0.81, 0.81, 0.999, 1.0]), limit=0.8, title="quality"))
+    bars = [(float(one["height"]), one["fill-opacity"]) for one in shapes.of("rect") if float(one["height"])]
+    assert bars == [(90.0, "0.85"), (180.0, "0.4"), (180.0, "0.4")]
+    assert "highest bar: 2 of 5 frames" in shapes.words
+
+
+def test_bars_are_wider_where_frames_are_spread_over_more():
+    few, many = (
+        len(Shapes(histogram_chart(np.array([low, 1.0]), limit=0.8, title="")).of("rect")) for low in (0.75, 0.01)
+    )
+    assert (few, many) == (13, 20)

@@ -38,6 +38,7 @@ def page_of(*stages: DemoStage, caption: str = "S02-P1 frame 3") -> str:
         heatmaps=[Path("study/scores/h.png")],
         packet=Path("study/rounds/r001/packet/INSTRUCTIONS.html"),
         study=Path("study"),
+        report=Path("study/reports/report.html"),
         seconds=90.0,
     )
 
@@ -53,7 +54,12 @@ def test_every_model_has_a_row_and_what_is_not_known_a_dash():
 
 def test_every_address_is_relative_to_the_page():
     page = Page(page_of(STAGE))
-    assert page.addresses == ["study/rounds/r001/packet/INSTRUCTIONS.html", "pictures/a b.png", "study/scores/h.png"]
+    assert page.addresses == [
+        "study/reports/report.html",
+        "study/rounds/r001/packet/INSTRUCTIONS.html",
+        "pictures/a b.png",
+        "study/scores/h.png",
+    ]
 
 
 def test_the_time_is_told_in_minutes_and_the_rounds_are_counted():

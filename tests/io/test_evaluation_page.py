@@ -19,6 +19,12 @@ def answer(**changes: Any) -> dict[str, Any]:
         for signal in ("error_map", "entropy")
         for scope in ("lumen", "frame")
     ]
+    gain = [
+        {"over": "entropy", "scope": scope}
+        | dict.fromkeys(FIGURES, 0.125)
+        | {"interval": {key: [-0.0625, 0.25] for key in FIGURES}}
+        for scope in ("lumen", "frame")
+    ]
     stratum = {
         "kind": "console",
         "name": "A & B",
@@ -35,6 +41,7 @@ def answer(**changes: Any) -> dict[str, Any]:
         "segmentation": {"lumen": lumen | {"interval": nothing | {"dice": [0.7, 0.9]}}},
         "plaque_burden_mae": None,
         "estimate": estimate,
+        "gain": gain,
         "n_calibration_frames": 12,
         "strata": [stratum | {"mae": 0.1, "spearman": None}],
     } | changes

@@ -155,3 +155,14 @@ def test_scoring_again_writes_the_same_bytes(store, layout):
     before = {path: path.read_bytes() for path in layout.scores("m001").rglob("*.parquet")}
     write(store, 2)
     assert {path: path.read_bytes() for path in layout.scores("m001").rglob("*.parquet")} == before
+
+
+def test_contours_are_read_for_as_many_frames_as_are_scored(store, layout):
+    write(store, CHUNK_FRAMES + 2)
+    layout.score_chunk("m001", "pb-1", 0, CHUNK_FRAMES - 1).unlink()
+    found = store.contours("pb-1", CHUNK_FRAMES + 2)
+    assert sorted(found) == [CHUNK_FRAMES, CHUNK_FRAMES + 1]
+    assert found[CHUNK_FRAMES].keys() == {"lumen"}
+    expected = score(CHUNK_FRAMES).contours["lumen"].points_px
+    assert found[CHUNK_FRAMES]["lumen"].points_px.tolist() == expected.tolist()
+    assert store.contours("pb-9", 3) == {}

@@ -24,4 +24,6 @@ def test_the_demo_goes_round_the_loop_and_leaves_an_ordinary_project(tmp_path):
     page = result.page.read_text(encoding="utf-8")
     pictures = list(result.page.parent.rglob("pictures/*.png"))
     assert pictures
+    assert result.report.relative_to(result.page.parent).as_posix() in page
+    assert "sealed test frames" in result.report.read_text(encoding="utf-8")
     assert all(picture.relative_to(result.page.parent).as_posix() in page for picture in pictures)

@@ -27,6 +27,8 @@ def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
     assert set(plain["segmentation"]["eem"]) == keys
     assert 0.5 < plain["segmentation"]["eem"]["dice"] <= 1.0
     assert plain["segmentation"]["eem"]["jaccard"] < plain["segmentation"]["eem"]["dice"]
+    assert [(one["pullback_id"], one["frame_index"]) for one in plain["frames"]] == [one[:2] for one in result.frames]
+    assert all(set(one["dice"]) == {"lumen", "eem"} and 0.0 <= one["quality"] <= 1.0 for one in plain["frames"])
     path = trained.layout.evaluation("m001", "test")
     assert json.loads(path.read_text()) == {"version": 1} | plain
 
@@ -94,6 +96,10 @@ def test_every_signal_is_judged_for_each_structure_and_for_the_frame(trained):
     rows = {(row["signal"], row["scope"]): row for row in plain["estimate"]}
     assert set(rows) >= {(signal, scope) for signal in ("error_map", "entropy") for scope in ("lumen", "eem", "frame")}
     own = rows["error_map", "frame"]
+    gains = {(row["over"], row["scope"]): row for row in plain["gain"]}
+    assert set(gains) == {key for key in rows if key[0] != "error_map"}
+    for (over, scope), gain in gains.items():
+        assert gain["auprc"] == pytest.approx(rows["error_map", scope]["auprc"] - rows[over, scope]["auprc"], abs=2e-6)
     assert [own[key] for key in ("pearson", "spearman", "mae", "auroc")] == [
         plain["sqa"][key] for key in ("pearson", "spearman", "mae", "auroc")
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from ivsqa.errors import AnnotationError, NotFoundError, PacketError, StateError
 from ivsqa.io.annotations import AnnotationStore
+from ivsqa.workflow.export import export_for_annotation
 from ivsqa.workflow.import_annotations import import_annotations
 from ivsqa.workflow.select import select_frames
 
@@ -238,6 +239,18 @@ def test_the_newest_round_that_is_still_out_is_meant(squares):
     squares.edit_all(tick)
     assert take(squares).round_id == squares.round_id == "r004"
     assert take(squares).round_id == "r004", "when none is out, the newest that was"
+
+
+def test_the_return_of_another_round_is_recognised_and_changes_nothing(squares, bytes_of):
+    squares.edit_all(tick)
+    select_frames(squares.project, n=2, strategy="random")
+    export_for_annotation(squares.project)
+    before = bytes_of(squares.project.root)
+    with pytest.raises(StateError, match="answers r004, not r005") as caught:
+        take(squares)
+    assert "--round r004" in caught.value.hint
+    assert bytes_of(squares.project.root) == before
+    assert take(squares, round_id="r004").n_taken == 4
 
 
 def test_distances_where_spacing_is_unknown_are_in_px_only(squares, redraw):

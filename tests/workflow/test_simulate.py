@@ -76,7 +76,8 @@ def test_an_arm_adds_frames_of_the_pool_and_counts_the_work(study, strategy, mod
     assert len(set(second.rows)) == 6
     np.testing.assert_array_equal(second.rows[:3], first.rows)
     np.testing.assert_array_equal(first.labels, study.labels[first.rows])  # drawn from nothing: as the reader would
-    assert 0.0 < first.effort <= second.effort
+    assert 0.0 < first.effort.length <= second.effort.length
+    assert 0 < first.effort.clicks <= second.effort.clicks
     assert 0.0 < first.dice["lumen"] <= 1.0
 
 
@@ -146,13 +147,13 @@ def test_results_are_a_table_a_record_and_a_figure(simulation, tmp_path):
     summary = summarize(simulation, tmp_path)
     write_results(simulation, tmp_path, summary)
     rows = (tmp_path / "rungs.csv").read_text().splitlines()
-    assert rows[0] == "strategy,seed,n_labels,share,effort,mean_dice,dice_lumen,dice_eem"
+    assert rows[0] == "strategy,seed,n_labels,share,effort,clicks,mean_dice,dice_lumen,dice_eem"
     assert len(rows) == 1 + 2 * (1 + 2 * 2)  # seeds × (reference + strategies × rungs)
     record = json.loads((tmp_path / "simulation.json").read_text())
     own = next(one for one in record["strategies"] if one["strategy"] == "stratified")
     assert own["gain_labels"] == [0.0, 0.0, 0.0]
     figure = (tmp_path / "learning-curves.svg").read_text()
-    assert figure.count("<polyline") == 4
+    assert figure.count("<polyline") == 6
     assert "border drawn, mm" in figure
 
 

@@ -1,0 +1,65 @@
+"""What evaluations and simulations left in `reports/`, read back; what is not as it was written is said, never guessed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ivsqa.errors import IntegrityError
+
+EVALUATION_KEYS = frozenset(
+    {"model_id", "split", "n_frames", "n_subjects", "segmentation", "estimate", "gain", "frames"}
+)
+
+
+@dataclass(frozen=True)
+class KeptSimulation:
+    """A simulation as it was summed up.
+
+    Attributes:
+        name: Its folder.
+        facts: `simulation.json`.
+        curves: Its figure, SVG.
+    """
+
+    name: str
+    facts: dict[str, Any]
+    curves: bytes
+
+
+def find_evaluation(path: Path) -> dict[str, Any] | None:
+    """Return an evaluation as `ivsqa evaluate --json` prints it; None where there is none.
+
+    Raises:
+        IntegrityError: the file is not as it was written.
+    """
+    return _read(path, EVALUATION_KEYS, "ivsqa evaluate") if path.is_file() else None
+
+
+def find_simulations(reports: Path) -> list[KeptSimulation]:
+    """Return the simulations of a project, by name.
+
+    Raises:
+        IntegrityError: a file is not as it was written.
+    """
+    found = []
+    for path in sorted(reports.glob("*/simulation.json")):
+        figure = path.with_name("learning-curves.svg")
+        if figure.is_file():
+            facts = _read(path, frozenset({"full_dice", "strategies"}), "ivsqa simulate")
+            found.append(KeptSimulation(path.parent.name, facts, figure.read_bytes()))
+    return found
+
+
+def _read(path: Path, keys: frozenset[str], command: str) -> dict[str, Any]:
+    """Return a JSON object that has these keys."""
+    hint = f"make it again with: {command}"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise IntegrityError("this file is not readable as JSON", path=path, hint=hint) from None
+    if not isinstance(value, dict) or not keys <= value.keys():
+        raise IntegrityError("this file was not written by this version of ivsqa", path=path, hint=hint)
+    return value

@@ -1,0 +1,63 @@
+"""Lumen and EEM were sent as squares of 20 and 50 px: what a reader had to draw can be worked out by hand."""
+
+import pytest
+
+from ivsqa.errors import IvsqaError
+from ivsqa.io.annotations import AnnotationStore
+from ivsqa.workflow.context import silent_progress
+from ivsqa.workflow.import_annotations import import_annotations
+from ivsqa.workflow.readings import read_readings
+
+
+def readings_of(project, failed=None):
+    store = AnnotationStore(project.layout)
+    revisions = [one for pullback_id in project.pullback_ids() for one in store.revisions(pullback_id)]
+    with silent_progress("", 0, "") as advance:
+        return {
+            (one.round_id, one.reader): one
+            for one in read_readings(project, revisions, [] if failed is None else failed, advance)
+        }
+
+
+def test_what_was_drawn_is_the_border_that_was_not_there(squares, redraw):
+    squares.edit(redraw("lumen", 24, 36))  # 4 px inside what was sent, all round: further than 0.1 mm
+    import_annotations(squares.project, squares.back, reader="r1")
+    reading = readings_of(squares.project)["r004", "r1"]
+    assert dict(reading.frames) == {"edited": 1}
+    assert dict(reading.contours) == {"edited": 1, "untouched": 1}
+    assert reading.corrected / reading.border == pytest.approx(48 / (48 + 200))
+    assert len(reading.edit_mm) == 1
+
+
+def test_a_contour_nudged_by_less_than_experts_differ_costs_nothing(squares, redraw):
+    squares.edit(redraw("lumen", 20.6, 40.6))
+    import_annotations(squares.project, squares.back, reader="r1")
+    reading = readings_of(squares.project)["r004", "r1"]
+    assert dict(reading.contours) == {"edited": 1, "untouched": 1}
+    assert reading.corrected == 0.0
+
+
+def test_without_a_model_all_is_drawn(started):
+    found = readings_of(started)
+    assert [round_id for round_id, _ in found] == ["r001", "r002", "r003"]
+    reading = found["r001", "simulated"]
+    assert reading.corrected == reading.border > 0.0
+    assert dict(reading.frames) == {"new": 6}
+
+
+def test_of_a_frame_that_came_back_twice_the_last_counts(squares, redraw):
+    squares.edit(redraw("lumen", 24, 36))
+    import_annotations(squares.project, squares.back, reader="r1")
+    squares.edit(redraw("lumen", 20, 40))
+    squares.edit(redraw("eem", 12, 58))
+    import_annotations(squares.project, squares.back, reader="r1", round_id="r004")
+    reading = readings_of(squares.project)["r004", "r1"]
+    assert sum(reading.frames.values()) == 1
+    assert reading.corrected / reading.border == pytest.approx(184 / (184 + 80))
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_counted(started):
+    started.layout.sent_contours("r002").unlink()
+    failed: list[IvsqaError] = []
+    assert [round_id for round_id, _ in readings_of(started, failed)] == ["r001", "r003"]
+    assert [error.path for error in failed] == [started.layout.sent_contours("r002")]
