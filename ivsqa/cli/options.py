@@ -28,6 +28,7 @@ SeedOption = Annotated[
 RoundOption = Annotated[
     str | None, typer.Option("--round", metavar="ID", help="The round, such as r001.", show_default="the newest")
 ]
+ZipOption = Annotated[bool, typer.Option("--zip", help="Also write one file to send.")]
 PullbackOption = Annotated[
     list[str] | None, typer.Option("--pullback", metavar="ID", help="Only this pullback; may be repeated.")
 ]
@@ -70,6 +71,15 @@ SPLIT_NAMES = "|".join(SplitName)
 STRATEGY_NAMES = "|".join(StrategyName)
 FORMAT_NAMES = "labelme, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
 """Spelt out: the settings that know them take longer to import than help may take."""
+FormatsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help=f"{FORMAT_NAMES}; may be repeated.",
+        show_default="from project.yaml",
+    ),
+]
 
 
 def opened(project: Path | None) -> Project:

@@ -12,9 +12,11 @@ from ivsqa.cli.options import (
     FORMAT_NAMES,
     DeviceOption,
     DryRunOption,
+    FormatsOption,
     JsonOption,
     ProjectOption,
     RoundOption,
+    ZipOption,
     opened,
 )
 from ivsqa.cli.output import count, number, say, say_json, say_table, tell
@@ -35,16 +37,14 @@ def register(app: typer.Typer) -> None:
 def export_for_annotation(
     project: ProjectOption = None,
     round_id: RoundOption = None,
-    formats: Annotated[
-        list[str] | None,
+    formats: FormatsOption = None,
+    reader: Annotated[
+        str | None,
         typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help=f"{FORMAT_NAMES}; may be repeated.",
-            show_default="from project.yaml",
+            metavar="NAME", help="For one of several readers, who do not see each other's work; a pseudonym will do."
         ),
     ] = None,
-    make_zip: Annotated[bool, typer.Option("--zip", help="Also write one file to send.")] = False,
+    make_zip: ZipOption = False,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -56,6 +56,7 @@ def export_for_annotation(
         result = export(
             opened(project),
             round_id=round_id,
+            reader=reader,
             formats=formats or (),
             make_zip=make_zip,
             dry_run=dry_run,
@@ -68,6 +69,7 @@ def export_for_annotation(
                 "packet": str(result.folder),
                 "formats": list(result.formats),
                 "n_frames": result.n_frames,
+                "reader": reader,
             }
         )
         return
@@ -76,7 +78,8 @@ def export_for_annotation(
     if result.archive and not dry_run:
         say(f"to send: {result.archive}")
     say("the annotator starts with INSTRUCTIONS.html")
-    say("next, when it comes back: ivsqa import-annotations PATH")
+    name = f" --reader {reader}" if reader else ""
+    say(f"next, when it comes back: ivsqa import-annotations PATH{name}")
 
 
 def refine(
@@ -228,6 +231,7 @@ def _as_plain(result: ImportAnnotationsResult) -> dict[str, object]:
         "n_frames_taken": result.n_taken,
         "n_frames_unchecked": result.n_unchecked,
         "n_frames_unreadable": result.n_unreadable,
+        "n_frames_disputed": result.n_disputed,
     }
 
 
@@ -264,4 +268,10 @@ def _say_return(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
         f"{count(result.n_taken, 'frame')} newly annotated"
         + (f", {result.n_already} were here" if result.n_already else "")
     )
+    if result.n_disputed:
+        say(
+            f"{count(result.n_disputed, 'frame')} read by several and not settled: no model learns from them until they are"
+        )
+        say(f"next: ivsqa agreement, then ivsqa adjudicate --round {result.round_id}")
+        return
     say("next: ivsqa status")

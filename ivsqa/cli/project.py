@@ -15,6 +15,7 @@ from ivsqa.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from ivsqa.domain.outlook import Outlook
+    from ivsqa.io.records import RevisionRecord
     from ivsqa.workflow.why import FrameChain
 
 
@@ -57,6 +58,7 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
                 "n_pullbacks": sum(now.n_pullbacks.values()),
                 "n_frames": sum(now.n_frames.values()),
                 "n_annotated": now.n_annotated,
+                "n_disputed": now.n_disputed,
                 "current_model": now.current_model.model_id if now.current_model else None,
                 "rounds": [{"round_id": one.round_id, "state": one.state, "n": one.n} for one in now.rounds],
                 "outlook": _outlook_facts(now.outlook),
@@ -87,7 +89,12 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
             f"model {model.model_id}: {count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}{dice}"
         )
     for one in now.rounds:
-        say(f"round {one.round_id}: {count(one.n, 'frame')} by {one.strategy} ({one.split}), {one.state}")
+        of_readers = f" ({', '.join(f'{name} {state}' for name, state in one.readers.items())})" if one.readers else ""
+        say(f"round {one.round_id}: {count(one.n, 'frame')} by {one.strategy} ({one.split}), {one.state}{of_readers}")
+    if now.n_disputed:
+        say(
+            f"{count(now.n_disputed, 'frame')} read by several and not settled: no model learns from them until they are"
+        )
     if now.outlook:
         _show_outlook(now.outlook)
     if now.unfinished_model:
@@ -176,8 +183,21 @@ def why(
         origin = revision.origin_of(chain.frame_index)
         say(
             f"{revision.revision_id}: {origin} by {revision.reader}, {revision.source}, {revision.provenance.created_at}"
+            + _role(chain, revision)
         )
+    for pointer in chain.pointers:
+        to = pointer.revision_id or "nothing"
+        say(f"{pointer.pointer_id}: {to} counts of {pointer.reader} since {pointer.provenance.created_at}")
+    if chain.standing is not None and chain.standing.is_disputed:
+        say("in dispute between readers: no model learns from it until it is settled")
     say(f"learnt by {', '.join(chain.trained)}" if chain.trained else "no model learnt from it")
+
+
+def _role(chain: FrameChain, revision: RevisionRecord) -> str:
+    """Return what a revision is to the frame now, for people."""
+    if chain.standing is not None and revision == chain.standing.current:
+        return ", the reference" if revision.settles else ", counts"
+    return "" if chain.counts(revision) else ", taken back or replaced"
 
 
 def _chain_as_plain(chain: FrameChain) -> dict[str, object]:
@@ -211,8 +231,14 @@ def _chain_as_plain(chain: FrameChain) -> dict[str, object]:
                 "round_id": revision.round_id,
                 "created_at": revision.provenance.created_at,
                 "origin": revision.origin_of(chain.frame_index),
+                "is_reference": bool(revision.settles),
+                "counts": chain.counts(revision),
             }
             for revision in chain.revisions
         ],
+        "annotation": None
+        if chain.standing is None or chain.standing.current is None
+        else chain.standing.current.revision_id,
+        "is_disputed": chain.standing is not None and chain.standing.is_disputed,
         "trained": chain.trained,
     }

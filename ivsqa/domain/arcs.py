@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Points
 
 DEG_PER_HOUR = 30.0
+
+N_ARCS = 36
+"""Equal arcs that a border is judged in, 10° each; the first begins at 0°."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,20 @@ def _hour(angle_deg: float) -> int:
     return round(3.0 + angle_deg / DEG_PER_HOUR - 1.0) % 12 + 1
 
 
-def line_beside(contour: Contour, arc: DoubtfulArc, *, offset_px: float = 0.0, step_deg: float = 2.0) -> Points:
+def arc_numbers(x: Points, y: Points, n_arcs: int) -> NDArray[np.intp]:
+    """Return which of equal arcs each offset from the centre lies in, from 0."""
+    turns = np.arctan2(y, x) / (2.0 * np.pi) % 1.0
+    return np.minimum((turns * n_arcs).astype(np.intp), n_arcs - 1)
+
+
+def line_beside(
+    contour: Contour,
+    arc: DoubtfulArc,
+    *,
+    offset_px: float = 0.0,
+    step_deg: float = 2.0,
+    centre_px: Points | None = None,
+) -> Points:
     """Return an open line that follows a border over an arc.
 
     Args:
@@ -61,12 +78,13 @@ def line_beside(contour: Contour, arc: DoubtfulArc, *, offset_px: float = 0.0, s
         arc: Which part of it.
         offset_px: How far outside the border the line runs, along the ray from the centroid; 0 is on it.
         step_deg: Angle between the points of the line.
+        centre_px: What the arc's angles are about; None: the centroid of the contour.
 
     Returns:
         (m, 2) float64, m ≥ 2, (x, y), integer = pixel centre, clockwise. Where a ray meets the border more than once, the
         outermost crossing counts.
     """
-    centre = contour.centroid_px
+    centre = contour.centroid_px if centre_px is None else centre_px
     dense = contour.resampled(1440).points_px - centre
     angles = np.degrees(np.arctan2(dense[:, 1], dense[:, 0])) % 360.0
     radii = np.hypot(dense[:, 0], dense[:, 1])

@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.domain.arcs import N_ARCS, DoubtfulArc, arc_numbers
 from ivsqa.domain.contour import Contour, Points
 
 SALIENT_ERROR = 0.3
 """Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
-
-N_ARCS = 36
 
 
 @dataclass(frozen=True)
@@ -76,13 +74,13 @@ def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: i
     rows, columns = np.nonzero(error_map)
     centre = contour.centroid_px
     area = np.bincount(
-        _arc_of(columns - centre[0], rows - centre[1], n_arcs),
+        arc_numbers(columns - centre[0], rows - centre[1], n_arcs),
         weights=error_map[rows, columns].astype(np.float64),
         minlength=n_arcs,
     )
     n_points = max(32 * n_arcs, int(4 * contour.perimeter_px))
     x, y = (contour.resampled(n_points).points_px - centre).T
-    length_px = np.bincount(_arc_of(x, y, n_arcs), minlength=n_arcs) * (contour.perimeter_px / n_points)
+    length_px = np.bincount(arc_numbers(x, y, n_arcs), minlength=n_arcs) * (contour.perimeter_px / n_points)
     return np.where(length_px > 0.0, area / np.where(length_px > 0.0, length_px, 1.0), np.nan)
 
 
@@ -113,9 +111,3 @@ def doubtful_arcs(error_by_arc_px: Points, structure: str, *, threshold_px: floa
         DoubtfulArc(structure, float(start * width_deg), float(stop * width_deg % 360.0))
         for start, stop in zip(starts, stops, strict=True)
     ]
-
-
-def _arc_of(x: Points, y: Points, n_arcs: int) -> NDArray[np.intp]:
-    """Return the arc in which each offset from the centre lies."""
-    turns = np.arctan2(y, x) / (2.0 * np.pi) % 1.0
-    return np.minimum((turns * n_arcs).astype(np.intp), n_arcs - 1)

@@ -1,14 +1,15 @@
 """The annotation store: append-only revisions, one folder a pullback. Nothing a person drew is ever overwritten.
 
 A revision is a CSV of contours, then the manifest that makes it count. Its id is a hash of what it says, so the same return
-imported twice is one revision. What is current is derived: for each frame the latest revision that speaks of it.
+imported twice is one revision. What is current is derived, see `standings`; an undo moves a pointer and deletes nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ivsqa.domain.contour import Contour, Contours
@@ -17,9 +18,10 @@ from ivsqa.io import atomic
 from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.layout import ProjectLayout
 from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.records import Provenance, RevisionRecord
+from ivsqa.io.records import PointerRecord, Provenance, RevisionRecord
+from ivsqa.io.standings import Counting, Standing, counting_revisions, standings, steps_of
 
-Origin = Literal["new", "edited", "nudged", "accepted", "imported", "unreadable"]
+Origin = Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class AnnotationStore:
         made: Provenance,
         round_id: str | None = None,
         spacing_mm: tuple[float, float] | None = None,
+        settles: Iterable[str] = (),
     ) -> tuple[RevisionRecord, bool]:
-        """Append a revision, unless one that says the same is already there.
+        """Append a revision, unless one that says the same is already there; one that was undone counts again.
 
         Args:
             pullback_id: Whose frames they are.
@@ -79,30 +82,38 @@ class AnnotationStore:
             made: Provenance of now.
             round_id: The round they answer.
             spacing_mm: Adds mm columns to the CSV.
+            settles: The readings between which it decides, where it is a reference. They must be those of every frame.
 
         Returns:
-            The revision, and whether it is new.
+            The revision, and whether it is new, or counts again.
         """
+        settles = tuple(sorted(settles))
         text = contours_csv_text(
             ((pullback_id, index, frames[index].contours) for index in sorted(frames)), {pullback_id: spacing_mm}
         )
         by_origin: dict[Origin, list[int]] = {}
         for index in sorted(frames):
             by_origin.setdefault(frames[index].origin, []).append(index)
-        said = "\n".join([pullback_id, reader, source, round_id or "", repr(sorted(by_origin.items())), text])
+        said = "\n".join([pullback_id, reader, source, round_id or "", repr(sorted(by_origin.items())), *settles, text])
         revision_id = f"rev-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
         path = self._layout.revision(pullback_id, revision_id)
         if path.is_file():
-            return read_manifest(path, RevisionRecord), False
-        latest = self._latest(pullback_id)
+            record = read_manifest(path, RevisionRecord)
+            undone = self._undone(record)
+            self.move(pullback_id, reader, dict.fromkeys(undone, revision_id), made=made)
+            return record, bool(undone)
+        counting = self._counting(pullback_id)
         record = RevisionRecord(
             revision_id=revision_id,
             pullback_id=pullback_id,
             reader=reader,
             source=source,
             round_id=round_id,
-            parents=tuple(sorted({latest[index].revision_id for index in frames if index in latest})),
+            parents=tuple(
+                sorted({counting[index][reader].revision_id for index in frames if reader in counting.get(index, {})})
+            ),
             frames={origin: tuple(indices) for origin, indices in by_origin.items()},
+            settles=settles,
             contours_sha256=hashlib.sha256(text.encode()).hexdigest(),
             provenance=made,
         )
@@ -110,43 +121,81 @@ class AnnotationStore:
         write_manifest(path, record)
         return record, True
 
+    def move(
+        self, pullback_id: str, reader: str, targets: Mapping[int, str | None], *, made: Provenance
+    ) -> list[PointerRecord]:
+        """Move a reader's pointer.
+
+        Args:
+            pullback_id: Whose frames they are.
+            reader: Whose pointer.
+            targets: By frame index, the revision that counts from now on; None: nothing of this reader does.
+            made: Provenance of now.
+
+        Returns:
+            What was written, one record a target.
+        """
+        by_target: dict[str | None, list[int]] = {}
+        for index in sorted(targets):
+            by_target.setdefault(targets[index], []).append(index)
+        records = []
+        for target, indices in by_target.items():
+            said = "\n".join([pullback_id, reader, target or "", repr(indices), made.created_at])
+            record = PointerRecord(
+                pointer_id=f"ptr-{hashlib.sha256(said.encode()).hexdigest()[:12]}",
+                pullback_id=pullback_id,
+                reader=reader,
+                frames=tuple(indices),
+                revision_id=target,
+                provenance=made,
+            )
+            write_manifest(self._layout.pointer(pullback_id, record.pointer_id), record)
+            records.append(record)
+        return records
+
     def revisions(self, pullback_id: str) -> list[RevisionRecord]:
         """Return every revision of a pullback, oldest first."""
-        folder = self._layout.annotations / pullback_id
-        if not folder.is_dir():
-            return []
-        records = [
-            read_manifest(path, RevisionRecord)
-            for path in sorted(folder.glob("*.yaml"))
-            if not path.name.startswith(".")
-        ]
+        records = [read_manifest(path, RevisionRecord) for path in self._manifests(pullback_id, "rev")]
         return sorted(records, key=lambda record: (record.provenance.created_at, record.revision_id))
+
+    def pointers(self, pullback_id: str) -> list[PointerRecord]:
+        """Return every move of a pointer in a pullback, oldest first."""
+        records = [read_manifest(path, PointerRecord) for path in self._manifests(pullback_id, "ptr")]
+        return sorted(records, key=lambda record: (record.provenance.created_at, record.pointer_id))
+
+    def standings(self, pullback_id: str) -> dict[int, Standing]:
+        """Return where each frame stands that somebody read, by frame index, without reading a contour.
+
+        Raises:
+            IntegrityError: a pointer leads to a revision that is not there.
+        """
+        return standings(self._counting(pullback_id))
 
     def annotated_frames(self, pullback_id: str) -> list[int]:
         """Return the indices of the annotated frames, in order, without reading a contour."""
-        latest = self._latest(pullback_id)
-        return sorted(index for index, revision in latest.items() if revision.origin_of(index) != "unreadable")
+        return sorted(self._annotated(pullback_id))
 
-    def settled_frames(self, pullback_id: str) -> list[int]:
-        """Return the frames that need no annotator: annotated, or found unreadable."""
-        return sorted(self._latest(pullback_id))
+    def read_frames(self, pullback_id: str) -> list[int]:
+        """Return the frames that somebody read: annotated, found unreadable, or in dispute."""
+        return list(self.standings(pullback_id))
+
+    def unreadable_frames(self, pullback_id: str) -> list[int]:
+        """Return the frames of which it stands that nobody can annotate them, in order."""
+        standings = self.standings(pullback_id).items()
+        return [index for index, one in standings if not (one.is_disputed or one.is_annotated(index))]
 
     def current(self, pullback_id: str) -> dict[int, Annotation]:
-        """Return the current annotation of every annotated frame of a pullback; unreadable frames have none.
+        """Return the current annotation of every annotated frame of a pullback; unreadable and disputed frames have none.
 
         Raises:
             IntegrityError: a contour file is not what its manifest says.
         """
-        latest = {
-            index: revision
-            for index, revision in self._latest(pullback_id).items()
-            if revision.origin_of(index) != "unreadable"
-        }
-        needed = {revision.revision_id: revision for revision in latest.values()}
+        annotated = self._annotated(pullback_id)
+        needed = {revision.revision_id: revision for revision in annotated.values()}
         contours = {revision_id: self.contours(revision) for revision_id, revision in needed.items()}
         return {
             index: Annotation(pullback_id, index, contours[revision.revision_id].get(index, {}), revision)
-            for index, revision in sorted(latest.items())
+            for index, revision in annotated.items()
         }
 
     def contours(self, revision: RevisionRecord) -> dict[int, dict[str, Contour]]:
@@ -164,9 +213,22 @@ class AnnotationStore:
         """Yield the revisions that speak of one frame, oldest first."""
         return (record for record in self.revisions(pullback_id) if frame_index in record.frame_indices)
 
-    def _latest(self, pullback_id: str) -> dict[int, RevisionRecord]:
-        """Return the newest revision that speaks of each frame."""
-        latest: dict[int, RevisionRecord] = {}
-        for record in self.revisions(pullback_id):
-            latest.update(dict.fromkeys(record.frame_indices, record))
-        return latest
+    def _annotated(self, pullback_id: str) -> dict[int, RevisionRecord]:
+        """Return the revision that counts of each annotated frame, by frame index."""
+        standings = self.standings(pullback_id).items()
+        return {index: one.current for index, one in standings if one.current and one.is_annotated(index)}
+
+    def _counting(self, pullback_id: str) -> Counting:
+        """Return what counts of each frame and reader."""
+        return counting_revisions(self.revisions(pullback_id), self.pointers(pullback_id))
+
+    def _undone(self, record: RevisionRecord) -> list[int]:
+        """Return the frames for which a revision was said after the one that counts now, so that it must have been undone."""
+        revisions = self.revisions(record.pullback_id)
+        counting = counting_revisions(revisions, self.pointers(record.pullback_id))
+        steps = ((index, steps_of(revisions, counting, index, record.reader)) for index in record.frame_indices)
+        return [index for index, (said, at) in steps if said.index(record) > at]
+
+    def _manifests(self, pullback_id: str, prefix: str) -> list[Path]:
+        """Return the manifests of one kind, by name."""
+        return sorted((self._layout.annotations / pullback_id).glob(f"{prefix}-*.yaml"))

@@ -54,6 +54,10 @@ class ProjectLayout:
         """One revision's contours."""
         return self.annotations / pullback_id / f"{revision_id}.contours.csv"
 
+    def pointer(self, pullback_id: str, pointer_id: str) -> Path:
+        """One move of the pointer to the revision that counts."""
+        return self.annotations / pullback_id / f"{pointer_id}.yaml"
+
     @property
     def models(self) -> Path:
         """A folder a model."""
@@ -120,17 +124,21 @@ class ProjectLayout:
         """Its frames, with score and reason."""
         return self.round(round_id) / "selection.csv"
 
-    def packet(self, round_id: str) -> Path:
-        """What goes to the annotator."""
-        return self.round(round_id) / "packet"
+    def packet(self, round_id: str, reader: str | None = None) -> Path:
+        """What goes to the annotator, or to one of several readers."""
+        return self.round(round_id) / f"packet{_of_reader(reader)}"
 
-    def packet_record(self, round_id: str) -> Path:
+    def packet_zip(self, round_id: str, reader: str | None = None) -> Path:
+        """The same as one file."""
+        return self.round(round_id) / f"packet-{round_id}{_of_reader(reader)}.zip"
+
+    def packet_record(self, round_id: str, reader: str | None = None) -> Path:
         """What was sent, kept beside the packet, since people edit what is inside it."""
-        return self.round(round_id) / "packet.yaml"
+        return self.round(round_id) / f"packet{_of_reader(reader)}.yaml"
 
-    def sent_contours(self, round_id: str) -> Path:
+    def sent_contours(self, round_id: str, reader: str | None = None) -> Path:
         """The contours as they were sent."""
-        return self.round(round_id) / "sent.csv"
+        return self.round(round_id) / f"sent{_of_reader(reader)}.csv"
 
     def returns(self, round_id: str) -> Path:
         """Copies of what came back."""
@@ -175,3 +183,8 @@ def frame_name(pullback_id: str, frame_index: int) -> str:
         'pb-1a2b3c_f00007'
     """
     return f"{pullback_id}_f{frame_index:05d}"
+
+
+def _of_reader(reader: str | None) -> str:
+    """Return what tells a reader's own packet from that of the round."""
+    return "" if reader is None else f"-{reader}"

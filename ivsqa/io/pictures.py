@@ -57,22 +57,25 @@ def overlay(
     *,
     structures: StructureSet,
     arcs: Sequence[DoubtfulArc] = (),
+    proposals: Sequence[Points] = (),
     title: str = "",
     subtitle: str = "",
     spacing_mm: tuple[float, float] | None = None,
 ) -> Image.Image:
-    """Return the frame with its contours, and a line beside each doubtful arc.
+    """Return the frame with its contours, and a line beside each doubtful arc, or what readers proposed there.
 
     Args:
         frame: uint8 (height, width), grey.
         contours: By structure name; others than those of `structures` are not drawn.
         structures: Names and colours.
         arcs: Where to look first; those of a structure without a contour are left out.
+        proposals: Open lines (m, 2), (x, y) px, to show in place of those beside arcs.
         title: First line of text.
         subtitle: Second line, fainter.
         spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
     """
-    panel, scale = _drawn_panel(frame, contours, structures, arcs)
+    panel, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs)
+    _draw_lines(panel, [_Line(_to_canvas(line, scale), ARC_COLOR, LINE_PX, closed=False) for line in proposals])
     _draw_scale_bar(panel, scale, spacing_mm)
     sheet = _sheet([panel], title, subtitle)
     _draw_legend(sheet, structures, with_arcs=bool(arcs))

@@ -19,7 +19,7 @@ from ivsqa.errors import IntegrityError, IvsqaError, NotAProjectError, NotFoundE
 from ivsqa.io import atomic
 from ivsqa.io.layout import SETTINGS_NAME, ProjectLayout
 from ivsqa.io.manifest import parse_manifest, read_manifest, write_manifest
-from ivsqa.io.records import IdentityRecord, ModelRecord, PullbackRecord, RoundRecord
+from ivsqa.io.records import IdentityRecord, ModelRecord, PacketRecord, PullbackRecord, RoundRecord
 from ivsqa.io.settings import ProjectSettings
 
 Frames = NDArray[np.uint8]
@@ -155,6 +155,11 @@ class Project:
         if not self.layout.round_record(round_id).is_file():
             raise NotFoundError(f"no round {round_id!r} in this project", hint="list them with: ivsqa status")
         return read_manifest(self.layout.round_record(round_id), RoundRecord)
+
+    def packets(self, round_id: str) -> list[PacketRecord]:
+        """Return what was sent in a round, by reader; first what was sent to nobody in particular."""
+        found = sorted(self.layout.round(round_id).glob("packet*.yaml"))
+        return sorted((read_manifest(path, PacketRecord) for path in found), key=lambda packet: packet.reader or "")
 
 
 def template_names() -> list[str]:

@@ -147,7 +147,8 @@ class RevisionRecord(Manifest):
 
     `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `nudged` (a prediction,
     laid anew through points that a person set), `accepted` (a prediction a person left as it is), `imported` (from files that
-    came with the pullback), `unreadable` (no one can annotate it).
+    came with the pullback), `agreed` (settled between readers who agreed), `unreadable` (no one can annotate it).
+    `settles` names the readings between which this revision decides; a revision with any is a reference.
     Version 1: ivsqa 0.1.
     """
 
@@ -159,7 +160,8 @@ class RevisionRecord(Manifest):
     source: str
     round_id: str | None
     parents: tuple[str, ...]
-    frames: dict[Literal["new", "edited", "nudged", "accepted", "imported", "unreadable"], tuple[int, ...]]
+    frames: dict[Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"], tuple[int, ...]]
+    settles: tuple[str, ...] = ()
     contours_sha256: Sha256
     provenance: Provenance
 
@@ -171,6 +173,23 @@ class RevisionRecord(Manifest):
     def origin_of(self, frame_index: int) -> str:
         """Return how the annotation of one of its frames came about."""
         return next(origin for origin, indices in self.frames.items() if frame_index in indices)
+
+
+class PointerRecord(Manifest):
+    """A move of the pointer that says which revision of a reader counts for some frames; null: none.
+
+    A new revision moves it by itself, so such a file is written only where it is moved back, or forward again.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "annotation-pointer"
+
+    pointer_id: str
+    pullback_id: str
+    reader: str
+    frames: tuple[int, ...]
+    revision_id: str | None
+    provenance: Provenance
 
 
 class ModelRecord(Manifest):
@@ -209,6 +228,7 @@ class ModelRecord(Manifest):
 class RoundRecord(Manifest):
     """`round.yaml`: where a round stands and how its frames were chosen. The frames are in `selection.csv`.
 
+    `readers` says of each reader with a packet of their own whether it came back; the round counts as imported when all did.
     Version 1: ivsqa 0.1.
     """
 
@@ -216,6 +236,7 @@ class RoundRecord(Manifest):
 
     round_id: str
     state: Literal["selected", "exported", "imported"]
+    readers: dict[str, Literal["exported", "imported"]] = {}
     strategy: str
     split: Split
     seed: int
@@ -234,7 +255,7 @@ class RoundRecord(Manifest):
 
 
 class PacketFrameRecord(Section):
-    """One frame of a packet: what it is called in it, and what its pixels were."""
+    """One frame of a packet: what it is called in it, what its pixels were, and the readings it is to settle."""
 
     name: str
     pullback_id: str
@@ -243,11 +264,13 @@ class PacketFrameRecord(Section):
     width_px: int
     spacing_mm: tuple[float, float] | None
     image_sha256: Sha256
+    settles: tuple[str, ...] = ()
 
 
 class PacketRecord(Manifest):
-    """`packet.yaml`: what was sent. The contours as sent stand in `sent.csv`, which stays in the project.
+    """`packet.yaml`: what was sent, and to whom. The contours as sent stand in `sent.csv`, which stays in the project.
 
+    `reader` is null where the packet is for whoever works on it; `purpose` says what it is for.
     Version 1: ivsqa 0.1.
     """
 
@@ -255,6 +278,8 @@ class PacketRecord(Manifest):
 
     packet_id: str
     round_id: str
+    reader: str | None = None
+    purpose: Literal["correction", "reading", "adjudication"] = "correction"
     model_id: str | None
     formats: tuple[str, ...]
     structures: tuple[str, ...]

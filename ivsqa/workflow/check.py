@@ -112,9 +112,12 @@ def _frames_sha256(frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> s
 
 
 def _check_annotations(project: Project, record: PullbackRecord) -> Iterator[ProjectFinding]:
-    """Yield what is wrong with the current annotations of a pullback."""
+    """Yield what is wrong with the annotations of a pullback: any file that changed, and contours that count and break a rule."""
+    store = AnnotationStore(project.layout)
     try:
-        current = AnnotationStore(project.layout).current(record.pullback_id)
+        for revision in store.revisions(record.pullback_id):
+            store.contours(revision)
+        current = store.current(record.pullback_id)
     except IvsqaError as error:
         yield _of_error("annotation", error, record.pullback_id)
         return
@@ -181,7 +184,8 @@ def _check_rounds(project: Project, records: dict[str, PullbackRecord]) -> Itera
         try:
             frames = read_selection(project.layout.selection(one.round_id))
             if one.state != "selected":
-                read_sent(project, one.round_id)
+                for reader in {packet.reader for packet in project.packets(one.round_id)} or {None}:
+                    read_sent(project, one.round_id, reader)
         except IvsqaError as error:
             yield _of_error("round", error, one.round_id)
             continue

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.arcs import DoubtfulArc
-from ivsqa.domain.doubt import N_ARCS, doubtful_arcs, error_by_arc
+from ivsqa.domain.arcs import N_ARCS, DoubtfulArc
+from ivsqa.domain.doubt import doubtful_arcs, error_by_arc
 from ivsqa.io.project import Project
 from ivsqa.io.records import PullbackRecord
 from ivsqa.io.scores import FrameScore

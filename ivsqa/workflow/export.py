@@ -2,136 +2,90 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IntegrityError, StateError
-from ivsqa.io import atomic
-from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.layout import frame_name
-from ivsqa.io.lock import project_lock
-from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
+from ivsqa.io.packets import PacketFrame, SentFrame
 from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
-from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
+from ivsqa.io.records import PacketRecord, PullbackRecord, RoundRecord
 from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.io.selections import SelectedFrame, read_selection
-from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.doubt import arcs_in_doubt
 from ivsqa.workflow.score import error_maps_on_frame
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """A packet that was written, or with `dry_run` would be.
-
-    Attributes:
-        round: Its round.
-        folder: Where it lies.
-        formats: What it holds.
-        n_frames: How many frames.
-        archive: A zip of it, where one was asked for.
-    """
-
-    round: RoundRecord
-    folder: Path
-    formats: tuple[str, ...]
-    n_frames: int
-    archive: Path | None
+from ivsqa.workflow.sending import ExportResult, PacketPlan, check_reader, known_formats, publish_packet, reader_rng
 
 
 def export_for_annotation(
     project: Project,
     *,
     round_id: str | None = None,
+    reader: str | None = None,
     formats: Sequence[str] = (),
     make_zip: bool = False,
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> ExportResult:
-    """Write the packet of a round.
+    """Write the packet of a round, or of one of its readers.
 
-    Writes `rounds/<id>/packet/`, and beside it what was sent (`packet.yaml`, `sent.csv`), which stays in the project. A packet
-    that has gone out is never written over: someone may be working in it.
+    Writes `rounds/<id>/packet/`, and beside it what was sent (`packet.yaml`, `sent.csv`), which stays in the project; for a
+    reader, the same with the name behind a dash. A packet that has gone out is never written over: someone may be working in it.
+
+    All readers of a round get the contours that the first was sent, whatever was learnt since, and never one another's. Each gets
+    the frames in an order of their own, so that tiredness does not fall on the same frames.
 
     Raises:
         StateError: there is no round, or its packet exists.
         PacketError: a format that is not known.
+        IvsqaError: not a reader's name.
     """
     record = project.get_round(round_id)
     layout = project.layout
-    formats = tuple(formats) or tuple(project.settings.packet.formats)
-    if record.state != "selected":
+    formats = known_formats(project, formats)
+    if reader is None and record.state != "selected":
         raise StateError(
             f"the packet of {record.round_id} was written before",
             path=layout.packet(record.round_id),
-            hint="send that one, or open another round with: ivsqa select",
+            hint="send that one, write one for a second reader with: --reader NAME, or open another round with: ivsqa select",
         )
-    for name in formats:
-        get_adapter(name)  # an unknown one is refused before anything is written, in a dry run too
+    if reader is not None:
+        check_reader(record, reader)
     selected = read_selection(layout.selection(record.round_id))
-    archive = layout.round(record.round_id) / f"packet-{record.round_id}.zip" if make_zip else None
-    if not dry_run:
-        with project_lock(layout.lock("rounds"), purpose="writing a packet", started_at=context.clock()):
-            _write(project, record, selected, formats, context)
-            if archive is not None:
-                write_zip(layout.packet(record.round_id), archive)
-            record = record.model_copy(update={"state": "exported"})
-            write_manifest(layout.round_record(record.round_id), record)
-    return ExportResult(record, layout.packet(record.round_id), tuple(formats), len(selected), archive)
-
-
-def _write(
-    project: Project, record: RoundRecord, selected: Sequence[SelectedFrame], formats: tuple[str, ...], context: Context
-) -> None:
-    """Write packet, sent contours and manifest; the round counts as exported only after."""
-    layout, round_id = project.layout, record.round_id
-    said = "\n".join([round_id, *(f"{frame.pullback_id}:{frame.frame_index}" for frame in selected)])
-    packet_id = f"{round_id}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
-    sent: list[SentFrame] = []
-    staging = layout.round(round_id) / f"{atomic.TEMPORARY_PREFIX}packet"
-    with atomic.staged_folder(staging) as folder, context.progress("Writing packet", len(selected), "frame") as advance:
-        write_packet(
-            folder,
-            _iter_frames(project, record, selected, sent, advance),
-            structures=project.structures,
-            formats=formats,
-            round_id=round_id,
-            packet_id=packet_id,
-        )
-        shutil.rmtree(layout.packet(round_id), ignore_errors=True)  # of a stop before the round was marked: never sent
-        atomic.publish_folder(folder, layout.packet(round_id))
-    spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
-    text = contours_csv_text(((frame.pullback_id, frame.frame_index, frame.contours) for frame in sent), spacing)
-    atomic.write_text(layout.sent_contours(round_id), text)
-    packet = PacketRecord(
-        packet_id=packet_id,
-        round_id=round_id,
-        model_id=record.model_id or _current_id(project),
+    if reader is not None:
+        order = reader_rng(record, reader).permutation(len(selected))
+        selected = [replace(selected[row], rank=rank) for rank, row in enumerate(order, start=1)]
+    plan = PacketPlan(
+        round=record,
+        reader=reader,
+        purpose="reading" if reader else "correction",
         formats=formats,
-        structures=project.structures.names,
-        frames=tuple(
-            PacketFrameRecord(
-                name=frame.name,
-                pullback_id=frame.pullback_id,
-                frame_index=frame.frame_index,
-                height_px=frame.height_px,
-                width_px=frame.width_px,
-                spacing_mm=frame.spacing_mm,
-                image_sha256=frame.image_sha256,
-            )
-            for frame in sent
-        ),
-        provenance=provenance(context.clock(), "pillow"),
+        model_id=model_of_round(project, record),
+        keys=tuple((frame.pullback_id, frame.frame_index) for frame in selected),
     )
-    write_manifest(layout.packet_record(round_id), packet)
+    return publish_packet(
+        project,
+        plan,
+        lambda: _iter_frames(project, plan, selected),
+        make_zip=make_zip,
+        dry_run=dry_run,
+        context=context,
+    )
+
+
+def model_of_round(project: Project, record: RoundRecord) -> str | None:
+    """Return what draws the contours of a round.
+
+    For a second reader that is what drew the first one's: a later model may have learnt from these.
+    """
+    first = next((packet for packet in project.packets(record.round_id) if packet.purpose != "adjudication"), None)
+    return first.model_id if first else record.model_id or _current_id(project)
 
 
 def _current_id(project: Project) -> str | None:
@@ -140,19 +94,12 @@ def _current_id(project: Project) -> str | None:
     return model.model_id if model else None
 
 
-def _iter_frames(
-    project: Project, record: RoundRecord, selected: Sequence[SelectedFrame], sent: list[SentFrame], advance: Advance
-) -> Iterator[PacketFrame]:
-    """Yield the frames of a packet by rank, noting each in `sent`; without a model they come with no contour drawn."""
-    model_id = record.model_id or _current_id(project)
-    store = ScoreStore(project.layout, model_id, project.structures.names) if model_id else None
+def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[SelectedFrame]) -> Iterator[PacketFrame]:
+    """Yield the frames of a packet by rank; without a model they come with no contour drawn."""
+    store = ScoreStore(project.layout, plan.model_id, project.structures.names) if plan.model_id else None
     for frame in selected:
         pullback = project.pullback(frame.pullback_id)
-        score = _find_score(store, frame)
-        packet_frame = _packet_frame(project, pullback, frame, score)
-        sent.append(packet_frame.sent())
-        yield packet_frame
-        advance(1)
+        yield _packet_frame(project, pullback, frame, _find_score(store, frame))
 
 
 def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:
@@ -180,7 +127,7 @@ def _packet_frame(
         pullback_id=frame.pullback_id,
         frame_index=frame.frame_index,
         image=image,
-        contours=_as_sent(score.contours),
+        contours=as_sent(score.contours),
         rank=frame.rank,
         reason=frame.reason,
         spacing_mm=pullback.spacing_mm,
@@ -191,13 +138,13 @@ def _packet_frame(
     )
 
 
-def _as_sent(contours: Contours) -> dict[str, Contour]:
+def as_sent(contours: Contours) -> dict[str, Contour]:
     """Return contours rounded as `sent.csv` holds them, so that what is read back is what was sent, to the last digit."""
     return {name: Contour.from_points(np.round(contour.points_px, DECIMALS)) for name, contour in contours.items()}
 
 
-def newest_exported(project: Project, round_id: str | None) -> RoundRecord:
-    """Return the round asked for, or the newest that is out; where all came back, the last of them.
+def newest_exported(project: Project, round_id: str | None, reader: str | None = None) -> RoundRecord:
+    """Return the round asked for, or the newest that is out, with the reader first of all; where all came back, the last of them.
 
     Raises:
         StateError: no packet was exported.
@@ -207,26 +154,42 @@ def newest_exported(project: Project, round_id: str | None) -> RoundRecord:
     exported = [record for record in project.rounds() if record.state != "selected"]
     if not exported:
         raise StateError("no packet was exported yet", hint="write one with: ivsqa export-for-annotation")
-    return next((record for record in reversed(exported) if record.state == "exported"), exported[-1])
+    out = [record for record in exported if record.state == "exported"]
+    with_reader = [record for record in out if record.readers.get(reader or "") == "exported"]
+    return (with_reader or out or exported)[-1]
 
 
-def read_sent(project: Project, round_id: str) -> tuple[PacketRecord, list[SentFrame]]:
+def read_sent(project: Project, round_id: str, reader: str | None = None) -> tuple[PacketRecord, list[SentFrame]]:
     """Return what was sent in a round, from what stayed in the project.
 
+    Args:
+        project: The project.
+        round_id: The round.
+        reader: To whom: their own packet, else that of the round; None: that of the round, else any reader's, who are all sent
+            the same.
+
     Raises:
-        StateError: the round has no packet yet.
+        StateError: the round has no packet yet, or none that this reader can have had.
+        IntegrityError: the contours as sent are missing.
     """
-    path = project.layout.packet_record(round_id)
-    if not path.is_file():
+    packets = {packet.reader: packet for packet in project.packets(round_id)}
+    if not packets:
         raise StateError(f"{round_id} was not exported yet", hint="write its packet with: ivsqa export-for-annotation")
-    packet = read_manifest(path, PacketRecord)
-    contours_path = project.layout.sent_contours(round_id)
+    own = packets.get(reader) or packets.get(None)
+    if own is None and reader is None:
+        own = next(packet for packet in packets.values() if packet.purpose == "reading")
+    if own is None:
+        names = ", ".join(str(name) for name in packets)
+        raise StateError(
+            f"no packet of {round_id} went to {reader!r}", hint=f"say whose it is: --reader NAME, of {names}"
+        )
+    contours_path = project.layout.sent_contours(round_id, own.reader)
     if not contours_path.is_file():
         raise IntegrityError(
             "the contours as sent are missing", path=contours_path, hint="restore the file from a copy"
         )
     contours = read_contours_csv(contours_path)
-    return packet, [
+    return own, [
         SentFrame(
             frame.name,
             frame.pullback_id,
@@ -237,5 +200,5 @@ def read_sent(project: Project, round_id: str) -> tuple[PacketRecord, list[SentF
             contours.get(frame.pullback_id, {}).get(frame.frame_index, {}),
             frame.spacing_mm,
         )
-        for frame in packet.frames
+        for frame in own.frames
     ]

@@ -19,8 +19,10 @@ from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.packets import ReturnedFrame, ReturnedPacket, SentFrame, get_adapter, read_return
 from ivsqa.io.project import Project
-from ivsqa.io.records import RoundRecord, provenance
+from ivsqa.io.records import PacketRecord, RoundRecord, provenance
+from ivsqa.io.standings import CONSENSUS
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.disputes import disputed_frames
 from ivsqa.workflow.export import newest_exported, read_sent
 from ivsqa.workflow.refine import Refiner, through_points
 
@@ -58,6 +60,7 @@ class ImportAnnotationsResult:
         n_already: Frames whose annotation was here before.
         n_unchecked: Frames that came back as they were and not ticked: not taken.
         n_unreadable: Frames that the annotator gave up on.
+        n_disputed: Frames of the round that several read and nothing settles; None in a dry run.
         counts: Contours by what happened: untouched, edited, new, deleted.
         edit_px: Mean distance of each edited contour from what was sent.
         edit_mm: The same in mm, where spacing is known.
@@ -73,6 +76,7 @@ class ImportAnnotationsResult:
     n_already: int = 0
     n_unchecked: int = 0
     n_unreadable: int = 0
+    n_disputed: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
     edit_px: list[float] = field(default_factory=list)
     edit_mm: list[float] = field(default_factory=list)
@@ -102,7 +106,7 @@ def import_annotations(
         project: The project.
         path: Folder, zip or file.
         reader: Who annotated; part of every revision.
-        round_id: Which round; None: the newest that was exported.
+        round_id: Which round; None: the newest that was exported, first of all to this reader.
         format: The format; None: recognised.
         accept_untouched: Take contours that came back as they were as right, also where nobody ticked them.
         repair: Mend contours that cross themselves or their outer border, instead of rejecting the frame.
@@ -110,12 +114,15 @@ def import_annotations(
         context: Clock.
 
     Raises:
-        StateError: no round was exported, or the return answers another round.
-        PacketError: nothing usable, or everything lies in the wrong place in the same way.
+        StateError: no round was exported, not to this reader, or the return answers another round.
+        PacketError: it is another reader's packet, nothing usable, or everything lies in the wrong place in the same way.
     """
-    record = newest_exported(project, round_id)
-    packet, sent = read_sent(project, record.round_id)
-    returned = read_return(path, sent, project.structures, format=format)
+    if reader == CONSENSUS:
+        raise IvsqaError(f"{reader!r} cannot be the name of a reader", hint="it stands for what readers agree on")
+    record = newest_exported(project, round_id, reader)
+    packet, sent = read_sent(project, record.round_id, reader)
+    others = {other.packet_id: other.reader or "" for other in project.packets(record.round_id) if other != packet}
+    returned = read_return(path, sent, project.structures, format=format, others=others)
     if not returned.frames:
         _refuse_other_round(project, record, path, format)
     _refuse_misplaced(returned, path)
@@ -132,11 +139,11 @@ def import_annotations(
     _count(frames, result)
     if not dry_run and frames:
         with project_lock(project.layout.lock("rounds"), purpose="importing annotations", started_at=context.clock()):
-            _keep_copy(project, record, path)
-            _append(project, record, frames, reader, result, context)
-            write_manifest(
-                project.layout.round_record(record.round_id), record.model_copy(update={"state": "imported"})
-            )
+            _keep_copy(project, record, packet, path)
+            _append(project, packet, frames, reader, result, context)
+            record = project.get_round(record.round_id)  # another reader's packet may have come back since
+            write_manifest(project.layout.round_record(record.round_id), _come_back(record, packet))
+            result.n_disputed = len(disputed_frames(project, record))
     return result
 
 
@@ -280,10 +287,17 @@ def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> No
                 result.edit_mm += [] if change.mean_mm is None else [change.mean_mm]
 
 
-def _keep_copy(project: Project, record: RoundRecord, path: Path) -> None:
+def _come_back(record: RoundRecord, packet: PacketRecord) -> RoundRecord:
+    """Return how a round stands now that a packet of it came back."""
+    readers = record.readers if packet.reader is None else record.readers | {packet.reader: "imported"}
+    state = "exported" if "exported" in readers.values() else "imported"
+    return record.model_copy(update={"state": state, "readers": readers})
+
+
+def _keep_copy(project: Project, record: RoundRecord, packet: PacketRecord, path: Path) -> None:
     """Keep what came back, as it came back, once."""
     returns = project.layout.returns(record.round_id)
-    if path.resolve().is_relative_to(project.layout.packet(record.round_id).resolve()):
+    if path.resolve().is_relative_to(project.layout.packet(record.round_id, packet.reader).resolve()):
         return  # edited in place: what counts stands in the revisions
     if path.is_file():
         target = returns / atomic.sha256_of_file(path)[:12] / path.name
@@ -302,29 +316,31 @@ def _keep_copy(project: Project, record: RoundRecord, path: Path) -> None:
 
 def _append(
     project: Project,
-    record: RoundRecord,
+    packet: PacketRecord,
     frames: Sequence[FrameReturn],
     reader: str,
     result: ImportAnnotationsResult,
     context: Context,
 ) -> None:
-    """Append one revision a pullback."""
+    """Append one revision a pullback, and between adjudicated readings one for each set of them."""
     store = AnnotationStore(project.layout)
-    by_pullback: dict[str, dict[int, NewAnnotation]] = {}
+    settles = {frame.name: frame.settles for frame in packet.frames}
+    kept_of: dict[tuple[str, tuple[str, ...]], dict[int, NewAnnotation]] = {}
     for frame in frames:
         if frame.annotation is not None:
             sent = frame.returned.frame
-            by_pullback.setdefault(sent.pullback_id, {})[sent.frame_index] = frame.annotation
+            kept_of.setdefault((sent.pullback_id, settles[sent.name]), {})[sent.frame_index] = frame.annotation
     made = provenance(context.clock())
-    for pullback_id, kept in sorted(by_pullback.items()):
+    for (pullback_id, settled), kept in sorted(kept_of.items(), key=lambda item: item[0]):
         _, is_new = store.append(
             pullback_id,
             kept,
             reader=reader,
             source=result.format,
             made=made,
-            round_id=record.round_id,
+            round_id=packet.round_id,
             spacing_mm=project.pullback(pullback_id).spacing_mm,
+            settles=settled,
         )
         n_frames = sum(annotation.origin != "unreadable" for annotation in kept.values())
         result.n_taken += n_frames if is_new else 0

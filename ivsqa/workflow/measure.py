@@ -193,7 +193,7 @@ class _Reader:
         positions = np.full(record.n_frames, nan) if known is None else known
         wanted = standing_frames(record, gated=options.gated, every_mm=options.every_mm)
         drawn = self._annotations.current(record.pullback_id)
-        unreadable = set(self._annotations.settled_frames(record.pullback_id)) - set(drawn)
+        unreadable = set(self._annotations.unreadable_frames(record.pullback_id))
         row_of = {int(index): row for row, index in enumerate(wanted)}
         values = {name: np.full((len(wanted), 3), nan) for name in frame_measures_of(self._names)}
         sources: list[Source] = ["unreadable" if index in unreadable else "missing" for index in row_of]

@@ -29,7 +29,7 @@ def find_outlook(project: Project) -> Outlook | None:
     qualities, subjects = [], []
     for record in records:
         left = np.ones(record.n_frames, dtype=np.bool_)
-        left[annotations.settled_frames(record.pullback_id)] = False
+        left[annotations.read_frames(record.pullback_id)] = False
         qualities.append(read[record.pullback_id]["quality"][left])
         subjects += [record.subject_id] * int(left.sum())
     quality = np.concatenate([np.empty(0), *qualities])

@@ -30,7 +30,7 @@ def read_readings(
     """
     latest: dict[tuple[str, str], dict[tuple[str, int], RevisionRecord]] = {}
     for revision in revisions:
-        if revision.round_id is not None:
+        if revision.round_id is not None and not revision.settles:  # a reference is nobody's reading
             keys = ((revision.pullback_id, index) for index in revision.frame_indices)
             latest.setdefault((revision.round_id, revision.reader), {}).update(dict.fromkeys(keys, revision))
     found, sent_in = [], {}

@@ -216,7 +216,7 @@ def worst_in_pool(
             (record.pullback_id, index)
             for record in records
             if record.split == "train"
-            for index in sorted(set(range(record.n_frames)) - set(annotations.settled_frames(record.pullback_id)))
+            for index in sorted(set(range(record.n_frames)) - set(annotations.read_frames(record.pullback_id)))
         ],
         schema={"pullback_id": pl.String, "frame_index": pl.Int32},
         orient="row",

@@ -262,7 +262,7 @@ def _scored(
 def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[PullbackRecord]) -> set[tuple[str, int]]:
     """Return the frames that need no new round: annotated, unreadable, or out with an annotator."""
     store = AnnotationStore(project.layout)
-    taken = {(record.pullback_id, index) for record in records for index in store.settled_frames(record.pullback_id)}
+    taken = {(record.pullback_id, index) for record in records for index in store.read_frames(record.pullback_id)}
     for one in rounds:
         if one.state != "imported":
             taken |= {

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.annotations import AnnotationStore
 from ivsqa.io.project import Project
-from ivsqa.io.records import ModelRecord, PullbackRecord, RevisionRecord, RoundRecord
+from ivsqa.io.records import ModelRecord, PointerRecord, PullbackRecord, RevisionRecord, RoundRecord
 from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.io.selections import SelectedFrame, read_selection
+from ivsqa.io.standings import Standing
 from ivsqa.workflow.training_data import keys_from_frames_csv
 
 
@@ -24,7 +25,9 @@ class FrameChain:
         position_mm: Along the pullback; None where unknown.
         scores: What each model said of it, oldest first.
         selections: The rounds it was chosen for, with rank and reason.
-        revisions: What people said of it, oldest first; the last counts.
+        revisions: What people said of it, oldest first.
+        pointers: Moves of a reader's pointer that concern it: what was undone, oldest first.
+        standing: What counts of each reader and of the frame; None where nothing does.
         trained: Models that learnt from it.
     """
 
@@ -34,7 +37,14 @@ class FrameChain:
     scores: list[tuple[ModelRecord, FrameScore]]
     selections: list[tuple[RoundRecord, SelectedFrame]]
     revisions: list[RevisionRecord]
+    pointers: list[PointerRecord]
+    standing: Standing | None
     trained: list[str]
+
+    def counts(self, revision: RevisionRecord) -> bool:
+        """Return whether a revision is what its reader says now."""
+        standing = self.standing
+        return standing is not None and revision in (*standing.readings.values(), standing.reference)
 
 
 def explain_frame(project: Project, frame: str) -> FrameChain:
@@ -49,6 +59,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
     """
     record, index = find_frame(project, frame)
     key = (record.pullback_id, index)
+    store = AnnotationStore(project.layout)
     models = [model for model in project.models() if model.state == "ready"]
     return FrameChain(
         pullback=record,
@@ -61,7 +72,9 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
             for chosen in read_selection(project.layout.selection(one.round_id))
             if (chosen.pullback_id, chosen.frame_index) == key
         ],
-        revisions=list(AnnotationStore(project.layout).history(*key)),
+        revisions=list(store.history(*key)),
+        pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
+        standing=store.standings(record.pullback_id).get(index),
         trained=[model.model_id for model in models if key in _trained_on(project, model)],
     )
 

@@ -14,12 +14,14 @@ from ivsqa.cli.main import app
 from ivsqa.cli.options import FORMAT_NAMES
 from ivsqa.cli.output import count, number, percent
 from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR
+from ivsqa.io.selections import read_selection
 from ivsqa.io.settings import PACKET_FORMATS
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
-    "measure", "report", "export", "export-for-annotation", "refine", "import-annotations", "phantom", "demo",
+    "measure", "report", "export", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate",
+    "undo", "phantom", "demo",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
@@ -75,7 +77,7 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
 @pytest.mark.parametrize(
     "line",
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
-     "refine --nudges x.csv", "import-annotations .", "export x --format nnunet"],
+     "refine --nudges x.csv", "import-annotations .", "export x --format nnunet", "agreement", "adjudicate", "undo a:1"],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
     inside(tmp_path)
@@ -103,6 +105,10 @@ def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, t
         ("export-for-annotation", "there is no round yet", "ivsqa select"),
         ("refine --nudges x.csv", "no packet was exported yet", "ivsqa export-for-annotation"),
         ("import-annotations .", "no packet was exported yet", "ivsqa export-for-annotation"),
+        ("adjudicate", "no frame is in dispute", "export-for-annotation --reader"),
+        ("undo S01-P1:3", "nothing of S01-P1:3 can be taken back", "ivsqa why"),
+        ("undo r009", "no round 'r009'", "ivsqa status"),
+        ("agreement --round r009", "no round 'r009'", "ivsqa status"),
         ("simulate", "at least three", "import masks"),
         ("simulate --ladder 0,5", "'0,5' is no list of percentages", "1,2,4"),
         ("simulate --part 3/2", "'3/2' is no part of a whole", "2/8"),
@@ -195,6 +201,47 @@ def test_score_select_export_and_import_as_json_have_their_fixed_keys(run, score
     assert answer["n_untouched"] + answer["n_edited"] == 6
     assert set(answer["edit_mm"]) == {"mean", "p95"}
     assert answer["rejected"] == []
+
+
+def test_readers_are_compared_settled_and_taken_back(run, scored, phantoms):
+    at = ["--project", scored.root]
+    run("select", "-n", "3", "--strategy", "random", *at)
+    for seed, reader in enumerate(("anna", "ben")):
+        packet = run("export-for-annotation", "--reader", reader, "--json", *at).answer["packet"]
+        phantoms.annotate(Path(packet), seed=seed)
+        last = run("import-annotations", packet, "--reader", reader, *at)
+    assert "3 frames read by several and not settled" in last.out
+    assert last.out.endswith("next: ivsqa agreement, then ivsqa adjudicate --round r004\n")
+
+    shown = run("agreement", "--csv", scored.root / "reports/agreement.csv", *at)
+    assert shown.out.startswith("3 frames read by several, 3 of them not settled\n")
+    assert max(map(len, shown.out.splitlines()[:-2])) <= 80
+    assert len((scored.root / "reports/agreement.csv").read_text().splitlines()) == 1 + 3 * 2
+    status = run("status", *at).out
+    assert "(anna imported, ben imported)" in status
+    assert "next: settle 3 frames that several read: ivsqa adjudicate" in status
+
+    assert "not written: --dry-run" in run("adjudicate", "--dry-run", *at).out
+    assert "next: ivsqa adjudicate --reader NAME" in run("adjudicate", "--tolerance-mm", "0.001", *at).out
+    sent = run("adjudicate", "--tolerance-mm", "0.001", "--reader", "carl", "--zip", *at).out
+    assert "r004: 0 frames settled within 0.001 mm, 3 left" in sent
+    assert "packet-r004-carl.zip" in sent
+    assert "when carl sent theirs back" in run("adjudicate", "--tolerance-mm", "0.001", *at).out
+    assert "next: ivsqa status" in run("adjudicate", "--tolerance-mm", "5", *at).out
+    key = next(f"{one.pullback_id}:{one.frame_index}" for one in read_selection(scored.layout.selection("r004")))
+    why = run("why", key, *at).out
+    assert "agreed by consensus, adjudicate, within 5 mm" in why
+    assert "the reference" in why
+
+    taken = run("undo", "r004", "--reader", "consensus", *at).out
+    assert "3 frames taken back" in taken
+    assert "in dispute between readers" in run("why", key, *at).out
+    again = run("undo", "r004", "--reader", "consensus", "--redo", *at).out
+    assert "3 frames done again" in again
+
+
+def test_a_project_that_one_person_reads_has_nothing_to_compare(run, started):
+    assert run("agreement", "--project", started.root).out == "0 frames read by several, 0 of them not settled\n"
 
 
 def test_evaluate_as_json_has_its_fixed_keys(run, trained):

@@ -99,6 +99,15 @@ def test_json_prints_the_documented_keys(
     run("refine", "--nudges", str(tmp_path / "points.csv"), "--device", "cpu", exit_code=3)
     run("finetune", "--device", "cpu")
     run("evaluate", "--device", "cpu")
+    run("export-for-annotation", "--format", "csv", "--reader", "r2")
+    shifted = re.sub(r",(\d+)\.(\d+)$", r",\1.9\2", (tmp_path / "returned.csv").read_text(), flags=re.MULTILINE)
+    (tmp_path / "returned-2.csv").write_text(shifted, encoding="utf-8")
+    assert run("import-annotations", str(tmp_path / "returned-2.csv"), "--reader", "r2", exit_code=3)[
+        "n_frames_disputed"
+    ]
+    run("agreement")
+    run("adjudicate", "--tolerance-mm", "0.0001", "--reader", "r3", "--format", "csv")
+    run("undo", "r001", "--reader", "r2")
     run("status")
     run("simulate", "--seeds", "2", "--steps", "2", "--ladder", "20,50", "--device", "cpu")
     run("why", f"{frames[0]['pullback_id']}:{frames[0]['frame_index']}")
@@ -107,7 +116,8 @@ def test_json_prints_the_documented_keys(
     pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
     run("import", "../phantoms", "--subject-from", pattern, "--dry-run", exit_code=3)
     run("import", "../phantoms", "--subject-from", pattern, exit_code=3)
-    next((study / "annotations").glob("*/*.csv")).write_bytes(b"")
+    for drawn in (study / "annotations" / frames[0]["pullback_id"]).glob("*.csv"):
+        drawn.write_bytes(b"")
     run("measure", "--burden", "0.01", "--lesion-length", "0", exit_code=3)
     run("report", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")

@@ -17,7 +17,15 @@ from typer.testing import CliRunner
 from ivsqa import errors
 from ivsqa.cli.main import app
 from ivsqa.io.manifest import Section
-from ivsqa.io.records import ModelRecord, PacketRecord, PullbackRecord, RevisionRecord, RoundRecord, ScoresRecord
+from ivsqa.io.records import (
+    ModelRecord,
+    PacketRecord,
+    PointerRecord,
+    PullbackRecord,
+    RevisionRecord,
+    RoundRecord,
+    ScoresRecord,
+)
 from ivsqa.io.settings import PACKET_FORMATS, ProjectSettings
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +35,7 @@ MANIFESTS: list[type[BaseModel]] = [
     ProjectSettings,
     PullbackRecord,
     RevisionRecord,
+    PointerRecord,
     ModelRecord,
     RoundRecord,
     PacketRecord,

@@ -7,6 +7,7 @@ from ivsqa.errors import IntegrityError
 from ivsqa.io.annotations import AnnotationStore, NewAnnotation, Origin
 from ivsqa.io.layout import ProjectLayout
 from ivsqa.io.records import provenance
+from ivsqa.io.standings import CONSENSUS
 
 
 def square(side: float) -> Contour:
@@ -30,6 +31,20 @@ def store(layout: ProjectLayout) -> AnnotationStore:
 def say(store, frames, *, hour: int = 1, reader: str = "anna", round_id: str | None = None):
     made = provenance(f"2026-01-02T{hour:02d}:00:00.000000+00:00")
     return store.append("pb-1", frames, reader=reader, source="labelme", made=made, round_id=round_id)
+
+
+def undo(store, targets, *, hour: int, reader: str = "anna"):
+    return store.move("pb-1", reader, targets, made=provenance(f"2026-01-02T{hour:02d}:00:00.000000+00:00"))
+
+
+def settle(store, frames, settles, *, hour: int, reader: str = CONSENSUS):
+    made = provenance(f"2026-01-02T{hour:02d}:00:00.000000+00:00")
+    return store.append("pb-1", frames, reader=reader, source="test", made=made, settles=settles)[0]
+
+
+def area(store, index: int = 7) -> float | None:
+    annotation = store.current("pb-1").get(index)
+    return None if annotation is None else float(annotation.contours["lumen"].area_px2)
 
 
 def files(layout: ProjectLayout) -> dict[str, bytes]:
@@ -112,7 +127,7 @@ def test_a_frame_nobody_can_annotate_is_settled_but_not_annotated(store):
     say(store, {1: drawn(4), 3: drawn(4)})
     say(store, {1: NewAnnotation({}, "unreadable")}, hour=2)
     assert store.annotated_frames("pb-1") == [3]
-    assert store.settled_frames("pb-1") == [1, 3]
+    assert store.read_frames("pb-1") == [1, 3]
     assert sorted(store.current("pb-1")) == [3]
 
 
@@ -146,3 +161,100 @@ def test_half_written_manifests_are_passed_over(store, layout):
     say(store, {7: drawn(4)})
     (layout.annotations / "pb-1" / ".tmp-x.yaml").write_text("half")
     assert len(store.revisions("pb-1")) == 1
+
+
+def test_an_undo_moves_a_pointer_and_deletes_nothing(store, layout):
+    first, _ = say(store, {7: drawn(4)})
+    say(store, {7: drawn(5), 8: drawn(5)}, hour=2)
+    before = files(layout)
+    (record,) = undo(store, {7: first.revision_id}, hour=3)
+    assert area(store) == 16.0
+    assert area(store, 8) == 25.0, "the other frame of the revision stays"
+    after = files(layout)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {f"{record.pointer_id}.yaml"}
+
+
+def test_a_reader_who_takes_everything_back_has_not_read_the_frame(store):
+    say(store, {7: drawn(4)})
+    undo(store, {7: None}, hour=2)
+    assert store.read_frames("pb-1") == []
+    assert len(store.revisions("pb-1")) == 1
+
+
+def test_what_is_said_after_an_undo_counts(store):
+    say(store, {7: drawn(4)})
+    undo(store, {7: None}, hour=2)
+    say(store, {7: drawn(6)}, hour=3)
+    assert area(store) == 36.0
+
+
+def test_an_undone_return_that_is_imported_again_counts_again(store):
+    revision, _ = say(store, {7: drawn(4), 8: drawn(4)})
+    undo(store, {7: None}, hour=2)
+    again, counts = say(store, {7: drawn(4), 8: drawn(4)}, hour=3)
+    assert (again, counts, area(store)) == (revision, True, 16.0)
+    assert [record.frames for record in store.pointers("pb-1")] == [(7,), (7,)]
+
+
+def test_an_old_return_that_is_imported_again_does_not_overrule_a_newer_one(store):
+    say(store, {7: drawn(4)})
+    say(store, {7: drawn(5)}, hour=2)
+    _, counts = say(store, {7: drawn(4)}, hour=3)
+    assert (counts, area(store)) == (False, 25.0)
+    assert store.pointers("pb-1") == []
+
+
+def test_a_frame_that_two_readers_read_counts_as_neither_until_it_is_settled(store):
+    anna, _ = say(store, {7: drawn(4)})
+    ben, _ = say(store, {7: drawn(4)}, hour=2, reader="ben")
+    standing = store.standings("pb-1")[7]
+    assert standing.readings == {"anna": anna, "ben": ben}
+    assert (standing.is_disputed, standing.current) == (True, None)
+    assert anna.parents == ben.parents == (), "a blind reading follows on nobody else's"
+    assert (area(store), store.annotated_frames("pb-1"), store.read_frames("pb-1")) == (None, [], [7])
+    undo(store, {7: None}, hour=3, reader="ben")
+    assert area(store) == 16.0
+
+
+def test_a_reference_settles_a_frame_and_leaves_the_readings_as_they_are(store):
+    said = [say(store, {7: drawn(side)}, reader=name)[0] for side, name in ((4, "anna"), (6, "ben"))]
+    reference = settle(store, {7: drawn(5, "agreed")}, [one.revision_id for one in said], hour=2)
+    standing = store.standings("pb-1")[7]
+    assert (standing.reference, set(standing.readings)) == (reference, {"anna", "ben"})
+    assert area(store) == 25.0
+
+
+def test_agreement_holds_only_as_long_as_the_readers_say_just_that(store):
+    anna, ben = (say(store, {7: drawn(side)}, reader=name)[0] for side, name in ((4, "anna"), (6, "ben")))
+    settle(store, {7: drawn(5, "agreed")}, [anna.revision_id, ben.revision_id], hour=2)
+    say(store, {7: drawn(9)}, hour=3)
+    assert area(store) is None
+    undo(store, {7: anna.revision_id}, hour=4)
+    assert area(store) == 25.0
+    say(store, {7: drawn(5)}, hour=5, reader="carl")
+    assert area(store) is None
+
+
+def test_what_a_third_decided_holds_until_it_is_undone(store):
+    anna, ben = (say(store, {7: drawn(side)}, reader=name)[0] for side, name in ((4, "anna"), (6, "ben")))
+    settle(store, {7: drawn(8, "edited")}, [anna.revision_id, ben.revision_id], hour=2, reader="carl")
+    say(store, {7: drawn(9)}, hour=3)
+    assert area(store) == 64.0
+    undo(store, {7: None}, hour=4, reader="carl")
+    assert area(store) is None
+
+
+def test_a_pointer_to_a_revision_that_is_lost_is_said(store, layout):
+    revision, _ = say(store, {7: drawn(4)})
+    undo(store, {7: revision.revision_id}, hour=2)
+    layout.revision("pb-1", revision.revision_id).unlink()
+    with pytest.raises(IntegrityError, match="which is not there"):
+        store.current("pb-1")
+
+
+def test_a_frame_that_a_reference_says_nobody_can_annotate_is_unreadable(store):
+    said = [say(store, {7: NewAnnotation({}, "unreadable")}, reader=name)[0] for name in ("anna", "ben")]
+    assert store.unreadable_frames("pb-1") == []
+    settle(store, {7: NewAnnotation({}, "unreadable")}, [one.revision_id for one in said], hour=2)
+    assert (store.unreadable_frames("pb-1"), store.annotated_frames("pb-1")) == ([7], [])

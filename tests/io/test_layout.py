@@ -6,6 +6,7 @@ from ivsqa.io.layout import ProjectLayout, frame_name
 ROOT = Path("study")
 ARGUMENTS = {"pullback_id": "S01-P1", "revision_id": "rev-1", "model_id": "m001", "first": 0, "last": 255}
 ARGUMENTS |= {"round_id": "r001", "split": "test", "purpose": "train", "frame_index": 7, "name": "simulation"}
+ARGUMENTS |= {"pointer_id": "ptr-1", "reader": "anna"}
 
 
 def every_path() -> dict[str, Path]:
@@ -34,6 +35,9 @@ def test_the_project_folder_looks_as_documented():
     assert layout.weights("m001") == ROOT / "models/m001/weights.safetensors"
     assert layout.score_chunk("m001", "S01-P1", 256, 511) == ROOT / "scores/m001/S01-P1/frames-000256-000511.parquet"
     assert layout.packet("r001") == ROOT / "rounds/r001/packet"
+    assert layout.packet("r001", "anna") == ROOT / "rounds/r001/packet-anna"
+    assert layout.packet_record("r001", "anna") == ROOT / "rounds/r001/packet-anna.yaml"
+    assert layout.packet_zip("r001") == ROOT / "rounds/r001/packet-r001.zip"
     assert layout.evaluation("m001", "test") == ROOT / "reports/evaluation-m001-test.json"
     assert layout.evaluation_page("m001", "test") == ROOT / "reports/evaluation-m001-test/index.html"
 

@@ -19,7 +19,7 @@ def test_the_pool_is_what_nobody_annotated_of_training_subjects(scored):
     assert outlook is not None
     training = [record for record in scored.iter_pullbacks() if record.split == "train"]
     store = AnnotationStore(scored.layout)
-    n_annotated = sum(len(store.settled_frames(record.pullback_id)) for record in training)
+    n_annotated = sum(len(store.read_frames(record.pullback_id)) for record in training)
     assert outlook.n_pool == sum(record.n_frames for record in training) - n_annotated
     assert outlook.quality.low <= outlook.quality.value <= outlook.quality.high
     assert 0.0 <= outlook.poor_share <= 1.0

@@ -37,12 +37,19 @@ FARTHEST_FRAMES = 10.0
 
 
 def look_here_lines(frame: PacketFrame) -> list[Points]:
-    """Return an open line of few points a little outside each doubtful arc, in edge convention, as written."""
+    """Return what is shown where to look first, as open lines of few points in edge convention, as written.
+
+    That is a line a little outside each doubtful arc, or the proposals where there are any.
+    """
+    if frame.proposals:
+        return [np.round(line + EDGE_OFFSET_PX, DECIMALS) for line in frame.proposals]
     return [_line_beside(frame, arc, ARC_OFFSET_SHARE) for arc in _marked(frame)]
 
 
 def look_here_bands(frame: PacketFrame) -> list[Points]:
     """Return the same as thin closed bands, for editors that know areas only."""
+    if frame.proposals:
+        return [_band(line, BAND_SHARE * max(frame.image.shape)) for line in look_here_lines(frame)]
     return [
         np.vstack(
             [
@@ -52,6 +59,13 @@ def look_here_bands(frame: PacketFrame) -> list[Points]:
         )
         for arc in _marked(frame)
     ]
+
+
+def _band(line: Points, width_px: float) -> Points:
+    """Return a closed band along an open line that runs clockwise, on its outer side."""
+    along = np.gradient(line, axis=0)
+    across = np.column_stack([along[:, 1], -along[:, 0]]) / np.maximum(np.hypot(*along.T), 1e-9)[:, None]
+    return np.round(np.vstack([line, (line + width_px * across)[::-1]]), DECIMALS)
 
 
 def _marked(frame: PacketFrame) -> list[DoubtfulArc]:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.color_map import error_colors
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, Purpose
 from ivsqa.io.pictures import ARC_COLOR
 
 FILE_NAME = "INSTRUCTIONS.html"
@@ -191,6 +191,30 @@ OPENED = {
 }
 """What to open; where nothing is said, the folder of images."""
 
+_DRAWN = "The contours are already drawn by a program. Correct what is wrong, leave what is right."
+_DOUBT = "runs beside a part of a border where the program doubts itself. It may still be right."
+PURPOSES: dict[Purpose, dict[str, str]] = {
+    "correction": {
+        "lead": _DRAWN,
+        "where": ", worst frames first, where the pink marks point",
+        "look_here": _DOUBT,
+        "order": "Worst first",
+    },
+    "reading": {
+        "lead": f"{_DRAWN} Others read the same frames: please do not compare before all have sent theirs back.",
+        "where": " of every frame, and tick each; the pink marks point to doubtful parts",
+        "look_here": _DOUBT,
+        "order": "In an order of your own",
+    },
+    "adjudication": {
+        "lead": "Readers differed in these frames. The contours lie midway between them; you decide where they belong.",
+        "where": " where the pink lines differ, and tick each frame, also where midway is right",
+        "look_here": "is what one reader drew, where readers differ. Which line is whose is not told, and changes.",
+        "order": "Where readers differed",
+    },
+}
+"""What the page says of a packet, by what it is for."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -253,6 +277,7 @@ def instructions_html(
     return template.substitute(
         packet_id=escape(origin.packet_id),
         round_id=escape(origin.round_id),
+        **PURPOSES[origin.purpose],
         n_frames=f"{len(cards)} frame{'' if len(cards) == 1 else 's'}",
         opened=OPENED.get(formats[0], "the folder <code>images</code>"),
         send_back=f"{folders or 'this folder'}, zipped or as it is",
@@ -285,7 +310,7 @@ def _structure_note(structures: StructureSet, name: str) -> str:
 
 def _color_row(structures: StructureSet, name: str) -> str:
     """Return a row of the key to the colours."""
-    return f"  <tr><td>{_swatch(structures, name)}</td><td>the border that the program drew</td></tr>"
+    return f"  <tr><td>{_swatch(structures, name)}</td><td>the border as it was sent</td></tr>"
 
 
 def _heat_gradient() -> str:

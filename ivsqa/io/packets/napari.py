@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ivsqa.domain.arcs import line_beside
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
@@ -45,11 +44,9 @@ from ivsqa.io.packets.stacks import (
 from ivsqa.io.packets.thinning import restored, written_edge_points
 from ivsqa.io.packets.volumes import MARKS
 from ivsqa.io.packets.worklist import Tick, read_ticks
-from ivsqa.io.pictures import ARC_OFFSET_SHARE
 
 FOLDER = "napari"
 LOOK_HERE = "look-here"
-LOOK_HERE_STEP_DEG = 12.0
 FIRST_SLICE = 0
 """napari counts slices from 0."""
 LARGEST_FILE_BYTES = 256 * 2**20
@@ -126,20 +123,11 @@ class NapariAdapter:
 def _shapes(filled: FilledStack, structures: StructureSet) -> dict[str, list[tuple[int, str, Points]]]:
     """Return the shapes of each layer: slice, type, and (n, 2) points as (x, y), integer = pixel centre."""
     shapes: dict[str, list[tuple[int, str, Points]]] = {name: [] for name in (*structures.names, LOOK_HERE)}
-    for index, (frame, arcs) in enumerate(zip(filled.stack.frames, filled.arcs, strict=True)):
+    for index, (frame, look_here) in enumerate(zip(filled.stack.frames, filled.look_here, strict=True)):
         for name in structures.names:
             if name in frame.contours:
                 shapes[name].append((index, "polygon", written_edge_points(frame.contours[name]) - EDGE_OFFSET_PX))
-        offset_px = ARC_OFFSET_SHARE * max(frame.shape)
-        shapes[LOOK_HERE] += [
-            (
-                index,
-                "path",
-                line_beside(frame.contours[arc.structure], arc, offset_px=offset_px, step_deg=LOOK_HERE_STEP_DEG),
-            )
-            for arc in arcs
-            if arc.structure in frame.contours
-        ]
+        shapes[LOOK_HERE] += [(index, "path", line - EDGE_OFFSET_PX) for line in look_here]
     return shapes
 
 

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.arcs import DoubtfulArc
-from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.contour import Contour, Contours, Points
 from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
@@ -29,6 +29,9 @@ DECIMALS = 3
 """Decimals of a pixel in text formats."""
 STRAY_SHARE = 0.01
 """A second object smaller than this share of the first is a slip of the hand, not a second answer."""
+
+Purpose = Literal["correction", "reading", "adjudication"]
+"""What a packet is for: to correct what a model drew, the same as one of several readers, or to decide between readers."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -80,6 +83,7 @@ class PacketFrame:
         dice: Predicted Dice by structure.
         error_maps: float32 (height, width) in [0, 1] by structure; empty where there is no score.
         arcs: Where to look first.
+        proposals: Open lines (m, 2), (x, y) px, that are shown along the arcs in place of our mark: what readers drew there.
     """
 
     name: str
@@ -94,6 +98,7 @@ class PacketFrame:
     dice: Mapping[str, float] = field(default_factory=dict)
     error_maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     arcs: Sequence[DoubtfulArc] = ()
+    proposals: Sequence[Points] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -121,10 +126,12 @@ class PacketOrigin:
     Attributes:
         round_id: The round it was made for.
         packet_id: The packet itself.
+        purpose: What it is for.
     """
 
     round_id: str
     packet_id: str
+    purpose: Purpose = "correction"
 
 
 @dataclass(frozen=True, eq=False)

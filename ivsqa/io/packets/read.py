@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,12 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.packets.archive import opened
 from ivsqa.io.packets.gather import check_image_beside
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, files_under
 from ivsqa.io.packets.registry import ADAPTERS, get_adapter
 from ivsqa.io.packets.worklist import Tick, read_ticks
+
+_NAMING_SUFFIXES = (".json", ".xml", ".svg", ".geojson")
+"""Files in which the name of the packet stands, where the format has a place for it."""
 
 
 def read_return(
@@ -21,6 +24,7 @@ def read_return(
     structures: StructureSet,
     *,
     format: str | None = None,  # noqa: A002
+    others: Mapping[str, str] | None = None,
 ) -> ReturnedPacket:
     """Return what an annotator sent back, compared with what was sent.
 
@@ -29,15 +33,17 @@ def read_return(
         sent: The frames of the packet.
         structures: The structures of the study.
         format: The format to read; None recognises it. Of several, the one that was worked on counts.
+        others: Ids of packets with the same frames that went to others, and to whom: theirs is refused.
 
     Returns:
         The frames that came back, with paths relative to `path`; errors in `rejected` name the path in full.
 
     Raises:
-        PacketError: nothing there, nothing recognised, an unsafe archive, or work in two formats at once.
+        PacketError: nothing there, nothing recognised, another's packet, an unsafe archive, or work in two formats at once.
     """
     with opened(path) as folder:
         try:
+            _refuse_packet_of_another(folder, others or {})
             adapters = [get_adapter(format)] if format else [a for a in ADAPTERS if a.recognises(folder, structures)]
             if not adapters:
                 known = ", ".join(adapter.name for adapter in ADAPTERS)
@@ -53,6 +59,20 @@ def read_return(
             tuple(_ticked(replace(frame, path=frame.path.relative_to(folder)), ticks) for frame in packet.frames),
             tuple(_moved(error, folder, path) for error in (*packet.rejected, *errors)),
         )
+
+
+def _refuse_packet_of_another(folder: Path, others: Mapping[str, str]) -> None:
+    """Refuse what names the packet of somebody else: one reader's work must not count as another's.
+
+    Raises:
+        PacketError: a file says so. Formats that cannot carry the name of a packet pass.
+    """
+    for path in (path for suffix in _NAMING_SUFFIXES if others for path in files_under(folder, suffix)):
+        text = path.read_bytes()
+        for packet_id, reader in others.items():
+            if packet_id.encode() in text:
+                whose = f"the packet of {reader}" if reader else "the packet that went to nobody in particular"
+                raise PacketError(f"belongs to {packet_id}, {whose}", hint="say whose it is: --reader NAME", path=path)
 
 
 def _worked_on(packets: Sequence[ReturnedPacket], path: Path) -> ReturnedPacket:

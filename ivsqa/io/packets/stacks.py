@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
+from ivsqa.io.packets.drawing import look_here_lines
 from ivsqa.io.packets.packet import PacketFrame, SentFrame
 from ivsqa.io.packets.worklist import SLICES_FILE_NAME
 
@@ -122,26 +123,28 @@ class FilledStack:
         stack: Its frames.
         images: uint8 (frames, height, width).
         heat: Predicted error in per cent, uint8 like `images`; None where no frame has a score.
-        arcs: Where to look first, a frame each.
+        look_here: Open lines that show where to look first, a frame each, in edge convention.
     """
 
     stack: Stack
     images: NDArray[np.uint8]
     heat: NDArray[np.uint8] | None
-    arcs: tuple[Sequence[DoubtfulArc], ...]
+    look_here: tuple[Sequence[Points], ...]
 
 
 @dataclass
 class StackedFrames:
     """Frames as they pass by, kept until their stacks can be written: a byte a pixel for image and for heat."""
 
-    _kept: list[tuple[SentFrame, NDArray[np.uint8], NDArray[np.uint8] | None, Sequence[DoubtfulArc]]] = field(
+    _kept: list[tuple[SentFrame, NDArray[np.uint8], NDArray[np.uint8] | None, Sequence[Points]]] = field(
         default_factory=list
     )
+    _arcs: dict[str, str] = field(default_factory=dict)
 
     def add(self, frame: PacketFrame) -> None:
         """Keep what stacks need of a frame."""
-        self._kept.append((frame.sent(), frame.image, _heat(frame), frame.arcs))
+        self._kept.append((frame.sent(), frame.image, _heat(frame), look_here_lines(frame)))
+        self._arcs[frame.name] = "; ".join(map(str, frame.arcs))
 
     def filled(self) -> Iterator[FilledStack]:
         """Yield the stacks, one in memory beside what is kept."""
@@ -153,7 +156,7 @@ class StackedFrames:
                 stack,
                 np.stack([image for _, image, _, _ in kept]),
                 np.stack(heats) if any(heat is not None for _, _, heat, _ in kept) else None,
-                tuple(arcs for *_, arcs in kept),
+                tuple(lines for *_, lines in kept),
             )
 
     def slices_csv(self, *, first: int) -> str:
@@ -162,13 +165,12 @@ class StackedFrames:
         Args:
             first: The number that the editor gives to the first slice.
         """
-        arcs = {sent.name: "; ".join(map(str, arcs)) for sent, _, _, arcs in self._kept}
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(["stack", "slice", "name", "pullback_id", "frame_index", "doubtful_arcs", "checked"])
         for stack in stacks_of([kept[0] for kept in self._kept]):
             for number, frame in enumerate(stack.frames, start=first):
-                row = [stack.name, number, frame.name, frame.pullback_id, frame.frame_index, arcs[frame.name], ""]
+                row = [stack.name, number, frame.name, frame.pullback_id, frame.frame_index, self._arcs[frame.name], ""]
                 writer.writerow(row)
         return buffer.getvalue()
 

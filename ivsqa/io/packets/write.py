@@ -16,7 +16,7 @@ from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import instructions, worklist
-from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin
+from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, Purpose
 from ivsqa.io.packets.registry import get_adapter
 from ivsqa.io.pictures import heatmap, overlay, png_bytes, thumbnail
 
@@ -32,6 +32,7 @@ def write_packet(
     formats: Sequence[str],
     round_id: str,
     packet_id: str,
+    purpose: Purpose = "correction",
 ) -> None:
     """Write a packet into an empty folder, which the caller moves into place.
 
@@ -42,12 +43,13 @@ def write_packet(
         formats: Names of adapters, the recommended one first.
         round_id: The round this packet is for.
         packet_id: The packet.
+        purpose: What it is for.
 
     Raises:
         PacketError: a format that is not known.
         ValueError: two frames have one name.
     """
-    origin = PacketOrigin(round_id, packet_id)
+    origin = PacketOrigin(round_id, packet_id, purpose)
     adapters = [get_adapter(name) for name in formats]
     stream = _images_written(folder, frames)
     for adapter in adapters:
@@ -89,6 +91,7 @@ def _pictures_written(folder: Path, frame: PacketFrame, structures: StructureSet
         frame.contours,
         structures=structures,
         arcs=frame.arcs,
+        proposals=frame.proposals,
         title=title,
         subtitle=subtitle,
         spacing_mm=frame.spacing_mm,

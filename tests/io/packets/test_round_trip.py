@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ivsqa.io.packets import ADAPTERS, PacketFrame, SentFrame, frame_sha256, get
 
 Write = Callable[..., Path]
 FORMATS = [adapter.name for adapter in ADAPTERS]
+TEXTS = {".json", ".xml", ".svg", ".csv", ".geojson"}
 STACKED = ["itk-snap", "slicer", "napari"]
 
 
@@ -39,6 +41,22 @@ def test_unedited_packet_returns_the_very_contours_that_were_sent(
                 spacing_mm=None,
             )
             assert change.kind == "untouched"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_readers_proposed_is_shown_and_never_read_back(
+    name: str, write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    line = frames[0].contours["eem"].points_px[:9] + 1.234
+    of = [replace(frame, error_maps={}, proposals=[line, line + 2.0]) for frame in frames[:2]]
+    folder = write(name, of=of)
+    packet = read_return(folder, sent(of), structures)
+    assert (packet.format, packet.rejected, len(packet.frames)) == (name, (), 2)
+    assert not any(frame.is_changed for frame in packet.frames)
+    if name not in ("csv", "masks", "itk-snap", "slicer", "label-studio"):  # which have no lines, or count in per cent
+        shown = f"{line[0, 0] + 0.5:.3f}", f"{line[0, 0]:.3f}"  # from the edge of the image, or from a pixel's centre
+        texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in TEXTS]
+        assert any(number.rstrip("0") in text for number in shown for text in texts)
 
 
 @pytest.mark.parametrize("name", FORMATS)
