@@ -57,7 +57,7 @@ class StrategyName(StrEnum):
 
 SPLIT_NAMES = "|".join(SplitName)
 STRATEGY_NAMES = "|".join(StrategyName)
-FORMAT_NAMES = "labelme, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
+FORMAT_NAMES = "labelme, page, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
 """Spelt out: the settings that know them take longer to import than help may take."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.layout import frame_name
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
+from ivsqa.io.packets import FrameProbabilities, PacketFrame, SentFrame, get_adapter, write_packet, write_zip
 from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
 from ivsqa.io.records import PacketFrameRecord, PacketRecord, PullbackRecord, RoundRecord, provenance
@@ -26,6 +26,9 @@ from ivsqa.io.selections import SelectedFrame, read_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.doubt import arcs_in_doubt
 from ivsqa.workflow.score import error_maps_on_frame
+
+LAYS_BORDERS = "page"
+"""The format that lays borders through points itself, and needs to know what the model thought."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _write(
     with atomic.staged_folder(staging) as folder, context.progress("Writing packet", len(selected), "frame") as advance:
         write_packet(
             folder,
-            _iter_frames(project, record, selected, sent, advance),
+            _iter_frames(project, record, selected, sent, advance, with_probabilities=LAYS_BORDERS in formats),
             structures=project.structures,
             formats=formats,
             round_id=round_id,
@@ -141,18 +144,42 @@ def _current_id(project: Project) -> str | None:
 
 
 def _iter_frames(
-    project: Project, record: RoundRecord, selected: Sequence[SelectedFrame], sent: list[SentFrame], advance: Advance
+    project: Project,
+    record: RoundRecord,
+    selected: Sequence[SelectedFrame],
+    sent: list[SentFrame],
+    advance: Advance,
+    *,
+    with_probabilities: bool,
 ) -> Iterator[PacketFrame]:
     """Yield the frames of a packet by rank, noting each in `sent`; without a model they come with no contour drawn."""
     model_id = record.model_id or _current_id(project)
     store = ScoreStore(project.layout, model_id, project.structures.names) if model_id else None
+    think = _thoughts_of(project, model_id) if model_id and with_probabilities else None
     for frame in selected:
         pullback = project.pullback(frame.pullback_id)
         score = _find_score(store, frame)
         packet_frame = _packet_frame(project, pullback, frame, score)
+        if think is not None:
+            packet_frame = replace(packet_frame, probabilities=think(frame))
         sent.append(packet_frame.sent())
         yield packet_frame
         advance(1)
+
+
+def _thoughts_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
+    """Return what gives the probabilities of a frame; None where the weights are gone, and points cannot be followed."""
+    if not project.layout.weights(model_id).is_file():
+        return None
+    from ivsqa.workflow.probabilities import FrameModel  # torch loads for seconds; no other format needs it
+
+    model = FrameModel(project, model_id)
+
+    def think(frame: SelectedFrame) -> FrameProbabilities:
+        grid, probabilities = model.probabilities(frame.pullback_id, frame.frame_index)
+        return FrameProbabilities(grid, np.round(255.0 * probabilities).astype(np.uint8))
+
+    return think
 
 
 def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
@@ -64,6 +65,19 @@ class SentFrame:
 
 
 @dataclass(frozen=True, eq=False)
+class FrameProbabilities:
+    """What the model thought of a frame, for editors that lay borders through points themselves.
+
+    Attributes:
+        grid: Where its pixels lie in the frame.
+        levels: uint8 (K, s, s), probability × 255 of each structure of the study with what it encloses, innermost first.
+    """
+
+    grid: WorkingGrid
+    levels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class PacketFrame:
     """A frame to annotate, with all that the annotator is shown.
 
@@ -80,6 +94,7 @@ class PacketFrame:
         dice: Predicted Dice by structure.
         error_maps: float32 (height, width) in [0, 1] by structure; empty where there is no score.
         arcs: Where to look first.
+        probabilities: What the model thought; None where no format of the packet needs it.
     """
 
     name: str
@@ -94,6 +109,7 @@ class PacketFrame:
     dice: Mapping[str, float] = field(default_factory=dict)
     error_maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     arcs: Sequence[DoubtfulArc] = ()
+    probabilities: FrameProbabilities | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -139,6 +155,8 @@ class ReturnedFrame:
         path: The file it came from.
         notes: What a person should know, such as a stray shape that was left out.
         nudges: Points that the annotator dropped for the border to pass, in frame px.
+        nudges_followed: Whether the contours pass these points already: the editor laid them before the annotator's eyes.
+        active_s: Time that the annotator's hands were on the frame; None where the format cannot say.
     """
 
     frame: SentFrame
@@ -148,6 +166,8 @@ class ReturnedFrame:
     path: Path
     notes: tuple[str, ...] = ()
     nudges: tuple[Nudge, ...] = ()
+    nudges_followed: bool = False
+    active_s: float | None = None
 
     @property
     def is_changed(self) -> bool:
