@@ -10,12 +10,21 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_AT_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(one), fcntl.F_DUPFD, 10) for one in sys.argv[1:3]]  # out of the way of 3 and 4 themselves
+for wanted, end in zip((3, 4), ends):
+    os.dup2(end, wanted)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts a browser with the pipe's two ends where it looks for them."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 LONGEST_S = 60.0
 
@@ -145,7 +154,7 @@ def chromium(folder: Path) -> Iterator[Tab]:
         "--remote-debugging-pipe",
     ]
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f'exec "$@" 3<&{browser_in} 4>&{browser_out}', "sh", *arguments],
+        [sys.executable, "-c", _AT_3_AND_4, str(browser_in), str(browser_out), *arguments],
         pass_fds=(browser_in, browser_out),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
