@@ -73,7 +73,9 @@ class Tab:
         text, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(text))
 
-    def open(self, path: Path, *, width: int = 1400, height: int = 900, until: str = "true", dark: bool = False) -> None:
+    def open(
+        self, path: Path, *, width: int = 1400, height: int = 900, until: str = "true", dark: bool = False
+    ) -> None:
         """Open a file, and wait until an expression holds."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -128,6 +130,14 @@ class Tab:
         """Press a key, such as "s", " " or "ArrowRight"."""
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, modifiers=2 if control else 0)
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Return errors since `events` was cleared; breaches of a page's policy are among them."""
+        return [one for one in self.events if one["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
+
+    def requests(self) -> list[str]:
+        """Return the addresses that were asked for since `events` was cleared."""
+        return [one["params"]["request"]["url"] for one in self.events if one["method"] == "Network.requestWillBeSent"]
 
     def screenshot(self, path: Path) -> None:
         """Write what is seen as PNG."""

@@ -247,7 +247,9 @@ def _say_return(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
             break
     if result.active_s:
         each_s = sum(result.active_s) / len(result.active_s)
-        say(f"time: {sum(result.active_s) / 60.0:.1f} min for {count(len(result.active_s), 'frame')}, {each_s:.0f} s each")
+        say(
+            f"time: {sum(result.active_s) / 60.0:.1f} min for {count(len(result.active_s), 'frame')}, {each_s:.0f} s each"
+        )
     for line in result.repaired:
         tell(f"repaired: {line}")
     for line in result.notes:

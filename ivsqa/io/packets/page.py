@@ -119,7 +119,8 @@ def _contents(
         "packet_id": origin.packet_id,
         "round_id": origin.round_id,
         "structures": [
-            {"name": one.name, "color": one.color, "note": STRUCTURE_NOTES.get(one.name, OTHER_NOTE)} for one in structures.structures
+            {"name": one.name, "color": one.color, "note": STRUCTURE_NOTES.get(one.name, OTHER_NOTE)}
+            for one in structures.structures
         ],
         "refinement": {
             **asdict(DEFAULT_CONFIG),

@@ -98,7 +98,9 @@ def _read_save(path: Path) -> _Save:
         raise PacketError("is not what the page saves", hint=f"save again in {PAGE}", path=path)
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
-        hint = "take a newer ivsqa" if isinstance(version, int) and version > SCHEMA_VERSION else f"save again in {PAGE}"
+        hint = (
+            "take a newer ivsqa" if isinstance(version, int) and version > SCHEMA_VERSION else f"save again in {PAGE}"
+        )
         raise PacketError(f"has schema_version {version!r}, known is {SCHEMA_VERSION}", hint=hint, path=path)
     number = document.get("save")
     return _Save(

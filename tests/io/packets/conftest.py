@@ -90,7 +90,9 @@ def write(tmp_path: Path, pristine: Callable[[tuple[str, ...]], Path], structure
 
 def data_of(page: Path) -> dict[str, Any]:
     """Return the data in a page by the id of its element, as a browser hands it to the page's code."""
-    found = re.findall(r'<script type="application/json" id="([\w-]+)">(.*?)</script>', page.read_text(encoding="utf-8"))
+    found = re.findall(
+        r'<script type="application/json" id="([\w-]+)">(.*?)</script>', page.read_text(encoding="utf-8")
+    )
     return {name: json.loads(text) for name, text in found}
 
 
@@ -131,7 +133,9 @@ class PageEditor:
         self.change(folder, edited)
 
     def tick(self, folder: Path, frame: str, word: str) -> None:
-        self.change(folder, lambda document: [one.update({word: True}) for one in document["frames"] if one["name"] == frame])
+        self.change(
+            folder, lambda document: [one.update({word: True}) for one in document["frames"] if one["name"] == frame]
+        )
 
     def forget(self, folder: Path, frame: str) -> None:
         def forgotten(document: dict[str, Any]) -> None:

@@ -19,7 +19,9 @@ def levels_of(seed: int) -> np.ndarray:
     angle, radius = np.arctan2(y, x), np.hypot(x, y)
     levels = []
     for mean in (15.0, 24.0):
-        waves = sum(rng.normal(0.0, 1.2 / order) * np.cos(order * (angle - rng.uniform(0.0, 6.3))) for order in range(1, 6))
+        waves = sum(
+            rng.normal(0.0, 1.2 / order) * np.cos(order * (angle - rng.uniform(0.0, 6.3))) for order in range(1, 6)
+        )
         odds = (mean + waves - radius) / 1.3 + rng.normal(0.0, 0.8, (96, 96))
         levels.append(1.0 / (1.0 + np.exp(-odds)))
     levels[1] = np.maximum(*levels)

@@ -15,6 +15,7 @@ from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedFrame, read_return, write_packet
 from tests.chromium import Tab, chromium, find_chromium
 from tests.io.packets.page_frames import GRID, page_frame
+from tests.page_reader import Reader
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine")
 
@@ -36,6 +37,7 @@ def frames() -> list[PacketFrame]:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory, frames: list[PacketFrame]) -> Callable[[str], Path]:
     """Write the page of a packet; each packet has its own place in the browser's memory."""
+
     def written(packet_id: str) -> Path:
         folder = tmp_path_factory.mktemp("packet")
         write_packet(folder, frames, structures=STRUCTURES, formats=["page"], round_id="r001", packet_id=packet_id)
@@ -51,59 +53,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tab, Pat
         yield tab, folder / "downloads"
 
 
-class Reader:
-    """Someone with the page open, and what their saves say."""
-
-    def __init__(self, tab: Tab, page: Path, downloads: Path, frames: list[PacketFrame]) -> None:
-        self.tab, self.page, self.downloads, self.frames = tab, page, downloads, frames
-        self.open()
-
-    def open(self) -> None:
-        self.tab.open(self.page, until="document.getElementById('name').textContent")
-
-    def seen(self, x_px: float, y_px: float) -> tuple[float, float]:
-        """Return where a point of the frame is seen in the window."""
-        code = f"[View.toScreen([{x_px}, {y_px}]), View.stage.getBoundingClientRect()].map((one) => one.left ? [one.left, one.top] : one)"
-        (x, y), (left, top) = self.tab.evaluate(code)
-        return x + left, y + top
-
-    def shown(self, name: str) -> np.ndarray:
-        return np.array(self.tab.evaluate(f"Tools.scene().contours['{name}']"))
-
-    def words(self) -> str:
-        return str(self.tab.evaluate("document.getElementById('words').textContent"))
-
-    def at_frame(self, index: int) -> None:
-        self.tab.wait_for(f"document.getElementById('name').textContent.startsWith('{index + 1}. ')")
-
-    def save(self) -> tuple[dict[str, Any], list[ReturnedFrame]]:
-        """Press S, and return the file as it is and as it is read."""
-        before = set(self.downloads.iterdir())
-        self.tab.press("s")
-        for _ in range(500):
-            done = [path for path in set(self.downloads.iterdir()) - before if path.suffix == ".json"]
-            if done and done[0].stat().st_size:
-                break
-            self.tab.evaluate("new Promise((done) => setTimeout(done, 20))")
-        (path,) = done
-        text = path.read_text()
-        packet = read_return(path, [frame.sent() for frame in self.frames], STRUCTURES)
-        assert (packet.format, packet.rejected) == ("page", ())
-        path.unlink()
-        return json.loads(text), list(packet.frames)
-
-
 @pytest.fixture
 def reader(
     browser: tuple[Tab, Path], pages: Callable[[str], Path], frames: list[PacketFrame], request: pytest.FixtureRequest
 ) -> Iterator[Reader]:
     tab, downloads = browser
     tab.events.clear()
-    yield Reader(tab, pages(request.node.name), downloads, frames)
-    said = [one for one in tab.events if one["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
-    asked = [one["params"]["request"]["url"] for one in tab.events if one["method"] == "Network.requestWillBeSent"]
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    yield Reader(tab, pages(request.node.name), downloads)
+    assert tab.complaints() == []
+    assert [url for url in tab.requests() if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def saved(reader: Reader, frames: list[PacketFrame]) -> tuple[dict[str, Any], list[ReturnedFrame]]:
+    """Save, and return the file as it is and as it is read."""
+    path = reader.save()
+    packet = read_return(path, [frame.sent() for frame in frames], STRUCTURES)
+    assert (packet.format, packet.rejected) == ("page", ())
+    return json.loads(path.read_text()), list(packet.frames)
 
 
 def test_a_dragged_border_comes_back_as_that_one_and_no_other(reader: Reader, frames: list[PacketFrame]) -> None:
@@ -112,7 +78,7 @@ def test_a_dragged_border_comes_back_as_that_one_and_no_other(reader: Reader, fr
     reader.tab.drag(reader.seen(*right), reader.seen(right[0] + 12.0, right[1] - 3.0))
     drawn = reader.shown("eem")
     assert np.hypot(*(drawn - right - (12.0, -3.0)).T).min() < 0.3
-    _, (returned,) = reader.save()
+    _, (returned,) = saved(reader, frames)
     assert returned.contours["lumen"] is frames[0].contours["lumen"]
     change = classify_contour(sent, returned.contours["eem"], tolerance_px=0.01, spacing_mm=(0.05, 0.05))
     assert change.kind == "edited"
@@ -131,7 +97,7 @@ def test_what_was_undone_was_never_done(reader: Reader, frames: list[PacketFrame
     reader.tab.press("y", control=True)
     np.testing.assert_array_equal(reader.shown("eem"), moved)
     reader.tab.press("z", control=True)
-    _, (returned,) = reader.save()
+    _, (returned,) = saved(reader, frames)
     assert all(returned.contours[name] is contour for name, contour in frames[0].contours.items())
 
 
@@ -139,7 +105,6 @@ def test_what_was_undone_was_never_done(reader: Reader, frames: list[PacketFrame
 def test_borders_through_points_are_those_that_python_lays(
     reader: Reader, frames: list[PacketFrame], points: list[Nudge]
 ) -> None:
-    settings = "Packet.contents.refinement"
     for index, frame in enumerate(frames):
         assert frame.probabilities is not None
         drawn = {name: GRID.contour_to_grid(contour) for name, contour in frame.contours.items()}
@@ -148,7 +113,8 @@ def test_borders_through_points_are_those_that_python_lays(
         asked = json.dumps([{"structure": one.structure, "x": one.x_px, "y": one.y_px} for one in points])
         lines = json.dumps({name: contour.points_px.tolist() for name, contour in drawn.items()})
         got = reader.tab.evaluate(
-            f"Packet.open({index}).then(({{ field }}) => Refinement.refined(field.fields, field.size, {asked}, {lines}, {settings}))"
+            f"Packet.open({index}).then(({{ field: {{ fields, size }} }}) =>"
+            f" Refinement.refined(fields, size, {asked}, {lines}, Packet.contents.refinement))"
         )
         assert list(got) == list(expected)
         for name, contour in expected.items():
@@ -167,9 +133,9 @@ def test_points_that_no_border_can_pass_are_said_and_change_nothing(reader: Read
 def test_a_clicked_point_draws_the_border_to_it_and_another_click_takes_it_away(
     reader: Reader, frames: list[PacketFrame]
 ) -> None:
-    x, y = frames[0].contours["lumen"].centroid_px + (30.0, 8.0)
+    x, y = frames[0].contours["lumen"].centroid_px + np.array([30.0, 8.0])
     reader.tab.click(*reader.seen(x, y), shift=True)
-    document, (returned,) = reader.save()
+    document, (returned,) = saved(reader, frames)
     (point,) = document["frames"][0]["points"]
     assert (point["x_px"], point["y_px"]) == pytest.approx((x, y), abs=0.3)  # the window has whole pixels
     away = np.hypot(*(returned.contours["lumen"].points_px - (point["x_px"], point["y_px"])).T)
@@ -177,11 +143,13 @@ def test_a_clicked_point_draws_the_border_to_it_and_another_click_takes_it_away(
     assert (returned.nudges_followed, returned.contours["eem"]) == (True, frames[0].contours["eem"])
     reader.tab.press("n")
     reader.tab.click(*reader.seen(x, y))
-    _, (returned,) = reader.save()
+    _, (returned,) = saved(reader, frames)
     assert (returned.nudges, returned.contours["lumen"]) == ((), frames[0].contours["lumen"])
 
 
-def test_a_lumen_beyond_the_eem_is_said_in_words_and_cannot_be_ticked(reader: Reader, frames: list[PacketFrame]) -> None:
+def test_a_lumen_beyond_the_eem_is_said_in_words_and_cannot_be_ticked(
+    reader: Reader, frames: list[PacketFrame]
+) -> None:
     lumen = frames[0].contours["lumen"]
     x, y = lumen.points_px[np.argmax(lumen.points_px[:, 0])]
     reader.tab.drag(reader.seen(x, y), reader.seen(x + 40.0, y))
@@ -190,18 +158,18 @@ def test_a_lumen_beyond_the_eem_is_said_in_words_and_cannot_be_ticked(reader: Re
     assert "px beyond the eem border at 3 o’clock." in said
     reader.tab.press(" ")
     assert reader.words().endswith("Mend it first.")
-    _, (returned,) = reader.save()
+    _, (returned,) = saved(reader, frames)
     assert returned.checked is False
 
 
-def test_space_ticks_and_goes_on_and_u_gives_up(reader: Reader) -> None:
+def test_space_ticks_and_goes_on_and_u_gives_up(reader: Reader, frames: list[PacketFrame]) -> None:
     reader.tab.press(" ")
     reader.at_frame(1)
     reader.tab.press("u")
     reader.at_frame(2)
     reader.tab.press("ArrowLeft")
     reader.at_frame(1)
-    document, returned = reader.save()
+    document, returned = saved(reader, frames)
     assert [(one.checked, one.unreadable) for one in returned] == [(True, False), (False, True), (False, False)]
     assert all(one.contours[name] is contour for one in returned for name, contour in one.frame.contours.items())
     assert 0.0 <= document["frames"][0]["active_s"] < 60.0
@@ -209,17 +177,17 @@ def test_space_ticks_and_goes_on_and_u_gives_up(reader: Reader) -> None:
     assert tally.startswith("2 of 4 done")
 
 
-def test_work_is_there_again_when_the_page_is_opened_again(reader: Reader) -> None:
+def test_work_is_there_again_when_the_page_is_opened_again(reader: Reader, frames: list[PacketFrame]) -> None:
     reader.tab.press(" ")
     reader.at_frame(1)
     x, y = reader.shown("eem")[10]
     reader.tab.drag(reader.seen(x, y), reader.seen(x + 6.0, y + 6.0))
     moved = reader.shown("eem")
-    first, _ = reader.save()
+    first, _ = saved(reader, frames)
     reader.open()
     reader.at_frame(1)
     np.testing.assert_array_equal(reader.shown("eem"), moved)
-    second, returned = reader.save()
+    second, returned = saved(reader, frames)
     assert (first["session_id"], first["save"]) == (second["session_id"], second["save"] - 1)
     assert [one.checked for one in returned] == [True, False]
 
@@ -230,10 +198,10 @@ def test_a_border_is_drawn_anew_and_taken_away(reader: Reader, frames: list[Pack
     for angle in np.arange(8) * np.pi / 4.0:
         reader.tab.click(*reader.seen(*(centre + 20.0 * np.array([np.cos(angle), np.sin(angle)]))))
     reader.tab.press("Enter")
-    _, (returned,) = reader.save()
+    _, (returned,) = saved(reader, frames)
     assert returned.contours["lumen"].area_px2 == pytest.approx(np.pi * 400.0, rel=0.02)
     reader.tab.press("Delete")
-    _, (returned,) = reader.save()
+    _, (returned,) = saved(reader, frames)
     assert set(returned.contours) == {"eem"}
     reader.tab.press("1")
     assert reader.words() == "No lumen is drawn: D draws one."

@@ -100,11 +100,7 @@ const Surfaces = (() => {
     for (let column = 0; column < columns; column++) {
       const value = reached.subarray(column * states, (column + 1) * states);
       value.set(least);
-      for (let k = 0; k < count; k++) {
-        const cost = costs.subarray((k * columns + column) * rows, (k * columns + column + 1) * rows);
-        const row = rowOf[k];
-        for (let state = 0; state < states; state++) value[state] += cost[row[state]];
-      }
+      for (let k = 0; k < count; k++) addCosts(value, costs, (k * columns + column) * rows, rowOf[k]);
       if (count > 1) for (let state = 0; state < states; state++) value[state] += forbidden[state];
       least = step(value);
     }
@@ -114,6 +110,10 @@ const Surfaces = (() => {
     const bound = least[landing] + outside[landing];
     const last = rowOf.map((row) => row[landing]);
     return { bound, box, path: Number.isFinite(bound) ? traced(problem, last) : [] };
+  }
+
+  function addCosts(value, costs, from, row) {
+    for (let state = 0; state < value.length; state++) value[state] += costs[from + row[state]];
   }
 
   /** Return a function from the cost of each state to the least within reach of it, axis by axis; the next call overwrites it. */
@@ -139,15 +139,21 @@ const Surfaces = (() => {
         window = padded;
         for (const { shift, size, out } of steps) {
           for (let o = 0; o < outer; o++)
-            for (let i = 0, from = o * (size + shift), to = o * size; i < size; i++, from++, to++) {
-              const [a, b] = [window[from], window[from + shift]]; // engines make no array of it
-              out[to] = a < b ? a : b;
-            }
+            lesser(window, o * (size + shift), shift, out, o * size, size);
           window = out;
         }
       }
       return window;
     };
+  }
+
+  /** Write the lesser of each value and the one `shift` after it. */
+  function lesser(values, from, shift, out, to, size) {
+    for (const end = to + size; to < end; from++, to++) {
+      const a = values[from];
+      const b = values[from + shift];
+      out[to] = a < b ? a : b;
+    }
   }
 
   /** Return the rows of the path that ends a step from `last`, from the least costs of reaching each state. */

@@ -109,7 +109,12 @@ const View = (() => {
   function drawGrip(context, { points, shares, anchor, color }) {
     points.forEach((point, i) => {
       const end = (i + 1) % points.length;
-      if (shares[i] || shares[end]) stroke(context, [point, points[end]], { color, width: 2 + 2.5 * shares[i], open: true });
+      if (!shares[i] && !shares[end]) return;
+      context.beginPath();
+      context.moveTo(...toScreen(point));
+      context.lineTo(...toScreen(points[end]));
+      [context.strokeStyle, context.lineWidth] = [color, 2 + 3 * shares[i]];
+      context.stroke();
     });
     disc(context, anchor, 5, color);
   }
