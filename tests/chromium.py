@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,21 @@ class Tab:
         """Click at a point of the window."""
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.mouse(kind, x, y, shift=shift)
+
+    def touch(self, start: list[tuple[float, float]], end: list[tuple[float, float]], *, steps: int = 6) -> None:
+        """Put fingers down, move them, and lift them."""
+        self._fingers("touchStart", start)
+        for step in range(1, steps + 1):
+            way = [
+                tuple(a + (b - a) * step / steps for a, b in zip(*one, strict=True))
+                for one in zip(start, end, strict=True)
+            ]
+            self._fingers("touchMove", way)
+        self._fingers("touchEnd", [])
+
+    def _fingers(self, kind: str, places: Sequence[Sequence[float]]) -> None:
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        self.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def press(self, key: str, *, control: bool = False) -> None:
         """Press a key, such as "s", " " or "ArrowRight"."""

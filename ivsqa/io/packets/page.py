@@ -51,13 +51,17 @@ class PageAdapter:
     ) -> Iterator[PacketFrame]:
         """Write `index.html`, frame by frame."""
         listed: list[dict[str, object]] = []
+        sent = hashlib.sha256()
         with (folder / FILE_NAME).open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(_beginning())
             for frame in frames:
-                stream.write(_data_block(f"frame-{len(listed)}", _stored(frame, structures)))
+                block = _data_block(f"frame-{len(listed)}", _stored(frame, structures))
+                stream.write(block)
+                sent.update(block.encode())
                 listed.append(_listed(frame))
                 yield frame
-            stream.write(_data_block("packet", _contents(listed, structures, origin)))
+            contents = _contents(listed, structures, origin) | {"sent_sha256": sent.hexdigest()[:SHORT_HASH]}
+            stream.write(_data_block("packet", contents))
             stream.write(f"{_scripts()}</body>\n</html>\n")
 
     def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002

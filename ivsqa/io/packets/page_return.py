@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 
 from ivsqa.domain.contour import Contour
@@ -31,6 +30,8 @@ SCHEMA_VERSION = 1
 """Version 1: ivsqa 0.1."""
 SHORT_HASH = 16
 """Digits of an image's hash that tell it from any other."""
+LONGEST_S = 1e6
+"""No frame takes a fortnight."""
 PAGE = "the page index.html"
 
 
@@ -179,7 +180,7 @@ def _point(point: Mapping[str, object], structures: StructureSet, path: Path, wh
 
 def _seconds(value: object) -> float | None:
     """Return a time; None where it is none."""
-    return float(value) if isinstance(value, int | float) and isfinite(value) and value >= 0.0 else None
+    return float(value) if isinstance(value, int | float) and 0.0 <= value < LONGEST_S else None
 
 
 def _mapping(value: object, path: Path, where: str) -> Mapping[str, object]:

@@ -133,9 +133,12 @@ class PageEditor:
         self.change(folder, edited)
 
     def tick(self, folder: Path, frame: str, word: str) -> None:
-        self.change(
-            folder, lambda document: [one.update({word: True}) for one in document["frames"] if one["name"] == frame]
-        )
+        def ticked(document: dict[str, Any]) -> None:
+            for one in document["frames"]:
+                if one["name"] == frame:
+                    one[word] = True
+
+        self.change(folder, ticked)
 
     def forget(self, folder: Path, frame: str) -> None:
         def forgotten(document: dict[str, Any]) -> None:

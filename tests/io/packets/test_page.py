@@ -190,7 +190,7 @@ def test_entry_that_is_no_frame_is_said(returned: Read) -> None:
     assert "without a name" in only_error(returned(spoilt)).message
 
 
-@pytest.mark.parametrize("value", [None, -1.0, "long", float("nan")])
+@pytest.mark.parametrize("value", [None, -1.0, "long", float("nan"), 10**400])
 def test_time_that_is_none_is_none(returned: Read, value: object) -> None:
     assert returned(first(lambda frame: frame.update(active_s=value))).frames[0].active_s is None
 

@@ -88,6 +88,16 @@ def test_a_dragged_border_comes_back_as_that_one_and_no_other(reader: Reader, fr
     assert {tuple(point) for point in sent.points_px[far]} <= {tuple(point) for point in drawn}
 
 
+def test_a_finger_drags_a_border_and_two_zoom(reader: Reader, frames: list[PacketFrame]) -> None:
+    points = frames[0].contours["eem"].points_px
+    right = points[np.argmax(points[:, 0])]
+    (x, y), scale = reader.seen(*right), reader.tab.evaluate("View.scale")
+    reader.tab.touch([(x + 12.0, y)], [(x + 52.0, y)])  # a finger is broad: near is near enough
+    assert reader.shown("eem")[:, 0].max() == pytest.approx(right[0] + 40.0 / scale, abs=1.0)
+    reader.tab.touch([(x - 200.0, y), (x - 100.0, y)], [(x - 250.0, y), (x - 50.0, y)])
+    assert reader.tab.evaluate("View.scale") == pytest.approx(2.0 * scale, rel=0.1)
+
+
 def test_what_was_undone_was_never_done(reader: Reader, frames: list[PacketFrame]) -> None:
     x, y = frames[0].contours["eem"].points_px[10]
     reader.tab.drag(reader.seen(x, y), reader.seen(x + 9.0, y + 9.0))
@@ -192,6 +202,29 @@ def test_work_is_there_again_when_the_page_is_opened_again(reader: Reader, frame
     assert [one.checked for one in returned] == [True, False]
 
 
+def test_frames_of_an_earlier_sitting_are_saved_too(reader: Reader, frames: list[PacketFrame]) -> None:
+    reader.tab.press(" ")
+    reader.at_frame(1)
+    x, y = frames[1].contours["lumen"].points_px[0]
+    reader.tab.click(*reader.seen(x + 3.0, y), shift=True)
+    moved = reader.shown("lumen")
+    reader.tab.press("ArrowRight")
+    reader.at_frame(2)
+    reader.open()
+    reader.at_frame(2)
+    _, returned = saved(reader, frames)
+    assert [one.checked for one in returned] == [True, False, False]
+    assert all(returned[0].contours[name] is contour for name, contour in frames[0].contours.items())
+    np.testing.assert_array_equal(returned[1].contours["lumen"].points_px, moved)
+    assert len(returned[1].nudges) == 1
+    reader.tab.press("ArrowLeft")
+    reader.at_frame(1)
+    nudge = returned[1].nudges[0]
+    reader.tab.press("n")
+    reader.tab.click(*reader.seen(nudge.x_px, nudge.y_px))  # taken away: what it was set beside is still known
+    np.testing.assert_array_equal(reader.shown("lumen"), frames[1].contours["lumen"].points_px)
+
+
 def test_a_border_is_drawn_anew_and_taken_away(reader: Reader, frames: list[PacketFrame]) -> None:
     centre = frames[0].contours["lumen"].centroid_px
     reader.tab.press("d")
@@ -204,4 +237,4 @@ def test_a_border_is_drawn_anew_and_taken_away(reader: Reader, frames: list[Pack
     _, (returned,) = saved(reader, frames)
     assert set(returned.contours) == {"eem"}
     reader.tab.press("1")
-    assert reader.words() == "No lumen is drawn: D draws one."
+    assert reader.words() == "No lumen is drawn: 1, then D, draws it."

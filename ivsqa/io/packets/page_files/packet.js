@@ -25,8 +25,10 @@ const Packet = (() => {
     return opened.get(index);
   }
 
+  const storedAt = (index) => JSON.parse(document.getElementById(`frame-${index}`).textContent);
+
   async function load(index) {
-    const stored = JSON.parse(document.getElementById(`frame-${index}`).textContent);
+    const stored = storedAt(index);
     return {
       ...contents.frames[index],
       image: await picture(stored.image),
@@ -72,5 +74,5 @@ const Packet = (() => {
     return inTheWay ? laid : kept;
   }
 
-  return { contents, open, refined };
+  return { contents, open, refined, sent: (index) => storedAt(index).contours };
 })();

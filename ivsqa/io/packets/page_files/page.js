@@ -50,9 +50,8 @@
     if (wanted !== index) return;
     if (!opened) return tell("This frame cannot be opened: the file is damaged, or the browser is too old.");
     const before = Session.index;
-    frame = opened;
-    message = "";
-    Session.goTo(index);
+    Session.goTo(index, frame);
+    [frame, message] = [opened, ""];
     Tools.work(frame);
     $("frames").children[before].firstChild.setAttribute("aria-current", "false");
     const current = $("frames").children[index].firstChild;
@@ -75,10 +74,10 @@
     const { contours } = Tools.scene();
     const findings = Geometry.findings(contours, names, frame.width_px, frame.height_px);
     const absent = names.filter((name) => !contours[name]);
-    const drawing = Tools.tool === "draw" && `Click around the ${Tools.active} border; Enter closes it.`;
+    const drawing = Tools.tool === "draw" && `Click around the ${Tools.active} border; the first dot, or Enter, closes it.`;
     const pointing = Tools.tool === "point" && `Click where the ${Tools.active} border should be.`;
     const unkept = Session.isKept ? "" : "This browser keeps nothing: save before you close the page.";
-    const missing = absent.length ? `No ${absent.join(" and no ")} is drawn: D draws one.` : "";
+    const missing = absent.map((name) => `No ${name} is drawn: ${names.indexOf(name) + 1}, then D, draws it.`).join(" ");
     $("words").textContent = message || findings.join(" ") || drawing || pointing || unkept || missing || "";
     $("words").className = message || findings.length || (!drawing && !pointing && unkept) ? "warn" : "";
     $("stamp").textContent = record.unreadable ? "unreadable" : record.checked ? "✓ right" : "";
@@ -86,14 +85,16 @@
     $("undo").disabled = !record.past.length;
     $("redo").disabled = !record.future.length;
     $("reach").value = Tools.reach;
-    for (const button of document.querySelectorAll("[data-tool]")) check(button, button.dataset.tool === Tools.tool);
-    for (const button of $("structures").children) check(button, button.dataset.structure === Tools.active);
-    for (const button of document.querySelectorAll("[data-show]")) button.setAttribute("aria-pressed", View.shows[button.dataset.show]);
+    press("tool", (tool) => tool === Tools.tool);
+    press("structure", (name) => name === Tools.active);
+    press("show", (what) => View.shows[what]);
     markInList(Session.index);
     tally();
   }
 
-  const check = (button, isOn) => button.setAttribute("aria-checked", isOn);
+  function press(kind, isOn) {
+    for (const button of document.querySelectorAll(`[data-${kind}]`)) button.setAttribute("aria-pressed", isOn(button.dataset[kind]));
+  }
 
   function tally() {
     const records = contents.frames.map(({ name }) => Session.known(name)).filter(Boolean);
@@ -137,7 +138,7 @@
     const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "contours.json" });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    Session.saved();
+    Session.saved(frame);
     tell("");
     $("words").textContent = "contours.json is in your downloads: that is the file to send back.";
   }
@@ -202,19 +203,16 @@
     contents.structures.forEach(({ name, color, note }, at) => {
       const button = element("button", { onclick: () => Tools.choose({ active: name }), title: `The ${name} border (${at + 1})` });
       button.append(name, " ", element("kbd", { textContent: at + 1 }));
-      button.setAttribute("role", "radio");
       button.dataset.structure = name;
       button.style.setProperty("--c", color);
       $("structures").append(button);
       $("notes").append(element("dt", { textContent: name }), element("dd", { textContent: note }));
     });
-    // Buttons that were clicked must not take Space and the arrows from the frame.
-    const press = (id, act) => ($(id).onclick = () => { act(); View.stage.focus({ preventScroll: true }); });
-    const pressed = {
+    const clicked = {
       checked: tickAsRight, unreadable: markUnreadable, undo: () => step(Session.undo), redo: () => step(Session.redo),
       back: KEYS.ArrowLeft, on: KEYS.ArrowRight, remove: Tools.removeBorder, save, "help-button": KEYS["?"],
     };
-    for (const [id, act] of Object.entries(pressed)) press(id, act);
+    for (const [id, act] of Object.entries(clicked)) $(id).onclick = act;
     for (const button of document.querySelectorAll("[data-tool]")) button.onclick = () => useTool(button.dataset.tool);
     for (const button of document.querySelectorAll("[data-show]")) button.onclick = () => toggle(button.dataset.show);
     $("reach").oninput = () => setReach(Number($("reach").value));
@@ -225,9 +223,13 @@
   listFrames();
   Tools.listen(tell);
   document.addEventListener("keydown", key);
+  document.addEventListener("click", ({ detail, target }) => {
+    // A button under the mouse must not take Space from the frame; one under the keyboard keeps it.
+    if (detail && target.closest("button") && !$("help").open) View.stage.focus({ preventScroll: true });
+  });
   for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"])
     document.addEventListener(sign, () => Session.tick(frame), { capture: true, passive: true });
   window.addEventListener("beforeunload", (event) => { if (Session.isChanged && !Session.isKept) event.preventDefault(); });
-  window.addEventListener("pagehide", () => Session.goTo(Session.index));
+  window.addEventListener("pagehide", () => Session.goTo(Session.index, frame));
   if (contents.frames.length) goTo(Session.index).then(() => View.stage.focus({ preventScroll: true }));
 })();

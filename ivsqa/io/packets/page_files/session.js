@@ -1,34 +1,42 @@
 "use strict";
 /* What the reader did: borders, ticks and time of each frame, undo, and a copy in the browser after every change.
 
-   A state is never changed, only followed by another; borders that nobody moved stay the very arrays that were sent. `base` is
-   what the points were set beside: each new point is laid anew from there, so that their order does not matter. */
+   A state is never changed, only followed by another. `base` is what the points were set beside: with each point all are laid
+   anew from there, so that their order does not matter. */
 
 const Session = (() => {
   const IDLE_MS = 30_000; // longer without a hand on the page is no work
   const { contents } = Packet;
-  const KEY = `ivsqa ${contents.packet_id}`;
-  const records = new Map(); // by frame name
+  const KEY = `ivsqa ${contents.packet_id} ${contents.sent_sha256}`; // ids repeat where a project is made anew
+  const NEW = { checked: false, unreadable: false, moved: false, active_s: 0, findings: [], state: null };
+  const records = new Map(); // by frame name; a record without a state is of a frame as it was sent
   let about = { session_id: Math.random().toString(36).slice(2, 12), save: 0, changed: false, index: 0 };
   let kept = true;
   let lastSign = performance.now();
 
   function restore() {
     try {
-      const stored = JSON.parse(localStorage.getItem(KEY));
-      if (!stored) return;
-      about = stored.about;
-      for (const [name, record] of Object.entries(stored.records)) records.set(name, { ...record, past: [], future: [] });
+      about = JSON.parse(localStorage.getItem(KEY)) ?? about;
+      for (const { name } of contents.frames) {
+        const stored = JSON.parse(localStorage.getItem(`${KEY} ${name}`));
+        if (!stored) continue;
+        const state = stored.state && { base: stored.state.contours, ...stored.state };
+        records.set(name, { ...stored, state, past: [], future: [] });
+      }
     } catch {
       kept = false;
     }
   }
 
-  function keep() {
-    const plain = {};
-    for (const [name, { past, future, ...record }] of records) plain[name] = record; // undo lasts as long as the page
+  /** Keep a copy of what is known of a frame; undo lasts as long as the page. */
+  function keep(frame) {
     try {
-      localStorage.setItem(KEY, JSON.stringify({ about, records: plain }));
+      localStorage.setItem(KEY, JSON.stringify(about));
+      if (!frame) return;
+      const { past, future, state, ...plain } = record(frame);
+      const { contours, points, base } = state;
+      const compact = plain.moved || points.length ? { contours, points, ...(points.length && { base }) } : null;
+      localStorage.setItem(`${KEY} ${frame.name}`, JSON.stringify({ ...plain, state: compact }));
       kept = true;
     } catch {
       kept = false;
@@ -37,17 +45,13 @@ const Session = (() => {
 
   /** Return what is known of a frame that is being looked at. */
   function record(frame) {
-    if (!records.has(frame.name)) {
-      const state = { contours: frame.sent, base: frame.sent, points: [] };
-      const marks = { checked: false, unreadable: false, moved: false, active_s: 0, findings: [] };
-      records.set(frame.name, { state, ...marks, past: [], future: [] });
-    }
-    return records.get(frame.name);
+    if (!records.has(frame.name)) records.set(frame.name, { ...NEW, past: [], future: [] });
+    const found = records.get(frame.name);
+    found.state ??= { contours: frame.sent, base: frame.sent, points: [] };
+    return found;
   }
 
-  const known = (name) => records.get(name);
-
-  /** Make a state the present one. A tick was for what was drawn before. */
+  /** Make a state the present one. */
   function change(frame, state) {
     const one = record(frame);
     one.past.push(one.state);
@@ -57,9 +61,9 @@ const Session = (() => {
 
   function become(frame, one, state) {
     one.state = state;
-    one.checked = false;
+    one.checked = false; // a tick was for what was drawn before
     look(frame);
-    touch();
+    touch(frame);
   }
 
   function look(frame) {
@@ -69,35 +73,28 @@ const Session = (() => {
     one.moved = JSON.stringify(one.state.contours) !== JSON.stringify(frame.sent);
   }
 
-  function undo(frame) {
+  /** Go back along one list of states, remembering the present one in the other; false where there is nothing. */
+  function turn(frame, from, to) {
     const one = record(frame);
-    if (!one.past.length) return false;
-    one.future.push(one.state);
-    become(frame, one, one.past.pop());
-    return true;
-  }
-
-  function redo(frame) {
-    const one = record(frame);
-    if (!one.future.length) return false;
-    one.past.push(one.state);
-    become(frame, one, one.future.pop());
+    if (!one[from].length) return false;
+    one[to].push(one.state);
+    become(frame, one, one[from].pop());
     return true;
   }
 
   function mark(frame, marks) {
     Object.assign(record(frame), marks);
-    touch();
+    touch(frame);
   }
 
-  function touch() {
+  function touch(frame) {
     about.changed = true;
-    keep();
+    keep(frame);
   }
 
-  function goTo(index) {
+  function goTo(index, leaving) {
     about.index = index;
-    keep();
+    keep(leaving);
   }
 
   /** Count the time since the last sign of a hand, unless it was too long to be work. */
@@ -107,28 +104,31 @@ const Session = (() => {
     lastSign = now;
   }
 
-  /** Return what import-annotations reads. */
+  /** Return what import-annotations reads: every frame that was looked at. */
   function returned() {
     about.save += 1;
-    const frames = contents.frames.filter(({ name }) => records.has(name)).map(({ name, image_sha256 }) => {
+    const frames = contents.frames.flatMap(({ name, image_sha256 }, index) => {
+      if (!records.has(name)) return [];
       const { state, checked, unreadable, active_s } = records.get(name);
-      const time = Math.round(active_s * 10) / 10;
-      return { name, image_sha256, checked, unreadable, active_s: time, contours: state.contours, points: state.points };
+      const { contours, points } = state ?? { contours: Packet.sent(index), points: [] };
+      return [{ name, image_sha256, checked, unreadable, active_s: Math.round(active_s * 10) / 10, contours, points }];
     });
-    const { packet_id, round_id } = contents;
+    const { packet_id, round_id, kind, schema_version } = contents;
     const { session_id, save } = about;
-    const head = { kind: contents.kind, schema_version: contents.schema_version, packet_id, round_id, session_id, save };
-    return { ...head, pixel_origin: "center", frames };
+    return { kind, schema_version, packet_id, round_id, session_id, save, pixel_origin: "center", frames };
   }
 
-  function saved() {
+  function saved(frame) {
     about.changed = false;
-    keep();
+    keep(frame);
   }
 
   restore();
   return {
-    change, goTo, known, look, mark, record, redo, returned, saved, tick, undo,
+    change, goTo, look, mark, record, returned, saved, tick,
+    known: (name) => records.get(name),
+    undo: (frame) => turn(frame, "past", "future"),
+    redo: (frame) => turn(frame, "future", "past"),
     get index() { return Math.min(about.index, contents.frames.length - 1); },
     get isKept() { return kept; },
     get isChanged() { return about.changed; },
