@@ -184,5 +184,5 @@ const Geometry = (() => {
     });
   }
 
-  return { centroid, clockHour, distance, dragged, farthestBeyond, findings, grabbed, nearest, perimeter, rounded, splineThrough };
+  return { centroid, distance, dragged, farthestBeyond, findings, grabbed, nearest, perimeter, rounded, splineThrough };
 })();
