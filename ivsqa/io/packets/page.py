@@ -35,7 +35,7 @@ FILE_NAME = "index.html"
 SCRIPTS = ("geometry", "surfaces", "refinement", "packet", "session", "view", "tools", "page")
 """The page's code, each part using those before it."""
 HEAT_SIDE_PX = 128
-"""Error maps are no finer than the working grid, so more pixels would say no more."""
+"""The working grid of the templates: more pixels than a map was made of say no more."""
 ARC_STEP_DEG = 3.0
 
 
