@@ -69,7 +69,7 @@ def finite(value: float | None) -> float | None:
 
 SPLIT_NAMES = "|".join(SplitName)
 STRATEGY_NAMES = "|".join(StrategyName)
-FORMAT_NAMES = "labelme, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
+FORMAT_NAMES = "labelme, page, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
 """Spelt out: the settings that know them take longer to import than help may take."""
 FormatsOption = Annotated[
     list[str] | None,

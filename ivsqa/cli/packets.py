@@ -232,6 +232,7 @@ def _as_plain(result: ImportAnnotationsResult) -> dict[str, object]:
         "n_frames_unchecked": result.n_unchecked,
         "n_frames_unreadable": result.n_unreadable,
         "n_frames_disputed": result.n_disputed,
+        "minutes": round(sum(result.active_s) / 60.0, 2) if result.active_s else None,
     }
 
 
@@ -248,6 +249,11 @@ def _say_return(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
         if isinstance(spread, dict) and spread["mean"] is not None:
             say(f"edits: {spread['mean']:.3f} {unit} on average, 95 % below {spread['p95']:.3f} {unit}")
             break
+    if result.active_s:
+        each_s = sum(result.active_s) / len(result.active_s)
+        say(
+            f"time: {sum(result.active_s) / 60.0:.1f} min for {count(len(result.active_s), 'frame')}, {each_s:.0f} s each"
+        )
     for line in result.repaired:
         tell(f"repaired: {line}")
     for line in result.notes:

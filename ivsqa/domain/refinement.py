@@ -26,8 +26,8 @@ ERROR_SPREAD = (0.42, 0.37, 0.105, 0.055, 0.022, 0.012, 0.008, 0.005, 0.003)
 too long (2) … Measured on validation frames by benchmarks/refinement.py."""
 
 LEAST_RADIUS_PX = 1.0
-_MARGIN_PX = 4.0
-_RESIDUE = 1e-6
+MARGIN_PX = 4.0
+RESIDUE = 1e-6
 """Variance that even a hard nudge leaves, so that many of them can be solved for."""
 
 
@@ -161,7 +161,7 @@ def _grid_over(
         centre,
         n_angles=config.n_angles,
         least_px=LEAST_RADIUS_PX,
-        most_px=float(farthest) + _MARGIN_PX,
+        most_px=float(farthest) + MARGIN_PX,
         n_radii=config.n_radii,
         through=places,
     )
@@ -270,7 +270,7 @@ def _displacement(
     Source:
         Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equations 2.23 and 2.24.
     """
-    noise = 1.0 / nudges.weights - 1.0 + _RESIDUE  # so that a single nudge is known with its weight
+    noise = 1.0 / nudges.weights - 1.0 + RESIDUE  # so that a single nudge is known with its weight
     along = _likeness(angles, nudges.angles)
     share = np.linalg.solve(_likeness(nudges.angles, nudges.angles) + np.diag(noise), along.T)
     return offsets_px @ share, np.clip((along.T * share).sum(axis=0), 0.0, 1.0)

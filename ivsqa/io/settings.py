@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 
 PacketFormat = Literal[
     "labelme",
+    "page",
     "csv",
     "masks",
     "coco",
@@ -118,7 +119,7 @@ class SelectionSettings(Section):
 class PacketSettings(Section):
     """What annotators get."""
 
-    formats: Annotated[tuple[PacketFormat, ...], Field(min_length=1)] = ("labelme",)
+    formats: Annotated[tuple[PacketFormat, ...], Field(min_length=1)] = ("page", "labelme")
 
 
 class ProjectSettings(Manifest):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.layout import frame_name
-from ivsqa.io.packets import PacketFrame, SentFrame
+from ivsqa.io.packets import FrameProbabilities, PacketFrame, SentFrame
 from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
 from ivsqa.io.records import PacketRecord, PullbackRecord, RoundRecord
@@ -21,6 +21,9 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.doubt import arcs_in_doubt
 from ivsqa.workflow.score import error_maps_on_frame
 from ivsqa.workflow.sending import ExportResult, PacketPlan, check_reader, known_formats, publish_packet, reader_rng
+
+LAYS_BORDERS = "page"
+"""The format that lays borders through points itself, and needs to know what the model thought."""
 
 
 def export_for_annotation(
@@ -97,9 +100,26 @@ def _current_id(project: Project) -> str | None:
 def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[SelectedFrame]) -> Iterator[PacketFrame]:
     """Yield the frames of a packet by rank; without a model they come with no contour drawn."""
     store = ScoreStore(project.layout, plan.model_id, project.structures.names) if plan.model_id else None
+    think = _thoughts_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
     for frame in selected:
         pullback = project.pullback(frame.pullback_id)
-        yield _packet_frame(project, pullback, frame, _find_score(store, frame))
+        packet_frame = _packet_frame(project, pullback, frame, _find_score(store, frame))
+        yield packet_frame if think is None else replace(packet_frame, probabilities=think(frame))
+
+
+def _thoughts_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
+    """Return what gives the probabilities of a frame; None where the weights are gone, and points cannot be followed."""
+    if not project.layout.weights(model_id).is_file():
+        return None
+    from ivsqa.workflow.probabilities import FrameModel  # torch loads for seconds; no other format needs it
+
+    model = FrameModel(project, model_id)
+
+    def think(frame: SelectedFrame) -> FrameProbabilities:
+        grid, probabilities = model.probabilities(frame.pullback_id, frame.frame_index)
+        return FrameProbabilities(grid, np.round(255.0 * probabilities).astype(np.uint8))
+
+    return think
 
 
 def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:

@@ -64,6 +64,7 @@ class ImportAnnotationsResult:
         counts: Contours by what happened: untouched, edited, new, deleted.
         edit_px: Mean distance of each edited contour from what was sent.
         edit_mm: The same in mm, where spacing is known.
+        active_s: Time that hands were on each frame that was taken, where the format says so.
         rejected: What could not be used, one error a file or frame.
         repaired: Frames that `--repair` mended, and how.
         notes: What a person should know.
@@ -80,6 +81,7 @@ class ImportAnnotationsResult:
     counts: Counter[str] = field(default_factory=Counter)
     edit_px: list[float] = field(default_factory=list)
     edit_mm: list[float] = field(default_factory=list)
+    active_s: list[float] = field(default_factory=list)
     rejected: list[IvsqaError] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -192,7 +194,7 @@ def _with_points_followed(returned: ReturnedFrame, refiner: Refiner) -> Returned
         AnnotationError: a border was moved and has points besides, or none can pass them.
         IvsqaError: the model that drew the packet cannot be used.
     """
-    if not returned.nudges or returned.unreadable:
+    if not returned.nudges or returned.nudges_followed or returned.unreadable:
         return returned
     sent, structures = returned.frame, sorted({nudge.structure for nudge in returned.nudges})
     as_sent = {name for name, contour in sent.contours.items() if returned.contours.get(name) is contour}
@@ -280,6 +282,8 @@ def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> No
     for frame in frames:
         result.n_unreadable += frame.returned.unreadable
         result.n_unchecked += frame.annotation is None
+        if frame.annotation is not None and frame.returned.active_s is not None:
+            result.active_s.append(frame.returned.active_s)
         for change in frame.changes.values():
             result.counts[change.kind] += 1
             if change.kind == "edited":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,9 @@ from ivsqa.io.nudges_csv import is_nudges_csv, read_nudges_csv
 from ivsqa.io.packets import SentFrame, read_return
 from ivsqa.io.pictures import overlay, png_bytes
 from ivsqa.io.project import Project
-from ivsqa.model.inference import Predictor
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.export import newest_exported, read_sent
-from ivsqa.workflow.networks import load_predictor
+from ivsqa.workflow.probabilities import FrameModel
 
 CONTOURS_NAME, OVERLAYS_NAME = "contours.csv", "overlays"
 
@@ -43,12 +41,7 @@ class Refiner:
 
     def __init__(self, project: Project, model_id: str | None, *, device: str = "auto") -> None:
         self._project = project
-        self._model_id = model_id
-        self._device = device
-
-    @cached_property
-    def _predictor(self) -> Predictor:
-        return load_predictor(self._project, self._project.get_model(self._model_id), device=self._device)
+        self._model = FrameModel(project, model_id, device=device)
 
     def __call__(self, sent: SentFrame, nudges: Sequence[Nudge]) -> dict[str, Contour]:
         """Return the contours of a frame, in frame px, those without a point as they were sent unless they are in the way.
@@ -60,10 +53,7 @@ class Refiner:
         for nudge in nudges:
             if not (-0.5 <= nudge.x_px <= sent.width_px - 0.5 and -0.5 <= nudge.y_px <= sent.height_px - 0.5):
                 raise ValueError(f"a point of {nudge.structure} lies outside the image")
-        pullback = self._project.pullback(sent.pullback_id)
-        grid = self._project.grid(pullback)
-        frame = np.asarray(self._project.frames(pullback)[sent.frame_index])
-        probabilities = self._predictor(grid.sample(frame)[None]).probabilities[0]
+        grid, probabilities = self._model.probabilities(sent.pullback_id, sent.frame_index)
         names = self._project.structures.names
         moved = refined(
             dict(zip(names, probabilities, strict=True)),

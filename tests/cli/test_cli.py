@@ -192,7 +192,7 @@ def test_score_select_export_and_import_as_json_have_their_fixed_keys(run, score
 
     answer = run("export-for-annotation", *at).answer
     assert {"round_id", "packet", "formats", "n_frames"} <= set(answer)
-    assert (answer["round_id"], answer["formats"], answer["n_frames"]) == ("r004", ["labelme"], 3)
+    assert (answer["round_id"], answer["formats"], answer["n_frames"]) == ("r004", ["page", "labelme"], 3)
 
     phantoms.annotate(Path(answer["packet"]))
     answer = run("import-annotations", answer["packet"], "--reader", "anna", *at).answer

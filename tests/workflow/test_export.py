@@ -24,10 +24,11 @@ def test_a_packet_has_an_image_a_file_and_pictures_for_each_frame(chosen):
     result = export_for_annotation(chosen)
     names = {f"{f.pullback_id}_f{f.frame_index:05d}" for f in read_selection(chosen.layout.selection("r004"))}
     assert result.folder == chosen.layout.packet("r004")
-    assert (result.n_frames, result.formats, result.archive) == (3, ("labelme",), None)
+    assert (result.n_frames, result.formats, result.archive) == (3, ("page", "labelme"), None)
     for kind in ("images/*.png", "images/*.json", "overlays/*.png", "heatmaps/*.png"):
         assert {path.stem for path in result.folder.glob(kind)} == names
     assert (result.folder / "INSTRUCTIONS.html").is_file()
+    assert (result.folder / "index.html").is_file()
     assert chosen.get_round("r004").state == "exported"
 
 

@@ -4,6 +4,7 @@ from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.io.packets.archive import write_zip
 from ivsqa.io.packets.packet import (
     Adapter,
+    FrameProbabilities,
     PacketFrame,
     PacketOrigin,
     ReturnedFrame,
@@ -19,6 +20,7 @@ __all__ = [
     "ADAPTERS",
     "Adapter",
     "DoubtfulArc",
+    "FrameProbabilities",
     "PacketFrame",
     "PacketOrigin",
     "ReturnedFrame",

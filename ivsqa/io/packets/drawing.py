@@ -111,6 +111,21 @@ def points_of(numbers: object, *, path: Path, where: str) -> Points:
     return points
 
 
+def drawn_contour(points_px: Points, frame: SentFrame, *, path: Path, where: str) -> Contour:
+    """Return the contour through points in frame px, (n, 2).
+
+    Raises:
+        PacketError: it encloses nothing, is not finite, or lies far outside the frame.
+    """
+    try:
+        contour = Contour.from_points(points_px)
+    except ValueError as error:
+        raise PacketError(str(error), hint="delete the shape and draw it again", path=path, where=where) from error
+    if np.abs(contour.points_px).max() > FARTHEST_FRAMES * max(frame.shape):
+        raise PacketError("lies far outside the frame", hint="draw it again", path=path, where=where)
+    return contour
+
+
 def rounding_of(numbers: Points) -> float:
     """Return how far numbers may have been rounded: half a unit of their last decimal, as editors differ in how many they keep.
 
@@ -170,13 +185,7 @@ class Drawing:
         Raises:
             PacketError: it encloses nothing, is not finite, or lies far outside the frame.
         """
-        try:
-            contour = Contour.from_edge_points(edge_points)
-        except ValueError as error:
-            hint = "delete the shape and draw it again"
-            raise PacketError(str(error), hint=hint, path=self.path, where=where) from error
-        if np.abs(contour.points_px).max() > FARTHEST_FRAMES * max(self.frame.shape):
-            raise PacketError("lies far outside the frame", hint="draw it again", path=self.path, where=where)
+        contour = drawn_contour(edge_points - EDGE_OFFSET_PX, self.frame, path=self.path, where=where)
         rounding_px = rounding_of(edge_points) if rounding_px is None else rounding_px
         sent = self.frame.contours.get(name)
         self._drawn.setdefault(name, []).append(restored(contour, sent, rounding_px=rounding_px))

@@ -33,6 +33,17 @@ STRUCTURE_NOTES = {
 OTHER_NOTE = "One closed line around it, including everything inside."
 
 HOW_TO = {
+    "page": """<h2>In your browser: nothing to install</h2>
+<ol>
+  <li>Double-click <code>index.html</code>. It opens in your browser, also without a network; nothing is sent anywhere. If you
+      got a zip, unpack it first.</li>
+  <li>Drag a border where it is wrong. Or hold <kbd>Shift</kbd> and click where it should be: the border comes to you.
+      <kbd>1</kbd>, <kbd>2</kbd> … choose the border: $names. <kbd>Ctrl</kbd> <kbd>Z</kbd> takes the last step back.</li>
+  <li>When a frame is right, also if you changed nothing, press <kbd>Space</kbd>: it is ticked and the next one comes. If it
+      cannot be judged, press <kbd>U</kbd>. <kbd>H</kbd> shows where the program expects to be wrong, <kbd>?</kbd> all keys.</li>
+  <li>Press <kbd>S</kbd>, at the end or for a pause. Your browser puts <code>contours.json</code> into its folder of downloads:
+      that file is what to send back. If you save several times, the last one counts.</li>
+</ol>""",
     "labelme": """<h2>In LabelMe, step by step</h2>
 <ol>
   <li>Start LabelMe, choose <b>Open Dir</b> and pick the folder <code>images</code>. All frames appear in the list, with
@@ -166,6 +177,7 @@ HOW_TO = {
 }
 """How to work in each format; `$names` becomes the structures."""
 SENT_BACK = {
+    "page": "<code>contours.json</code> from your downloads",
     "labelme": "<code>images</code>",
     "csv": "<code>contours.csv</code>",
     "masks": "<code>masks</code>",
@@ -179,6 +191,7 @@ SENT_BACK = {
     "napari": "<code>napari</code>",
 }
 OPENED = {
+    "page": "<code>index.html</code> in your browser",
     "labelme": "the folder <code>images</code> in LabelMe",
     "masks": "the folder <code>masks</code>",
     "cvat": "a task in CVAT, as told below",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours, Points
+from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
@@ -67,6 +68,19 @@ class SentFrame:
 
 
 @dataclass(frozen=True, eq=False)
+class FrameProbabilities:
+    """What the model thought of a frame, for editors that lay borders through points themselves.
+
+    Attributes:
+        grid: Where its pixels lie in the frame.
+        levels: uint8 (K, s, s), probability × 255 of each structure of the study with what it encloses, innermost first.
+    """
+
+    grid: WorkingGrid
+    levels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class PacketFrame:
     """A frame to annotate, with all that the annotator is shown.
 
@@ -84,6 +98,7 @@ class PacketFrame:
         error_maps: float32 (height, width) in [0, 1] by structure; empty where there is no score.
         arcs: Where to look first.
         proposals: Open lines (m, 2), (x, y) px, that are shown along the arcs in place of our mark: what readers drew there.
+        probabilities: What the model thought; None where no format of the packet needs it.
     """
 
     name: str
@@ -99,6 +114,7 @@ class PacketFrame:
     error_maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     arcs: Sequence[DoubtfulArc] = ()
     proposals: Sequence[Points] = ()
+    probabilities: FrameProbabilities | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -146,6 +162,8 @@ class ReturnedFrame:
         path: The file it came from.
         notes: What a person should know, such as a stray shape that was left out.
         nudges: Points that the annotator dropped for the border to pass, in frame px.
+        nudges_followed: Whether the contours pass these points already: the editor laid them before the annotator's eyes.
+        active_s: Time that the annotator's hands were on the frame; None where the format cannot say.
     """
 
     frame: SentFrame
@@ -155,6 +173,8 @@ class ReturnedFrame:
     path: Path
     notes: tuple[str, ...] = ()
     nudges: tuple[Nudge, ...] = ()
+    nudges_followed: bool = False
+    active_s: float | None = None
 
     @property
     def is_changed(self) -> bool:

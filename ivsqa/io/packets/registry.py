@@ -14,12 +14,14 @@ from ivsqa.io.packets.labelme import LabelmeAdapter
 from ivsqa.io.packets.masks import MasksAdapter
 from ivsqa.io.packets.napari import NapariAdapter
 from ivsqa.io.packets.packet import Adapter
+from ivsqa.io.packets.page import PageAdapter
 from ivsqa.io.packets.qupath import QuPathAdapter
 from ivsqa.io.packets.slicer import SlicerAdapter
 from ivsqa.io.packets.svg import SvgAdapter
 
 ADAPTERS: tuple[Adapter, ...] = (
     LabelmeAdapter(),
+    PageAdapter(),
     CsvAdapter(),
     MasksAdapter(),
     CocoAdapter(),

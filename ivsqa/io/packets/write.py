@@ -3,7 +3,7 @@
 images/<name>.png     the untouched frame (and, for LabelMe, <name>.json beside it)
 overlays/<name>.png   the frame with its contours and the doubtful arcs
 heatmaps/<name>.png   the same beside the predicted error, where there is a score
-contours.csv, masks/, coco.json, itk-snap/ …  where these formats are asked for
+index.html, contours.csv, masks/, coco.json, itk-snap/ …  where these formats are asked for
 worklist.csv  INSTRUCTIONS.html
 """
 

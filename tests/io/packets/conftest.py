@@ -77,12 +77,74 @@ def write(tmp_path: Path, pristine: Callable[[tuple[str, ...]], Path], structure
     def written(*formats: str, of: list[PacketFrame] | None = None, into: str = "packet") -> Path:
         folder = tmp_path / into
         if of is None:
-            return Path(shutil.copytree(pristine(formats), folder))
-        folder.mkdir()
-        write_packet(folder, of, structures=structures, formats=formats, round_id="round-001", packet_id="packet-1")
+            shutil.copytree(pristine(formats), folder)
+        else:
+            folder.mkdir()
+            write_packet(folder, of, structures=structures, formats=formats, round_id="round-001", packet_id="packet-1")
+        if "page" in formats:  # what it saves is a file of its own
+            PageEditor().save(folder)
         return folder
 
     return written
+
+
+def data_of(page: Path) -> dict[str, Any]:
+    """Return the data in a page by the id of its element, as a browser hands it to the page's code."""
+    found = re.findall(
+        r'<script type="application/json" id="([\w-]+)">(.*?)</script>', page.read_text(encoding="utf-8")
+    )
+    return {name: json.loads(text) for name, text in found}
+
+
+class PageEditor:
+    """Saves as the page does, all frames having been looked at."""
+
+    def save(self, folder: Path) -> None:
+        data = data_of(folder / "index.html")
+        contents = data["packet"]
+        frames = [
+            {
+                **{key: one[key] for key in ("name", "image_sha256")},
+                "checked": False,
+                "unreadable": False,
+                "active_s": 4.5,
+                "contours": data[f"frame-{index}"]["contours"],
+                "points": [],
+            }
+            for index, one in enumerate(contents["frames"])
+        ]
+        head = {key: contents[key] for key in ("kind", "schema_version", "packet_id", "round_id")}
+        document = {**head, "session_id": "k3x", "save": 1, "pixel_origin": "center", "frames": frames}
+        (folder / "contours.json").write_text(json.dumps(document))
+
+    def change(self, folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the file as another hand would."""
+        document = json.loads((folder / "contours.json").read_text())
+        change(document)
+        (folder / "contours.json").write_text(json.dumps(document))
+
+    def edit(self, folder: Path, change: Change) -> None:
+        def edited(document: dict[str, Any]) -> None:
+            for one in document["frames"]:
+                for label, points in one["contours"].items():
+                    moved = change(one["name"], label, np.array(points) + 0.5) - 0.5
+                    one["contours"][label] = np.round(moved, 3).tolist()
+
+        self.change(folder, edited)
+
+    def tick(self, folder: Path, frame: str, word: str) -> None:
+        def ticked(document: dict[str, Any]) -> None:
+            for one in document["frames"]:
+                if one["name"] == frame:
+                    one[word] = True
+
+        self.change(folder, ticked)
+
+    def forget(self, folder: Path, frame: str) -> None:
+        def forgotten(document: dict[str, Any]) -> None:
+            document["frames"] = [one for one in document["frames"] if one["name"] != frame]
+
+        self.change(folder, forgotten)
 
 
 class CocoEditor:
@@ -239,4 +301,5 @@ def editors() -> dict[str, Any]:
         "label-studio": LabelStudioEditor(),
         "qupath": QuPathEditor(),
         "svg": SvgEditor(),
+        "page": PageEditor(),
     }

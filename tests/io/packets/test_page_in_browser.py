@@ -1,0 +1,240 @@
+"""The page at work in headless Chromium: real clicks, real drags, and the file that it saves."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.edits import classify_contour
+from ivsqa.domain.refinement import Nudge, refined
+from ivsqa.domain.structures import Structure, StructureSet
+from ivsqa.io.packets import PacketFrame, ReturnedFrame, read_return, write_packet
+from tests.chromium import Tab, chromium, find_chromium
+from tests.io.packets.page_frames import GRID, page_frame
+from tests.page_reader import Reader
+
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine")
+
+N_FRAMES = 4
+STRUCTURES = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))
+NUDGED = {
+    "one": [Nudge("lumen", 66.0, 47.5)],
+    "several": [Nudge("lumen", 66.0, 47.5), Nudge("lumen", 47.5, 33.0), Nudge("eem", 24.0, 40.0)],
+    "in the way": [Nudge("lumen", 78.0, 50.0)],
+    "both ways": [Nudge("lumen", 47.0, 76.0), Nudge("eem", 47.5, 26.0)],
+}
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[PacketFrame]:
+    return [page_frame(seed) for seed in range(N_FRAMES)]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, frames: list[PacketFrame]) -> Callable[[str], Path]:
+    """Write the page of a packet; each packet has its own place in the browser's memory."""
+
+    def written(packet_id: str) -> Path:
+        folder = tmp_path_factory.mktemp("packet")
+        write_packet(folder, frames, structures=STRUCTURES, formats=["page"], round_id="r001", packet_id=packet_id)
+        return folder / "index.html"
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tab, Path]]:
+    folder = tmp_path_factory.mktemp("browser")
+    with chromium(folder) as tab:
+        yield tab, folder / "downloads"
+
+
+@pytest.fixture
+def reader(
+    browser: tuple[Tab, Path], pages: Callable[[str], Path], frames: list[PacketFrame], request: pytest.FixtureRequest
+) -> Iterator[Reader]:
+    tab, downloads = browser
+    tab.events.clear()
+    yield Reader(tab, pages(request.node.name), downloads)
+    assert tab.complaints() == []
+    assert [url for url in tab.requests() if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def saved(reader: Reader, frames: list[PacketFrame]) -> tuple[dict[str, Any], list[ReturnedFrame]]:
+    """Save, and return the file as it is and as it is read."""
+    path = reader.save()
+    packet = read_return(path, [frame.sent() for frame in frames], STRUCTURES)
+    assert (packet.format, packet.rejected) == ("page", ())
+    return json.loads(path.read_text()), list(packet.frames)
+
+
+def test_a_dragged_border_comes_back_as_that_one_and_no_other(reader: Reader, frames: list[PacketFrame]) -> None:
+    sent = frames[0].contours["eem"]
+    right = sent.points_px[np.argmax(sent.points_px[:, 0])]
+    reader.tab.drag(reader.seen(*right), reader.seen(right[0] + 12.0, right[1] - 3.0))
+    drawn = reader.shown("eem")
+    assert np.hypot(*(drawn - right - (12.0, -3.0)).T).min() < 0.3
+    _, (returned,) = saved(reader, frames)
+    assert returned.contours["lumen"] is frames[0].contours["lumen"]
+    change = classify_contour(sent, returned.contours["eem"], tolerance_px=0.01, spacing_mm=(0.05, 0.05))
+    assert change.kind == "edited"
+    assert change.max_px == pytest.approx(np.hypot(12.0, 3.0), abs=1.0)
+    np.testing.assert_array_equal(returned.contours["eem"].points_px, drawn)
+    far = sent.points_px[:, 0] < right[0] - 40.0  # the other side of the vessel stays to the last digit
+    assert {tuple(point) for point in sent.points_px[far]} <= {tuple(point) for point in drawn}
+
+
+def test_a_finger_drags_a_border_and_two_zoom(reader: Reader, frames: list[PacketFrame]) -> None:
+    points = frames[0].contours["eem"].points_px
+    right = points[np.argmax(points[:, 0])]
+    (x, y), scale = reader.seen(*right), reader.tab.evaluate("View.scale")
+    reader.tab.touch([(x + 12.0, y)], [(x + 52.0, y)])  # a finger is broad: near is near enough
+    assert reader.shown("eem")[:, 0].max() == pytest.approx(right[0] + 40.0 / scale, abs=1.0)
+    reader.tab.touch([(x - 200.0, y), (x - 100.0, y)], [(x - 250.0, y), (x - 50.0, y)])
+    assert reader.tab.evaluate("View.scale") == pytest.approx(2.0 * scale, rel=0.1)
+
+
+def test_what_was_undone_was_never_done(reader: Reader, frames: list[PacketFrame]) -> None:
+    x, y = frames[0].contours["eem"].points_px[10]
+    reader.tab.drag(reader.seen(x, y), reader.seen(x + 9.0, y + 9.0))
+    moved = reader.shown("eem")
+    reader.tab.press("z", control=True)
+    np.testing.assert_array_equal(reader.shown("eem"), frames[0].contours["eem"].points_px)
+    reader.tab.press("y", control=True)
+    np.testing.assert_array_equal(reader.shown("eem"), moved)
+    reader.tab.press("z", control=True)
+    _, (returned,) = saved(reader, frames)
+    assert all(returned.contours[name] is contour for name, contour in frames[0].contours.items())
+
+
+@pytest.mark.parametrize("points", NUDGED.values(), ids=NUDGED)
+def test_borders_through_points_are_those_that_python_lays(
+    reader: Reader, frames: list[PacketFrame], points: list[Nudge]
+) -> None:
+    for index, frame in enumerate(frames):
+        assert frame.probabilities is not None
+        drawn = {name: GRID.contour_to_grid(contour) for name, contour in frame.contours.items()}
+        fields = dict(zip(("lumen", "eem"), frame.probabilities.levels / 255.0, strict=True))
+        expected = refined(fields, points, drawn=drawn)
+        asked = json.dumps([{"structure": one.structure, "x": one.x_px, "y": one.y_px} for one in points])
+        lines = json.dumps({name: contour.points_px.tolist() for name, contour in drawn.items()})
+        got = reader.tab.evaluate(
+            f"Packet.open({index}).then(({{ field: {{ fields, size }} }}) =>"
+            f" Refinement.refined(fields, size, {asked}, {lines}, Packet.contents.refinement))"
+        )
+        assert list(got) == list(expected)
+        for name, contour in expected.items():
+            np.testing.assert_allclose(Contour.from_points(got[name]).points_px, contour.points_px, atol=1e-9)
+
+
+def test_points_that_no_border_can_pass_are_said_and_change_nothing(reader: Reader, frames: list[PacketFrame]) -> None:
+    x, y = frames[0].contours["lumen"].centroid_px
+    reader.tab.click(*reader.seen(x + 42.0, y), shift=True)
+    before = reader.shown("lumen")
+    reader.tab.click(*reader.seen(x + 2.5, y + 0.8), shift=True)
+    assert reader.words().startswith(("No border can pass", "A point of lumen lies in its very centre"))
+    np.testing.assert_array_equal(reader.shown("lumen"), before)
+
+
+def test_a_clicked_point_draws_the_border_to_it_and_another_click_takes_it_away(
+    reader: Reader, frames: list[PacketFrame]
+) -> None:
+    x, y = frames[0].contours["lumen"].centroid_px + np.array([30.0, 8.0])
+    reader.tab.click(*reader.seen(x, y), shift=True)
+    document, (returned,) = saved(reader, frames)
+    (point,) = document["frames"][0]["points"]
+    assert (point["x_px"], point["y_px"]) == pytest.approx((x, y), abs=0.3)  # the window has whole pixels
+    away = np.hypot(*(returned.contours["lumen"].points_px - (point["x_px"], point["y_px"])).T)
+    assert away.min() < 0.002
+    assert (returned.nudges_followed, returned.contours["eem"]) == (True, frames[0].contours["eem"])
+    reader.tab.press("n")
+    reader.tab.click(*reader.seen(x, y))
+    _, (returned,) = saved(reader, frames)
+    assert (returned.nudges, returned.contours["lumen"]) == ((), frames[0].contours["lumen"])
+
+
+def test_a_lumen_beyond_the_eem_is_said_in_words_and_cannot_be_ticked(
+    reader: Reader, frames: list[PacketFrame]
+) -> None:
+    lumen = frames[0].contours["lumen"]
+    x, y = lumen.points_px[np.argmax(lumen.points_px[:, 0])]
+    reader.tab.drag(reader.seen(x, y), reader.seen(x + 40.0, y))
+    said = reader.words()
+    assert said.startswith("The lumen border lies ")
+    assert "px beyond the eem border at 3 o’clock." in said
+    reader.tab.press(" ")
+    assert reader.words().endswith("Mend it first.")
+    _, (returned,) = saved(reader, frames)
+    assert returned.checked is False
+
+
+def test_space_ticks_and_goes_on_and_u_gives_up(reader: Reader, frames: list[PacketFrame]) -> None:
+    reader.tab.press(" ")
+    reader.at_frame(1)
+    reader.tab.press("u")
+    reader.at_frame(2)
+    reader.tab.press("ArrowLeft")
+    reader.at_frame(1)
+    document, returned = saved(reader, frames)
+    assert [(one.checked, one.unreadable) for one in returned] == [(True, False), (False, True), (False, False)]
+    assert all(one.contours[name] is contour for one in returned for name, contour in one.frame.contours.items())
+    assert 0.0 <= document["frames"][0]["active_s"] < 60.0
+    tally = reader.tab.evaluate("document.getElementById('tally').textContent")
+    assert tally.startswith("2 of 4 done")
+
+
+def test_work_is_there_again_when_the_page_is_opened_again(reader: Reader, frames: list[PacketFrame]) -> None:
+    reader.tab.press(" ")
+    reader.at_frame(1)
+    x, y = reader.shown("eem")[10]
+    reader.tab.drag(reader.seen(x, y), reader.seen(x + 6.0, y + 6.0))
+    moved = reader.shown("eem")
+    first, _ = saved(reader, frames)
+    reader.open()
+    reader.at_frame(1)
+    np.testing.assert_array_equal(reader.shown("eem"), moved)
+    second, returned = saved(reader, frames)
+    assert (first["session_id"], first["save"]) == (second["session_id"], second["save"] - 1)
+    assert [one.checked for one in returned] == [True, False]
+
+
+def test_frames_of_an_earlier_sitting_are_saved_too(reader: Reader, frames: list[PacketFrame]) -> None:
+    reader.tab.press(" ")
+    reader.at_frame(1)
+    x, y = frames[1].contours["lumen"].points_px[0]
+    reader.tab.click(*reader.seen(x + 3.0, y), shift=True)
+    moved = reader.shown("lumen")
+    reader.tab.press("ArrowRight")
+    reader.at_frame(2)
+    reader.open()
+    reader.at_frame(2)
+    _, returned = saved(reader, frames)
+    assert [one.checked for one in returned] == [True, False, False]
+    assert all(returned[0].contours[name] is contour for name, contour in frames[0].contours.items())
+    np.testing.assert_array_equal(returned[1].contours["lumen"].points_px, moved)
+    assert len(returned[1].nudges) == 1
+    reader.tab.press("ArrowLeft")
+    reader.at_frame(1)
+    nudge = returned[1].nudges[0]
+    reader.tab.press("n")
+    reader.tab.click(*reader.seen(nudge.x_px, nudge.y_px))  # taken away: what it was set beside is still known
+    np.testing.assert_array_equal(reader.shown("lumen"), frames[1].contours["lumen"].points_px)
+
+
+def test_a_border_is_drawn_anew_and_taken_away(reader: Reader, frames: list[PacketFrame]) -> None:
+    centre = frames[0].contours["lumen"].centroid_px
+    reader.tab.press("d")
+    for angle in np.arange(8) * np.pi / 4.0:
+        reader.tab.click(*reader.seen(*(centre + 20.0 * np.array([np.cos(angle), np.sin(angle)]))))
+    reader.tab.press("Enter")
+    _, (returned,) = saved(reader, frames)
+    assert returned.contours["lumen"].area_px2 == pytest.approx(np.pi * 400.0, rel=0.02)
+    reader.tab.press("Delete")
+    _, (returned,) = saved(reader, frames)
+    assert set(returned.contours) == {"eem"}
+    reader.tab.press("1")
+    assert reader.words() == "No lumen is drawn: 1, then D, draws it."
