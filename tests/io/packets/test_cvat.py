@@ -8,6 +8,7 @@ import pytest
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[str], str]
@@ -40,7 +41,7 @@ def test_file_has_what_cvat_wants(write: Write, frames: list[PacketFrame]) -> No
         ("polygon", "eem", "1"),
         ("polygon", "lumen", "2"),
     ]
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert f'points="{x:.3f},{y:.3f};' in text
     labels = json.loads((folder / "cvat-labels.json").read_text())
     assert [(one["name"], one["type"]) for one in labels] == [

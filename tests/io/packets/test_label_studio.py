@@ -8,6 +8,7 @@ import pytest
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[list[dict[str, Any]]], Any]
@@ -43,7 +44,7 @@ def test_tasks_and_interface_agree(write: Write, frames: list[PacketFrame]) -> N
         assert f'<PolygonLabels name="{one["from_name"]}" toName="{one["to_name"]}"' in config
         assert f'<Image name="{one["to_name"]}" value="$image"' in config
         assert f'<Label value="{one["value"]["polygonlabels"][0]}"' in config
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert regions[-1]["value"]["points"][0] == pytest.approx([x / 1.28, y / 0.96], abs=0.001)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[dict[str, Any]], Any]
@@ -41,7 +42,7 @@ def test_rings_are_closed_and_hints_locked(write: Write, frames: list[PacketFram
         (ring,) = feature["geometry"]["coordinates"]
         assert ring[0] == ring[-1]
         assert (feature["properties"]["objectType"], feature["properties"]["isLocked"]) == ("annotation", False)
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert inner["geometry"]["coordinates"][0][0] == pytest.approx([x, y], abs=0.0006)
 
 
