@@ -38,7 +38,7 @@ COMMANDS: dict[str, list[str]] = {
 
 
 RETURN = "import-annotations"
-N_RETURNED = 400
+N_RETURNED = 120
 """Frames of the packet that comes back: what makes its import take a while."""
 COLUMNS = ("command", "seconds", "kills while running", "times brought to its end", "end state")
 Row = list[object]

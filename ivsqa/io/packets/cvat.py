@@ -76,7 +76,7 @@ class CvatAdapter:
 
 def _labels(structures: StructureSet) -> list[dict[str, object]]:
     """Return the labels of a task, as CVAT takes them under Raw."""
-    kinds = [(name, structures.color_of(name), "polygon") for name in structures.names]
+    kinds = [(name, structures.color_of(name), "any") for name in structures.names]  # polygons, and points to pass
     kinds += [(LOOK_HERE, ARC_COLOR, "polyline")]
     kinds += [(word, color, "tag") for word, color in TICK_COLORS.items()]
     return [{"name": name, "color": color, "type": kind, "attributes": []} for name, color, kind in kinds]
@@ -155,6 +155,8 @@ def _draw(shape: Element, name: str, drawing: Drawing, *, where: str) -> None:
     read: dict[str, Callable[[Element, Drawing, str], Points]] = {"polygon": _polygon, "box": _box, "ellipse": _ellipse}
     if shape.tag == "mask":
         drawing.add_mask(name, _mask(shape, drawing, where), where=where)
+    elif shape.tag == "points":
+        drawing.add_points(name, _polygon(shape, drawing, where), where=where)
     elif shape.tag in read:
         drawing.add(name, read[shape.tag](shape, drawing, where), where=where)
     else:
@@ -163,6 +165,7 @@ def _draw(shape: Element, name: str, drawing: Drawing, *, where: str) -> None:
 
 
 def _polygon(shape: Element, drawing: Drawing, where: str) -> Points:
+    """Return the points of a polygon, or single ones."""
     pairs = [pair.split(",") for pair in shape.get("points", "").split(";")]
     return points_of(pairs, path=drawing.path, where=where)
 

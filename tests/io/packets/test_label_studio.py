@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.structures import StructureSet
+from ivsqa.domain.refinement import Nudge
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
 from ivsqa.io.packets.thinning import written_edge_points
 
@@ -53,6 +54,14 @@ def test_points_are_per_cent_of_width_and_height(returned: Callable[[Edit], Retu
     contour = returned(lambda tasks: lumen(tasks)["value"].update(points=points)).frames[0].contours["lumen"]
     assert contour.area_px2 == 64 * 48
     np.testing.assert_array_equal(contour.points_px[0], [31.5, 23.5])
+
+
+def test_key_points_are_for_the_border_to_pass(returned: Callable[[Edit], ReturnedPacket]) -> None:
+    value = {"x": 25.0, "y": 50.0, "width": 0.5, "keypointlabels": ["lumen"]}
+    point = {"type": "keypointlabels", "from_name": "point", "to_name": "image", "value": value}
+    frame = returned(lambda tasks: tasks[0]["predictions"][0]["result"].append(point)).frames[0]
+    assert frame.nudges == (Nudge("lumen", 31.5, 47.5),)
+    assert frame.contours == frame.frame.contours
 
 
 def test_skipped_task_counts_as_it_was_sent(returned: Callable[[Edit], ReturnedPacket]) -> None:
