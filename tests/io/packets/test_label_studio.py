@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ivsqa.domain.structures import StructureSet
 from ivsqa.domain.refinement import Nudge
+from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
 from ivsqa.io.packets.thinning import written_edge_points
 
