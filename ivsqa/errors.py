@@ -21,6 +21,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST_TEXT = 600
+"""What an error says is cut to this many characters: it may quote a cell of a megabyte."""
+
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -41,19 +44,37 @@ class IvsqaError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", path: Path | None = None, where: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
         self.path = path
-        self.where = where
+        self.where = _one_line(where)
 
     @property
     def line(self) -> str:
         """File, place and message in one line."""
-        place = ", ".join(part for part in (str(self.path or ""), self.where) if part)
+        place = ", ".join(part for part in (_printable(str(self.path or "")), self.where) if part)
         return f"{place}: {self.message}" if place else self.message
 
     def __str__(self) -> str:
         return f"{self.line} ({self.hint})" if self.hint else self.line
+
+
+def _one_line(text: str) -> str:
+    r"""Return a text that may quote a file of strangers as one line that is not too long.
+
+    Example:
+        >>> _one_line("two" + chr(10) + "lines"), len(_one_line("x" * 9999)) < 610
+        ('two\\nlines', True)
+    """
+    shown = _printable(text)
+    return shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT // 2]} … {shown[-LONGEST_TEXT // 2 :]}"
+
+
+def _printable(text: str) -> str:
+    """Return a text with what moves a terminal's cursor, or cannot be encoded, spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class NotAProjectError(IvsqaError):

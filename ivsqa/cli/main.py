@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import ivsqa
-from ivsqa.cli import choosing, learning, measuring, packets, project, simulation, trial
+from ivsqa.cli import checking, choosing, learning, measuring, packets, project, simulation, trial
 from ivsqa.cli.output import say, tell, tell_error
 from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, IvsqaError
 
@@ -56,7 +56,7 @@ def root(
     """Annotate intravascular ultrasound with far less work: a network that predicts its own errors chooses the frames."""
 
 
-for command_group in (project, learning, choosing, packets, simulation, measuring, trial):
+for command_group in (project, checking, learning, choosing, packets, simulation, measuring, trial):
     command_group.register(app)
 
 

@@ -14,7 +14,7 @@ from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
-from ivsqa.io.layout import frame_name
+from ivsqa.io.layout import PACKET_NOTES, PACKET_RECORD, SENT_CONTOURS, frame_name
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import read_manifest, write_manifest
 from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
@@ -106,14 +106,29 @@ def _write(
             round_id=round_id,
             packet_id=packet_id,
         )
+        packet = _packet_record(project, record, packet_id, formats, sent, context)
+        spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
+        text = contours_csv_text(((frame.pullback_id, frame.frame_index, frame.contours) for frame in sent), spacing)
+        atomic.write_text(folder / PACKET_NOTES / SENT_CONTOURS, text)
+        write_manifest(folder / PACKET_NOTES / PACKET_RECORD, packet)
         shutil.rmtree(layout.packet(round_id), ignore_errors=True)  # of a stop before the round was marked: never sent
         atomic.publish_folder(folder, layout.packet(round_id))
-    spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
-    text = contours_csv_text(((frame.pullback_id, frame.frame_index, frame.contours) for frame in sent), spacing)
     atomic.write_text(layout.sent_contours(round_id), text)
-    packet = PacketRecord(
+    write_manifest(layout.packet_record(round_id), packet)
+
+
+def _packet_record(
+    project: Project,
+    record: RoundRecord,
+    packet_id: str,
+    formats: tuple[str, ...],
+    sent: Sequence[SentFrame],
+    context: Context,
+) -> PacketRecord:
+    """Return what is remembered of a packet beside its contours."""
+    return PacketRecord(
         packet_id=packet_id,
-        round_id=round_id,
+        round_id=record.round_id,
         model_id=record.model_id or _current_id(project),
         formats=formats,
         structures=project.structures.names,
@@ -131,7 +146,6 @@ def _write(
         ),
         provenance=provenance(context.clock(), "pillow"),
     )
-    write_manifest(layout.packet_record(round_id), packet)
 
 
 def _current_id(project: Project) -> str | None:
@@ -219,8 +233,12 @@ def read_sent(project: Project, round_id: str) -> tuple[PacketRecord, list[SentF
     path = project.layout.packet_record(round_id)
     if not path.is_file():
         raise StateError(f"{round_id} was not exported yet", hint="write its packet with: ivsqa export-for-annotation")
+    return read_sent_files(path, project.layout.sent_contours(round_id))
+
+
+def read_sent_files(path: Path, contours_path: Path) -> tuple[PacketRecord, list[SentFrame]]:
+    """Return what was sent by the two files that say so, in the project or in the packet."""
     packet = read_manifest(path, PacketRecord)
-    contours_path = project.layout.sent_contours(round_id)
     if not contours_path.is_file():
         raise IntegrityError(
             "the contours as sent are missing", path=contours_path, hint="restore the file from a copy"

@@ -49,6 +49,7 @@ class Commands:
         assert result.exit_code == exit_code, result.output
         answer: dict[str, Any] = json.loads(result.stdout)
         name = "import --dry-run" if "--dry-run" in words and words[0] == "import" else words[0]
+        name = "check PATH" if "--packet" in words else name
         assert key_paths(answer) == self._documented[name], name
         assert answer["version"] == 1
         self.checked.add(name)
@@ -109,6 +110,7 @@ def test_json_prints_the_documented_keys(
     run("measure", "--burden", "0.01", "--lesion-length", "0", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
     run("check", exit_code=4)
+    run("check", str(tmp_path / "returned.csv"), "--packet", str(study / "rounds/r001/packet"), exit_code=3)
 
     assert run.checked == set(documented) - {"demo"}  # which takes minutes
 

@@ -38,6 +38,7 @@ from ivsqa.io.pictures import ARC_COLOR
 
 FILE_NAME = "annotations.xml"
 LABELS_FILE_NAME = "cvat-labels.json"
+AGAIN = "export it again as CVAT for images 1.1"
 TICK_COLORS = {CHECKED: "#2e9e4f", UNREADABLE: "#8a8f98"}
 
 
@@ -186,13 +187,15 @@ def _mask(shape: Element, drawing: Drawing, where: str) -> Mask:
     left, top, width, height = _numbers(shape, ("left", "top", "width", "height"), drawing, where=where)
     frame = drawing.frame
     if not (0 < width <= frame.width_px + 1 and 0 < height <= frame.height_px + 1):
-        raise PacketError("is a mask larger than the image", path=drawing.path, where=where)
+        raise PacketError("is a mask larger than the image", hint="draw it again", path=drawing.path, where=where)
     n_rows, n_columns = int(height), int(width)
     try:
         counts = [int(count) for count in shape.get("rle", "").split(",")]
         mask = mask_from_counts(counts, n_rows * n_columns)
     except ValueError as error:
-        raise PacketError(f"has a mask that cannot be read: {error}", path=drawing.path, where=where) from error
+        raise PacketError(
+            f"has a mask that cannot be read: {error}", hint="draw it again", path=drawing.path, where=where
+        ) from error
     return drawing.mask_at(mask.reshape(n_rows, n_columns), np.array([left, top]), where=where)
 
 
@@ -205,7 +208,7 @@ def _numbers(shape: Element, keys: Sequence[str], drawing: Drawing, *, where: st
     try:
         numbers = [float(shape.get(key, "0" if key == "rotation" else "")) for key in keys]
     except ValueError as error:
-        raise PacketError(f"has no number {' or '.join(keys)}", path=drawing.path, where=where) from error
+        raise PacketError(f"has no number {' or '.join(keys)}", hint=AGAIN, path=drawing.path, where=where) from error
     if not np.isfinite(numbers).all():
-        raise PacketError(f"has no finite {' or '.join(keys)}", path=drawing.path, where=where)
+        raise PacketError(f"has no finite {' or '.join(keys)}", hint=AGAIN, path=drawing.path, where=where)
     return numbers
