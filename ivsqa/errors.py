@@ -52,7 +52,7 @@ class IvsqaError(Exception):
     @property
     def line(self) -> str:
         """File, place and message in one line."""
-        place = ", ".join(part for part in (_printable(str(self.path or "")), self.where) if part)
+        place = ", ".join(part for part in (str(self.path or ""), self.where) if part)
         return f"{place}: {self.message}" if place else self.message
 
     def __str__(self) -> str:
@@ -60,21 +60,14 @@ class IvsqaError(Exception):
 
 
 def _one_line(text: str) -> str:
-    r"""Return a text that may quote a file of strangers as one line that is not too long.
+    """Return a text that may quote a file of strangers as one printable line that is not too long.
 
     Example:
         >>> _one_line("two" + chr(10) + "lines"), len(_one_line("x" * 9999)) < 610
-        ('two\\nlines', True)
+        ('two�lines', True)
     """
-    shown = _printable(text)
+    shown = "".join(character if character.isprintable() else "�" for character in text)
     return shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT // 2]} … {shown[-LONGEST_TEXT // 2 :]}"
-
-
-def _printable(text: str) -> str:
-    """Return a text with what moves a terminal's cursor, or cannot be encoded, spelt out."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class NotAProjectError(IvsqaError):

@@ -33,7 +33,7 @@ def check(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the hashes of frames and weights.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check hashes, contours and splits of the project; or a packet, without one. Exit 4 if something is found, 3 in a packet."""
+    """Check the project, or a packet on its own. Exit 4 if something is found, 3 in a packet."""
     if path is None:
         _check_project(project, quick=quick, as_json=as_json)
     else:

@@ -170,7 +170,7 @@ def _check_nesting(contours: Contours, structures: StructureSet, name: str) -> l
     if inner_area.is_empty or outer_area.is_empty or _covers(outer_area, inner_area):
         return []
     vertices = shapely.points(contours[name].points_px)
-    away = shapely.distance(vertices, outer_area)
+    away = np.asarray(shapely.distance(vertices, outer_area))
     vertex = int(away.argmax())
     at = f" by {away[vertex]:.1f} px at {_place(contours[name], vertex)}" if away[vertex] > 0.0 else ""
     return [Finding("crosses-outer", f"the {name} contour leaves the {outer_name} contour{at}", name)]

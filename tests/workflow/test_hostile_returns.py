@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,9 @@ def in_text(format_name: str, old: str, new: str) -> Make:
     def change(data: bytes) -> bytes:
         text = data.decode()
         assert old in text, f"{format_name} has no {old!r}"
-        return text.replace(old, new, 1).encode()
+        made = new.replace("MANY,", ",".join(f"{x:.1f},{y:.1f}" for x, y in many())) if "MANY," in new else new
+        made = made.replace("MANY;", ";".join(f"{x:.1f},{y:.1f}" for x, y in many())) if "MANY;" in made else made
+        return text.replace(old, made, 1).encode()
 
     return in_bytes(format_name, change)
 
@@ -130,7 +133,15 @@ def byte_cases() -> Iterator[Case]:
 
 # JSON ----------------------------------------------------------------------------------------------------------------------
 
-MANY = [[0.5 + 40 * np.cos(a), 0.5 + 40 * np.sin(a)] for a in np.linspace(0, 6.28, 1_000_000)]
+
+@cache
+def many(n: int = 1_000_000) -> list[list[float]]:
+    """Return the vertices of a circle, made when they are asked for."""
+    angles = np.linspace(0.0, 6.28, n)
+    points: list[list[float]] = (np.column_stack([np.cos(angles), np.sin(angles)]) * 40.0 + 45.0).tolist()
+    return points
+
+
 BAD_POINTS: dict[str, Any] = {
     "NaN": [[float("nan"), 1.0], [9.0, 1.0], [5.0, 9.0]],
     "infinite": [[float("inf"), 1.0], [9.0, 1.0], [5.0, 9.0]],
@@ -142,7 +153,7 @@ BAD_POINTS: dict[str, Any] = {
     "ragged": [[1.0], [2.0, 3.0], [4.0, 5.0, 6.0]],
     "an object": {"x": 1.0},
     "null": None,
-    "a million": MANY,
+    "very many": "MANY",
 }
 BAD_LABELS: dict[str, Any] = {
     "of HTML": "<img src=x onerror=alert(1)>",
@@ -184,11 +195,13 @@ def in_json(format_name: str, change: Callable[[Any], Any]) -> Make:
 def set_points(format_name: str, points: Any) -> Make:
     def change(document: Any) -> None:
         holder, key, *_ = shape_of(document, format_name)
+        # All read JSON in one way, so that a million in one format will do.
+        drawn = many(1_000_000 if format_name == "labelme" else 100_000) if points == "MANY" else points
         if format_name == "coco":
-            is_table = isinstance(points, list) and all(isinstance(one, list) for one in points)
-            holder[key] = [[number for point in points for number in point]] if is_table else points
+            is_table = isinstance(drawn, list) and all(isinstance(one, list) for one in drawn)
+            holder[key] = [[number for point in drawn for number in point]] if is_table else drawn
         else:
-            holder[key] = [points] if format_name == "qupath" else points
+            holder[key] = [drawn] if format_name == "qupath" else drawn
 
     return in_json(format_name, change)
 
@@ -204,39 +217,44 @@ def set_label(format_name: str, label: Any) -> Make:
 def json_cases() -> Iterator[Case]:
     for format_name in JSON_FORMATS:
         for name, points in BAD_POINTS.items():
-            if points is MANY and format_name != "labelme":  # a tenth will do, as all read JSON in one way
-                points = MANY[::10]  # noqa: PLW2901
             yield Case(f"points {name}", format_name, set_points(format_name, points))
         for name, label in BAD_LABELS.items():
             yield Case(f"label {name}", format_name, set_label(format_name, label))
         yield Case("nested without end", format_name, in_bytes(format_name, lambda data: b"[" * 200_000 + data))
         yield Case("nested in a key", format_name, in_bytes(format_name, lambda data: data[:-3] + b'{"a":' * 100_000))
     for key in ("shapes", "imagePath", "imageHeight", "imageData", "flags"):
-        for wrong in ("../../secret.txt", 5, [[]]):
-            is_odd = key in ("imagePath", "flags") or (key == "imageData" and not isinstance(wrong, str))
-            yield Case(
-                f"{key} {wrong}",
-                "labelme",
-                is_odd=is_odd,
-                make=in_json("labelme", lambda d, k=key, w=wrong: d.update({k: w})),
-            )
+        odd: tuple[Any, ...] = ("../../secret.txt", 5, [[]])
+        for said in odd:
+            is_odd = key in ("imagePath", "flags") or (key == "imageData" and not isinstance(said, str))
+            yield Case(f"{key} {said}", "labelme", set_key("labelme", key, said), is_odd)
     for key in ("images", "annotations", "categories"):
         for wrong in (None, "x", [5], {"id": 1}):
-            yield Case(f"{key} {wrong}", "coco", in_json("coco", lambda d, k=key, w=wrong: d.update({k: w})))
-    for key, wrong in (("image_id", 77), ("image_id", [1]), ("category_id", 77), ("segmentation", {"counts": [9e9]})):
-        change = lambda d, k=key, w=wrong: d["annotations"][-1].update({k: w})  # noqa: E731
-        yield Case(f"{key} {wrong}", "coco", in_json("coco", change))
+            yield Case(f"{key} {wrong}", "coco", set_key("coco", key, wrong))
     rle = {"size": [10**9, 10**9], "counts": [10**18]}
-    yield Case(
-        "mask of a quintillion", "coco", in_json("coco", lambda d: d["annotations"][-1].update(segmentation=rle))
-    )
-    for wrong in (None, 5, "x", [5]):
-        yield Case(f"tasks {wrong}", "label-studio", in_json("label-studio", lambda _, w=wrong: [w]))
-    image = {"label": "lumen", "shape_type": "mask", "points": [[0, 0], [9, 9]], "flags": {}}
-    for name, data in images().items():
-        shape = image | {"mask": base64.b64encode(data).decode()}
-        spoil = lambda d, s=shape: d["shapes"].append(s)  # noqa: E731
-        yield Case(f"mask {name}", "labelme", in_json("labelme", spoil))
+    of_last: list[tuple[str, Any]] = [("image_id", 77), ("image_id", [1]), ("category_id", 77), ("segmentation", rle)]
+    for key, value in of_last:
+        yield Case(
+            f"{key} {value}", "coco", set_key("coco", key, value, of=lambda document: document["annotations"][-1])
+        )
+    for task in (None, 5, "x", [5]):
+        yield Case(f"tasks {task}", "label-studio", in_json("label-studio", lambda _, task=task: [task]))  # type: ignore[misc]
+    for name, image in images().items():
+        yield Case(f"shape of a mask {name}", "labelme", painted(image))
+
+
+def set_key(format_name: str, key: str, value: Any, *, of: Callable[[Any], Any] = lambda document: document) -> Make:
+    return in_json(format_name, lambda document: of(document).update({key: value}))
+
+
+def painted(image: Callable[[], bytes]) -> Make:
+    """Add a LabelMe shape that is painted."""
+
+    def change(document: Any) -> None:
+        mask = base64.b64encode(image()).decode()
+        shape = {"label": "lumen", "shape_type": "mask", "points": [[0, 0], [9, 9]], "flags": {}, "mask": mask}
+        document["shapes"].append(shape)
+
+    return in_json("labelme", change)
 
 
 # Images --------------------------------------------------------------------------------------------------------------------
@@ -257,27 +275,29 @@ def text_bomb() -> bytes:
     return struct.pack(">I", len(data)) + b"zTXt" + data + struct.pack(">I", zlib.crc32(b"zTXt" + data))
 
 
-def images() -> dict[str, bytes]:
+def images() -> dict[str, Callable[[], bytes]]:
+    """Return images to be made when they are asked for, as some are large."""
     noisy = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noisy).save(buffer, "PNG")
     whole = buffer.getvalue()
     return {
-        "of another size": whole,
-        "cut short": whole[: len(whole) // 2],
-        "bomb of 60000 px": png_of(60_000, 60_000, bytes(50_000_000)),
-        "declared larger": png_of(8000, 8000, bytes(10)),
-        "of no pixels": png_of(0, 0, b""),
-        "no image": b"GIF89a" + bytes(20),
+        "of another size": lambda: whole,
+        "cut short": lambda: whole[: len(whole) // 2],
+        "bomb of 60000 px": lambda: png_of(60_000, 60_000, bytes(50_000_000)),
+        "declared larger": lambda: png_of(8000, 8000, bytes(10)),
+        "of no pixels": lambda: png_of(0, 0, b""),
+        "no image": lambda: b"GIF89a" + bytes(20),
     }
 
 
 def image_cases() -> Iterator[Case]:
-    for name, data in (images() | {"with a text bomb": png_of(96, 96, bytes(97 * 96), extra=text_bomb())}).items():
-        yield Case(f"mask {name}", "masks", in_bytes("masks", lambda _, d=data: d))
+    with_text = {"with a text bomb": lambda: png_of(96, 96, bytes(97 * 96), extra=text_bomb())}
+    for name, image in (images() | with_text).items():
+        yield Case(f"mask {name}", "masks", in_bytes("masks", lambda _, image=image: image()))  # type: ignore[misc]
 
-        def beside(folder: Path, data: bytes = data) -> None:
-            (folder / "images" / f"{first(folder, 'labelme').stem}.png").write_bytes(data)
+        def beside(folder: Path, image: Callable[[], bytes] = image) -> None:
+            (folder / "images" / f"{first(folder, 'labelme').stem}.png").write_bytes(image())
 
         yield Case(f"image {name}", "labelme", beside)
 
@@ -318,7 +338,7 @@ def xml_cases() -> Iterator[Case]:
         "too few": "1,1;9,9",
         "ragged": "1;2,3;4,5,6",
         "none": "",
-        "a million": ";".join(f"{x:.1f},{y:.1f}" for x, y in MANY),
+        "a million": "MANY;",
     }.items():
         yield Case(
             f"points {name}", "cvat", in_text("cvat", polygon, f'<polygon label="lumen" points="{said}"/>{polygon}')
@@ -347,7 +367,7 @@ def xml_cases() -> Iterator[Case]:
         "words": "M a,b L c,d Z",
         "unknown commands": "M 1,1 X 9,9 Z",
         "curves without points": "M 1,1 C Z",
-        "a million": "M" + " ".join(f"{x:.1f},{y:.1f}" for x, y in MANY) + "Z",
+        "a million": "MMANY,Z",
         "open flags of an arc": "M 1,1 A 5 5 0 7 7 9 9 Z",
     }.items():
         yield Case(
@@ -386,8 +406,7 @@ def table_cases() -> Iterator[Case]:
         yield Case(f"row of {name}", "csv", with_row("csv", row))
     for column in head.split(","):
         yield Case(f"without {column}", "csv", in_text("csv", column, "nothing"))
-    rows = "\n".join(f"{{id}},{{n}},lumen,{n},{x:.1f},{y:.1f}" for n, (x, y) in enumerate(MANY[::4]))
-    yield Case("a quarter of a million vertices", "csv", with_row("csv", rows))
+    yield Case("very many vertices", "csv", with_row("csv", "MANY"))
     for name, row in {
         "NaN": "0,polygon,0,nan,1,1",
         "huge": "0,polygon,0,1e300,1e300,1e300",
@@ -401,9 +420,8 @@ def table_cases() -> Iterator[Case]:
         "a second area": "77,polygon,0,0,1,1\n77,polygon,1,0,60,1\n77,polygon,2,0,60,60",
     }.items():
         yield Case(f"row of {name}", "napari", with_row("napari", row))
-    for name, label in {"HTML": "<b>", "unknown": "stent", "look alike": "lumеn"}.items():
-        rename = lambda folder, label=label: first(folder, "napari").rename(first(folder, "napari").with_stem(label))  # noqa: E731
-        yield Case(f"layer of {name}", "napari", lambda folder, rename=rename: rename(folder) and None)
+    for name, label in {"HTML": "<b>", "unknown": "stent", "look alike": "lum\u0435n"}.items():
+        yield Case(f"layer of {name}", "napari", renamed(label))
     for list_name in ("worklist.csv", "images/slices.csv"):
         for name, data in {
             "noise": noise(b""),
@@ -415,12 +433,23 @@ def table_cases() -> Iterator[Case]:
             yield Case(f"{list_name} of {name}", "labelme", spoil)
 
 
+def renamed(label: str) -> Make:
+    def make(folder: Path) -> None:
+        path = first(folder, "napari")
+        path.rename(path.with_stem(label))
+
+    return make
+
+
 def with_row(format_name: str, row: str) -> Make:
     """Add a row about the first frame behind the header of a table."""
 
     def change(data: bytes) -> bytes:
         head, rest = data.decode().split("\n", 1)
         pullback_id, index, *_ = rest.split(",", 2)
+        if row == "MANY":
+            rows = (f"{pullback_id},{index},lumen,{n},{x},{y}" for n, (x, y) in enumerate(many(100_000)))
+            return "\n".join([head, *rows, rest]).encode()
         return f"{head}\n{row.replace('{id}', pullback_id).replace('{n}', index)}\n{rest}".encode()
 
     return in_bytes(format_name, change)
@@ -532,7 +561,7 @@ def archive_cases() -> Iterator[Case]:
     for name in (
         "../evil.json",
         "images/../../evil.json",
-        "/tmp/evil.json",
+        "/var/evil.json",
         "C:/evil.json",
         "C:evil.json",
         "..\\evil.json",

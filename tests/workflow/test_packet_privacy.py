@@ -75,6 +75,7 @@ def test_packet_in_every_format_knows_nobody(trained, planted, tmp_path):
     formats = [adapter.name for adapter in ADAPTERS]
     result = export_for_annotation(trained, formats=formats, make_zip=True)
     assert record.pullback_id in (result.folder / "worklist.csv").read_text()
+    assert result.archive is not None
     files = [result.archive, *(path for path in result.folder.rglob("*") if path.is_file())]
     assert {path.suffix for path in files} >= {".zip", ".png", ".tif", ".gz", ".nrrd", ".json", ".svg", ".html", ".csv"}
 
@@ -107,8 +108,8 @@ def unpacked(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
         yield name.removesuffix(".nrrd"), header
         yield name.removesuffix(".nrrd"), gzip.decompress(packed)
     elif name.endswith((".svg", ".html", ".json")):
-        for number, found in enumerate(re.findall(rb"base64,([A-Za-z0-9+/=]+)", data)):
-            yield from unpacked(f"{name}-{number}.png", base64.b64decode(found))
+        for number, found in enumerate(re.findall(rb"data:image/(\w+);base64,([A-Za-z0-9+/=]+)", data)):
+            yield from unpacked(f"{name}-{number}.{found[0].decode()}", base64.b64decode(found[1]))
 
 
 def check_header(name: str, data: bytes) -> None:
@@ -119,6 +120,9 @@ def check_header(name: str, data: bytes) -> None:
         assert gzip_is_anonymous(data), name
     elif name.endswith(".nii"):
         assert data[4:32].strip(b"\0 ") == data[148:252].strip(b"\0") == data[328:344].strip(b"\0") == b"", name
+    elif name.endswith(".jpeg"):
+        with Image.open(BytesIO(data)) as image:
+            assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}, name
     elif name.endswith(".tif"):
         with Image.open(BytesIO(data)) as image:
             for page in range(getattr(image, "n_frames", 1)):

@@ -108,7 +108,7 @@ def _iter_frames(path: Path, sent: Sequence[SentFrame], structures: StructureSet
     for annotation in tables["annotations"]:
         if str(annotation.get("image_id")) not in known:
             where = f"annotation {annotation.get('id')}"
-            yield PacketError(
+            raise PacketError(
                 "is of an image that is not listed", hint="export it again as COCO", path=path, where=where
             )
     for image in tables["images"]:
