@@ -152,7 +152,7 @@ def find_misplaced(returned: ReturnedPacket, path: Path) -> Iterator[PacketError
             yield PacketError(
                 f"the returned contours fit what was sent if {looks}",
                 path=path,
-                hint="export again from the editor without that change; nothing of it is taken",
+                hint="export again from the editor without that change; nothing was imported",
             )
 
 
