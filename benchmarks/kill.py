@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import random
 import re
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from report import WORK, print_table, write_json
+from report import RESULTS, WORK, print_table, write_json
 from shell import IVSQA, ivsqa
+
+from ivsqa.io.annotations import AnnotationStore
+from ivsqa.io.contours_csv import read_contours_csv
+from ivsqa.io.layout import ProjectLayout
 
 SUBJECT = "(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)"
 COMMANDS: dict[str, list[str]] = {
@@ -31,45 +37,131 @@ COMMANDS: dict[str, list[str]] = {
 }
 
 
+RETURN = "import-annotations"
+N_RETURNED = 120
+"""Frames of the packet that comes back: what makes its import take a while."""
 COLUMNS = ("command", "seconds", "kills while running", "times brought to its end", "end state")
+Row = list[object]
 
 
 def main() -> None:
     """Kill and compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--import-kills", type=int, default=100, help=f"kills of {RETURN}")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=[RETURN], help="leave the other rows of the results as they are")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     work = WORK / "kill"
     shutil.rmtree(work, ignore_errors=True)
     phantoms = work / "phantoms"
     ivsqa("phantom", phantoms, "--pullbacks", 10, "--frames", 60, "--size", 192)
+    if options.only:
+        result = json.loads((RESULTS / "kill.json").read_text(encoding="utf-8"))
+        rows = [row for row in result["rows"] if row[0] != RETURN]
+        findings = result["check"]
+    else:
+        rows, findings = learning_rows(phantoms, options.kills, rng)
+    rows.append(return_row(phantoms, options.import_kills, rng))
+    print_table(COLUMNS, rows)
+    print(findings)
+    write_json("kill", {"rows": rows, "check": findings})
+    if any(row[-1] != "same" for row in rows):
+        raise SystemExit(1)
+
+
+def learning_rows(phantoms: Path, n_kills: int, rng: random.Random) -> tuple[list[Row], str]:
+    """Return a row for each of `COMMANDS`, and what `check` says of the project that was killed."""
+    work = phantoms.parent
     reference, killed = work / "reference", work / "killed"
     for study in (reference, killed):
         subprocess.run([*IVSQA, "init", str(study), "--name", "study"], check=True, capture_output=True)
     shutil.copy(reference / "identity.yaml", killed / "identity.yaml")
-    rows = []
+    rows: list[Row] = []
     for name, template in COMMANDS.items():
         arguments = [part.format(phantoms=phantoms) for part in template]
         started = time.monotonic()
         ivsqa(*arguments, project=reference)
         seconds = time.monotonic() - started
-        n_done, same = strike_until(options.kills, arguments, killed, state(reference), rng, seconds)
-        rows.append([name, f"{seconds:.1f}", options.kills, n_done, "same" if same else "DIFFERENT"])
+        n_done, same = strike_until(n_kills, arguments, killed, state(reference), rng, seconds)
+        rows.append([name, f"{seconds:.1f}", n_kills, n_done, "same" if same else "DIFFERENT"])
         print_table(COLUMNS, rows[-1:])
-    print_table(COLUMNS, rows)
     findings = subprocess.run([*IVSQA, "check", "--project", str(killed)], capture_output=True, text=True, check=False)
-    print(findings.stdout.strip())
-    write_json("kill", {"rows": rows, "check": findings.stdout.strip()})
-    if any(row[-1] != "same" for row in rows):
-        raise SystemExit(1)
+    return rows, findings.stdout.strip()
+
+
+def return_row(phantoms: Path, n_kills: int, rng: random.Random) -> Row:
+    """Return the row of a packet that is taken in."""
+    reference = phantoms.parent / "returned-reference"
+    subprocess.run([*IVSQA, "init", str(reference), "--name", "study"], check=True, capture_output=True)
+    settings = reference / "project.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("min_gap_frames: 10", "min_gap_frames: 0"))
+    ivsqa("import", phantoms, "--annotations", "none", "--subject-from", SUBJECT, project=reference)
+    ivsqa("select", "-n", N_RETURNED, "--strategy", "random", project=reference)
+    packet = Path(ivsqa("export-for-annotation", "--format", "labelme", project=reference)["packet"])
+    returned = draw_truth(packet, phantoms / "truth", phantoms.parent / "came-back")
+    killed = reference.with_name("returned-killed")
+    shutil.copytree(reference, killed)
+    arguments = [RETURN, str(returned), "--reader", "R1"]
+    started = time.monotonic()
+    n_taken = ivsqa(*arguments, project=reference)["n_frames_taken"]
+    seconds = time.monotonic() - started
+    if n_taken != len(list((packet / "images").glob("*.png"))):
+        raise SystemExit(f"only {n_taken} frames were taken")
+    n_done, same = strike_until(n_kills, arguments, killed, state(reference), rng, seconds, watched=whole_revisions)
+    return [RETURN, f"{seconds:.1f}", n_kills, n_done, "same" if same else "DIFFERENT"]
+
+
+def draw_truth(packet: Path, truth: Path, folder: Path) -> Path:
+    """Draw the true borders into a LabelMe packet, as an annotator would who makes no mistake; return the folder."""
+    (folder / "images").mkdir(parents=True)
+    contours = {
+        pullback_id: frames for path in truth.glob("*.csv") for pullback_id, frames in read_contours_csv(path).items()
+    }
+    for path in (packet / "images").glob("*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        pullback_id, _, index = path.stem.rpartition("_f")
+        for name, contour in contours[pullback_id][int(index)].items():
+            shape = {"label": name, "points": contour.edge_points.tolist(), "shape_type": "polygon", "flags": {}}
+            document["shapes"].append(shape)
+        (folder / "images" / path.name).write_text(json.dumps(document), encoding="utf-8")
+    return folder
+
+
+def whole_revisions(study: Path) -> dict[str, str]:
+    """Return the hash of every annotation revision; raise where one is half written."""
+    layout = ProjectLayout(study)
+    store = AnnotationStore(layout)
+    found: dict[str, str] = {}
+    for folder in sorted(layout.annotations.glob("*")):
+        for revision in store.revisions(folder.name):
+            n_frames = len(store.contours(revision))
+            if n_frames != len(revision.frame_indices):
+                raise SystemExit(f"{revision.revision_id} has {n_frames} of {len(revision.frame_indices)} frames")
+            found[f"{folder.name}/{revision.revision_id}"] = revision.contours_sha256
+    return found
 
 
 def strike_until(
-    n_kills: int, arguments: list[str], study: Path, wanted: dict[str, str], rng: random.Random, seconds: float
+    n_kills: int,
+    arguments: list[str],
+    study: Path,
+    wanted: dict[str, str],
+    rng: random.Random,
+    seconds: float,
+    watched: Callable[[Path], dict[str, str]] = lambda study: {},  # noqa: ARG005
 ) -> tuple[int, bool]:
     """Kill a command while it runs, so many times; whenever it comes to its end first, compare, and begin anew.
+
+    Args:
+        n_kills: How many times.
+        arguments: The command.
+        study: The project.
+        wanted: The state it must come to.
+        rng: When to kill.
+        seconds: How long the command takes.
+        watched: What must stay as it is from one kill to the next; looked at after each.
 
     Returns:
         How often it came to its end, and whether each end was the wanted state.
@@ -78,13 +170,18 @@ def strike_until(
     shutil.rmtree(before, ignore_errors=True)
     shutil.copytree(study, before)
     n_struck, n_done, same = 0, 0, True
+    there = watched(study)
     while n_struck < n_kills:
         if strike(arguments, study, rng.uniform(0.0, seconds)):
             n_struck += 1
+            before_kill, there = there, watched(study)
+            same = same and before_kill.items() <= there.items()
+            print(f"{n_struck} of {n_kills} kills", end="\r", flush=True)
             continue
         n_done, same = n_done + 1, same and state(study) == wanted
         shutil.rmtree(study)
         shutil.copytree(before, study)
+        there = watched(study)
     ivsqa(*arguments, project=study)
     return n_done + 1, same and state(study) == wanted
 

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST_TEXT = 600
+"""What an error says is cut to this many characters: it may quote a cell of a megabyte."""
+
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -41,10 +44,10 @@ class IvsqaError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", path: Path | None = None, where: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
         self.path = path
-        self.where = where
+        self.where = _one_line(where)
 
     @property
     def line(self) -> str:
@@ -54,6 +57,17 @@ class IvsqaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.line} ({self.hint})" if self.hint else self.line
+
+
+def _one_line(text: str) -> str:
+    """Return a text that may quote a file of strangers as one printable line that is not too long.
+
+    Example:
+        >>> _one_line("two" + chr(10) + "lines"), len(_one_line("x" * 9999)) < 610
+        ('two�lines', True)
+    """
+    shown = "".join(character if character.isprintable() else "�" for character in text)
+    return shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT // 2]} … {shown[-LONGEST_TEXT // 2 :]}"
 
 
 class NotAProjectError(IvsqaError):

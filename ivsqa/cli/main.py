@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 import ivsqa
-from ivsqa.cli import choosing, exporting, learning, measuring, packets, project, readers, reporting, simulation, trial
+from ivsqa.cli import (
+    checking,
+    choosing,
+    exporting,
+    learning,
+    measuring,
+    packets,
+    project,
+    readers,
+    reporting,
+    simulation,
+    trial,
+)
 from ivsqa.cli.output import say, tell, tell_error
 from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, IvsqaError
 
@@ -58,6 +70,7 @@ def root(
 
 for command_group in (
     project,
+    checking,
     learning,
     choosing,
     packets,

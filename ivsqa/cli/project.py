@@ -1,4 +1,4 @@
-"""Commands about the project itself: init, import, status, check, why."""
+"""Commands about the project itself: init, import, status, why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 from ivsqa.cli.importing import import_
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
-from ivsqa.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from ivsqa.domain.outlook import Outlook
@@ -24,7 +23,6 @@ def register(app: typer.Typer) -> None:
     app.command("init")(init)
     app.command("import")(import_)
     app.command("status")(status)
-    app.command("check")(check)
     app.command("why")(why)
 
 
@@ -129,30 +127,6 @@ def _show_outlook(outlook: Outlook) -> None:
         say(
             f"{count(outlook.n_next, 'label')} more would likely add {outlook.expected_gain:.4f} to the validation Dice"
         )
-
-
-def check(
-    project: ProjectOption = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out the hashes of frames and weights.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Check hashes, contours and splits of the project. Exit 4 if something is found."""
-    from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.check import check_project
-
-    with command_context() as context:
-        findings = check_project(opened(project), deep=not quick, context=context)
-    if as_json:
-        say_json({"findings": [vars(finding) for finding in findings]})
-    else:
-        for finding in findings:
-            say(
-                f"{finding.code}: {finding.where}: {finding.message}"
-                + (f"  (mend: {finding.hint})" if finding.hint else "")
-            )
-        say(count(len(findings), "finding"))
-    if findings:
-        raise typer.Exit(EXIT_FINDINGS)
 
 
 def why(

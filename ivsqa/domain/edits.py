@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +22,10 @@ _CLEAR_GAIN_PX = 1.0
 _SHARE = 0.6
 _MIN_SHARE_OF_PACKET = 0.3
 _SMALL_PACKET = 8
+_EXACT_PX = 0.35
+"""Mean distance that thinning and rounding leave between a contour and itself in another place."""
+_MIN_EXACT = 4
+"""Contours of two frames, as one frame's may be dragged together."""
 _COMPARE_STEP_PX = 2.0
 
 
@@ -79,7 +83,8 @@ def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tup
     packet is misplaced when, of the pairs on which that makes a difference of at least a pixel, three in five come at least
     twice as close to what returned (shifted or scaled: three times), and these are a fair part of the packet. Honest edits
     differ from contour to contour and stay in place, a single redrawn contour is outvoted, and contours that look alike
-    either way have no vote.
+    either way have no vote. In a small packet, which a hand may drag or grow alike, a shift or a small change of size counts
+    only where contours of at least two frames fit it exactly, as no hand does.
 
     Args:
         pairs: (sent, returned) for every contour of the packet that has both.
@@ -93,39 +98,46 @@ def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tup
     if np.count_nonzero(as_is > _CLEAR_GAIN_PX) < needed:
         return None
     best: tuple[float, str] | None = None
-    for name, place, strictness in _placements(pairs, frame_shape):
+    for name, place, strictness, limit_px in _placements(pairs, frame_shape):
         placed = np.array([_mean_distance_px(Contour.from_points(place(sent.points_px)), back) for sent, back in pairs])
         has_vote = np.abs(as_is - placed) >= _CLEAR_GAIN_PX
-        better = has_vote & (placed * strictness <= as_is)
-        if better.sum() >= max(needed, _SHARE * has_vote.sum()) and (best is None or np.median(placed) < best[0]):
+        better = has_vote & (placed * strictness <= as_is) & (placed <= limit_px)
+        wanted = max(needed, _SHARE * has_vote.sum(), _MIN_EXACT if limit_px < inf else 0.0)
+        if better.sum() >= wanted and (best is None or np.median(placed) < best[0]):
             best = (float(np.median(placed)), name)
     return best[1] if best else None
 
 
 def _placements(
     pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]
-) -> Iterator[tuple[str, Placement, float]]:
-    """Yield what can go wrong with a whole packet: its name, the map of points, and how many times closer it must come."""
+) -> Iterator[tuple[str, Placement, float, float]]:
+    """Yield what can go wrong with a whole packet.
+
+    Yields:
+        Its name, the map of points, how many times closer it must bring a contour, and the most px that may remain.
+    """
     last = np.array([frame_shape[1] - 1.0, frame_shape[0] - 1.0])
-    yield "mirrored in x", lambda points: np.column_stack([last[0] - points[:, 0], points[:, 1]]), 2.0
-    yield "mirrored in y", lambda points: np.column_stack([points[:, 0], last[1] - points[:, 1]]), 2.0
-    yield "turned by 180°", lambda points: last - points, 2.0
-    yield "transposed (x and y exchanged)", lambda points: points[:, ::-1], 2.0
+    yield "mirrored in x", lambda points: np.column_stack([last[0] - points[:, 0], points[:, 1]]), 2.0, inf
+    yield "mirrored in y", lambda points: np.column_stack([points[:, 0], last[1] - points[:, 1]]), 2.0, inf
+    yield "turned by 180°", lambda points: last - points, 2.0, inf
+    yield "transposed (x and y exchanged)", lambda points: points[:, ::-1], 2.0, inf
     sent = np.array([pair[0].centroid_px for pair in pairs])
     returned = np.array([pair[1].centroid_px for pair in pairs])
     # A few contours dragged or grown alike are a hand's work; only a plain change of size then speaks of the image.
-    is_small = len(pairs) < _SMALL_PACKET
+    by_hand_px = _EXACT_PX if len(pairs) < _SMALL_PACKET else inf
     # An image resized as a whole keeps its corner, which lies half a pixel before the first pixel centre.
     factors = np.median((returned + 0.5) / np.maximum(sent + 0.5, 1.0), axis=0)
-    if np.abs(factors - 1.0).max() >= (0.2 if is_small else 0.02) and factors.min() > 0.0:
-        yield _scale_name(factors), lambda points: (points + 0.5) * factors - 0.5, 3.0
+    if np.abs(factors - 1.0).max() >= 0.02 and factors.min() > 0.0:
+        limit_px = by_hand_px if np.abs(factors - 1.0).max() < 0.2 else inf
+        yield _scale_name(factors), lambda points: (points + 0.5) * factors - 0.5, 3.0, limit_px
     shift = np.median(returned - sent, axis=0)
-    if np.hypot(*shift) >= MIN_SHIFT_PX and not is_small:
-        yield f"shifted by ({shift[0] + 0.0:.1f}, {shift[1] + 0.0:.1f}) px", lambda points: points + shift, 3.0
+    if np.hypot(*shift) >= MIN_SHIFT_PX:
+        name = f"shifted by ({shift[0] + 0.0:.1f}, {shift[1] + 0.0:.1f}) px"
+        yield name, lambda points: points + shift, 3.0, by_hand_px
     growth = float(np.median([np.sqrt(b.area_px2 / max(a.area_px2, 1.0)) for a, b in pairs]))
-    if abs(growth - 1.0) >= 0.2 and not is_small:
+    if abs(growth - 1.0) >= 0.2:
         name = f"scaled by {growth:.2f} about the centre"
-        yield name, lambda points: last / 2.0 + (points - last / 2.0) * growth, 6.0
+        yield name, lambda points: last / 2.0 + (points - last / 2.0) * growth, 6.0, by_hand_px
 
 
 def _scale_name(factors: Points) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
 import shapely
 
 from ivsqa.domain.contour import Contour, Contours
@@ -134,7 +135,8 @@ def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> l
     """Return findings about the line alone: crossings, and vertices off the frame by more than the tolerance."""
     findings = []
     if not contour.is_simple:
-        findings.append(Finding("self-crossing", f"the {name} contour crosses or touches itself", name))
+        at = _place_of_crossing(contour)
+        findings.append(Finding("self-crossing", f"the {name} contour crosses or touches itself at {at}", name))
     height, width = frame_shape
     edge = 0.5 + NESTING_TOLERANCE_PX  # the frame ends half a pixel beyond its outermost pixel centres
     low, high = contour.points_px.min(axis=0), contour.points_px.max(axis=0)
@@ -167,7 +169,25 @@ def _check_nesting(contours: Contours, structures: StructureSet, name: str) -> l
     inner_area, outer_area = enclosed_area(contours[name]), enclosed_area(contours[outer_name])
     if inner_area.is_empty or outer_area.is_empty or _covers(outer_area, inner_area):
         return []
-    return [Finding("crosses-outer", f"the {name} contour leaves the {outer_name} contour", name)]
+    vertices = shapely.points(contours[name].points_px)
+    away = np.asarray(shapely.distance(vertices, outer_area))
+    vertex = int(away.argmax())
+    at = f" by {away[vertex]:.1f} px at {_place(contours[name], vertex)}" if away[vertex] > 0.0 else ""
+    return [Finding("crosses-outer", f"the {name} contour leaves the {outer_name} contour{at}", name)]
+
+
+def _place(contour: Contour, vertex: int) -> str:
+    x, y = contour.points_px[vertex]
+    return f"vertex {vertex} ({x:.1f}, {y:.1f})"
+
+
+def _place_of_crossing(contour: Contour) -> str:
+    """Return the vertex nearest to where a line crosses or touches itself."""
+    ring = shapely.LinearRing(contour.points_px)
+    nodes = shapely.get_coordinates(shapely.unary_union(ring))
+    n_met = np.array([np.count_nonzero((nodes == node).all(axis=1)) for node in nodes])  # a ring's vertex is met twice
+    crossing = nodes[n_met.argmax()]
+    return _place(contour, int(np.hypot(*(contour.points_px - crossing).T).argmin()))
 
 
 def _lies_inside(inner: Contour, outer: Contour) -> bool:

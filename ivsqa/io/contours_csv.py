@@ -100,7 +100,9 @@ def _read_table(path: Path) -> pl.DataFrame:
         # A file saved by a spreadsheet may start with a byte order mark, which polars drops.
         table = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
     except OSError as error:
-        raise AnnotationError(f"cannot be read: {error.strerror or 'is it there?'}", path=path) from error
+        raise AnnotationError(
+            f"cannot be read: {error.strerror or 'is it there?'}", hint=TABLE_HINT, path=path
+        ) from error
     except pl.exceptions.PolarsError as error:
         raise AnnotationError("is not a table of comma-separated values", hint=TABLE_HINT, path=path) from error
     table = table.rename({name: name.strip().lower() for name in table.columns})
@@ -120,7 +122,10 @@ def _number_column(table: pl.DataFrame, name: str, dtype: type[pl.DataType], pat
         row = bad[0]
         wanted = "a number with a decimal point" if dtype == pl.Float64 else "a whole number from 0"
         raise AnnotationError(
-            f"{name} is {table[name][row]!r}, which is not {wanted}", path=path, where=f"line {table['line'][row]}"
+            f"{name} is {table[name][row]!r}, which is not {wanted}",
+            hint=f"correct that line, or {TABLE_HINT}",
+            path=path,
+            where=f"line {table['line'][row]}",
         )
     return column
 
@@ -150,6 +155,7 @@ def _contours_from_rows(rows: pl.DataFrame, path: Path) -> dict[str, FrameContou
         try:
             contour = Contour.from_points(points[first : first + n])
         except ValueError as error:
-            raise AnnotationError(str(error), path=path, where=f"frame {frame_index}, {structure}") from error
+            where = f"frame {frame_index}, {structure}"
+            raise AnnotationError(str(error), hint="draw it again", path=path, where=where) from error
         found.setdefault(pullback_id, {}).setdefault(frame_index, {})[structure] = contour
     return found

@@ -8,6 +8,12 @@ from pathlib import Path
 SETTINGS_NAME = "project.yaml"
 
 
+PACKET_RECORD = "packet.yaml"
+SENT_CONTOURS = "sent.csv"
+PACKET_NOTES = ".ivsqa"
+"""Folder of a packet with a copy of both, for `check`; what is imported is compared with those of the project."""
+
+
 @dataclass(frozen=True)
 class ProjectLayout:
     """The paths of one project.
@@ -134,11 +140,11 @@ class ProjectLayout:
 
     def packet_record(self, round_id: str, reader: str | None = None) -> Path:
         """What was sent, kept beside the packet, since people edit what is inside it."""
-        return self.round(round_id) / f"packet{_of_reader(reader)}.yaml"
+        return self.round(round_id) / PACKET_RECORD.replace(".", f"{_of_reader(reader)}.")
 
     def sent_contours(self, round_id: str, reader: str | None = None) -> Path:
         """The contours as they were sent."""
-        return self.round(round_id) / f"sent{_of_reader(reader)}.csv"
+        return self.round(round_id) / SENT_CONTOURS.replace(".", f"{_of_reader(reader)}.")
 
     def returns(self, round_id: str) -> Path:
         """Copies of what came back."""

@@ -49,14 +49,16 @@ def read_nudges_csv(path: Path, structures: StructureSet) -> dict[tuple[str, int
             raise AnnotationError(f"is not a point: {error}", hint=TABLE_HINT, path=path, where=where) from error
         found.setdefault((row["pullback_id"], frame_index), []).append(nudge)
     if not found:
-        raise AnnotationError("holds no points", path=path)
+        raise AnnotationError("holds no points", hint="write one point a line", path=path)
     return found
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the filled lines of the table with their numbers."""
     if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise AnnotationError(f"is larger than {LARGEST_FILE_BYTES >> 20} MB", path=path)
+        raise AnnotationError(
+            f"is larger than {LARGEST_FILE_BYTES >> 20} MB", hint="send only the table of points", path=path
+        )
     try:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True, restval="")
         names = [name.strip().lower() for name in reader.fieldnames or ()]
@@ -66,5 +68,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             raise AnnotationError(f"has no column {', '.join(missing)}", hint=TABLE_HINT, path=path, where="line 1")
         rows = [(reader.line_num, {name: (row[name] or "").strip() for name in names}) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError("is not a table of comma-separated values in UTF-8", path=path) from error
+        raise AnnotationError(
+            "is not a table of comma-separated values in UTF-8", hint=TABLE_HINT, path=path
+        ) from error
     return [(number, row) for number, row in rows if any(row.values())]

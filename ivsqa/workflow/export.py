@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.contours_csv import read_contours_csv
 from ivsqa.io.layout import frame_name
+from ivsqa.io.manifest import read_manifest
 from ivsqa.io.packets import FrameProbabilities, PacketFrame, SentFrame
 from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project import Project
@@ -203,13 +205,19 @@ def read_sent(project: Project, round_id: str, reader: str | None = None) -> tup
         raise StateError(
             f"no packet of {round_id} went to {reader!r}", hint=f"say whose it is: --reader NAME, of {names}"
         )
-    contours_path = project.layout.sent_contours(round_id, own.reader)
+    layout = project.layout
+    return read_sent_files(layout.packet_record(round_id, own.reader), layout.sent_contours(round_id, own.reader))
+
+
+def read_sent_files(path: Path, contours_path: Path) -> tuple[PacketRecord, list[SentFrame]]:
+    """Return what was sent by the two files that say so, in the project or in the packet; raises IntegrityError."""
+    packet = read_manifest(path, PacketRecord)
     if not contours_path.is_file():
         raise IntegrityError(
             "the contours as sent are missing", path=contours_path, hint="restore the file from a copy"
         )
     contours = read_contours_csv(contours_path)
-    return own, [
+    return packet, [
         SentFrame(
             frame.name,
             frame.pullback_id,
@@ -220,5 +228,5 @@ def read_sent(project: Project, round_id: str, reader: str | None = None) -> tup
             contours.get(frame.pullback_id, {}).get(frame.frame_index, {}),
             frame.spacing_mm,
         )
-        for frame in own.frames
+        for frame in packet.frames
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -127,7 +127,8 @@ def import_annotations(
     returned = read_return(path, sent, project.structures, format=format, others=others)
     if not returned.frames:
         _refuse_other_round(project, record, path, format)
-    _refuse_misplaced(returned, path)
+    for error in find_misplaced(returned, path):
+        raise error
     result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
     tolerance = get_adapter(returned.format).tolerance_px
     refiner = Refiner(project, packet.model_id)
@@ -166,12 +167,8 @@ def _refuse_other_round(project: Project, record: RoundRecord, path: Path, forma
                 )
 
 
-def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:
-    """Refuse a return whose contours are all mirrored, shifted or scaled alike.
-
-    Raises:
-        PacketError: says what it looks like.
-    """
+def find_misplaced(returned: ReturnedPacket, path: Path) -> Iterator[PacketError]:
+    """Yield what a return looks like whose contours are all mirrored, shifted or scaled alike, by size of frame."""
     by_shape: dict[tuple[int, int], list[tuple[Contour, Contour]]] = {}
     for frame in returned.frames:
         for name, contour in frame.contours.items():
@@ -180,7 +177,7 @@ def _refuse_misplaced(returned: ReturnedPacket, path: Path) -> None:
     for shape, pairs in by_shape.items():
         looks = find_misplacement(pairs, shape)
         if looks is not None:
-            raise PacketError(
+            yield PacketError(
                 f"the returned contours fit what was sent if {looks}",
                 path=path,
                 hint="export again from the editor without that change; nothing was imported",

@@ -14,6 +14,7 @@ import numpy as np
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.layout import PACKET_NOTES, PACKET_RECORD, SENT_CONTOURS
 from ivsqa.io.lock import project_lock
 from ivsqa.io.manifest import write_manifest
 from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
@@ -162,15 +163,23 @@ def _write(
         )
         if plan.purpose == "reading":
             _check_same_for_all(project, round_id, sent)
+        packet = _packet_record(project, plan, sent, context)
+        spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
+        text = contours_csv_text(((frame.pullback_id, frame.frame_index, frame.contours) for frame in sent), spacing)
+        atomic.write_text(folder / PACKET_NOTES / SENT_CONTOURS, text)
+        write_manifest(folder / PACKET_NOTES / PACKET_RECORD, _blind(packet))
         shutil.rmtree(target, ignore_errors=True)  # of a stop before the round was marked: never sent
         atomic.publish_folder(folder, target)
-    spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
-    text = contours_csv_text(((frame.pullback_id, frame.frame_index, frame.contours) for frame in sent), spacing)
     atomic.write_text(layout.sent_contours(round_id, reader), text)
-    packet = PacketRecord(
+    write_manifest(layout.packet_record(round_id, reader), packet)
+
+
+def _packet_record(project: Project, plan: PacketPlan, sent: Sequence[SentFrame], context: Context) -> PacketRecord:
+    """Return what is remembered of a packet beside its contours."""
+    return PacketRecord(
         packet_id=plan.packet_id,
-        round_id=round_id,
-        reader=reader,
+        round_id=plan.round.round_id,
+        reader=plan.reader,
         purpose=plan.purpose,
         model_id=plan.model_id,
         formats=plan.formats,
@@ -178,7 +187,11 @@ def _write(
         frames=tuple(_frame_record(frame, plan) for frame in sent),
         provenance=provenance(context.clock(), "pillow"),
     )
-    write_manifest(layout.packet_record(round_id, reader), packet)
+
+
+def _blind(packet: PacketRecord) -> PacketRecord:
+    """Return the record without whose readings a packet settles: who decides is not to know."""
+    return packet.model_copy(update={"frames": tuple(one.model_copy(update={"settles": ()}) for one in packet.frames)})
 
 
 def _frame_record(frame: SentFrame, plan: PacketPlan) -> PacketFrameRecord:

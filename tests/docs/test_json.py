@@ -49,6 +49,7 @@ class Commands:
         assert result.exit_code == exit_code, result.output
         answer: dict[str, Any] = json.loads(result.stdout)
         name = "import --dry-run" if "--dry-run" in words and words[0] == "import" else words[0]
+        name = "check PATH" if "--packet" in words else name
         assert key_paths(answer) == self._documented[name], name
         assert answer["version"] == 1
         self.checked.add(name)
@@ -122,6 +123,7 @@ def test_json_prints_the_documented_keys(
     run("report", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
     run("check", exit_code=4)
+    run("check", str(tmp_path / "returned.csv"), "--packet", str(study / "rounds/r001/packet"), exit_code=3)
 
     assert run.checked == set(documented) - {"demo"}  # which takes minutes
 
@@ -136,7 +138,7 @@ def test_every_command_with_json_is_documented(repository: Path) -> None:
     documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
     sections = re.split(r"^## ", (repository / "docs/cli.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     with_json = {part.split("\n", 1)[0] for part in sections if "`--json`" in part}
-    assert with_json | {"import --dry-run"} == set(documented)
+    assert with_json | {"import --dry-run", "check PATH"} == set(documented)
 
 
 def test_a_key_that_is_not_documented_is_noticed() -> None:

@@ -144,6 +144,18 @@ def test_honest_edits_are_never_taken_for_a_misplacement(seed, n, amount_px):
     assert find_misplacement([(one, moved_by_hand(rng, one, amount_px)) for one in sent], FRAME) is None
 
 
+def test_four_contours_that_fit_exactly_show_a_shift_and_fewer_or_rougher_ones_do_not():
+    rng = np.random.default_rng(3)
+    sent = [vessel(rng) for _ in range(4)]
+    moved = [(one, Contour.from_points(one.points_px + np.array([6.0, 0.0]))) for one in sent]
+    assert find_misplacement(moved, FRAME) == "shifted by (6.0, 0.0) px"
+    assert find_misplacement(moved[:3], FRAME) is None  # two borders of one frame may be dragged together
+    by_hand = [
+        (one, Contour.from_points(back.points_px + np.array([0.0, 1.0 * n]))) for n, (one, back) in enumerate(moved)
+    ]
+    assert find_misplacement(by_hand, FRAME) is None
+
+
 def test_one_contour_changed_a_lot_is_no_misplacement():
     rng = np.random.default_rng(1)
     sent = [vessel(rng) for _ in range(8)]

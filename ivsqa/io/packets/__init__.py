@@ -1,7 +1,7 @@
 """Packets: what an annotator gets and gives back, in the formats of their own editors."""
 
 from ivsqa.domain.arcs import DoubtfulArc
-from ivsqa.io.packets.archive import write_zip
+from ivsqa.io.packets.archive import opened, write_zip
 from ivsqa.io.packets.packet import (
     Adapter,
     FrameProbabilities,
@@ -28,6 +28,7 @@ __all__ = [
     "SentFrame",
     "frame_sha256",
     "get_adapter",
+    "opened",
     "read_return",
     "write_packet",
     "write_zip",

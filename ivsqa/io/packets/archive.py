@@ -19,6 +19,9 @@ from ivsqa.io import atomic
 
 LARGEST_ZIP_BYTES = 4 * 2**30
 MOST_FILES = 100_000
+LARGE_BYTES = 64 * 2**20
+MOST_TIMES_PACKED = 100
+"""Text and tables shrink 5 to 20 times; what shrinks more and is large was made to fill a disk."""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The date of every file in a zip that is written: the earliest the format knows."""
 
@@ -42,9 +45,10 @@ def opened(path: Path) -> Iterator[Path]:
     """Yield a folder with what came back; a zip is unpacked to a temporary one, a single file copied to one.
 
     Raises:
-        PacketError: nothing there, or an unsafe archive.
+        PacketError: nothing there, a folder that leads elsewhere, or an unsafe archive.
     """
     if path.is_dir():
+        _refuse_links(path)
         yield path
         return
     if not path.is_file():
@@ -56,6 +60,13 @@ def opened(path: Path) -> Iterator[Path]:
         else:
             shutil.copyfile(path, folder / path.name)
         yield folder
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise where a folder holds anything but files and folders: what a link leads to was not sent."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise PacketError("is no file but leads elsewhere", hint="send copies of files, no links", path=path)
 
 
 def _extract(path: Path, folder: Path) -> None:
@@ -70,11 +81,21 @@ def _extract(path: Path, folder: Path) -> None:
             # Reading stops at the size an entry declares, so the declared sizes bound what is written.
             if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > LARGEST_ZIP_BYTES:
                 raise PacketError("unpacks to more than any packet holds", hint="send only what was changed", path=path)
+            if any(_is_bomb(entry) for entry in entries):
+                raise PacketError(
+                    "holds a file that unpacks out of all proportion", hint="zip the folder again", path=path
+                )
             _check_entries(entries, path)
             for entry in entries:
                 archive.extract(entry, folder)
+    except OSError as error:  # a name too long, a folder and a file of one name, a full disk
+        raise PacketError(f"cannot be unpacked: {error.strerror}", hint="zip the folder again", path=path) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise PacketError(f"cannot be unpacked: {error}", hint="zip it again, without a password", path=path) from error
+
+
+def _is_bomb(entry: zipfile.ZipInfo) -> bool:
+    return entry.file_size > LARGE_BYTES and entry.file_size > MOST_TIMES_PACKED * entry.compress_size
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
@@ -83,9 +104,10 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
     for entry in entries:
         name = entry.filename
         parts = PurePosixPath(name.replace("\\", "/")).parts
-        is_link = stat.S_ISLNK(entry.external_attr >> 16)
-        if name.startswith(("/", "\\")) or PureWindowsPath(name).drive or ".." in parts or is_link:
+        is_special = stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)
+        if name.startswith(("/", "\\")) or PureWindowsPath(name).drive or ".." in parts or is_special:
             raise PacketError("holds a path that leads outside", hint="zip the folder again", path=path, where=name)
-        if not entry.is_dir() and "/".join(parts) in names:
+        key = "/".join(parts).casefold()  # on many disks "A" is "a"
+        if not entry.is_dir() and key in names:
             raise PacketError("holds two files of one name", hint="zip the folder again", path=path, where=name)
-        names.add("/".join(parts))
+        names.add(key)

@@ -98,12 +98,19 @@ def _iter_frames(path: Path, sent: Sequence[SentFrame], structures: StructureSet
     """Yield the frames of a file; what is wrong with one leaves the others."""
     document = read_json(path, editor="the editor")
     if not isinstance(document, dict):
-        raise PacketError("is not a COCO file: it is not one object", path=path)
+        raise PacketError("is not a COCO file: it is not one object", hint="export it as COCO", path=path)
     tables = {key: _table(document, key, path) for key in ("categories", "images", "annotations")}
     labels = {str(one.get("id")): one.get("name") for one in tables["categories"]}
     by_image: dict[str, list[Mapping[str, object]]] = {}
     for annotation in tables["annotations"]:
         by_image.setdefault(str(annotation.get("image_id")), []).append(annotation)
+    known = {str(one.get("id")) for one in tables["images"]}
+    for annotation in tables["annotations"]:
+        if str(annotation.get("image_id")) not in known:
+            where = f"annotation {annotation.get('id')}"
+            raise PacketError(
+                "is of an image that is not listed", hint="export it again as COCO", path=path, where=where
+            )
     for image in tables["images"]:
         try:
             yield _frame(image, by_image.get(str(image.get("id")), []), labels, sent, structures, path)
@@ -170,7 +177,9 @@ def _mask(run_lengths: Mapping[str, object], drawing: Drawing, *, where: str) ->
     height, width = drawing.frame.shape
     counts = run_lengths.get("counts")
     if run_lengths.get("size") != [height, width]:
-        raise PacketError("has a mask of another size than the frame", path=drawing.path, where=where)
+        raise PacketError(
+            "has a mask of another size than the frame", hint="draw it again", path=drawing.path, where=where
+        )
     try:
         decoded = (
             mask_from_text(counts, height * width)
@@ -178,5 +187,7 @@ def _mask(run_lengths: Mapping[str, object], drawing: Drawing, *, where: str) ->
             else mask_from_counts(counts, height * width)
         )
     except ValueError as error:
-        raise PacketError(f"has a mask that cannot be read: {error}", path=drawing.path, where=where) from error
+        raise PacketError(
+            f"has a mask that cannot be read: {error}", hint="draw it again", path=drawing.path, where=where
+        ) from error
     return np.asarray(decoded.reshape(width, height).T)

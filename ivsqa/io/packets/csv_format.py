@@ -14,6 +14,7 @@ from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.packets.documents import check_whole
 from ivsqa.io.packets.packet import (
     PacketFrame,
     PacketOrigin,
@@ -67,6 +68,7 @@ class CsvAdapter:
                 f"has {len(tables)} tables of contours", hint=f"send one {FILE_NAME} with all frames", path=folder
             )
         path = tables[0]
+        check_whole(path)
         by_key = {(frame.pullback_id, frame.frame_index): frame for frame in sent}
         found: dict[str, ReturnedFrame] = {}
         rejected: list[IvsqaError] = []
@@ -76,7 +78,12 @@ class CsvAdapter:
                 frame = by_key.get((pullback_id, frame_index))
                 try:
                     if frame is None:
-                        raise PacketError("was not sent in this packet", path=path, where=where)
+                        raise PacketError(
+                            "was not sent in this packet",
+                            hint="send only what belongs to this packet",
+                            path=path,
+                            where=where,
+                        )
                     found[frame.name] = _returned(frame, drawn, structures, path=path, where=where)
                 except IvsqaError as error:
                     rejected.append(error)

@@ -38,6 +38,7 @@ from ivsqa.io.pictures import ARC_COLOR
 
 FILE_NAME = "annotations.xml"
 LABELS_FILE_NAME = "cvat-labels.json"
+AGAIN = "export it again as CVAT for images 1.1"
 TICK_COLORS = {CHECKED: "#2e9e4f", UNREADABLE: "#8a8f98"}
 
 
@@ -76,7 +77,7 @@ class CvatAdapter:
 
 def _labels(structures: StructureSet) -> list[dict[str, object]]:
     """Return the labels of a task, as CVAT takes them under Raw."""
-    kinds = [(name, structures.color_of(name), "polygon") for name in structures.names]
+    kinds = [(name, structures.color_of(name), "any") for name in structures.names]  # polygons, and points to pass
     kinds += [(LOOK_HERE, ARC_COLOR, "polyline")]
     kinds += [(word, color, "tag") for word, color in TICK_COLORS.items()]
     return [{"name": name, "color": color, "type": kind, "attributes": []} for name, color, kind in kinds]
@@ -155,6 +156,8 @@ def _draw(shape: Element, name: str, drawing: Drawing, *, where: str) -> None:
     read: dict[str, Callable[[Element, Drawing, str], Points]] = {"polygon": _polygon, "box": _box, "ellipse": _ellipse}
     if shape.tag == "mask":
         drawing.add_mask(name, _mask(shape, drawing, where), where=where)
+    elif shape.tag == "points":
+        drawing.add_points(name, _polygon(shape, drawing, where), where=where)
     elif shape.tag in read:
         drawing.add(name, read[shape.tag](shape, drawing, where), where=where)
     else:
@@ -163,6 +166,7 @@ def _draw(shape: Element, name: str, drawing: Drawing, *, where: str) -> None:
 
 
 def _polygon(shape: Element, drawing: Drawing, where: str) -> Points:
+    """Return the points of a polygon, or single ones."""
     pairs = [pair.split(",") for pair in shape.get("points", "").split(";")]
     return points_of(pairs, path=drawing.path, where=where)
 
@@ -183,13 +187,15 @@ def _mask(shape: Element, drawing: Drawing, where: str) -> Mask:
     left, top, width, height = _numbers(shape, ("left", "top", "width", "height"), drawing, where=where)
     frame = drawing.frame
     if not (0 < width <= frame.width_px + 1 and 0 < height <= frame.height_px + 1):
-        raise PacketError("is a mask larger than the image", path=drawing.path, where=where)
+        raise PacketError("is a mask larger than the image", hint="draw it again", path=drawing.path, where=where)
     n_rows, n_columns = int(height), int(width)
     try:
         counts = [int(count) for count in shape.get("rle", "").split(",")]
         mask = mask_from_counts(counts, n_rows * n_columns)
     except ValueError as error:
-        raise PacketError(f"has a mask that cannot be read: {error}", path=drawing.path, where=where) from error
+        raise PacketError(
+            f"has a mask that cannot be read: {error}", hint="draw it again", path=drawing.path, where=where
+        ) from error
     return drawing.mask_at(mask.reshape(n_rows, n_columns), np.array([left, top]), where=where)
 
 
@@ -202,7 +208,7 @@ def _numbers(shape: Element, keys: Sequence[str], drawing: Drawing, *, where: st
     try:
         numbers = [float(shape.get(key, "0" if key == "rotation" else "")) for key in keys]
     except ValueError as error:
-        raise PacketError(f"has no number {' or '.join(keys)}", path=drawing.path, where=where) from error
+        raise PacketError(f"has no number {' or '.join(keys)}", hint=AGAIN, path=drawing.path, where=where) from error
     if not np.isfinite(numbers).all():
-        raise PacketError(f"has no finite {' or '.join(keys)}", path=drawing.path, where=where)
+        raise PacketError(f"has no finite {' or '.join(keys)}", hint=AGAIN, path=drawing.path, where=where)
     return numbers

@@ -38,7 +38,7 @@ def read_json(path: Path, *, editor: str) -> object:
     """
     hint = f"open it in {editor} and save it again"
     try:
-        return json.loads(_bytes_of(path).decode("utf-8-sig"))
+        return json.loads(bytes_of(path).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise PacketError(f"is not valid JSON: {error.msg}", hint=hint, path=path, where=where) from error
@@ -56,7 +56,7 @@ def read_xml(path: Path, *, editor: str) -> Element:
     """
     hint = f"open it in {editor} and save it again"
     try:
-        root: Element = fromstring(_bytes_of(path))
+        root: Element = fromstring(bytes_of(path))
     except ParseError as error:
         line, column = error.position
         where = f"line {line}, column {column + 1}"
@@ -81,8 +81,23 @@ def xml_text(tag: str, attributes: Mapping[str, object], *children: str) -> str:
     return f"<{start}>{''.join(children)}</{tag}>" if children else f"<{start}/>"
 
 
-def _bytes_of(path: Path) -> bytes:
-    """Return the bytes of a file that is not too large."""
+def bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        PacketError: it is too large.
+    """
     if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise PacketError(f"is larger than {LARGEST_FILE_BYTES >> 20} MB", path=path)
+        raise PacketError(
+            f"is larger than {LARGEST_FILE_BYTES >> 20} MB",
+            hint="send only the file that holds the contours",
+            path=path,
+        )
     return path.read_bytes()
+
+
+def check_whole(path: Path) -> None:
+    """Raise where the last line of a table is cut off: what stood behind it would count as deleted."""
+    if not bytes_of(path).endswith((b"\n", b"\r")):
+        hint = "save it again; if it is whole, end it with a line break"
+        raise PacketError("ends within a line, so that part of it may be lost", hint=hint, path=path)

@@ -31,6 +31,7 @@ LOOK_HERE_STEP_DEG = 12.0
 BAND_SHARE = 0.006
 """Width of a hint in editors without open lines, as a share of the frame's longer side."""
 ELLIPSE_VERTICES = 128
+AGAIN = "delete the shape and draw it again"
 MOST_VERTICES = 20_000
 FARTHEST_FRAMES = 10.0
 """Nothing is drawn this many frame sizes away from the frame."""
@@ -103,11 +104,11 @@ def points_of(numbers: object, *, path: Path, where: str) -> Points:
     try:
         points = np.array(numbers, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise PacketError("has points that are not pairs of numbers", path=path, where=where) from error
+        raise PacketError("has points that are not pairs of numbers", hint=AGAIN, path=path, where=where) from error
     if points.ndim != 2 or points.shape[1] != 2:
-        raise PacketError("has points that are not pairs of numbers", path=path, where=where)
+        raise PacketError("has points that are not pairs of numbers", hint=AGAIN, path=path, where=where)
     if len(points) > MOST_VERTICES:
-        raise PacketError(f"has {len(points)} vertices, more than any border", path=path, where=where)
+        raise PacketError(f"has {len(points)} vertices, more than any border", hint=AGAIN, path=path, where=where)
     return points
 
 
@@ -120,7 +121,7 @@ def drawn_contour(points_px: Points, frame: SentFrame, *, path: Path, where: str
     try:
         contour = Contour.from_points(points_px)
     except ValueError as error:
-        raise PacketError(str(error), hint="delete the shape and draw it again", path=path, where=where) from error
+        raise PacketError(str(error), hint=AGAIN, path=path, where=where) from error
     if np.abs(contour.points_px).max() > FARTHEST_FRAMES * max(frame.shape):
         raise PacketError("lies far outside the frame", hint="draw it again", path=path, where=where)
     return contour
@@ -165,7 +166,7 @@ class Drawing:
             PacketError: no label, or one that is not known.
         """
         if not isinstance(label, str):
-            raise PacketError("a shape has no label", path=self.path, where=where)
+            raise PacketError("a shape has no label", hint="give it the name of a border", path=self.path, where=where)
         word = label.strip().lower()
         if word in (CHECKED, UNREADABLE):
             self.ticks.add(word)

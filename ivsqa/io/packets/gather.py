@@ -71,7 +71,12 @@ def frame_of_image(image: str, sent: Sequence[SentFrame], *, path: Path, where: 
         frame = next((frame for frame in sent if frame.name == wanted), None)
         if frame is not None:
             return frame
-    raise PacketError(f"is about {name!r}, which was not sent in this packet", path=path, where=where)
+    raise PacketError(
+        f"is about {name!r}, which was not sent in this packet",
+        hint="send only what belongs to this packet",
+        path=path,
+        where=where,
+    )
 
 
 def check_size(width: object, height: object, frame: SentFrame, *, path: Path, where: str = "") -> None:

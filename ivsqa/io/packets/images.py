@@ -14,6 +14,7 @@ from PIL import Image
 
 from ivsqa.domain.contour import Contour, contour_from_mask
 from ivsqa.errors import PacketError
+from ivsqa.io.packets.documents import bytes_of
 from ivsqa.io.packets.packet import STRAY_SHARE, SentFrame, frame_sha256
 
 LARGEST_SIDE_PX = 8192
@@ -32,9 +33,14 @@ def open_image(source: Path | bytes, *, path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of a decompression bomb before it refuses one
-            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            # From memory: a file that cannot be decoded would stay open.
+            image = Image.open(io.BytesIO(source if isinstance(source, bytes) else bytes_of(source)))
             if max(image.size) > LARGEST_SIDE_PX:
-                raise PacketError(f"is {image.width} × {image.height} px, larger than any frame", path=path)
+                raise PacketError(
+                    f"is {image.width} × {image.height} px, larger than any frame",
+                    hint="draw on the image of the packet, unchanged",
+                    path=path,
+                )
             image.load()
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise PacketError("holds an image that cannot be read", hint="save it again as PNG", path=path) from error
@@ -50,7 +56,7 @@ def decoded_base64(text: str, *, path: Path, where: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PacketError("an embedded image is not base64", path=path, where=where) from error
+        raise PacketError("an embedded image is not base64", hint="save it again", path=path, where=where) from error
 
 
 def grey_pixels(image: Image.Image) -> NDArray[np.uint8]:

@@ -87,6 +87,8 @@ HOW_TO = {
       before you start, or the contours are not there.</li>
   <li>Open the job. Drag the points of a polygon to where they belong. To draw a border anew, delete the old polygon and
       draw one with its name: $names. Go on with <kbd>F</kbd>, back with <kbd>D</kbd>.</li>
+  <li>Or let the border come to you: <b>Draw new points</b> with its name, where it should be. The program lays it through
+      your points when it gets them back. A border you give points keeps its polygon as it is.</li>
   <li>The lines named <code>look here</code> are hints. You need not touch or delete them.</li>
   <li>When a frame is right, also if you changed nothing, add the tag <b>checked</b>; if it cannot be judged, the tag
       <b>unreadable</b>.</li>
@@ -103,6 +105,8 @@ HOW_TO = {
       folder <code>images</code>; there is no need to sync it. Then import <code>label-studio.json</code>.</li>
   <li>Drag the points of a polygon to where they belong, or delete it and draw one with its name: $names. The bands named
       <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>Or let the border come to you: choose its name in the second row of labels, and click where it should be. The program
+      lays it through your points when it gets them back. A border you give points keeps its polygon as it is.</li>
   <li>When a frame is right, also if you changed nothing, tick <b>checked</b> below the image; if it cannot be judged, tick
       <b>unreadable</b>. Then <b>Submit</b>.</li>
   <li>At the end, <b>Export</b> as <b>JSON</b>. That file is what to send back.</li>
@@ -113,6 +117,8 @@ HOW_TO = {
   <li>Open an image, then <b>File</b>, <b>Import objects from file</b>: the file of the same name in <code>qupath</code>.</li>
   <li>Double-click a contour to edit it and drag its points, or delete it and draw a polygon of the same class: $names. The
       locked lines of the class <code>look here</code> are hints. You need not touch or delete them.</li>
+  <li>Or let the border come to you: set points where it should be with the points tool, and give them its class. The program
+      lays it through your points when it gets them back. A border you give points keeps its contour as it is.</li>
   <li>When a frame is right, also if you changed nothing, right-click a contour, <b>Set properties</b>, and give it the name
       <code>checked</code>; if it cannot be judged, <code>unreadable</code>.</li>
   <li><b>File</b>, <b>Export objects as GeoJSON</b>, all objects, over the file you imported.</li>

@@ -38,7 +38,7 @@ CONFIG_FILE_NAME = "label-studio.xml"
 IMAGE_URL = "/data/local-files/?d="
 """Where Label Studio serves files from a folder of its own machine; the path after it is relative to that folder."""
 PERCENT_DECIMALS = 6
-IMAGE, BORDER, STATE = "image", "border", "state"
+IMAGE, BORDER, POINT, STATE = "image", "border", "point", "state"
 """Names of the parts of the labelling interface; results refer to them."""
 
 
@@ -74,9 +74,11 @@ def _config(structures: StructureSet) -> str:
     """Return the labelling interface."""
     colors = [*((name, structures.color_of(name)) for name in structures.names), (LOOK_HERE, ARC_COLOR)]
     labels = [xml_text("Label", {"value": name, "background": color}) for name, color in colors]
+    points = [label for (name, _), label in zip(colors, labels, strict=True) if name != LOOK_HERE]
     parts = [
         xml_text("Image", {"name": IMAGE, "value": "$image", "zoom": "true", "zoomControl": "true"}),
         xml_text("PolygonLabels", {"name": BORDER, "toName": IMAGE, "strokeWidth": 2, "opacity": 0}, *labels),
+        xml_text("KeyPointLabels", {"name": POINT, "toName": IMAGE, "strokeWidth": 3}, *points),
         xml_text(
             "Choices",
             {"name": STATE, "toName": IMAGE, "choice": "multiple", "showInline": "true"},
@@ -202,11 +204,15 @@ def _read_result(result: Mapping[str, object], drawing: Drawing, *, where: str) 
     name = names[0]
     if name is None or kind == "choices":
         return
-    if kind != "polygonlabels":
+    if kind not in ("polygonlabels", "keypointlabels"):
         hint = "draw it as a polygon"
         raise PacketError(f"is drawn as {kind}, which is not read here", hint=hint, path=drawing.path, where=where)
     frame = drawing.frame
     check_size(result.get("original_width"), result.get("original_height"), frame, path=drawing.path, where=where)
-    percent: Points = points_of(value.get("points"), path=drawing.path, where=where)
     size = np.array([frame.width_px, frame.height_px])
+    if kind == "keypointlabels":
+        point = points_of([[value.get("x"), value.get("y")]], path=drawing.path, where=where)
+        drawing.add_points(name, point / 100.0 * size, where=where)
+        return
+    percent: Points = points_of(value.get("points"), path=drawing.path, where=where)
     drawing.add(name, percent / 100.0 * size, where=where, rounding_px=rounding_of(percent) / 100.0 * size.max())

@@ -36,6 +36,7 @@ from ivsqa.io.packets.packet import (
 from ivsqa.io.packets.thinning import written_edge_points
 
 FORMAT_VERSION = "5.5.0"
+SEND_ONLY = "send only what belongs to this packet"
 """The LabelMe whose files these are; later ones read it without a word."""
 
 
@@ -119,7 +120,7 @@ def _read_file(path: Path, folder: Path, sent: Sequence[SentFrame], structures: 
     """Return the frame of one file, checked against what was sent."""
     document = read_json(path, editor="LabelMe")
     if not isinstance(document, dict):
-        raise PacketError("is not a LabelMe file: it is not one object", path=path)
+        raise PacketError("is not a LabelMe file: it is not one object", hint="send only what LabelMe saved", path=path)
     shapes = document.get("shapes")
     if not isinstance(shapes, list):
         raise PacketError(
@@ -143,12 +144,14 @@ def _sent_frame(document: Mapping[str, object], path: Path, sent: Sequence[SentF
     origin = document.get("ivsqa")
     if not isinstance(origin, dict):
         if by_name is None:
-            raise PacketError(f"is about {image_name!r}, which was not sent in this packet", path=path)
+            raise PacketError(f"is about {image_name!r}, which was not sent in this packet", hint=SEND_ONLY, path=path)
         return by_name
     key = (origin.get("pullback_id"), origin.get("frame_index"))
     frame = next((frame for frame in sent if (frame.pullback_id, frame.frame_index) == key), None)
     if frame is None:
-        raise PacketError(f"is about frame {key[1]} of {key[0]}, which was not sent in this packet", path=path)
+        raise PacketError(
+            f"is about frame {key[1]} of {key[0]}, which was not sent in this packet", hint=SEND_ONLY, path=path
+        )
     if by_name is not None and by_name is not frame:
         raise PacketError(
             f"was made for {frame.name} but shows the image of {by_name.name}",

@@ -64,5 +64,5 @@ def _mask(shape: Mapping[str, object], corner: Points, drawing: Drawing, *, wher
     image = open_image(decoded_base64(data, path=drawing.path, where=where), path=drawing.path)
     frame = drawing.frame
     if image.width > frame.width_px + 1 or image.height > frame.height_px + 1:
-        raise PacketError("is a mask larger than the image", path=drawing.path, where=where)
+        raise PacketError("is a mask larger than the image", hint="draw it again", path=drawing.path, where=where)
     return drawing.mask_at(np.asarray(image.convert("L")) > 0, corner, where=where)

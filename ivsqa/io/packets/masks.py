@@ -72,7 +72,9 @@ class MasksAdapter:
             if structure not in structures.names:
                 continue
             if path.stem not in by_name:
-                rejected.append(PacketError("was not sent in this packet", path=path))
+                rejected.append(
+                    PacketError("was not sent in this packet", hint="send only what belongs to this packet", path=path)
+                )
             elif structure in files.get(path.stem, {}):
                 rejected.append(PacketError(f"is a second {structure} mask of {path.stem}", hint="keep one", path=path))
                 files[path.stem] = {}

@@ -20,6 +20,7 @@ from PIL import Image
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.io.packets.documents import check_whole
 from ivsqa.io.packets.packet import (
     DECIMALS,
     STRAY_SHARE,
@@ -38,6 +39,7 @@ from ivsqa.io.packets.stacks import (
     Stack,
     StackedFrames,
     emptied_errors,
+    is_of_stack,
     stack_of_file,
     stacks_of,
 )
@@ -49,7 +51,6 @@ FOLDER = "napari"
 LOOK_HERE = "look-here"
 FIRST_SLICE = 0
 """napari counts slices from 0."""
-LARGEST_FILE_BYTES = 256 * 2**20
 ELLIPSE_VERTICES = 128
 
 _COLUMNS = ("index", "shape-type", "vertex-index", "axis-0", "axis-1", "axis-2")
@@ -149,8 +150,8 @@ def _write_tiff(path: Path, voxels: NDArray[np.uint8]) -> None:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """Return the tables of shapes below a folder, by the columns in their first line."""
-    return [path for path in files_under(folder, ".csv") if _has_columns(path)]
+    """Return the tables of shapes below a folder, by the columns in their first line, or as they lie where ours lay."""
+    return [path for path in files_under(folder, ".csv") if _has_columns(path) or is_of_stack(path.parent.name)]
 
 
 def _has_columns(path: Path) -> bool:
@@ -173,14 +174,16 @@ def _read_layer(path: Path, stack: Stack) -> _Layer:
     Raises:
         PacketError: not a table of numbers, or a shape that is not in one slice of the stack.
     """
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise PacketError(f"is larger than {LARGEST_FILE_BYTES >> 20} MB", path=path)
+    check_whole(path)
     hint = "save the layer again from napari"
     vertices: dict[str, list[list[float]]] = {}
     kinds: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            for row in csv.DictReader(stream):
+            reader = csv.DictReader(stream)
+            if not set(_COLUMNS[:3]) <= set(reader.fieldnames or ()):
+                raise PacketError("is no table of shapes", hint=hint, path=path)
+            for row in reader:
                 axes = [row[column] for column in _COLUMNS[3:] if row.get(column) is not None]
                 vertices.setdefault(row["index"], []).append([float(each) for each in axes])
                 kinds[row["index"]] = row["shape-type"]

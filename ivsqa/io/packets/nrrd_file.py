@@ -35,6 +35,8 @@ _TYPES = {
 }
 """Names of number types (source: the NRRD format, Basic Field Specifications)."""
 _CODES = {name: code for code, names in _TYPES.items() for name in names.split(", ")}
+NOT_PARSED = (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, StopIteration)
+"""What pynrrd raises, beside its own error, where a header is not one."""
 SAVE_AS_NRRD = "save the segmentation as .seg.nrrd"
 
 _LPS_FROM = {
@@ -84,7 +86,7 @@ def opened_nrrd(path: Path) -> Iterator[tuple[dict[str, Any], BinaryIO]]:
     try:
         with path.open("rb") as stream, np.errstate(invalid="ignore"):  # sizes that are no numbers are found later
             yield nrrd.read_header(stream), stream
-    except (nrrd.NRRDError, LookupError, ValueError, TypeError, AttributeError, AssertionError, StopIteration) as error:
+    except (nrrd.NRRDError, *NOT_PARSED) as error:
         raise PacketError("is not an NRRD volume", hint=SAVE_AS_NRRD, path=path) from error
     except (OSError, EOFError, OverflowError, zlib.error) as error:
         raise PacketError("is broken or cut short", hint="save it again", path=path) from error
@@ -110,6 +112,8 @@ def read_layers(header: Mapping[str, Any], stream: BinaryIO, most: int, path: Pa
     sizes = tuple(int(side) for side in header["sizes"])
     check_size(sizes, most, path=path)
     is_layered = len(sizes) == 4 and header.get("kinds", [""])[0] in ("list", "vector")
+    if len(sizes) != int(header["dimension"]):
+        raise PacketError("declares sizes of another number of dimensions", hint=SAVE_AS_NRRD, path=path)
     if len(sizes) != 3 and not is_layered:
         raise PacketError(f"has {len(sizes)} dimensions, where a volume has 3", hint=SAVE_AS_NRRD, path=path)
     if any(header.get(key, 0) for key in ("line skip", "lineskip", "byte skip", "byteskip")):
@@ -133,7 +137,13 @@ def dtype_of(header: Mapping[str, Any], path: Path) -> np.dtype[Any]:
 def _unpacked(packed: bytes, encoding: str, n_bytes: int, path: Path) -> bytes:
     """Return the bytes of all voxels, and never more."""
     if encoding in ("gzip", "gz"):
-        packed = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, n_bytes)
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        packed = stream.decompress(packed, n_bytes)
+        is_longer = stream.decompress(
+            stream.unconsumed_tail, 1
+        )  # only at its end is a stream compared with its checksum
+        if not (is_longer or stream.eof):
+            raise EOFError("ends without its checksum")
     elif encoding in ("bzip2", "bz2"):
         packed = bz2.BZ2Decompressor().decompress(packed, n_bytes)
     elif encoding != "raw":

@@ -117,6 +117,10 @@ def _draw(feature: object, drawing: Drawing, *, where: str) -> None:
     where = f"{where}, {name}"
     geometry = _mapping(feature.get("geometry"))
     polygons = geometry.get("coordinates")
+    if geometry.get("type") in ("Point", "MultiPoint"):
+        points = [polygons] if geometry["type"] == "Point" else polygons
+        drawing.add_points(name, points_of(points, path=drawing.path, where=where), where=where)
+        return
     if geometry.get("type") == "Polygon":
         polygons = [polygons]
     elif geometry.get("type") != "MultiPolygon":

@@ -24,6 +24,7 @@ FIRST_SLICE = 0
 """Slicer shows a position in mm, from 0, and slices of a stack are 1 mm apart."""
 STATUS = "Segmentation.Status:"
 DONE = "completed"
+MOST_DIGITS = 10
 OFFSET = "Segmentation_ReferenceImageExtentOffset"
 
 
@@ -113,7 +114,7 @@ def _segments(notes: Mapping[str, str], path: Path) -> tuple[tuple[Segment, ...]
         name = notes.get(f"{key}Name", notes[f"{key}ID"])
         # Before layers were shared, each segment had its own, with the value 1.
         value, layer = notes.get(f"{key}LabelValue", "1"), notes.get(f"{key}Layer", str(len(segments)))
-        if not (value.isdecimal() and layer.isdecimal()):
+        if not (value.isdecimal() and layer.isdecimal() and max(len(value), len(layer)) < MOST_DIGITS):
             raise PacketError(f"segment {name!r} has no value", hint="save the segmentation again", path=path)
         segments.append(Segment(name, int(value), int(layer)))
         tags.append(notes.get(f"{key}Tags", ""))

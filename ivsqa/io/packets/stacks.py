@@ -98,6 +98,11 @@ def emptied_errors(frames: Sequence[SentFrame], path: Path) -> list[PacketError]
     ]
 
 
+def is_of_stack(name: str) -> bool:
+    """Return whether a folder is named like a stack."""
+    return _NAME.fullmatch(name) is not None
+
+
 def stack_of_file(path: Path, folder: Path, stacks: Sequence[Stack]) -> Stack:
     """Return the stack a returned file is about, by its name or that of a folder it lies in.
 

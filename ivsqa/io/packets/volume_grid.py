@@ -114,10 +114,11 @@ def placed_on(file: VolumeFile, stack: Stack) -> Placed:
 def _whole_steps(file: VolumeFile, stack: Stack) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return which axis of a file runs along x, y and z of the stack, which way, and at which index it begins."""
     # What is sent lies at the origin along the axes, so its header is the size of a voxel.
-    step = file.to_lps_mm[:3, :3] / np.array(stack.voxel_mm)[:, None]
-    origin = file.to_lps_mm[:3, 3] / np.array(stack.voxel_mm)
+    with np.errstate(over="ignore"):
+        step = file.to_lps_mm[:3, :3] / np.array(stack.voxel_mm)[:, None]
+        origin = file.to_lps_mm[:3, 3] / np.array(stack.voxel_mm)
     last = np.array(file.layers.shape[1:]) - 1
-    if not np.isfinite(file.to_lps_mm).all() or max(np.abs(step).max(), np.abs(origin).max()) > 1e6:
+    if not (np.abs(step).max() < 1e6 and np.abs(origin).max() < 1e6):  # NaN is no place either
         raise PacketError("does not say where its voxels lie", hint=SAVE_AS_SENT, path=file.path)
     whole, begin = np.round(step), np.round(origin)
     is_turn = (np.abs(whole).sum(axis=0) == 1).all() and (np.abs(whole).sum(axis=1) == 1).all()

@@ -77,7 +77,12 @@ def read_ticks(folder: Path) -> tuple[dict[str, Tick], list[IvsqaError]]:
             continue
         # Spreadsheets in many countries save with semicolons.
         delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-        for number, row in enumerate(csv.DictReader(io.StringIO(text), delimiter=delimiter), start=2):
+        try:
+            rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+        except csv.Error:
+            errors.append(PacketError("is not a table", hint="save it again as CSV UTF-8", path=path))
+            continue
+        for number, row in enumerate(rows, start=2):
             answer = (row.get("checked") or "").strip().lower()
             tick = next((tick for tick in Tick if answer in tick.value), None)
             if answer and tick is None:

@@ -181,7 +181,9 @@ class CocoEditor:
     def forget(self, folder: Path, frame: str) -> None:
         path = folder / "coco.json"
         document = json.loads(path.read_text())
-        document["images"] = [one for one in document["images"] if one["file_name"] != f"{frame}.png"]
+        (lost,) = (one for one in document["images"] if one["file_name"] == f"{frame}.png")
+        document["images"].remove(lost)
+        document["annotations"] = [one for one in document["annotations"] if one["image_id"] != lost["id"]]
         path.write_text(json.dumps(document))
 
 

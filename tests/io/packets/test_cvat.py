@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[str], str]
@@ -40,12 +42,12 @@ def test_file_has_what_cvat_wants(write: Write, frames: list[PacketFrame]) -> No
         ("polygon", "eem", "1"),
         ("polygon", "lumen", "2"),
     ]
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert f'points="{x:.3f},{y:.3f};' in text
     labels = json.loads((folder / "cvat-labels.json").read_text())
     assert [(one["name"], one["type"]) for one in labels] == [
-        ("lumen", "polygon"),
-        ("eem", "polygon"),
+        ("lumen", "any"),
+        ("eem", "any"),
         ("look here", "polyline"),
         ("checked", "tag"),
         ("unreadable", "tag"),
@@ -79,6 +81,13 @@ def test_mask_runs_along_the_rows_of_its_box(returned: Callable[[Edit], Returned
     assert lumen.area_px2 == pytest.approx(27.0, abs=0.6)
 
 
+def test_points_are_for_the_border_to_pass(returned: Callable[[Edit], ReturnedPacket]) -> None:
+    points = '<points label="lumen" points="50.5,30.5;70,40"/></image>'
+    frame = returned(lambda text: text.replace("</image>", points, 1)).frames[0]
+    assert frame.nudges == (Nudge("lumen", 50.0, 30.0), Nudge("lumen", 69.5, 39.5))
+    assert frame.contours == frame.frame.contours
+
+
 MISTAKES: list[tuple[Edit, str]] = [
     (lambda text: text.replace("pb-0a1b_f00000.png", "other.png"), "'other', which was not sent"),
     (lambda text: text.replace('width="128"', 'width="256"', 1), "256 × 96 px"),
@@ -89,6 +98,7 @@ MISTAKES: list[tuple[Edit, str]] = [
     (redrawn('<polygon label="lumen" points="1,1;2,2;x,1"/>'), "not pairs of numbers"),
     (redrawn('<polygon label="lumen" points="1,1;2,2;nan,1"/>'), "not a finite number"),
     (redrawn('<polyline label="lumen" points="1,1;2,2;3,1"/>'), "polyline, which encloses nothing"),
+    (redrawn('<points label="lumen" points="1,nan"/>'), "not a finite number"),
     (redrawn('<box label="lumen" xtl="1" ytl="inf" xbr="2" ybr="3"/>'), "no finite xtl"),
     (redrawn('<mask label="lumen" rle="1" left="1" top="1" width="1e9" height="1"/>'), "larger than the image"),
     (redrawn('<mask label="lumen" rle="1,x" left="1" top="1" width="2" height="1"/>'), "cannot be read"),

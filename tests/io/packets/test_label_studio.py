@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[list[dict[str, Any]]], Any]
@@ -43,7 +45,7 @@ def test_tasks_and_interface_agree(write: Write, frames: list[PacketFrame]) -> N
         assert f'<PolygonLabels name="{one["from_name"]}" toName="{one["to_name"]}"' in config
         assert f'<Image name="{one["to_name"]}" value="$image"' in config
         assert f'<Label value="{one["value"]["polygonlabels"][0]}"' in config
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert regions[-1]["value"]["points"][0] == pytest.approx([x / 1.28, y / 0.96], abs=0.001)
 
 
@@ -52,6 +54,14 @@ def test_points_are_per_cent_of_width_and_height(returned: Callable[[Edit], Retu
     contour = returned(lambda tasks: lumen(tasks)["value"].update(points=points)).frames[0].contours["lumen"]
     assert contour.area_px2 == 64 * 48
     np.testing.assert_array_equal(contour.points_px[0], [31.5, 23.5])
+
+
+def test_key_points_are_for_the_border_to_pass(returned: Callable[[Edit], ReturnedPacket]) -> None:
+    value = {"x": 25.0, "y": 50.0, "width": 0.5, "keypointlabels": ["lumen"]}
+    point = {"type": "keypointlabels", "from_name": "point", "to_name": "image", "value": value}
+    frame = returned(lambda tasks: tasks[0]["predictions"][0]["result"].append(point)).frames[0]
+    assert frame.nudges == (Nudge("lumen", 31.5, 47.5),)
+    assert frame.contours == frame.frame.contours
 
 
 def test_skipped_task_counts_as_it_was_sent(returned: Callable[[Edit], ReturnedPacket]) -> None:

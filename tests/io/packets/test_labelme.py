@@ -12,6 +12,7 @@ from PIL import Image
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[dict[str, Any]], None]
@@ -65,7 +66,7 @@ def test_file_has_what_labelme_wants(write: Write, frames: list[PacketFrame]) ->
     assert document["ivsqa"]["packet_id"] == "packet-1"
     assert document["ivsqa"]["round_id"] == "round-001"
     first = shape(document, "lumen")["points"][0]
-    np.testing.assert_allclose(first, frames[0].contours["lumen"].points_px[0] + 0.5, atol=0.0005)
+    np.testing.assert_allclose(first, written_edge_points(frames[0].contours["lumen"])[0], atol=0.0005)
     assert first != shape(document, "lumen")["points"][-1]
 
 

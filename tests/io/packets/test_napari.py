@@ -9,6 +9,7 @@ from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Rows = list[list[str]]
@@ -48,7 +49,7 @@ def test_shapes_are_slice_row_column(write: Write, frames: list[PacketFrame]) ->
         rows = list(csv.DictReader(stream))
     assert set(rows[0]) == {"index", "shape-type", "vertex-index", "axis-0", "axis-1", "axis-2"}
     second = [row for row in rows if row["index"] == "1"]
-    x, y = frames[1].contours["eem"].points_px[0]
+    x, y = written_edge_points(frames[1].contours["eem"])[0] - 0.5
     assert (second[0]["shape-type"], float(second[0]["axis-0"])) == ("polygon", 1)
     assert (float(second[0]["axis-1"]), float(second[0]["axis-2"])) == (round(y, 3), round(x, 3))
     assert len(second) < len(frames[1].contours["eem"])  # thinned for the hand
@@ -223,5 +224,5 @@ def test_table_without_a_slice_is_read_where_there_is_one(
 
 
 def test_table_larger_than_any_layer_is_not_opened(monkeypatch: pytest.MonkeyPatch, returned: Return) -> None:
-    monkeypatch.setattr("ivsqa.io.packets.napari.LARGEST_FILE_BYTES", 100)
+    monkeypatch.setattr("ivsqa.io.packets.documents.LARGEST_FILE_BYTES", 100)
     assert {error.message for error in returned().rejected} == {"is larger than 0 MB"}

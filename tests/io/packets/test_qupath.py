@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[dict[str, Any]], Any]
@@ -41,7 +43,7 @@ def test_rings_are_closed_and_hints_locked(write: Write, frames: list[PacketFram
         (ring,) = feature["geometry"]["coordinates"]
         assert ring[0] == ring[-1]
         assert (feature["properties"]["objectType"], feature["properties"]["isLocked"]) == ("annotation", False)
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert inner["geometry"]["coordinates"][0][0] == pytest.approx([x, y], abs=0.0006)
 
 
@@ -59,6 +61,19 @@ def test_stray_part_of_a_multipolygon_is_left_out(returned: Callable[[Edit], Ret
     frame = returned(lambda d: lumen(d).update(geometry=geometry)).frames[0]
     assert frame.contours["lumen"].area_px2 == 1200.0
     assert "stray" in frame.notes[0]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [{"type": "Point", "coordinates": [50.5, 30.5]}, {"type": "MultiPoint", "coordinates": [[50.5, 30.5]]}],
+)
+def test_points_are_for_the_border_to_pass(
+    geometry: dict[str, object], returned: Callable[[Edit], ReturnedPacket]
+) -> None:
+    point = {"type": "Feature", "geometry": geometry, "properties": {"classification": {"name": "lumen"}}}
+    frame = returned(lambda d: d["features"].append(point)).frames[0]
+    assert frame.nudges == (Nudge("lumen", 50.0, 30.0),)
+    assert frame.contours == frame.frame.contours
 
 
 def test_annotation_without_class_that_is_named_checked_is_a_tick(returned: Callable[[Edit], ReturnedPacket]) -> None:

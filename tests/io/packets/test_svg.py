@@ -11,6 +11,7 @@ from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
+from ivsqa.io.packets.thinning import written_edge_points
 
 Write = Callable[..., Path]
 Edit = Callable[[str], str]
@@ -54,7 +55,7 @@ def test_frame_error_and_borders_are_layers_of_their_own(write: Write, frames: l
         "checked",
         "unreadable",
     ]
-    x, y = frames[0].contours["lumen"].points_px[0] + 0.5
+    x, y = written_edge_points(frames[0].contours["lumen"])[0]
     assert found["lumen"][0].attrib["d"].startswith(f"M {x:.3f},{y:.3f} ")
 
 

@@ -29,6 +29,21 @@ def test_thinned_line_stays_within_tolerance_and_returns_whole(radius_px: float,
     assert restored(thin, sent) is sent
 
 
+@pytest.mark.parametrize("radius_px", [10.0, 20.0, 60.0])
+def test_thinned_line_encloses_the_same_area_and_lies_on_both_sides(radius_px: float) -> None:
+    sent = blob(radius_px)
+    thin = from_editor(sent)
+    on_the_line = Contour.from_points(sent.points_px[kept_vertices(sent)])
+    assert thin.area_px2 == pytest.approx(sent.area_px2, rel=5e-3)
+    assert on_the_line.area_px2 < 0.99 * sent.area_px2
+    assert sent.distances_px(thin).mean() < 0.6 * sent.distances_px(on_the_line).mean()
+
+
+def test_sharp_corner_stays_where_it_is() -> None:
+    sent = Contour.from_points([[0, 0], [50, 0], [100, 0], [100, 50], [100, 100], [0, 100]])
+    np.testing.assert_allclose(from_editor(sent).points_px, [[0, 0], [100, 0], [100, 100], [0, 100]], atol=1e-3)
+
+
 def test_moved_vertex_changes_only_the_stretch_around_it() -> None:
     sent = blob(60.0)
     points = from_editor(sent).points_px.copy()
@@ -37,6 +52,14 @@ def test_moved_vertex_changes_only_the_stretch_around_it() -> None:
     kept = kept_vertices(sent)
     before, after = sent.points_px[: kept[4] + 1], sent.points_px[kept[6] :]
     np.testing.assert_array_equal(back.points_px, np.vstack([before, points[5][None], after]))
+
+
+def test_corner_between_two_that_were_moved_stays_where_it_was_seen() -> None:
+    sent = blob(60.0)
+    points = from_editor(sent).points_px.copy()
+    points[[4, 6]] += (3.0, 4.0)
+    back = restored(Contour.from_points(points), sent)
+    assert (back.points_px == points[5]).all(axis=1).any()
 
 
 def test_removed_and_added_vertices_are_edits() -> None:

@@ -1,0 +1,98 @@
+"""The command that looks for what is wrong: in the project, or in a packet on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ivsqa.cli.options import JsonOption, ProjectOption, opened
+from ivsqa.cli.output import count, say, say_json
+from ivsqa.errors import EXIT_FINDINGS, BatchError
+
+if TYPE_CHECKING:
+    from ivsqa.workflow.check_packet import PacketCheck
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A packet, or what comes back of it.", metavar="PATH", show_default="the project"),
+    ] = None,
+    packet: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The packet as it was sent, where PATH is a file out of an editor."),
+    ] = None,
+    project: ProjectOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the hashes of frames and weights.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the project, or a packet on its own. Exit 4 if something is found, 3 in a packet."""
+    if path is None:
+        _check_project(project, quick=quick, as_json=as_json)
+    else:
+        _check_packet(path, packet, as_json=as_json)
+
+
+def _check_project(project: Path | None, *, quick: bool, as_json: bool) -> None:
+    from ivsqa.cli.progress import command_context
+    from ivsqa.workflow.check import check_project
+
+    with command_context() as context:
+        findings = check_project(opened(project), deep=not quick, context=context)
+    if as_json:
+        say_json({"findings": [vars(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            say(
+                f"{finding.code}: {finding.where}: {finding.message}"
+                + (f"  (mend: {finding.hint})" if finding.hint else "")
+            )
+        say(count(len(findings), "finding"))
+    if findings:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _check_packet(path: Path, packet: Path | None, *, as_json: bool) -> None:
+    from ivsqa.workflow.check_packet import check_packet
+
+    result = check_packet(path, packet=packet)
+    if as_json:
+        say_json(_as_plain(result))
+    else:
+        _say_packet(result)
+    if result.errors:
+        raise BatchError(f"{count(len(result.errors), 'finding')}: mend and check again", list(result.errors))
+
+
+def _as_plain(result: PacketCheck) -> dict[str, object]:
+    """Return the result under the fixed keys."""
+    return {
+        "packet_id": result.packet_id,
+        "format": result.format,
+        "frames": [
+            {"name": one.name, "is_back": one.is_back, "is_ticked": one.is_ticked, "changed": list(one.changed)}
+            for one in result.frames
+        ],
+        "findings": [{"file": str(error.path or ""), "error": str(error)} for error in result.errors],
+    }
+
+
+def _say_packet(result: PacketCheck) -> None:
+    """Print a line a frame, and what is left to do."""
+    for frame in result.frames:
+        done = f"changed: {', '.join(frame.changed)}" if frame.changed else "as it was sent"
+        ticked = "ticked" if frame.is_ticked else "not ticked"
+        say(f"{frame.name}: {f'{ticked}, {done}' if frame.is_back else 'not there'}")
+    n_open = sum(one.is_back and not one.is_ticked and not one.changed for one in result.frames)
+    n_absent = sum(not one.is_back for one in result.frames)
+    say(
+        f"{result.packet_id} ({result.format}): {count(len(result.frames) - n_open - n_absent, 'frame')} done, "
+        f"{n_open} neither ticked nor changed, {n_absent} not there"
+    )
