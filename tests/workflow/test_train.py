@@ -127,7 +127,7 @@ def test_learning_only_nonsense_ends_where_it_began(trained):
         pullback_id, index = frame.key
         corner = {name: Contour.from_points([(2, 2), (9, 2), (9, 9), (2, 9)]) for name in ("lumen", "eem")}
         made = provenance("2100-01-01T00:00:00+00:00")
-        store.append(pullback_id, {index: NewAnnotation(corner, "edited")}, reader="careless", source="x", made=made)
+        store.append(pullback_id, {index: NewAnnotation(corner, "edited")}, reader="simulated", source="x", made=made)
     path = trained.layout.settings
     path.write_text(path.read_text().replace("finetune_learning_rate: 0.0005", "finetune_learning_rate: 0.05"))
     outcome = finetune_model(open_project(trained.root), max_steps=20, device="cpu")

@@ -17,7 +17,7 @@ from ivsqa.io.packets import ADAPTERS, PacketFrame, SentFrame, frame_sha256, get
 
 Write = Callable[..., Path]
 FORMATS = [adapter.name for adapter in ADAPTERS]
-TEXTS = {".json", ".xml", ".svg", ".csv", ".geojson"}
+TEXTS = {".json", ".xml", ".svg", ".csv", ".geojson", ".html"}
 STACKED = ["itk-snap", "slicer", "napari"]
 
 

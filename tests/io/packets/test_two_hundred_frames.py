@@ -51,12 +51,15 @@ def packet(
     tmp_path_factory: pytest.TempPathFactory,
     phantoms: list[PacketFrame],
     structures: StructureSet,
+    editors: dict[str, Any],
 ) -> tuple[str, Path]:
     """A packet in each format, without the pictures, which take their time."""
     folder = tmp_path_factory.mktemp("phantoms")
     (folder / "images").mkdir()
     origin = PacketOrigin("round-001", "packet-1")
     assert len(list(get_adapter(request.param).write(folder, phantoms, structures, origin))) == len(phantoms)
+    if request.param == "page":  # what it saves is a file of its own
+        editors["page"].save(folder)
     return request.param, folder
 
 
@@ -85,7 +88,8 @@ def test_what_nobody_edited_is_no_edit_and_one_edit_is_one(
     assert {change.kind for change in untouched.values()} == {"untouched"}
 
     sent = next(frame for frame in phantoms if frame.name == EDITED).contours["lumen"]
-    meant = HANDS[name](folder, sent) if name in HANDS else dragged_in(editors[name], folder, sent)
+    drag = dragged_in_the_page if name == "page" else dragged_in
+    meant = HANDS[name](folder, sent) if name in HANDS else drag(editors[name], folder, sent)
     returned, edited = changes(name, folder, phantoms, structures)
     assert [key for key, change in edited.items() if change.kind != "untouched"] == [(EDITED, "lumen")]
     assert edited[EDITED, "lumen"].kind == "edited"
@@ -122,6 +126,12 @@ def moved_in_the_table(folder: Path, sent: Contour) -> Contour:
         return f"{line[1]}{float(line[2]) + AWAY_PX[0]:.3f},{float(line[3]) + AWAY_PX[1]:.3f},"
 
     path.write_text(re.sub(r"(phantom-2,17,lumen,\d+,)([\d.]+),([\d.]+),", moved, path.read_text()))
+    return Contour.from_points(sent.points_px + AWAY_PX)
+
+
+def dragged_in_the_page(editor: Any, folder: Path, sent: Contour) -> Contour:
+    """Drag all of the contour, not its corners alone: the page thins nothing."""
+    editor.edit(folder, lambda frame, label, points: points + AWAY_PX * ((frame, label) == (EDITED, "lumen")))
     return Contour.from_points(sent.points_px + AWAY_PX)
 
 
