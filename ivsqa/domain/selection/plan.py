@@ -90,8 +90,9 @@ def plan_selection(
 
     Args:
         pool: Frames to choose from, those taken before among them or not, with the score that the strategy ranks by.
-        strategy: "sqa": worst predicted error first, kept diverse. "random": every frame alike. "stratified": as even as can
-            be over subjects, then pullbacks, then along each pullback. The others: see their functions in `strategies`.
+        strategy: "sqa": subjects with few labels for their predicted error first, there the worst frames, kept diverse.
+            "random": every frame alike. "stratified": as even as can be over subjects, then pullbacks, then along each pullback.
+            The others: see their functions in `strategies`.
         n: How many to choose.
         rng: What is drawn at random.
         taken: Frames annotated or selected before: never chosen again, and the gap holds against them.
@@ -131,7 +132,7 @@ def _choose(
         case "random":
             return at_random(pool, n, allowed, rng)
         case "stratified":
-            return stratified(pool, n, allowed, rng)
+            return stratified(pool, n, allowed, rng, taken=pool.rows_of(taken))
         case "coreset":
             return coreset(pool, n, allowed, rng, taken=pool.rows_of(taken))
         case "stochastic-batch":

@@ -168,6 +168,18 @@ class Allowed:
         other.pool, other.limits, other.free, other._room = self.pool, self.limits, self.free.copy(), dict(self._room)
         return other
 
+    def only(self, rows: NDArray[np.bool_]) -> Allowed:
+        """Return the same for some rows alone, (n,)."""
+        other = self.copy()
+        other.free &= rows
+        return other
+
+    def uncapped(self) -> Allowed:
+        """Return the same without the cap from now on."""
+        other = self.copy()
+        other._room = dict.fromkeys(self._room)
+        return other
+
     def take(self, row: int) -> None:
         """Count a row as chosen."""
         pullback = int(np.searchsorted(self.pool.begins, row, side="right")) - 1

@@ -6,7 +6,7 @@ next. One that finds too few yields fewer.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from itertools import islice, pairwise
@@ -38,13 +38,15 @@ def at_random(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *,
         yield row, reason
 
 
-def stratified(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator) -> Choices:
-    """Choose as evenly as can be over subjects, then pullbacks, then along each pullback.
+def stratified(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *, taken: Rows) -> Choices:
+    """Choose as evenly as can be over subjects, then pullbacks, then along each pullback; rows taken before count.
 
     What a part of a pullback cannot give is drawn elsewhere.
     """
     n_chosen = 0
-    for pullback, share in _even_shares(pool, n, allowed, rng).items():
+    places = rng.permutation(len(pool.pullback_ids))
+    turns = _turns(pool, n, allowed, taken, np.ones(len(places)), places)
+    for pullback, share in sorted(Counter(turns).items(), key=lambda one: places[one[0]]):
         begin, end = pool.begins[pullback : pullback + 2]
         frames = pool.frame_index[begin:end]
         edges = begin + np.searchsorted(frames, np.linspace(frames[0], frames[-1] + 1, share + 1))
@@ -66,37 +68,50 @@ def worst_first(pool: Pool, n: int, allowed: Allowed, *, noun: str) -> Choices:
 
 
 def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, diversity: float) -> Choices:
-    """Choose one after the other the best mix of high predicted error and distance from what is chosen or taken.
+    """Choose from the subjects whose labels are fewest for their predicted error, and there the best mix of error and distance.
 
-    All come from the worst frames that can be chosen together, `POOL_PER_CHOICE` times the budget: diversity must not spend it
-    on frames that are merely unusual.
+    Single frames of high predicted error are often merely odd, and teach little; how wrong a network is about a subject is known
+    better, and what a subject teaches falls with every label it has. So the turn goes to the subject with the least
+    (labels + 1) / mean predicted error, as seats go to parties (D'Hondt), then to a pullback of it likewise. A frame comes
+    from the worst of its pullback, `POOL_PER_CHOICE` times its turns: diversity must not spend the budget on frames that are
+    merely unusual.
 
     Args:
         pool: Scored frames.
         n: How many.
         allowed: What may be chosen.
-        taken: Rows annotated before; the distance holds against them too.
-        diversity: In [0, 1]: 0 goes by error alone; 1, within the pool of worst frames, by distance alone.
+        taken: Rows annotated before: they count as labels, and the distance holds against them too.
+        diversity: In [0, 1]: 0 goes by error alone; 1, within the worst frames of a pullback, by distance alone.
     """
-    trial = allowed.copy()
-    worst = []
-    for row in islice(_worst_free(pool, trial), max(1, n * POOL_PER_CHOICE)):
-        trial.take(row)
-        worst.append(row)
-    rows = np.array(worst, dtype=np.intp)
-    utility = np.linspace(1.0, 0.0, len(rows)) * (1.0 - diversity)
+    error = _mean_scores(pool)
+    scored = allowed.only(~np.isnan(pool.score))
+    turns = _turns(pool, n, scored, taken, error)
+    trial = scored.uncapped()
+    worst: dict[int, list[int]] = {}
+    for pullback, n_turns in sorted(Counter(turns).items()):
+        begin, end = pool.begins[pullback : pullback + 2]
+        for row in islice(_worst_free(pool, trial, np.arange(begin, end)), n_turns * POOL_PER_CHOICE):
+            trial.take(row)
+            worst.setdefault(pullback, []).append(row)
+    rows = np.array([row for some in worst.values() for row in some], dtype=np.intp)
+    of = np.repeat(np.array(list(worst), dtype=np.intp), [len(some) for some in worst.values()])
+    utility = np.concatenate([np.empty(0), *(np.linspace(1.0, 0.0, len(some)) for some in worst.values())])
+    utility *= 1.0 - diversity
     away = _Distances(pool, rows, taken)
     left = np.ones(len(rows), dtype=np.bool_)
-    for _ in range(min(n, len(rows))):
-        mixed = np.where(left, utility + diversity * away.share(left), -1.0)
-        best = int(np.argmax(mixed))
+    n_chosen = 0
+    for pullback in turns:
+        here = left & (of == pullback) & allowed.free[rows]
+        if not here.any():
+            break
+        best = int(np.argmax(np.where(here, utility + diversity * away.share(left), -1.0)))
         left[best] = False
         away.add(best)
-        allowed.take(worst[best])
-        yield (
-            worst[best],
-            f"predicted Dice {1.0 - pool.score[worst[best]]:.2f}, number {best + 1} of those that can be chosen",
-        )
+        row = int(rows[best])
+        allowed.take(row)
+        n_chosen += 1
+        yield row, f"predicted Dice {1.0 - pool.score[row]:.2f}, in a pullback of {1.0 - error[pullback]:.2f}"
+    yield from worst_first(pool, n - n_chosen, allowed, noun="predicted error")
 
 
 def coreset(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *, taken: Rows) -> Choices:
@@ -137,14 +152,14 @@ def stochastic_batch(pool: Pool, n: int, allowed: Allowed, rng: np.random.Genera
         yield row, f"in the most uncertain of {N_BATCHES} random batches"
 
 
-def _worst_free(pool: Pool, allowed: Allowed) -> Iterator[int]:
-    """Yield scored rows that are free when their turn comes, highest score first; equal ones by pullback and frame."""
-    scored = np.flatnonzero(~np.isnan(pool.score))
+def _worst_free(pool: Pool, allowed: Allowed, rows: Rows | None = None) -> Iterator[int]:
+    """Yield scored rows, of some or of all, that are free when their turn comes, highest score first; equal ones as they lie."""
+    scored = np.flatnonzero(~np.isnan(pool.score)) if rows is None else rows[~np.isnan(pool.score[rows])]
     n_first = round(WORST_SHARE * len(scored))
     bar = np.partition(pool.score[scored], -n_first)[-n_first] if n_first else np.inf
     above = pool.score[scored] >= bar
-    for rows in (scored[above], scored[~above]):
-        yield from allowed.first_free(rows[np.argsort(-pool.score[rows], kind="stable")])
+    for part in (scored[above], scored[~above]):
+        yield from allowed.first_free(part[np.argsort(-pool.score[part], kind="stable")])
 
 
 def _at_most_compared(rows: Rows, rng: np.random.Generator) -> Rows:
@@ -152,28 +167,70 @@ def _at_most_compared(rows: Rows, rng: np.random.Generator) -> Rows:
     return rows if len(rows) <= MOST_COMPARED else np.sort(rng.choice(rows, MOST_COMPARED, replace=False))
 
 
-def _even_shares(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator) -> dict[int, int]:
-    """Return how many frames each pullback gives, as even over subjects, then over pullbacks of a subject, as room allows."""
-    pullbacks_of: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)  # heaps of (share, place, pullback)
-    for place, pullback in enumerate(rng.permutation(len(pool.pullback_ids)).tolist()):
-        pullbacks_of[pool.subject_ids[pullback]].append((0, place, pullback))
-    subjects = [(0, place, subject_id) for place, subject_id in enumerate(pullbacks_of)]
+def _mean_scores(pool: Pool) -> NDArray[np.float64]:
+    """Return the mean score of each pullback, 0 where no frame has one, (n_pullbacks,)."""
+    known = ~np.isnan(pool.score)
+    begins = pool.begins[:-1]
+    if not len(begins):
+        return np.empty(0)
+    total = np.add.reduceat(np.where(known, pool.score, 0.0), begins)
+    return np.asarray(total / np.maximum(np.add.reduceat(known, begins, dtype=np.intp), 1))
+
+
+def _turns(
+    pool: Pool,
+    n: int,
+    allowed: Allowed,
+    taken: Rows,
+    weight: NDArray[np.float64],
+    places: NDArray[np.intp] | None = None,
+) -> list[int]:
+    """Return whose turn it is, n pullbacks in order, fewer where no more frames fit.
+
+    Each turn goes to the subject with the least (labels + 1) / weight, then to its pullback for which this is least.
+
+    Args:
+        pool: The frames.
+        n: How many turns.
+        allowed: What may be chosen.
+        taken: Rows that are labels already.
+        weight: (n_pullbacks,) 0 or more; a subject has the mean of its pullbacks'.
+        places: (n_pullbacks,) whose turn it is among equals; None: by id.
+    """
+    places = np.arange(len(weight)) if places is None else places
+    n_labels = np.bincount(pool.pullback_of(taken), minlength=len(weight)).tolist()
+    pullbacks_of: defaultdict[str, list[int]] = defaultdict(list)
+    for pullback in np.argsort(places, kind="stable").tolist():
+        pullbacks_of[pool.subject_ids[pullback]].append(pullback)
+    heaps = {}
+    subjects = []
+    for place, (subject_id, pullbacks) in enumerate(pullbacks_of.items()):
+        heap = [(_claim(n_labels[one], weight[one]), int(places[one]), one, n_labels[one]) for one in pullbacks]
+        heapify(heap)
+        heaps[subject_id] = heap
+        labels = sum(n_labels[one] for one in pullbacks)
+        mean = float(np.mean(weight[pullbacks]))
+        subjects.append((_claim(labels, mean), place, subject_id, labels, mean))
     heapify(subjects)
     trial = allowed.copy()
-    shares: dict[int, int] = {}
-    n_given = 0
-    while subjects and n_given < n:
-        of_subject, place, subject_id = heappop(subjects)
-        heap = pullbacks_of[subject_id]
+    turns: list[int] = []
+    while subjects and len(turns) < n:
+        _, place, subject_id, labels, mean = heappop(subjects)
+        heap = heaps[subject_id]
         while heap:
-            share, pullback_place, pullback = heappop(heap)
+            _, pullback_place, pullback, of_pullback = heappop(heap)
             if _take_first(pool, pullback, trial):
-                shares[pullback] = share + 1
-                n_given += 1
-                heappush(heap, (share + 1, pullback_place, pullback))
-                heappush(subjects, (of_subject + 1, place, subject_id))
+                turns.append(pullback)
+                more = of_pullback + 1
+                heappush(heap, (_claim(more, weight[pullback]), pullback_place, pullback, more))
+                heappush(subjects, (_claim(labels + 1, mean), place, subject_id, labels + 1, mean))
                 break
-    return shares
+    return turns
+
+
+def _claim(n_labels: int, weight: float) -> float:
+    """Return how late it is the turn of who has so many labels; who has no weight comes last."""
+    return (n_labels + 1) / weight if weight > 0.0 else np.inf
 
 
 def _take_first(pool: Pool, pullback: int, trial: Allowed) -> bool:
