@@ -83,15 +83,15 @@ class Reader:
 
     Attributes:
         tolerance_mm: A border nearer than this to the right place is left, where spacing is known.
-        tolerance_px: The same in px of the working grid, where it is not.
+        tolerance_share: The same as a share of the grid's side, where it is not.
     """
 
     tolerance_mm: float = 0.1
-    tolerance_px: float = 1.25
+    tolerance_share: float = 0.01
 
-    def tolerance(self, px_mm: float) -> float:
-        """Return the tolerance in px of a grid."""
-        return self.tolerance_px if np.isnan(px_mm) else self.tolerance_mm / px_mm
+    def tolerance_px(self, px_mm: float, size_px: int) -> float:
+        """Return the tolerance in px of a grid of that side."""
+        return self.tolerance_share * size_px if np.isnan(px_mm) else self.tolerance_mm / px_mm
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32]
     px_mm = float(study.px_mm[row])
     wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
     drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(one) for one in probabilities]
-    tolerance_px = reader.tolerance(px_mm)
+    tolerance_px = reader.tolerance_px(px_mm, study.images.shape[-1])
     length_px = sum(
         length_to_move(one, other, tolerance_px=tolerance_px) for one, other in zip(drawn, wanted, strict=True)
     )
@@ -142,7 +142,7 @@ def _outline(mask: Mask) -> Contour | None:
 
 def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: Reader) -> NDArray[np.uint8]:
     """Return the ring labels of a frame once a reader has been at it, (s, s)."""
-    tolerance_px = reader.tolerance(float(study.px_mm[row]))
+    tolerance_px = reader.tolerance_px(float(study.px_mm[row]), study.images.shape[-1])
     wanted = study.masks(np.array([row]))[0]
     labels = np.array(study.labels[row], dtype=np.uint8)
     inside = np.zeros(labels.shape, dtype=np.bool_)
