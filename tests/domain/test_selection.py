@@ -123,8 +123,8 @@ def test_ranking_without_limits_takes_exactly_the_highest_scores(seed, n, strate
 def test_reasons_say_what_a_frame_was_chosen_by():
     frames = [Frame("a1", 3, 0.29), Frame("a1", 9, 0.05), Frame("b1", 1, 0.4)]
     assert [one.reason for one in plan(frames, 2).chosen] == [
-        "predicted Dice 0.60, in a pullback of 0.60",
-        "predicted Dice 0.71, in a pullback of 0.83",
+        "predicted Dice 0.60, its pullback 0.60",
+        "predicted Dice 0.71, its pullback 0.83",
     ]
     assert plan(frames, 1, "margin").chosen[0].reason == "margin 0.4, number 1 of those that can be chosen"
     assert plan(frames, 1, "random").chosen[0].reason == "drawn at random from 3 frames"

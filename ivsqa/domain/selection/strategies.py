@@ -110,7 +110,7 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
         row = int(rows[best])
         allowed.take(row)
         n_chosen += 1
-        yield row, f"predicted Dice {1.0 - pool.score[row]:.2f}, in a pullback of {1.0 - error[pullback]:.2f}"
+        yield row, f"predicted Dice {1.0 - pool.score[row]:.2f}, its pullback {1.0 - error[pullback]:.2f}"
     yield from worst_first(pool, n - n_chosen, allowed, noun="predicted error")
 
 
