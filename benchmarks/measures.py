@@ -55,7 +55,8 @@ Hits: TypeAlias = dict[str, list[tuple[float, float, float]]]
 
 def thinned(pullback: PhantomPullback, step: int) -> PhantomPullback:
     """Return every `step`-th frame of a phantom, as a slower console would have stored them."""
-    path = replace(pullback._path, **{name: values[::step] for name, values in vars(pullback._path).items()})
+    by_frame = {name: values for name, values in vars(pullback._path).items() if isinstance(values, np.ndarray)}
+    path = replace(pullback._path, **{name: values[::step] for name, values in by_frame.items()})
     rate = pullback.frame_rate_hz / step
     return replace(
         pullback, n_frames=len(path.place_mm), frame_rate_hz=rate, contours=pullback.contours[::step], _path=path
