@@ -1,0 +1,279 @@
+"""Whether a reader's correction is worth carrying on to frames near it, as what the next packet starts from.
+
+A correction is what an annotated frame has on each ray from the drawn border's centroid beyond what the network draws there.
+Carried, it moves the network's border in a frame near it, by a share of it. The share is measured on validation subjects, for
+each distance: the least squares of what is wrong in the frame on what was wrong in its neighbour. Judged on unseen subjects,
+lumen and EEM of phantoms at full frame rate and the lumen of carotid videos, on ASSD to the true border:
+
+    drawn       the network's own border
+    whole       the correction carried as it is
+    faded       the share of it that was measured
+    neighbour   the neighbour's annotation, as it is
+
+The first network has not seen the annotated frames; the second went on from it with them among what it learns from, as a model
+of the next round does. Annotations are the truth itself: no reader errs, so carrying is judged at its best.
+
+    python benchmarks/carry.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from phantoms import BOTH, FRAMES_A_PULLBACK, PULLBACKS
+from refinement_data import (
+    BATCH,
+    FIELD_OF_VIEW_MM,
+    SIZE_PX,
+    STUDIES,
+    Judged,
+    Study,
+    carotid_frames,
+    carotid_parts,
+    model_of,
+    network_of,
+    samples,
+    subset,
+    trained,
+)
+from report import print_table, write_json
+
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.grid import working_grid
+from ivsqa.domain.metrics import contour_agreement
+from ivsqa.domain.phantom import CONSOLES, iter_frames, phantom_pullback
+from ivsqa.domain.polar import PolarGrid, polar_grid
+from ivsqa.domain.topology import nested
+from ivsqa.model.config import TrainingConfig
+from ivsqa.model.data import SampleSet
+from ivsqa.model.inference import Predictor
+from ivsqa.workflow.prediction import contours_on_frame
+
+STEPS = {"phantoms": 300, "carotid": 150}
+NEW_STEPS, NEW_RATE, NEW_WEIGHT = 100, 1e-3, 2.0
+DISTANCES = (1, 3, 5, 10, 20, 30)
+ANNOTATED = (34, 65)
+"""Frames of each phantom pullback that were annotated; all that lie at one of the distances are judged."""
+
+CAROTID_DISTANCES = (2, 5, 10, 20)
+"""Carotid frames lie at all distances: up to the first, above it up to the second, and so on."""
+
+CAROTID_EVERY = 4
+N_ANGLES = 96
+GRID = working_grid((SIZE_PX, SIZE_PX), size_px=SIZE_PX)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Frames of some pullbacks.
+
+    Attributes:
+        frames: Images and true borders.
+        annotated: Rows of the frames that a reader has corrected, (m,).
+        pairs: (row of a frame, row of the annotated frame near it, distance in frames), (p, 3).
+    """
+
+    frames: Judged
+    annotated: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+
+
+def phantom_course(fold: int, first: int) -> Course:
+    """Return the frames of twelve phantoms that lie at one of the distances from an annotated frame."""
+    images, truth, annotated, pairs, consoles = [], [], [], [], list(CONSOLES)
+    wanted = sorted({at + step for at in ANNOTATED for d in (0, *DISTANCES) for step in (-d, d)})
+    for number in range(PULLBACKS):
+        pullback = phantom_pullback(
+            seed=fold,
+            index=first + number,
+            n_frames=FRAMES_A_PULLBACK,
+            console=consoles[number % len(consoles)],
+            size_px=2 * SIZE_PX,
+        )
+        grid = working_grid(
+            pullback.frame_shape, size_px=SIZE_PX, spacing_mm=pullback.spacing_mm, field_of_view_mm=FIELD_OF_VIEW_MM
+        )
+        rows = {}
+        for index, frame in enumerate(iter_frames(pullback)):
+            if index in wanted:
+                rows[index] = len(images)
+                images.append(grid.sample(frame))
+                truth.append({name: grid.contour_to_grid(pullback.contours[index][name]) for name in BOTH.names})
+        annotated += [rows[at] for at in ANNOTATED]
+        pairs += [(rows[at + step], rows[at], d) for at in ANNOTATED for d in DISTANCES for step in (-d, d)]
+    return Course(Judged(np.stack(images), truth), np.array(annotated), np.array(pairs))
+
+
+def carotid_course(chosen: NDArray[np.int64]) -> Course:
+    """Return some series: every fourth frame annotated, the others judged beside the nearest of those."""
+    frames, series, numbers = carotid_frames()
+    annotated, pairs = [], []
+    for one in chosen.tolist():
+        rows = np.flatnonzero(series == one)
+        known = rows[CAROTID_EVERY // 2 :: CAROTID_EVERY]
+        annotated += known.tolist()
+        for row in np.setdiff1d(rows, known).tolist():
+            away = np.abs(numbers[known] - numbers[row])
+            nearest = int(away.argmin())
+            band = next((d for d in CAROTID_DISTANCES if away[nearest] <= d), None)
+            if band is not None:
+                pairs.append((row, int(known[nearest]), band))
+    return Course(frames, np.array(annotated), np.array(pairs))
+
+
+def courses(data: str, fold: int) -> tuple[Course, Course]:
+    """Return what shares are measured on, and what is judged."""
+    if data == "phantoms":
+        return phantom_course(fold, 50), phantom_course(fold, 100)
+    _, tuned, judged = carotid_parts(fold)
+    return carotid_course(tuned), carotid_course(judged)
+
+
+def gone_on(data: str, fold: int, study: Study, both: Sequence[Course]) -> Predictor:
+    """Return the network after it went on learning with the annotated frames, weighted as new ones are."""
+    new = [samples(subset(course.frames, course.annotated), study.structures) for course in both]
+    learnt = SampleSet(
+        np.concatenate([study.training.images, *(one.images for one in new)]),
+        np.concatenate([study.training.labels, *(one.labels for one in new)]),
+        np.concatenate([study.training.weights, *(NEW_WEIGHT * one.weights for one in new)]),
+    )
+    config = TrainingConfig(
+        max_steps=NEW_STEPS,
+        batch_size=BATCH,
+        learning_rate=NEW_RATE,
+        eval_every=NEW_STEPS,
+        seed=fold,
+        committee=0,
+        error_share=0.0,
+        augmentation=study.augmentation,
+    )
+    start = model_of(data, fold, study, STEPS[data])
+    return Predictor(trained(study, config, learnt, start), network_of(study), device="cpu", precision="fp32")
+
+
+def rays(contour: Contour) -> PolarGrid:
+    """Return rays from a border's centroid."""
+    return polar_grid(contour.centroid_px, n_angles=N_ANGLES, least_px=1.0, most_px=2.0, n_radii=2)
+
+
+def beyond(drawn: Contour, true: Contour) -> NDArray[np.float64]:
+    """Return how far another border lies outside a drawn one on each of its rays, (96,) px; NaN where it is not met."""
+    grid = rays(drawn)
+    return grid.crossings(true) - grid.crossings(drawn)
+
+
+def moved(drawn: Contour, by: NDArray[np.float64]) -> Contour:
+    """Return a border moved along its rays."""
+    grid = rays(drawn)
+    return grid.contour(np.maximum(grid.crossings(drawn) + by, 1.0))
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What one frame was drawn as, and what its neighbour would have it moved by; one of each structure that both drew."""
+
+    distance: int
+    drawn: dict[str, Contour]
+    truth: dict[str, Contour]
+    neighbour: dict[str, Contour]
+    correction: dict[str, NDArray[np.float64]]
+
+
+def carries(study: Study, course: Course, predictor: Predictor) -> Iterator[Carry]:
+    """Yield every pair with all borders drawn, and met by all rays."""
+    rows = np.unique(course.pairs[:, :2])
+    drawn = {
+        int(row): contours_on_frame(study.structures, GRID, predictor(course.frames.images[row][None]).probabilities[0])
+        for row in rows
+    }
+    for row, near, distance in course.pairs.tolist():
+        if set(drawn[row]) != set(study.structures.names) or set(drawn[near]) != set(study.structures.names):
+            continue
+        correction = {name: beyond(drawn[near][name], course.frames.truth[near][name]) for name in drawn[near]}
+        if not any(np.isnan(one).any() for one in correction.values()):
+            yield Carry(distance, drawn[row], course.frames.truth[row], course.frames.truth[near], correction)
+
+
+def shares(some: Sequence[Carry]) -> dict[int, float]:
+    """Return by distance what share of a correction holds in a frame so far away, by least squares."""
+    found = {}
+    for distance in sorted({one.distance for one in some}):
+        wrong, known = [], []
+        for one in some:
+            if one.distance == distance:
+                for name, correction in one.correction.items():
+                    error = beyond(one.drawn[name], one.truth[name])
+                    if not np.isnan(error).any():
+                        wrong.append(error)
+                        known.append(correction)
+        found[distance] = float(np.vdot(wrong, known) / np.vdot(known, known))
+    return found
+
+
+def judged(study: Study, some: Sequence[Carry], share: dict[int, float], mm: float) -> Iterator[dict[str, object]]:
+    """Yield a row a distance and structure."""
+
+    def by(of: Callable[[int], float]) -> Callable[[Carry], dict[str, Contour]]:
+        return lambda one: nested(
+            {name: moved(one.drawn[name], of(one.distance) * one.correction[name]) for name in one.drawn},
+            study.structures,
+        )
+
+    ways: dict[str, Callable[[Carry], dict[str, Contour]]] = {
+        "drawn": lambda one: one.drawn,
+        "whole": by(lambda _: 1.0),
+        "faded": by(lambda distance: share[distance]),
+        "neighbour": lambda one: one.neighbour,
+    }
+    for distance in sorted(share):
+        here = [one for one in some if one.distance == distance]
+        made = {way: [draw(one) for one in here] for way, draw in ways.items()}
+        for name in study.structures.names:
+            assd = {
+                way: mm
+                * np.array([contour_agreement(a[name], b.truth[name]).assd_px for a, b in zip(of, here, strict=True)])
+                for way, of in made.items()
+            }
+            yield {
+                "distance": distance,
+                "structure": name,
+                "n": len(here),
+                "share": share[distance],
+                "correction": mm * float(np.mean([np.abs(one.correction[name]).mean() for one in here])),
+                **{way: float(values.mean()) for way, values in assd.items()},
+                **{
+                    f"{way}_worse": float((assd[way] > assd["drawn"]).mean()) for way in ("whole", "faded", "neighbour")
+                },
+            }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=list(STUDIES), choices=list(STUDIES))
+    parser.add_argument("--folds", type=int, nargs="+", default=[0])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows: list[dict[str, object]] = []
+    for data in options.data:
+        for fold in options.folds:
+            study = STUDIES[data](fold)
+            both = courses(data, fold)
+            first = Predictor(
+                model_of(data, fold, study, STEPS[data]), network_of(study), device="cpu", precision="fp32"
+            )
+            for network, predictor in (("not learnt", first), ("learnt", gone_on(data, fold, study, both))):
+                tuned, test = ([*carries(study, course, predictor)] for course in both)
+                found = judged(study, test, shares(tuned), study.spacing_mm or 1.0)
+                rows += [{"data": data, "fold": fold, "network": network} | row for row in found]
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
+    write_json("carry", {"steps": STEPS, "new_steps": NEW_STEPS, "unit": "mm; carotid: grid px", "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
