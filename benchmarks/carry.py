@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -43,12 +44,11 @@ from refinement_data import (
 )
 from report import print_table, write_json
 
+from ivsqa.domain.carry import carried, correction_px
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.grid import working_grid
 from ivsqa.domain.metrics import contour_agreement
 from ivsqa.domain.phantom import CONSOLES, iter_frames, phantom_pullback
-from ivsqa.domain.polar import PolarGrid, polar_grid
-from ivsqa.domain.topology import nested
 from ivsqa.model.config import TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
@@ -64,7 +64,7 @@ CAROTID_DISTANCES = (2, 5, 10, 20)
 """Carotid frames lie at all distances: up to the first, above it up to the second, and so on."""
 
 CAROTID_EVERY = 4
-N_ANGLES = 96
+MM_BANDS = (0.125, 0.25, 0.5, 1.0, 2.0)
 GRID = working_grid((SIZE_PX, SIZE_PX), size_px=SIZE_PX)
 
 
@@ -76,16 +76,18 @@ class Course:
         frames: Images and true borders.
         annotated: Rows of the frames that a reader has corrected, (m,).
         pairs: (row of a frame, row of the annotated frame near it, distance in frames), (p, 3).
+        mm: The distance along the pullback, (p,); NaN where there is none.
     """
 
     frames: Judged
     annotated: NDArray[np.int64]
     pairs: NDArray[np.int64]
+    mm: NDArray[np.float64]
 
 
 def phantom_course(fold: int, first: int) -> Course:
     """Return the frames of twelve phantoms that lie at one of the distances from an annotated frame."""
-    images, truth, annotated, pairs, consoles = [], [], [], [], list(CONSOLES)
+    images, truth, annotated, pairs, mm, consoles = [], [], [], [], [], list(CONSOLES)
     wanted = sorted({at + step for at in ANNOTATED for d in (0, *DISTANCES) for step in (-d, d)})
     for number in range(PULLBACKS):
         pullback = phantom_pullback(
@@ -106,7 +108,9 @@ def phantom_course(fold: int, first: int) -> Course:
                 truth.append({name: grid.contour_to_grid(pullback.contours[index][name]) for name in BOTH.names})
         annotated += [rows[at] for at in ANNOTATED]
         pairs += [(rows[at + step], rows[at], d) for at in ANNOTATED for d in DISTANCES for step in (-d, d)]
-    return Course(Judged(np.stack(images), truth), np.array(annotated), np.array(pairs))
+        step_mm = pullback.pullback_speed_mm_s / pullback.frame_rate_hz
+        mm += [d * step_mm for _ in ANNOTATED for d in DISTANCES for _ in range(2)]
+    return Course(Judged(np.stack(images), truth), np.array(annotated), np.array(pairs), np.array(mm))
 
 
 def carotid_course(chosen: NDArray[np.int64]) -> Course:
@@ -117,13 +121,13 @@ def carotid_course(chosen: NDArray[np.int64]) -> Course:
         rows = np.flatnonzero(series == one)
         known = rows[CAROTID_EVERY // 2 :: CAROTID_EVERY]
         annotated += known.tolist()
-        for row in np.setdiff1d(rows, known).tolist():
+        for row in np.setdiff1d(rows, known).tolist() if len(known) else ():
             away = np.abs(numbers[known] - numbers[row])
             nearest = int(away.argmin())
             band = next((d for d in CAROTID_DISTANCES if away[nearest] <= d), None)
             if band is not None:
                 pairs.append((row, int(known[nearest]), band))
-    return Course(frames, np.array(annotated), np.array(pairs))
+    return Course(frames, np.array(annotated), np.array(pairs), np.full(len(pairs), np.nan))
 
 
 def courses(data: str, fold: int) -> tuple[Course, Course]:
@@ -156,28 +160,12 @@ def gone_on(data: str, fold: int, study: Study, both: Sequence[Course]) -> Predi
     return Predictor(trained(study, config, learnt, start), network_of(study), device="cpu", precision="fp32")
 
 
-def rays(contour: Contour) -> PolarGrid:
-    """Return rays from a border's centroid."""
-    return polar_grid(contour.centroid_px, n_angles=N_ANGLES, least_px=1.0, most_px=2.0, n_radii=2)
-
-
-def beyond(drawn: Contour, true: Contour) -> NDArray[np.float64]:
-    """Return how far another border lies outside a drawn one on each of its rays, (96,) px; NaN where it is not met."""
-    grid = rays(drawn)
-    return grid.crossings(true) - grid.crossings(drawn)
-
-
-def moved(drawn: Contour, by: NDArray[np.float64]) -> Contour:
-    """Return a border moved along its rays."""
-    grid = rays(drawn)
-    return grid.contour(np.maximum(grid.crossings(drawn) + by, 1.0))
-
-
 @dataclass(frozen=True)
 class Carry:
     """What one frame was drawn as, and what its neighbour would have it moved by; one of each structure that both drew."""
 
     distance: int
+    mm: float
     drawn: dict[str, Contour]
     truth: dict[str, Contour]
     neighbour: dict[str, Contour]
@@ -191,38 +179,51 @@ def carries(study: Study, course: Course, predictor: Predictor) -> Iterator[Carr
         int(row): contours_on_frame(study.structures, GRID, predictor(course.frames.images[row][None]).probabilities[0])
         for row in rows
     }
-    for row, near, distance in course.pairs.tolist():
+    for (row, near, distance), mm in zip(course.pairs.tolist(), course.mm.tolist(), strict=True):
         if set(drawn[row]) != set(study.structures.names) or set(drawn[near]) != set(study.structures.names):
             continue
-        correction = {name: beyond(drawn[near][name], course.frames.truth[near][name]) for name in drawn[near]}
-        if not any(np.isnan(one).any() for one in correction.values()):
-            yield Carry(distance, drawn[row], course.frames.truth[row], course.frames.truth[near], correction)
+        correction = {name: correction_px(drawn[near][name], course.frames.truth[near][name]) for name in drawn[near]}
+        known = {name: one for name, one in correction.items() if one is not None}
+        if len(known) == len(correction):
+            yield Carry(distance, mm, drawn[row], course.frames.truth[row], course.frames.truth[near], known)
+
+
+def share_of(some: Sequence[Carry]) -> float:
+    """Return what share of a correction holds in a frame near it, by least squares over all rays."""
+    wrong, known = [], []
+    for one in some:
+        for name, correction in one.correction.items():
+            error = correction_px(one.drawn[name], one.truth[name])
+            if error is not None:
+                wrong.append(error)
+                known.append(correction)
+    return float(np.vdot(wrong, known) / np.vdot(known, known))
 
 
 def shares(some: Sequence[Carry]) -> dict[int, float]:
-    """Return by distance what share of a correction holds in a frame so far away, by least squares."""
-    found = {}
-    for distance in sorted({one.distance for one in some}):
-        wrong, known = [], []
-        for one in some:
-            if one.distance == distance:
-                for name, correction in one.correction.items():
-                    error = beyond(one.drawn[name], one.truth[name])
-                    if not np.isnan(error).any():
-                        wrong.append(error)
-                        known.append(correction)
-        found[distance] = float(np.vdot(wrong, known) / np.vdot(known, known))
-    return found
+    """Return the share by distance in frames."""
+    return {d: share_of([one for one in some if one.distance == d]) for d in sorted({one.distance for one in some})}
+
+
+def shares_by_mm(some: Sequence[Carry]) -> Iterator[dict[str, float]]:
+    """Yield the share by distance along the pullback, and by the frames that a distance took."""
+    for most, (least_frames, most_frames) in product(MM_BANDS, ((1, 5), (10, 10), (20, 30))):
+        here = [one for one in some if most / 2 < one.mm <= most and least_frames <= one.distance <= most_frames]
+        if here:
+            yield {
+                "up_to_mm": most,
+                "from_frames": least_frames,
+                "to_frames": most_frames,
+                "n": len(here),
+                "share": share_of(here),
+            }
 
 
 def judged(study: Study, some: Sequence[Carry], share: dict[int, float], mm: float) -> Iterator[dict[str, object]]:
     """Yield a row a distance and structure."""
 
     def by(of: Callable[[int], float]) -> Callable[[Carry], dict[str, Contour]]:
-        return lambda one: nested(
-            {name: moved(one.drawn[name], of(one.distance) * one.correction[name]) for name in one.drawn},
-            study.structures,
-        )
+        return lambda one: carried(one.drawn, one.correction, study.structures, share=of(one.distance))
 
     ways: dict[str, Callable[[Carry], dict[str, Contour]]] = {
         "drawn": lambda one: one.drawn,
@@ -260,6 +261,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, object]] = []
+    by_mm: list[dict[str, float]] = []
     for data in options.data:
         for fold in options.folds:
             study = STUDIES[data](fold)
@@ -269,10 +271,15 @@ def main() -> None:
             )
             for network, predictor in (("not learnt", first), ("learnt", gone_on(data, fold, study, both))):
                 tuned, test = ([*carries(study, course, predictor)] for course in both)
+                if data == "phantoms" and predictor is first:
+                    by_mm += [{"fold": fold} | row for row in shares_by_mm(tuned)]
                 found = judged(study, test, shares(tuned), study.spacing_mm or 1.0)
                 rows += [{"data": data, "fold": fold, "network": network} | row for row in found]
     print_table(list(rows[0]), [list(row.values()) for row in rows])
-    write_json("carry", {"steps": STEPS, "new_steps": NEW_STEPS, "unit": "mm; carotid: grid px", "rows": rows})
+    if by_mm:
+        print_table(list(by_mm[0]), [list(row.values()) for row in by_mm])
+    settings = {"steps": STEPS, "new_steps": NEW_STEPS, "unit": "mm; carotid: grid px"}
+    write_json("carry", {**settings, "rows": rows, "share_by_mm": by_mm})
 
 
 if __name__ == "__main__":
