@@ -8,6 +8,7 @@ lumen and EEM of phantoms at full frame rate and the lumen of carotid videos, on
     drawn       the network's own border
     whole       the correction carried as it is
     faded       the share of it that was measured
+    carried     the share that the product takes, as its packets are: none beyond reach
     neighbour   the neighbour's annotation, as it is
 
 The first network has not seen the annotated frames; the second went on from it with them among what it learns from, as a model
@@ -44,7 +45,7 @@ from refinement_data import (
 )
 from report import print_table, write_json
 
-from ivsqa.domain.carry import carried, correction_px
+from ivsqa.domain.carry import carried, correction_px, share_at
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.grid import working_grid
 from ivsqa.domain.metrics import contour_agreement
@@ -222,13 +223,14 @@ def shares_by_mm(some: Sequence[Carry]) -> Iterator[dict[str, float]]:
 def judged(study: Study, some: Sequence[Carry], share: dict[int, float], mm: float) -> Iterator[dict[str, object]]:
     """Yield a row a distance and structure."""
 
-    def by(of: Callable[[int], float]) -> Callable[[Carry], dict[str, Contour]]:
-        return lambda one: carried(one.drawn, one.correction, study.structures, share=of(one.distance))
+    def by(of: Callable[[Carry], float]) -> Callable[[Carry], dict[str, Contour]]:
+        return lambda one: carried(one.drawn, one.correction, study.structures, share=of(one)) if of(one) else one.drawn
 
     ways: dict[str, Callable[[Carry], dict[str, Contour]]] = {
         "drawn": lambda one: one.drawn,
         "whole": by(lambda _: 1.0),
-        "faded": by(lambda distance: share[distance]),
+        "faded": by(lambda one: share[one.distance]),
+        "carried": by(lambda one: share_at(one.distance, None if np.isnan(one.mm) else one.mm)),
         "neighbour": lambda one: one.neighbour,
     }
     for distance in sorted(share):
@@ -248,7 +250,8 @@ def judged(study: Study, some: Sequence[Carry], share: dict[int, float], mm: flo
                 "correction": mm * float(np.mean([np.abs(one.correction[name]).mean() for one in here])),
                 **{way: float(values.mean()) for way, values in assd.items()},
                 **{
-                    f"{way}_worse": float((assd[way] > assd["drawn"]).mean()) for way in ("whole", "faded", "neighbour")
+                    f"{way}_worse": float((assd[way] > assd["drawn"]).mean())
+                    for way in ("whole", "faded", "carried", "neighbour")
                 },
             }
 

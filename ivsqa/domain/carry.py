@@ -18,13 +18,10 @@ from ivsqa.domain.topology import nested
 N_ANGLES = 96
 LEAST_RADIUS_PX = 1.0
 
-FADE_FRAMES = 50.0
-REACH_FRAMES = 30
-"""A correction loses two thirds over so many frames, and is carried no farther than so many: see benchmarks/carry.py."""
-
-FADE_MM = 2.0
-REACH_MM = 1.0
-"""The same along the pullback: where frames lie far apart, few of them are a long way."""
+FADE_MM, REACH_MM = 1.5, 1.0
+FADE_FRAMES, REACH_FRAMES = 50.0, 30
+"""How far away a share of 1/e is left of a correction, and how far it is carried at most. After the shares that
+benchmarks/carry.py measures on validation phantoms: they follow the way along the pullback more than the frames it took."""
 
 
 def share_at(frames: int, mm: float | None) -> float:
@@ -32,15 +29,15 @@ def share_at(frames: int, mm: float | None) -> float:
 
     Args:
         frames: Distance in frames.
-        mm: Distance along the pullback; None where it is unknown.
+        mm: Distance along the pullback; None where it is unknown, and frames have to do.
 
     Example:
-        >>> round(share_at(10, 0.2), 2), round(share_at(1, 0.8), 2), share_at(31, None), share_at(1, 1.5)
-        (0.82, 0.67, 0.0, 0.0)
+        >>> round(share_at(10, 0.2), 2), round(share_at(10, None), 2), share_at(31, 0.1), share_at(1, 1.5)
+        (0.88, 0.82, 0.0, 0.0)
     """
     if frames > REACH_FRAMES or (mm is not None and mm > REACH_MM):
         return 0.0
-    return float(np.exp(-max(frames / FADE_FRAMES, (mm or 0.0) / FADE_MM)))
+    return float(np.exp(-frames / FADE_FRAMES if mm is None else -mm / FADE_MM))
 
 
 def correction_px(drawn: Contour, annotated: Contour) -> NDArray[np.float64] | None:

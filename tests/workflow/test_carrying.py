@@ -123,7 +123,7 @@ def test_a_packet_says_what_was_carried_and_keeps_what_was_sent(sent):
 
 def test_what_was_carried_and_left_alone_came_back_untouched(sent):
     project, folder = sent
-    import_annotations(project, folder, reader="anna")
+    import_annotations(project, folder, reader="anna", accept_untouched=True)
     for frame in read_sent(project, "r004")[1]:
         revision = AnnotationStore(project.layout).standings(frame.pullback_id)[frame.frame_index].current
         assert revision.origin_of(frame.frame_index) == "accepted"
@@ -136,7 +136,7 @@ def test_a_second_reader_gets_the_same_whatever_came_in_since(sent):
     pullback = project.pullback(one.pullback_id)
     middle = {"lumen": square(40, 56), "eem": square(30, 66)}
     annotate(project, pullback, one.frame_index - 1 if one.frame_index else 1, middle, reader="else")
-    import_annotations(project, folder, reader="anna")
+    import_annotations(project, folder, reader="anna", accept_untouched=True)
     export_for_annotation(project, reader="ben", formats=["csv"])
     _, second = read_sent(project, "r004", "ben")
     drawn = {frame.name: frame for frame in second}
