@@ -1,4 +1,4 @@
-"""Networks and frames for `refinement.py`: trained once, kept in benchmarks/work/refinement, and judged on unseen subjects.
+"""Networks and frames for `refinement.py` and `carry.py`: trained once, kept in benchmarks/work/refinement, unseen subjects.
 
 The true borders are kept as lines: those that phantoms are drawn from, and the outlines of the carotid masks at full size.
 A label map on the working grid would add errors as large as those that are measured.
@@ -75,9 +75,9 @@ class Study:
 
 
 @lru_cache(maxsize=1)
-def _carotid() -> tuple[Judged, NDArray[np.int64]]:
-    """Return every carotid frame, and the number of its series."""
-    images, truth, series = [], [], []
+def carotid_frames() -> tuple[Judged, NDArray[np.int64], NDArray[np.int64]]:
+    """Return every carotid frame, the number of its series, and its own in that."""
+    images, truth, series, numbers = [], [], [], []
     for number, folder in enumerate(sorted(path for path in CAROTID.iterdir() if path.is_dir())):
         for path in sorted((folder / "frames").glob("*.png")):
             frame = np.asarray(Image.open(path).convert("L"))
@@ -88,22 +88,28 @@ def _carotid() -> tuple[Judged, NDArray[np.int64]]:
             images.append(grid.sample(frame))
             truth.append({NAME: grid.contour_to_grid(outline)})
             series.append(number)
-    return Judged(np.stack(images), truth), np.array(series)
+            numbers.append(int(path.stem.rpartition("_")[2]))
+    return Judged(np.stack(images), truth), np.array(series), np.array(numbers)
+
+
+def carotid_parts(fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the series to learn from, to tune on, and to judge in a fold."""
+    order = np.random.default_rng(0).permutation(np.unique(carotid_frames()[1]))
+    test, rest = order[fold::FOLDS], np.setdiff1d(order, order[fold::FOLDS])
+    rest = np.random.default_rng(fold).permutation(rest)
+    return rest[5:], rest[:5], test
 
 
 def carotid_study(fold: int) -> Study:
     """Return the lumen on real ultrasound: 8 series to learn from, 5 to tune on, the other 6 or 7 of the fold to judge."""
-    frames, series = _carotid()
-    order = np.random.default_rng(0).permutation(np.unique(series))
-    test, rest = order[fold::FOLDS], np.setdiff1d(order, order[fold::FOLDS])
-    rest = np.random.default_rng(fold).permutation(rest)
-    rows = [np.flatnonzero(np.isin(series, some)) for some in (rest[5:], rest[:5], test)]
+    frames, series, _ = carotid_frames()
+    rows = [np.flatnonzero(np.isin(series, some)) for some in carotid_parts(fold)]
     learnt, tuned, judged = (
-        _subset(frames, one[_spread(len(one), n)])
+        subset(frames, one[_spread(len(one), n)])
         for one, n in zip(rows, (LABELS["carotid"], VALIDATION_FRAMES, TEST_FRAMES), strict=True)
     )
     lumen = StructureSet((Structure(NAME, "#56b4e9"),))
-    return Study(lumen, None, _samples(learnt, lumen), tuned, judged, AUGMENTATION)
+    return Study(lumen, None, samples(learnt, lumen), tuned, judged, AUGMENTATION)
 
 
 def phantom_study(fold: int) -> Study:
@@ -111,7 +117,7 @@ def phantom_study(fold: int) -> Study:
     learnt, tuned, judged = (
         _phantoms(fold, n, first) for n, first in ((LABELS["phantoms"], 0), (VALIDATION_FRAMES, 50), (TEST_FRAMES, 100))
     )
-    return Study(BOTH, FIELD_OF_VIEW_MM / SIZE_PX, _samples(learnt, BOTH), tuned, judged, AugmentationConfig())
+    return Study(BOTH, FIELD_OF_VIEW_MM / SIZE_PX, samples(learnt, BOTH), tuned, judged, AugmentationConfig())
 
 
 def _phantoms(seed: int, n: int, first: int) -> Judged:
@@ -152,40 +158,54 @@ STUDIES: dict[str, Callable[[int], Study]] = {"carotid": carotid_study, "phantom
 
 def predictor_of(data: str, fold: int, study: Study) -> Predictor:
     """Return the network of a fold, trained where it is not kept yet."""
-    network = NetworkConfig(n_structures=len(study.structures), size_px=SIZE_PX)
-    path = KEPT / f"{data}-{fold}-{STEPS[data]}.safetensors"
+    return Predictor(model_of(data, fold, study, STEPS[data]), network_of(study), device="cpu", precision="fp32")
+
+
+def network_of(study: Study) -> NetworkConfig:
+    """Return the network that learns a study."""
+    return NetworkConfig(n_structures=len(study.structures), size_px=SIZE_PX)
+
+
+def model_of(data: str, fold: int, study: Study, steps: int) -> TrainedModel:
+    """Return the weights of a fold, trained where they are not kept yet."""
+    path = KEPT / f"{data}-{fold}-{steps}.safetensors"
     if not path.is_file():
         config = TrainingConfig(
-            max_steps=STEPS[data],
+            max_steps=steps,
             batch_size=BATCH,
-            eval_every=STEPS[data],
+            eval_every=steps,
             seed=fold,
             committee=0,
             error_share=0.0,
             augmentation=study.augmentation,
         )
-        result = train(
-            network,
-            config,
-            study.training,
-            None,
-            device="cpu",
-            save=lambda _: None,
-            should_stop=lambda: False,
-            on_step=lambda _: None,
-            save_every_s=float("inf"),
-        )
-        write_bytes(path, result.model.to_bytes())
-    return Predictor(TrainedModel.from_bytes(path.read_bytes()), network, device="cpu", precision="fp32")
+        write_bytes(path, trained(study, config, study.training).to_bytes())
+    return TrainedModel.from_bytes(path.read_bytes())
 
 
-def _samples(frames: Judged, structures: StructureSet) -> SampleSet:
+def trained(study: Study, config: TrainingConfig, learnt: SampleSet, start: TrainedModel | None = None) -> TrainedModel:
+    """Return a network after all steps of a training."""
+    return train(
+        network_of(study),
+        config,
+        learnt,
+        None,
+        start=start,
+        device="cpu",
+        save=lambda _: None,
+        should_stop=lambda: False,
+        on_step=lambda _: None,
+        save_every_s=float("inf"),
+    ).model
+
+
+def samples(frames: Judged, structures: StructureSet) -> SampleSet:
     """Return frames as the network trains on them."""
     labels = [training_labels(structures, drawn, (SIZE_PX, SIZE_PX)) for drawn in frames.truth]
     return SampleSet(frames.images, np.stack(labels), np.ones(len(labels), dtype=np.float32))
 
 
-def _subset(frames: Judged, rows: NDArray[np.integer]) -> Judged:
+def subset(frames: Judged, rows: NDArray[np.integer]) -> Judged:
     """Return some of the frames."""
     return Judged(frames.images[rows], [frames.truth[row] for row in rows.tolist()])
 

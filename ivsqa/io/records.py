@@ -255,7 +255,10 @@ class RoundRecord(Manifest):
 
 
 class PacketFrameRecord(Section):
-    """One frame of a packet: what it is called in it, what its pixels were, and the readings it is to settle."""
+    """One frame of a packet: what it is called in it, what its pixels were, and the readings it is to settle.
+
+    `carried_from` is the frame whose correction is in what was drawn; null where that is the model's.
+    """
 
     name: str
     pullback_id: str
@@ -264,6 +267,7 @@ class PacketFrameRecord(Section):
     width_px: int
     spacing_mm: tuple[float, float] | None
     image_sha256: Sha256
+    carried_from: int | None = None
     settles: tuple[str, ...] = ()
 
 

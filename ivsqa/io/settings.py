@@ -120,6 +120,7 @@ class PacketSettings(Section):
     """What annotators get."""
 
     formats: Annotated[tuple[PacketFormat, ...], Field(min_length=1)] = ("page", "labelme")
+    carry: bool = True
 
 
 class ProjectSettings(Manifest):

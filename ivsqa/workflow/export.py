@@ -19,6 +19,7 @@ from ivsqa.io.project import Project
 from ivsqa.io.records import PacketRecord, PullbackRecord, RoundRecord
 from ivsqa.io.scores import FrameScore, ScoreStore
 from ivsqa.io.selections import SelectedFrame, read_selection
+from ivsqa.workflow.carrying import Carrier
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.doubt import arcs_in_doubt
 from ivsqa.workflow.score import error_maps_on_frame
@@ -45,6 +46,9 @@ def export_for_annotation(
 
     All readers of a round get the contours that the first was sent, whatever was learnt since, and never one another's. Each gets
     the frames in an order of their own, so that tiredness does not fall on the same frames.
+
+    What readers corrected in frames near by is carried to the contours of a packet that is for nobody in particular, see
+    `carrying`; a reader of their own gets what that packet had, else what the model drew.
 
     Raises:
         StateError: there is no round, or its packet exists.
@@ -102,10 +106,11 @@ def _current_id(project: Project) -> str | None:
 def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[SelectedFrame]) -> Iterator[PacketFrame]:
     """Yield the frames of a packet by rank; without a model they come with no contour drawn."""
     store = ScoreStore(project.layout, plan.model_id, project.structures.names) if plan.model_id else None
+    carrier = Carrier(project, plan)
     think = _thoughts_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
     for frame in selected:
         pullback = project.pullback(frame.pullback_id)
-        packet_frame = _packet_frame(project, pullback, frame, _find_score(store, frame))
+        packet_frame = _packet_frame(project, pullback, frame, _find_score(store, frame), carrier)
         yield packet_frame if think is None else replace(packet_frame, probabilities=think(frame))
 
 
@@ -135,7 +140,7 @@ def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | 
 
 
 def _packet_frame(
-    project: Project, pullback: PullbackRecord, frame: SelectedFrame, score: FrameScore | None
+    project: Project, pullback: PullbackRecord, frame: SelectedFrame, score: FrameScore | None, carrier: Carrier
 ) -> PacketFrame:
     """Return one frame with everything the annotator is shown."""
     image = np.array(project.frames(pullback)[frame.frame_index])
@@ -144,19 +149,22 @@ def _packet_frame(
         return PacketFrame(
             name, frame.pullback_id, frame.frame_index, image, {}, frame.rank, frame.reason, pullback.spacing_mm
         )
+    start = carrier(pullback, frame.frame_index, score.contours)
+    said = None if start.carried_from is None else f"correction carried from frame {start.carried_from}"
     return PacketFrame(
         name=name,
         pullback_id=frame.pullback_id,
         frame_index=frame.frame_index,
         image=image,
-        contours=as_sent(score.contours),
+        contours=as_sent(start.contours),
         rank=frame.rank,
-        reason=frame.reason,
+        reason=", ".join(filter(None, [frame.reason, said])),
         spacing_mm=pullback.spacing_mm,
         quality=score.quality,
         dice=score.dice,
         error_maps=error_maps_on_frame(project, pullback, score),
-        arcs=arcs_in_doubt(project, pullback, score),
+        arcs=arcs_in_doubt(project, pullback, replace(score, contours=dict(start.contours))),
+        carried_from=start.carried_from,
     )
 
 
@@ -227,6 +235,7 @@ def read_sent_files(path: Path, contours_path: Path) -> tuple[PacketRecord, list
             frame.image_sha256,
             contours.get(frame.pullback_id, {}).get(frame.frame_index, {}),
             frame.spacing_mm,
+            frame.carried_from,
         )
         for frame in packet.frames
     ]

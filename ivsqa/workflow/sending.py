@@ -204,6 +204,7 @@ def _frame_record(frame: SentFrame, plan: PacketPlan) -> PacketFrameRecord:
         width_px=frame.width_px,
         spacing_mm=frame.spacing_mm,
         image_sha256=frame.image_sha256,
+        carried_from=frame.carried_from,
         settles=plan.settles.get((frame.pullback_id, frame.frame_index), ()),
     )
 

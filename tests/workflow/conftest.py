@@ -67,6 +67,9 @@ def redraw() -> Callable[..., Callable[[dict[str, Any]], None]]:
 @pytest.fixture(scope="session")
 def squares_study(trained_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = open_project(Path(shutil.copytree(trained_study, tmp_path_factory.mktemp("squares") / "study")))
+    settings = project.layout.settings
+    settings.write_text(settings.read_text(encoding="utf-8").replace("carry: true", "carry: false"), encoding="utf-8")
+    project = open_project(project.root)  # carried to, squares would be none
     for record in project.iter_pullbacks():
         scores = [
             FrameScore(

@@ -50,6 +50,7 @@ class SentFrame:
         image_sha256: `frame_sha256` of its pixels.
         contours: What was drawn in it; empty where the model found nothing.
         spacing_mm: (x, y) mm per px; None where unknown.
+        carried_from: The frame whose correction is in the contours; None where they are as the model drew them.
     """
 
     name: str
@@ -60,6 +61,7 @@ class SentFrame:
     image_sha256: str
     contours: Contours
     spacing_mm: tuple[float, float] | None = None
+    carried_from: int | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -89,7 +91,7 @@ class PacketFrame:
         pullback_id: Pseudonymous id.
         frame_index: 0-based.
         image: uint8 (height, width), grey, nothing drawn into it.
-        contours: What the model drew.
+        contours: What the model drew, or what was carried to it.
         rank: 1 is the first to look at.
         reason: Why it was chosen, for people.
         spacing_mm: (x, y) mm per px; None where unknown.
@@ -99,6 +101,7 @@ class PacketFrame:
         arcs: Where to look first.
         proposals: Open lines (m, 2), (x, y) px, that are shown along the arcs in place of our mark: what readers drew there.
         probabilities: What the model thought; None where no format of the packet needs it.
+        carried_from: As for `SentFrame`.
     """
 
     name: str
@@ -115,6 +118,7 @@ class PacketFrame:
     arcs: Sequence[DoubtfulArc] = ()
     proposals: Sequence[Points] = ()
     probabilities: FrameProbabilities | None = None
+    carried_from: int | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -132,6 +136,7 @@ class PacketFrame:
             frame_sha256(self.image),
             self.contours,
             self.spacing_mm,
+            self.carried_from,
         )
 
 
