@@ -145,7 +145,7 @@ def show(data: str, summary: SimulationSummary) -> None:
             (
                 one.strategy,
                 one.n_seeds,
-                *(f"{100 * one.share[level]:.1f} %" for level in (0.95, 0.99)),
+                *("–" if np.isnan(one.share[level]) else f"{100 * one.share[level]:.1f} %" for level in (0.95, 0.99)),
                 one.reached[0.99],
                 *(round(one.reach[cost][0.99]) if np.isfinite(one.reach[cost][0.99]) else "–" for cost in ("effort", "clicks")),
                 f"{one.area['labels']:.4f}",
