@@ -195,7 +195,8 @@ def test_score_select_export_and_import_as_json_have_their_fixed_keys(run, score
     assert (answer["round_id"], answer["formats"], answer["n_frames"]) == ("r004", ["page", "labelme"], 3)
 
     phantoms.annotate(Path(answer["packet"]))
-    answer = run("import-annotations", answer["packet"], "--reader", "anna", *at).answer
+    # A network that learnt for seconds draws lumens beyond their EEM, and the annotator leaves small errors.
+    answer = run("import-annotations", answer["packet"], "--reader", "anna", "--repair", *at).answer
     fixed = {"round_id", "n_untouched", "n_edited", "n_new", "n_deleted", "rejected", "edit_mm"}
     assert fixed <= set(answer)
     assert answer["n_untouched"] + answer["n_edited"] == 6

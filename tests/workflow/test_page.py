@@ -19,7 +19,7 @@ needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="there is no
 
 @pytest.fixture
 def packet(scored):
-    select_frames(scored, n=3)
+    select_frames(scored, n=3, strategy="stratified")
     return export_for_annotation(scored, formats=["page"]).folder
 
 

@@ -139,7 +139,7 @@ def test_every_strategy_opens_a_round_with_reasons(scored, strategy):
 def test_a_reason_says_what_is_expected_to_be_wrong_and_what_is_near(scored):
     reasons = [frame.reason for frame in select_frames(scored, n=4).frames]
     number, expected, near = (
-        r"predicted Dice \d\.\d\d, number \d+",
+        r"predicted Dice \d\.\d\d, its pullback \d\.\d\d",
         r"expected (lumen|eem) error \d\.\d mm",
         r"annotated",
     )
