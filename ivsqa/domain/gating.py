@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 N_ANGLES, N_RADII = 96, 64
 RADII = np.linspace(0.12, 0.92, N_RADII)
@@ -98,6 +98,8 @@ def find_end_diastoles(widening_per_frame: NDArray[np.float64], frame_rate_hz: f
     rate = float(rates[power.argmax()])
     narrowness = -np.concatenate([[0.0], np.cumsum(speed)])
     band = (0.6 * rate, min(2.5 * rate, 0.45 * frame_rate_hz))
+    from scipy import signal  # loads for half a second, and every selection imports this module
+
     filtered = signal.sosfiltfilt(signal.butter(2, band, "bandpass", fs=frame_rate_hz, output="sos"), narrowness)
     beats = _steady_peaks(filtered / filtered.std(), frame_rate_hz / rate)
     if len(beats) < MIN_BEATS:
