@@ -19,7 +19,7 @@ from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.dicom_facts import calibration_of, facts_from_header
 from ivsqa.io.sources.dicom_header import check_image, n_frames_of, read_header, text, transfer_syntax
 from ivsqa.io.sources.dicom_pixels import iter_grey_frames
-from ivsqa.io.sources.phases import with_phases_beside
+from ivsqa.io.sources.facts_beside import with_facts_beside
 from ivsqa.io.sources.source import FoundAnnotations, bare_name, fingerprint_of_files, natural_key
 
 
@@ -54,9 +54,9 @@ class DicomSource:
         return fingerprint_of_files(self.files)
 
     def facts(self) -> PullbackFacts:
-        """Return what the header and a phases.csv say; raises SourceError."""
+        """Return what the header and files beside it say; raises SourceError."""
         n_frames = n_frames_of(self._header) if len(self.files) == 1 else len(self.files)
-        return with_phases_beside(facts_from_header(self._header, n_frames=n_frames), self.path)
+        return with_facts_beside(facts_from_header(self._header, n_frames=n_frames), self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""

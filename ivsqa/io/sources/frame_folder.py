@@ -19,9 +19,9 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside, merged
+from ivsqa.io.sources.facts_beside import with_facts_beside
 from ivsqa.io.sources.grey import SIXTEEN_BIT_MODES, deep_white, grey_from_image
 from ivsqa.io.sources.label_images import Frames, read_label_folders
-from ivsqa.io.sources.phases import with_phases_beside
 from ivsqa.io.sources.pictures import Picture, opened
 from ivsqa.io.sources.source import (
     FoundAnnotations,
@@ -58,7 +58,7 @@ class FrameFolderSource:
         return fingerprint_of_files(dict.fromkeys(picture.path for picture in self.pictures))
 
     def facts(self) -> PullbackFacts:
-        """Return number and size of the frames, and what a phases.csv says.
+        """Return number and size of the frames, and what files beside them say.
 
         Raises:
             SourceError: a frame cannot be read or has another size than the first, or the table cannot be used.
@@ -66,7 +66,7 @@ class FrameFolderSource:
         height, width = self._shape
         source = "unknown: pictures carry no calibration"
         known = PullbackFacts(n_frames=len(self.pictures), height_px=height, width_px=width, spacing_source=source)
-        return with_phases_beside(known, self.path)
+        return with_facts_beside(known, self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""

@@ -25,8 +25,8 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside
+from ivsqa.io.sources.facts_beside import with_facts_beside
 from ivsqa.io.sources.grey import luma
-from ivsqa.io.sources.phases import with_phases_beside
 from ivsqa.io.sources.source import LFS_HINT, LFS_MESSAGE, FoundAnnotations, fingerprint_of_files, is_lfs_pointer
 
 MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
@@ -72,7 +72,7 @@ class VideoSource:
             frame_time_s=tuple(round(each - times_s[0], 6) for each in times_s) if is_timed else None,
             frame_time_source="video" if is_timed else "unknown",
         )
-        return with_phases_beside(facts, self.path)
+        return with_facts_beside(facts, self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""

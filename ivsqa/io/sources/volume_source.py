@@ -21,8 +21,8 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside, merged
+from ivsqa.io.sources.facts_beside import with_facts_beside
 from ivsqa.io.sources.grey import deep_white
-from ivsqa.io.sources.phases import with_phases_beside
 from ivsqa.io.sources.source import FoundAnnotations, bare_name, fingerprint_of_files
 from ivsqa.io.sources.volume import Volume, open_volume
 from ivsqa.io.sources.volume_labels import Meaning, read_label_volume
@@ -77,7 +77,7 @@ class VolumeSource:
             frame_time_s=None if step_s is None else tuple((np.arange(n_frames) * step_s).tolist()),
             frame_time_source="unknown" if step_s is None else "NIfTI time step",
         )
-        return with_phases_beside(facts, self.path)
+        return with_facts_beside(facts, self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""

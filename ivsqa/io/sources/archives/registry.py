@@ -87,10 +87,17 @@ def files_beside(path: Path, structures: StructureSet) -> list[Path]:
         inner = [each for each in path.iterdir() if each.is_dir()]
         folders = [path, *(each for each in inner if each.name.casefold() in named or _is_export(each.name))]
         return sorted(each for folder in folders for each in folder.iterdir() if _may_hold(each))
-    stem = bare_name(path.name)
-    beside = [each for each in path.parent.iterdir() if each != path and belongs(each.name, stem)]
+    beside = named_beside(path)
     exports = [each for folder in beside if folder.is_dir() and _is_export(folder.name) for each in folder.iterdir()]
     return sorted(each for each in (*beside, *exports) if _may_hold(each))
+
+
+def named_beside(path: Path) -> list[Path]:
+    """Return what lies in the folder of a pullback, or what is called like its file beside it, in order of names."""
+    if path.is_dir():
+        return sorted(path.iterdir())
+    stem = bare_name(path.name)
+    return sorted(each for each in path.parent.iterdir() if each != path and belongs(each.name, stem))
 
 
 def belongs(name: str, stem: str) -> bool:

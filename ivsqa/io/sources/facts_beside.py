@@ -1,4 +1,4 @@
-"""phases.csv: which frames are at end-diastole, as an ECG or another tool found them."""
+"""What files beside the frames say of a pullback: phases.csv of its heart, and the timing that another tool wrote down."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import SourceError
+from ivsqa.io.sources.archives.aivus_report import with_aivus_facts
+from ivsqa.io.sources.archives.registry import named_beside
 from ivsqa.io.sources.source import bare_name
 
 PHASES_NAME = "phases.csv"
@@ -15,23 +17,28 @@ PHASES = {"d": True, "s": False, "-": False, "": False}
 """End-diastole or not; systole and frames in between are written as S and -."""
 
 
-def with_phases_beside(facts: PullbackFacts, path: Path) -> PullbackFacts:
-    """Return facts with the phases of phases.csv in a pullback's folder, or `<file>.phases.csv` beside its file.
+def with_facts_beside(facts: PullbackFacts, path: Path) -> PullbackFacts:
+    """Return facts with what lies beside: a phases.csv counts before the frames, other tools where these say nothing.
 
     Raises:
-        SourceError: the table cannot be used.
+        SourceError: a file cannot be used.
     """
     table = path / PHASES_NAME if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{PHASES_NAME}")
-    if not table.is_file():
-        return facts
+    if table.is_file():
+        facts = replace(facts, end_diastolic=_end_diastolic(table, facts.n_frames), gating_source=PHASES_NAME)
+    return with_aivus_facts(facts, [each for each in named_beside(path) if each.is_file()])
+
+
+def _end_diastolic(table: Path, n_frames: int) -> tuple[int, ...]:
+    """Return the frames that a phases.csv marks, rising; raises SourceError."""
     with table.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream, skipinitialspace=True))
-    found = [
+    marked = {
         int(row["frame_index"])
         for line, row in enumerate(rows, start=2)
-        if _is_end_diastole(row, table, line, facts.n_frames)
-    ]
-    return replace(facts, end_diastolic=tuple(sorted(set(found))), gating_source=PHASES_NAME)
+        if _is_end_diastole(row, table, line, n_frames)
+    }
+    return tuple(sorted(marked))
 
 
 def _is_end_diastole(row: dict[str, str | None], table: Path, line: int, n_frames: int) -> bool:

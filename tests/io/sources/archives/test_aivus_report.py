@@ -1,0 +1,101 @@
+"""Timing and phases from AIVUS: the numbers of the real files, and what the frames themselves say comes first."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.errors import SourceError
+from ivsqa.io.sources.facts_beside import with_facts_beside
+
+FACTS = PullbackFacts(n_frames=8, height_px=4, width_px=4)
+HEADER = ("frame", "position", "phase", "lumen_area", "pullback_speed", "pullback_start_frame", "frame_rate")
+
+
+def report(path, rows, separator="\t"):
+    path.write_text("\n".join(separator.join(row) for row in (HEADER, *rows)) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "later"),
+    [("run_report.txt", "\t", ("", "", "")), ("run_report.csv", ",", ("0.5", "3.0", "25.0"))],
+)
+def test_timing_and_phases_are_those_of_the_report(tmp_path, name, separator, later):
+    rows = [("1", "0.0", "-", "7.5", "0.5", "3.0", "25.0"), ("5", "0.1", "D", "7.5", *later)]
+    report(tmp_path / name, rows, separator)
+    facts = with_facts_beside(FACTS, tmp_path / "run.avi")
+    assert (facts.pullback_speed_mm_s, facts.pullback_speed_source) == (0.5, "AIVUS")
+    assert facts.frame_time_s == pytest.approx([index / 25.0 for index in range(8)])
+    assert (facts.start_frame_index, facts.frame_time_source) == (2, "AIVUS")
+    assert (facts.end_diastolic, facts.gating_source) == ((4,), "AIVUS")
+    assert with_facts_beside(FACTS, tmp_path / "run2.avi") == FACTS
+
+
+def test_what_the_frames_say_comes_first(tmp_path):
+    report(tmp_path / "run_report.txt", [("1", "0.0", "D", "7.5", "0.5", "3.0", "25.0")])
+    known = replace(
+        FACTS,
+        frame_time_s=tuple(index / 30.0 for index in range(8)),
+        frame_time_source="FrameTime",
+        pullback_speed_mm_s=1.0,
+        start_frame_index=0,
+        end_diastolic=(3,),
+        gating_source="RWaveTimeVector",
+    )
+    assert with_facts_beside(known, tmp_path / "run.dcm") == known
+    (tmp_path / "run.phases.csv").write_text("frame_index,phase\n6,D\n")
+    facts = with_facts_beside(known, tmp_path / "run.dcm")
+    assert (facts.end_diastolic, facts.gating_source) == ((6,), "phases.csv")
+
+
+def test_what_nobody_knew_stays_unknown(tmp_path):
+    report(tmp_path / "run_report.txt", [("1", "0.0", "-", "7.5", "", "0", "nan"), ("", "", "", "", "", "", "")])
+    assert with_facts_beside(FACTS, tmp_path / "run.avi") == FACTS
+
+
+@pytest.mark.parametrize("row", [("9", "0", "D", "7", "1", "1", "30"), ("1", "0", "D", "7", "1", "9", "30")])
+def test_a_report_of_another_pullback_is_refused(tmp_path, row):
+    report(tmp_path / "run_report.txt", [row])
+    with pytest.raises(SourceError, match="about frame 9, but the pullback has 8"):
+        with_facts_beside(FACTS, tmp_path / "run.avi")
+
+
+def test_a_report_with_words_for_numbers_is_refused(tmp_path):
+    report(tmp_path / "run_report.txt", [("1", "0", "D", "7", "fast", "1", "30")])
+    with pytest.raises(SourceError, match="no report of AIVUS"):
+        with_facts_beside(FACTS, tmp_path / "run.avi")
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("run_contours_1_1_1.json", {"phases": ["-", "D", "S", "D"], "lumen": [[], []]}),
+        (
+            "run_contours_ho_0_1_0.json",
+            {str(index): {"phase": phase, "lumen": {}} for index, phase in enumerate("-DSD")},
+        ),
+    ],
+)
+def test_phases_are_in_the_contour_files_too(tmp_path, name, document):
+    (tmp_path / name).write_text(json.dumps(document))
+    facts = with_facts_beside(FACTS, tmp_path / "run.avi")
+    assert (facts.end_diastolic, facts.gating_source) == ((1, 3), "AIVUS")
+
+
+def test_without_a_frame_at_diastole_nobody_has_looked(tmp_path):
+    (tmp_path / "run_contours_1_1_1.json").write_text(json.dumps({"phases": ["-", "S"], "lumen": [[], []]}))
+    assert with_facts_beside(FACTS, tmp_path / "run.avi") == FACTS
+
+
+def test_the_real_pullback(aivus):
+    """2.0 mm/s and 30 frames/s from frame 111; the frames that its own table of diastolic contours has."""
+    facts = with_facts_beside(replace(FACTS, n_frames=439), aivus / "anonymized.dcm")
+    assert facts.pullback_speed_mm_s == 2.0
+    assert facts.frame_time_s is not None
+    assert facts.frame_time_s[1] == pytest.approx(1.0 / 30.0)
+    assert facts.start_frame_index == 110
+    table = (aivus / "anonymized_csv_files" / "diastolic_contours.csv").read_text(encoding="utf-8")
+    gated = {int(line.split("\t")[0]) for line in table.splitlines()}
+    assert {index + 1 for index in facts.end_diastolic or ()} == gated
