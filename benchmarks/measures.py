@@ -6,7 +6,8 @@ Printed for each measure, over seeds: the share of intervals that hold the true 
 highest seed, the mean width, and the mean error. Frames of a subject are alike, and a seed has a dozen test subjects: single
 seeds scatter.
 
-"Along a pullback" are minimum lumen area and volumes, whose errors are taken to be fully dependent.
+"Along a pullback" are minimum lumen area, whose interval is that of its frame, and volumes, whose errors cancel out as far as
+they did on validation pullbacks.
 
     python benchmarks/measures.py
     python benchmarks/measures.py --seeds 1 --steps 50    # a quick look
@@ -105,7 +106,7 @@ def true_course(record: PullbackRecord, contours: tuple[Contours, ...]) -> Cours
     """Return the true measures of a pullback, as if they were drawn."""
     names = frame_measures_of(("lumen", "eem"))
     measured = [frame_measures(one, record.spacing_mm) for one in contours]
-    values = {name: np.array([[one[name], np.nan, np.nan] for one in measured]) for name in names}
+    values = {name: np.array([one[name] for one in measured]) for name in names}
     positions = np.array([record.position_mm(index) for index in range(len(contours))], dtype=np.float64)
     return Course(np.arange(len(contours)), positions, np.ones(len(contours), dtype=np.bool_), values)
 
@@ -132,7 +133,7 @@ def judge(seed: int, size_px: int, steps: int) -> tuple[Hits, dict[str, float]]:
             course = true_course(record, truth[record.pullback_id])
             for row in result.frames.filter(pl.col("pullback_id") == record.pullback_id).iter_rows(named=True):
                 for measure, values in course.values.items():
-                    hits.setdefault(measure, []).extend(compared(row, measure, values[row["frame_index"], 0]))
+                    hits.setdefault(measure, []).extend(compared(row, measure, values[row["frame_index"]]))
             sources = ["annotation"] * len(course.frame_index)
             true = pullback_row(record, course, sources, project.structures.names, MAX_GAP_MM)
             (row,) = result.pullbacks.filter(pl.col("pullback_id") == record.pullback_id).iter_rows(named=True)

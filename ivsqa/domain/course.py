@@ -3,30 +3,24 @@
 Frames count at their true positions. A frame without a value is missing: neighbours stand in for it as long as they are no
 further apart than `max_gap_mm`; beyond that nothing is known, and a volume over it is missing too.
 
-A value stands with the ends of its interval, (3,): value, low, high. Errors of neighbouring frames resemble each other, so all
-ends are taken together, as if every frame of a pullback erred alike: the low end of a volume is the volume of the low ends. It
-can only be too wide. A contour that a person drew counts as it stands; what rests on such contours alone has no interval.
+Each value has a scale, how far it is expected to be off. Scales add up as values do; what a sum of scales means is the
+calibration's to say. A contour that a person drew counts as it stands; what rests on such contours alone has no interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.intervals import MISSING, MeasureCalibration, Ranged, burden_scale
 from ivsqa.domain.measures import EEM, LUMEN
 
-Ranged: TypeAlias = NDArray[np.float64]
-"""(3,): value, low and high end of its interval; NaN for what is not known."""
-
 Reference: TypeAlias = Literal["proximal", "distal", "mean"]
-
-MISSING: Ranged = np.full(3, nan)
-MISSING.setflags(write=False)
 
 _TOLERANCE_MM = 1e-6  # positions are times times speed: equal gaps differ in their last digits
 
@@ -41,28 +35,49 @@ class Course:
         frame_index: (n,) 0-based.
         position_mm: (n,) along the pullback, never falling; NaN where speed or timing is unknown.
         drawn: (n,) whether a person drew the contours.
-        values: (n, 3) by measure: value and interval; NaN where missing.
+        values: (n,) by measure; NaN where missing.
+        scales: (n,) by measure: how far each is expected to be off; NaN where that is not known, and where a person drew.
+        calibration: What the scales mean.
     """
 
     frame_index: NDArray[np.intp]
     position_mm: NDArray[np.float64]
     drawn: NDArray[np.bool_]
     values: Mapping[str, NDArray[np.float64]]
+    scales: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    calibration: MeasureCalibration = field(default_factory=MeasureCalibration.nothing)
 
     def known(self, measure: str) -> NDArray[np.intp]:
         """Return the rows that have a value."""
         if measure not in self.values:
             return np.empty(0, dtype=np.intp)
-        return np.flatnonzero(~np.isnan(self.values[measure][:, 0]))
+        return np.flatnonzero(~np.isnan(self.values[measure]))
 
-    def counted(self, measure: str) -> NDArray[np.float64]:
-        """Return values as sums and minima count them, (n, 3): both ends of a drawn one are the value itself."""
-        values = self.values[measure]
-        return np.where(self.drawn[:, None], values[:, :1], values)
+    def scale(self, measure: str) -> NDArray[np.float64]:
+        """Return how far each value is off as sums count it, (n,): a drawn one is not."""
+        return np.where(self.drawn, 0.0, self.scales.get(measure, nan))
+
+    def ranged(self, measure: str) -> NDArray[np.float64]:
+        """Return values with their intervals, (n, 3); a drawn one has none."""
+        if measure not in self.values:
+            return np.full((len(self.frame_index), 3), nan)
+        return self.calibration.ranged(measure, self.values[measure], np.where(self.drawn, nan, self.scale(measure)))
 
     def at(self, row: int, measure: str) -> Ranged:
-        """Return the value of one frame as sums count it, or `MISSING`."""
-        return self.counted(measure)[row] if measure in self.values else MISSING
+        """Return the value of one frame as indices count it, a drawn one being its own ends; `MISSING` where there is none."""
+        if measure not in self.values:
+            return MISSING
+        return self.calibration.ranged(measure, self.values[measure][row], self.scale(measure)[row])
+
+
+class Expected(NamedTuple):
+    """What is measured, and how far it is expected to be off."""
+
+    value: float
+    scale: float
+
+
+UNKNOWN = Expected(nan, nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,24 +85,26 @@ class Integral:
     """A measure integrated along the pullback.
 
     Attributes:
-        total: (3,) over the measured length.
+        total: Over the measured length; its scale is NaN where every contour behind it was drawn.
         length_mm: The measured length: steps between neighbouring values that are no wider than the widest gap.
         n_gaps: Wider gaps, at the ends too.
     """
 
-    total: Ranged
+    total: Expected
     length_mm: float
     n_gaps: int
 
     @property
-    def whole(self) -> Ranged:
-        """The integral where nothing is missing; `MISSING` where there is a gap, since part of it is then unknown."""
-        return MISSING if self.n_gaps else self.total
+    def whole(self) -> Expected:
+        """The integral where nothing is missing; `UNKNOWN` where there is a gap, since part of it is then not known."""
+        return UNKNOWN if self.n_gaps else self.total
 
     @property
-    def mean(self) -> Ranged:
+    def mean(self) -> Expected:
         """The mean over the measured length."""
-        return self.total / self.length_mm if self.length_mm > 0.0 else MISSING
+        if self.length_mm <= 0.0:
+            return UNKNOWN
+        return Expected(self.total.value / self.length_mm, self.total.scale / self.length_mm)
 
 
 def integrate(course: Course, measure: str, rows: NDArray[np.intp], *, max_gap_mm: float) -> Integral:
@@ -101,15 +118,34 @@ def integrate(course: Course, measure: str, rows: NDArray[np.intp], *, max_gap_m
     """
     known = np.intersect1d(rows, course.known(measure))
     if len(known) == 0 or np.isnan(course.position_mm[rows]).any():
-        return Integral(MISSING, 0.0, 1)
-    position, values = course.position_mm[known], course.counted(measure)[known]
+        return Integral(UNKNOWN, 0.0, 1)
+    position = course.position_mm[known]
     steps = np.diff(position)
     bridged = steps <= max_gap_mm + _TOLERANCE_MM
-    middles = (values[1:] + values[:-1]) / 2.0
     at_ends = np.abs(course.position_mm[rows[[0, -1]]] - position[[0, -1]])
     n_gaps = int((~bridged).sum() + (at_ends > max_gap_mm + _TOLERANCE_MM).sum())
-    total = steps[bridged] @ middles[bridged]
-    return Integral(_interval_if_predicted(course, known, total), float(steps[bridged].sum()), n_gaps)
+
+    def total(of: NDArray[np.float64]) -> float:
+        return float(steps[bridged] @ ((of[1:] + of[:-1]) / 2.0)[bridged])
+
+    scale = nan if course.drawn[known].all() else total(course.scale(measure)[known])
+    return Integral(Expected(total(course.values[measure][known]), scale), float(steps[bridged].sum()), n_gaps)
+
+
+def atheroma_fraction(lumen: Expected, eem: Expected) -> Expected:
+    """Return the share of plaque in the volume of the EEM: percent atheroma volume, as a fraction.
+
+    Example:
+        >>> atheroma_fraction(Expected(30.0, 1.0), Expected(60.0, 2.0))
+        Expected(value=0.5, scale=0.03333333333333333)
+
+    Source:
+        EuroIntervention 2011;6:1123.
+    """
+    if not eem.value > 0.0:
+        return UNKNOWN
+    fraction = 1.0 - lumen.value / eem.value
+    return Expected(fraction, burden_scale(lumen.scale, eem.scale, eem.value, fraction))
 
 
 def ratio(numerator: Ranged, denominator: Ranged) -> Ranged:
@@ -126,20 +162,7 @@ def ratio(numerator: Ranged, denominator: Ranged) -> Ranged:
 def minimum_row(course: Course, measure: str, rows: NDArray[np.intp]) -> int | None:
     """Return the row of the smallest value, the first of equal ones; None where nothing is known."""
     known = np.intersect1d(rows, course.known(measure))
-    return int(known[np.argmin(course.values[measure][known, 0])]) if len(known) else None
-
-
-def minimum(course: Course, measure: str, rows: NDArray[np.intp]) -> Ranged:
-    """Return the smallest value of a stretch; its ends are the smallest low and the smallest high end there are."""
-    known = np.intersect1d(rows, course.known(measure))
-    if len(known) == 0:
-        return MISSING
-    return _interval_if_predicted(course, known, course.counted(measure)[known].min(axis=0))
-
-
-def _interval_if_predicted(course: Course, rows: NDArray[np.intp], found: Ranged) -> Ranged:
-    """Return a value without ends where every contour behind it was drawn."""
-    return np.where([True, False, False], found, nan) if course.drawn[rows].all() else found
+    return int(known[np.argmin(course.values[measure][known])]) if len(known) else None
 
 
 @dataclass(frozen=True)
@@ -210,7 +233,7 @@ def _stretches(course: Course, rule: LesionRule, max_gap_mm: float) -> list[NDAr
     """Return the rows of each lesion: runs above the threshold, long enough, those close to each other joined."""
     known = course.known("plaque_burden")
     position = course.position_mm
-    burdened = course.values["plaque_burden"][known, 0] >= rule.burden if len(known) else known > 0
+    burdened = course.values["plaque_burden"][known] >= rule.burden if len(known) else known > 0
     gap_before = np.append(True, np.diff(position[known]) > max_gap_mm + _TOLERANCE_MM)[: len(known)]
     starts_anew = gap_before | np.append(True, ~burdened[:-1])[: len(known)]
     part = np.cumsum(starts_anew)
@@ -248,16 +271,15 @@ def _lesion(course: Course, rows: NDArray[np.intp], inside: NDArray[np.bool_], r
     before = free[(free < rows[0]) & (position[free] >= position[rows[0]] - reach)]
     proximal, distal = _largest_lumen_row(course, beyond), _largest_lumen_row(course, before)
     chosen = {"proximal": [proximal], "distal": [distal], "mean": [proximal, distal]}[rule.reference]
-    mla = minimum(course, lumen, rows)
     seen = np.array([site, *(row for row in chosen if row is not None)])
     stenosis = 1.0 - ratio(course.at(site, lumen), _mean_at(course, chosen, lumen))[[0, 2, 1]]
     index = ratio(course.at(site, eem), _mean_at(course, chosen, eem))
     return Lesion(
         rows=rows,
         length_mm=float(position[rows[-1]] - position[rows[0]]),
-        mla=mla,
+        mla=course.ranged(lumen)[site],
         mla_row=site,
-        plaque_burden=_interval_if_predicted(course, np.array([site]), course.at(site, "plaque_burden")),
+        plaque_burden=course.ranged("plaque_burden")[site],
         proximal_row=proximal,
         distal_row=distal,
         remodelling_index=_interval_if_predicted(course, seen, index),
@@ -272,7 +294,7 @@ def _largest_lumen_row(course: Course, rows: NDArray[np.intp]) -> int | None:
         JACC: the reference is the site with the largest lumen proximal (distal) to the stenosis, within the same segment.
     """
     both = np.intersect1d(rows, course.known("plaque_burden"))
-    return int(both[np.argmax(course.values[f"{LUMEN}_area"][both, 0])]) if len(both) else None
+    return int(both[np.argmax(course.values[f"{LUMEN}_area"][both])]) if len(both) else None
 
 
 def _mean_at(course: Course, rows: Sequence[int | None], measure: str) -> Ranged:
@@ -280,3 +302,8 @@ def _mean_at(course: Course, rows: Sequence[int | None], measure: str) -> Ranged
     if any(row is None for row in rows):
         return MISSING
     return np.asarray(np.mean([course.at(row, measure) for row in rows if row is not None], axis=0))
+
+
+def _interval_if_predicted(course: Course, rows: NDArray[np.intp], found: Ranged) -> Ranged:
+    """Return a value without ends where every contour behind it was drawn."""
+    return np.where([True, False, False], found, nan) if course.drawn[rows].all() else found

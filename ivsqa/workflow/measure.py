@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from math import nan
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contours
-from ivsqa.domain.course import Course, LesionRule, Ranged
+from ivsqa.domain.course import Course, LesionRule
 from ivsqa.domain.intervals import COVERAGE, MeasureCalibration
 from ivsqa.domain.measures import CODES, column, frame_measures, frame_measures_of
 from ivsqa.errors import IvsqaError, StateError
@@ -195,29 +196,35 @@ class _Reader:
         drawn = self._annotations.current(record.pullback_id)
         unreadable = set(self._annotations.unreadable_frames(record.pullback_id))
         row_of = {int(index): row for row, index in enumerate(wanted)}
-        values = {name: np.full((len(wanted), 3), nan) for name in frame_measures_of(self._names)}
         sources: list[Source] = ["unreadable" if index in unreadable else "missing" for index in row_of]
+        values, scales = (
+            {name: np.full(len(wanted), nan) for name in frame_measures_of(self._names)} for _ in ("value", "scale")
+        )
 
-        def put(index: int, ranged: dict[str, Ranged], source: Source) -> None:
-            sources[row_of[index]] = source
-            for measure, one in ranged.items():
-                values[measure][row_of[index]] = one
+        def put(columns: Mapping[str, NDArray[np.float64]], index: int, found: Mapping[str, float]) -> None:
+            for measure, one in found.items():
+                columns[measure][row_of[index]] = one
 
         for index in drawn.keys() & row_of.keys():
-            put(index, self._of_drawn(record, drawn[index].contours), "annotation")
-        for index, ranged in self._predicted(record, row_of.keys() - drawn.keys() - unreadable):
-            put(index, ranged, "prediction")
+            put(values, index, self._of_drawn(record, drawn[index].contours))
+            sources[row_of[index]] = "annotation"
+        for index, found, off in self._predicted(record, row_of.keys() - drawn.keys() - unreadable):
+            put(values, index, found)
+            put(scales, index, off)
+            sources[row_of[index]] = "prediction"
         advance(record.n_frames)
         is_drawn = np.array([source == "annotation" for source in sources], dtype=np.bool_)
-        return Course(wanted, positions[wanted], is_drawn, values), sources
+        return Course(wanted, positions[wanted], is_drawn, values, scales, self.calibration), sources
 
-    def _of_drawn(self, record: PullbackRecord, contours: Contours) -> dict[str, Ranged]:
+    def _of_drawn(self, record: PullbackRecord, contours: Contours) -> dict[str, float]:
         """Return the measures of drawn contours; they have no interval, since how far readers differ is not known."""
         known = {name: contours[name] for name in self._names if name in contours}
-        return {name: np.array([one, nan, nan]) for name, one in frame_measures(known, record.spacing_mm).items()}
+        return frame_measures(known, record.spacing_mm)
 
-    def _predicted(self, record: PullbackRecord, frames: Set[int]) -> Iterator[tuple[int, dict[str, Ranged]]]:
-        """Yield the measures of those frames that are scored, with intervals where the model is calibrated."""
+    def _predicted(
+        self, record: PullbackRecord, frames: Set[int]
+    ) -> Iterator[tuple[int, dict[str, float], dict[str, float]]]:
+        """Yield the measures of those frames that are scored, with how far each is expected to be off."""
         store = self._scores
         if store is None or not frames:
             return
@@ -230,11 +237,8 @@ class _Reader:
                     name: float(error_map.sum(dtype=np.int64)) / 255.0
                     for name, error_map in zip(self._names, score.error_maps, strict=True)
                 }
-                values, scales = predicted_measures(self._project, record, score.contours, error_px)
-                yield (
-                    score.frame_index,
-                    {name: self.calibration.ranged(name, one, scales[name]) for name, one in values.items()},
-                )
+                found, off = predicted_measures(self._project, record, score.contours, error_px)
+                yield score.frame_index, found, off
 
 
 def _check_something(project: Project, measures: Measures) -> None:

@@ -6,6 +6,7 @@ Without spacing nothing in mm is said: those columns are there, and empty.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import nan
 from typing import Any, TypeAlias
 
@@ -13,18 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.course import (
-    MISSING,
     Course,
     Integral,
     Lesion,
     LesionRule,
-    Ranged,
+    atheroma_fraction,
     find_lesions,
     integrate,
-    minimum,
     minimum_row,
-    ratio,
 )
+from ivsqa.domain.intervals import MISSING, Ranged
 from ivsqa.domain.measures import EEM, LUMEN, column, dimension, frame_measures_of
 from ivsqa.io.records import PullbackRecord
 
@@ -75,10 +74,7 @@ def _volumes_of(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def frame_rows(record: PullbackRecord, course: Course, sources: Sequence[str], names: tuple[str, ...]) -> list[Row]:
     """Return one row a frame."""
-    cells = {
-        measure: course.values.get(measure, np.full((len(course.frame_index), 3), nan))
-        for measure in frame_measures_of(names)
-    }
+    cells = {measure: course.ranged(measure) for measure in frame_measures_of(names)}
     return [
         _ids(record)
         | {"frame_index": int(course.frame_index[row]), "source": source}
@@ -112,8 +108,14 @@ def pullback_row(
         )
         | {"n_gaps": max(one.n_gaps for one in along.values()) if has_positions else None}
         | _smallest_lumen(record, course, rows, names)
-        | _volumes(record, along)
-        | _ranged(record, {f"{solid}_area_mean": one.mean for solid, one in along.items()})
+        | _volumes(record, course, along, pooled=True)
+        | _ranged(
+            record,
+            {
+                f"{solid}_area_mean": course.calibration.ranged(f"{solid}_area", *one.mean, pooled=True)
+                for solid, one in along.items()
+            },
+        )
     )
 
 
@@ -166,7 +168,7 @@ def _lesion_row(
                 "area_stenosis": lesion.area_stenosis,
             },
         )
-        | _volumes(record, along)
+        | _volumes(record, course, along, pooled=False)
     )
 
 
@@ -178,22 +180,26 @@ def _smallest_lumen(record: PullbackRecord, course: Course, rows: NDArray[np.int
     row = minimum_row(course, measure, rows)
     place = nan if row is None else course.position_mm[row]
     return (
-        _ranged(record, {"mla": minimum(course, measure, rows)})
+        _ranged(record, {"mla": MISSING if row is None else course.ranged(measure)[row]})
         | {"mla_frame_index": None if row is None else int(course.frame_index[row])}
         | _plain(record, {"mla_position": place})
     )
 
 
-def _volumes(record: PullbackRecord, along: Mapping[str, Integral]) -> Row:
-    """Return volumes, and the share of plaque in the EEM's (percent atheroma volume, as a fraction).
+def _volumes(record: PullbackRecord, course: Course, along: Mapping[str, Integral], *, pooled: bool) -> Row:
+    """Return volumes, and the share of plaque in the EEM's.
 
-    Source:
-        Percent atheroma volume: EuroIntervention 2011;6:1123.
+    Args:
+        record: The pullback.
+        course: Its measures.
+        along: Areas along it, or along a part of it.
+        pooled: They are of all of it. Errors of fewer frames cancel out less: those of a lesion are taken to be all alike.
     """
-    values = {f"{solid}_volume": one.whole for solid, one in along.items()}
+    ranged = partial(course.calibration.ranged, pooled=pooled)
+    values = {f"{solid}_volume": ranged(f"{solid}_area", *one.whole) for solid, one in along.items()}
     if PLAQUE in along:
-        lumen_share = ratio(along[LUMEN].whole, along[EEM].whole)
-        values["atheroma_volume_fraction"] = 1.0 - lumen_share[[0, 2, 1]]
+        fraction = atheroma_fraction(along[LUMEN].whole, along[EEM].whole)
+        values["atheroma_volume_fraction"] = ranged("plaque_burden", *fraction)
     return _ranged(record, values)
 
 

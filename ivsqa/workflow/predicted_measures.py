@@ -60,5 +60,5 @@ def calibrate_measures(project: Project, frames: Sequence[PredictedFrame]) -> Me
         pullback = frame.annotated.pullback
         values, scales = predicted_measures(project, pullback, frame.contours, error_px)
         drawn = frame_measures(frame.annotated.annotation.contours, pullback.spacing_mm)
-        measured.append(MeasuredFrame(values, drawn, scales, pullback.subject_id))
+        measured.append(MeasuredFrame(values, drawn, scales, pullback.subject_id, pullback.pullback_id))
     return fit_measure_calibration(measured)

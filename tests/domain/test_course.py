@@ -7,20 +7,33 @@ from math import nan, pi
 import numpy as np
 import pytest
 
-from ivsqa.domain.course import MISSING, Course, LesionRule, find_lesions, integrate, minimum, minimum_row, ratio
+from ivsqa.domain.course import (
+    UNKNOWN,
+    Course,
+    Expected,
+    LesionRule,
+    atheroma_fraction,
+    find_lesions,
+    integrate,
+    minimum_row,
+    ratio,
+)
+from ivsqa.domain.intervals import MISSING, MeasureCalibration
+
+ONE_SCALE = MeasureCalibration({"lumen_area": 1.0, "eem_area": 1.0, "plaque_burden": 1.0}, {"lumen_area": 0.5}, 20, 10)
+"""Intervals are as wide as the scale, those of a pullback's lumen half as wide."""
 
 
 def course_of(position_mm, lumen, eem=None, *, spread=0.0, drawn=()) -> Course:
     """Return a course of lumen areas in EEM areas (12 mm² if not given), each ± `spread`; frame i is row i."""
     lumen = np.asarray(lumen, dtype=np.float64)
     eem = np.full(len(lumen), 12.0) if eem is None else np.asarray(eem, dtype=np.float64)
-    values = {
-        "lumen_area": np.column_stack([lumen, lumen - spread, lumen + spread]),
-        "eem_area": np.column_stack([eem, eem - spread, eem + spread]),
-        "plaque_burden": np.column_stack([1.0 - lumen / eem] * 3),
-    }
+    values = {"lumen_area": lumen, "eem_area": eem, "plaque_burden": 1.0 - lumen / eem}
+    scales = {"lumen_area": np.full(len(lumen), spread), "eem_area": np.full(len(lumen), spread)}
+    scales["plaque_burden"] = np.zeros(len(lumen))
     is_drawn = np.isin(np.arange(len(lumen)), list(drawn))
-    return Course(np.arange(len(lumen)), np.asarray(position_mm, dtype=np.float64), is_drawn, values)
+    positions = np.asarray(position_mm, dtype=np.float64)
+    return Course(np.arange(len(lumen)), positions, is_drawn, values, scales, ONE_SCALE)
 
 
 def all_rows(course: Course):
@@ -31,8 +44,8 @@ def test_the_volume_of_a_cone_is_a_third_of_base_times_height():
     height = np.linspace(0.0, 9.0, 901)
     cone = course_of(height, pi * (height / 3.0) ** 2)  # radius 3 mm at 9 mm
     whole = integrate(cone, "lumen_area", all_rows(cone), max_gap_mm=1.0)
-    assert whole.whole[0] == pytest.approx(27.0 * pi, rel=1e-5)  # pi · 9 · 9 / 3
-    assert whole.mean[0] == pytest.approx(3.0 * pi, rel=1e-5)
+    assert whole.whole.value == pytest.approx(27.0 * pi, rel=1e-5)  # pi · 9 · 9 / 3
+    assert whole.mean.value == pytest.approx(3.0 * pi, rel=1e-5)
     assert whole.length_mm == pytest.approx(9.0)
     assert whole.n_gaps == 0
 
@@ -40,12 +53,12 @@ def test_the_volume_of_a_cone_is_a_third_of_base_times_height():
 def test_frames_count_at_their_true_positions():
     uneven = course_of([0.0, 0.1, 1.0], [2.0, 4.0, 8.0])
     # 0.1 · 3 + 0.9 · 6; evenly spaced it would be 0.5 · 3 + 0.5 · 6 = 4.5
-    assert integrate(uneven, "lumen_area", all_rows(uneven), max_gap_mm=1.0).whole[0] == pytest.approx(5.7)
+    assert integrate(uneven, "lumen_area", all_rows(uneven), max_gap_mm=1.0).whole.value == pytest.approx(5.7)
 
 
 def test_a_missing_frame_is_bridged_by_its_neighbours_not_counted_as_zero():
     one_missing = course_of([0.0, 0.5, 1.0], [6.0, nan, 6.0])
-    assert integrate(one_missing, "lumen_area", all_rows(one_missing), max_gap_mm=1.0).whole[0] == pytest.approx(6.0)
+    assert integrate(one_missing, "lumen_area", all_rows(one_missing), max_gap_mm=1.0).whole.value == pytest.approx(6.0)
 
 
 def test_a_wide_gap_leaves_the_volume_missing_and_the_mean_that_of_the_rest():
@@ -53,7 +66,7 @@ def test_a_wide_gap_leaves_the_volume_missing_and_the_mean_that_of_the_rest():
     found = integrate(gap, "lumen_area", all_rows(gap), max_gap_mm=1.0)
     assert np.isnan(found.whole).all()
     assert (found.length_mm, found.n_gaps) == (2.0, 1)
-    assert found.mean[0] == pytest.approx(4.5)
+    assert found.mean.value == pytest.approx(4.5)
 
 
 def test_frames_missing_at_an_end_are_a_gap_too():
@@ -72,34 +85,49 @@ def test_without_positions_or_values_there_is_no_volume():
     assert np.isnan(integrate(empty, "stent_area", all_rows(empty), max_gap_mm=1.0).whole).all()
 
 
-def test_errors_of_a_volume_add_up_as_if_all_frames_erred_alike():
+def test_scales_of_a_volume_add_up_as_values_do():
     steady = course_of([0.0, 1.0, 2.0], [5.0, 5.0, 5.0], spread=0.5)
-    whole = integrate(steady, "lumen_area", all_rows(steady), max_gap_mm=1.0).whole
-    assert whole == pytest.approx([10.0, 9.0, 11.0])
+    found = integrate(steady, "lumen_area", all_rows(steady), max_gap_mm=1.0)
+    assert found.whole == pytest.approx((10.0, 1.0))
+    assert found.mean == pytest.approx((5.0, 0.5))
+    assert steady.calibration.ranged("lumen_area", *found.whole) == pytest.approx([10.0, 9.0, 11.0])
+    assert steady.calibration.ranged("lumen_area", *found.whole, pooled=True) == pytest.approx([10.0, 9.5, 10.5])
 
 
 def test_drawn_contours_count_as_they_stand_and_have_no_interval_of_their_own():
     mixed = course_of([0.0, 1.0, 2.0], [5.0, 5.0, 5.0], spread=0.5, drawn=[1])
-    assert integrate(mixed, "lumen_area", all_rows(mixed), max_gap_mm=1.0).whole == pytest.approx([10.0, 9.5, 10.5])
+    assert integrate(mixed, "lumen_area", all_rows(mixed), max_gap_mm=1.0).whole == pytest.approx((10.0, 0.5))
     drawn = course_of([0.0, 1.0], [5.0, 5.0], spread=0.5, drawn=[0, 1])
     whole = integrate(drawn, "lumen_area", all_rows(drawn), max_gap_mm=1.0).whole
-    assert whole[0] == 5.0
-    assert np.isnan(whole[1:]).all()
+    assert whole.value == 5.0
+    assert np.isnan(whole.scale)
+    assert np.isnan(drawn.ranged("lumen_area")[:, 1:]).all()
+    assert drawn.at(0, "lumen_area").tolist() == [5.0, 5.0, 5.0]
+
+
+def test_a_model_without_calibration_gives_volumes_without_interval():
+    steady = course_of([0.0, 1.0, 2.0], [5.0, 5.0, 5.0], spread=0.5)
+    whole = integrate(steady, "lumen_area", all_rows(steady), max_gap_mm=1.0).whole
+    ranged = MeasureCalibration.nothing().ranged("lumen_area", *whole, pooled=True)
+    assert ranged[0] == 10.0
+    assert np.isnan(ranged[1:]).all()
 
 
 def test_the_smallest_lumen_is_the_first_of_equal_ones_and_missing_frames_are_not_zero():
     dip = course_of([0.0, 1.0, 2.0, 3.0], [5.0, nan, 3.0, 3.0], spread=0.5)
     assert minimum_row(dip, "lumen_area", all_rows(dip)) == 2
-    assert minimum(dip, "lumen_area", all_rows(dip)) == pytest.approx([3.0, 2.5, 3.5])
+    assert dip.ranged("lumen_area")[2].tolist() == [3.0, 2.5, 3.5]
     nothing = course_of([0.0], [nan])
     assert minimum_row(nothing, "lumen_area", all_rows(nothing)) is None
-    assert np.isnan(minimum(nothing, "lumen_area", all_rows(nothing))).all()
+    assert np.isnan(nothing.ranged("lumen_area")).all()
+    assert np.isnan(nothing.ranged("stent_area")).all()
 
 
-def test_an_unsure_frame_widens_the_minimum_although_it_is_not_the_smallest():
-    course = course_of([0.0, 1.0], [3.0, 4.0], spread=0.5)
-    course.values["lumen_area"][1] = 4.0, 1.0, 7.0
-    assert minimum(course, "lumen_area", all_rows(course)) == pytest.approx([3.0, 1.0, 3.5])
+def test_the_share_of_plaque_is_that_of_the_volumes():
+    # 1 - L/E changes by dL/E + L/E · dE/E: 2/40 + 0.5 · 4/40
+    assert atheroma_fraction(Expected(20.0, 2.0), Expected(40.0, 4.0)) == pytest.approx((0.5, 0.1))
+    assert np.isnan(atheroma_fraction(UNKNOWN, Expected(40.0, 4.0))).all()
+    assert np.isnan(atheroma_fraction(Expected(1.0, 0.0), Expected(0.0, 0.0))).all()
 
 
 def test_a_ratio_holds_whatever_the_two_errors_have_to_do_with_each_other():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan, pi
 
 import numpy as np
@@ -26,7 +27,8 @@ def circle(radius: float) -> Contour:
 
 
 def frame(predicted: float, reference: float, scale: float, subject: str) -> MeasuredFrame:
-    return MeasuredFrame({"lumen_area": predicted}, {"lumen_area": reference}, {"lumen_area": scale}, subject)
+    said, drawn, off = ({"lumen_area": one} for one in (predicted, reference, scale))
+    return MeasuredFrame(said, drawn, off, subject, f"{subject}-P1")
 
 
 def test_wrong_pixels_are_spread_along_the_border():
@@ -62,7 +64,7 @@ def test_what_was_not_found_has_no_scale():
 
 
 def test_an_interval_stays_within_what_the_measure_can_be():
-    calibration = MeasureCalibration({"lumen_area": 2.0, "plaque_burden": 1.0}, 20, 10)
+    calibration = MeasureCalibration({"lumen_area": 2.0, "plaque_burden": 1.0}, {}, 20, 10)
     assert calibration.ranged("lumen_area", 5.0, 1.0).tolist() == [5.0, 3.0, 7.0]
     assert calibration.ranged("lumen_area", 1.0, 1.0).tolist() == [1.0, 0.0, 3.0]
     assert calibration.ranged("plaque_burden", 0.75, 0.5).tolist() == [0.75, 0.25, 1.0]
@@ -77,29 +79,60 @@ def test_a_model_without_calibration_gives_no_interval():
 
 
 def test_the_factor_is_how_many_scales_the_truth_was_away():
-    # Nine subjects: nine of ten frames of a tenth one lie at or below the largest score, 9 / 3.
+    # Nine subjects and the half that nobody has seen: nine of ten lie at or below the largest score, 9 / 3.
     frames = [frame(10.0, 10.0 + number, 3.0, f"S{number}") for number in range(1, 10)]
     found = fit_measure_calibration(frames)
     assert found.factors == {"lumen_area": pytest.approx(3.0)}
+    assert found.pooled == found.factors  # each pullback is one frame
     assert (found.n_frames, found.n_subjects) == (9, 9)
     assert MeasureCalibration.from_dict(found.to_dict()) == found
 
 
+def test_errors_that_cancel_out_along_a_pullback_leave_its_mean_narrow():
+    frames = [frame(10.0, 10.0 + sign * number, 3.0, f"S{number}") for number in range(1, 11) for sign in (1.0, -1.0)]
+    found = fit_measure_calibration(frames)
+    assert found.factors == {"lumen_area": pytest.approx(10.0 / 3.0)}
+    assert found.pooled == {"lumen_area": 0.0}
+    alike = fit_measure_calibration([replace(one, predicted={"lumen_area": 12.0}) for one in frames])
+    assert alike.pooled == {"lumen_area": pytest.approx(2.0 / 3.0)}
+
+
+def test_the_plaque_burden_of_a_pullback_is_that_of_its_mean_areas():
+    predicted, reference, scales = {"lumen_area": 4.0, "eem_area": 10.0}, {"lumen_area": 5.0, "eem_area": 10.0}, 1.0
+    frames = [
+        MeasuredFrame(predicted, reference, dict.fromkeys(predicted, scales), f"S{number}", f"S{number}-P1")
+        for number in range(12)
+    ]
+    lumen_alone = MeasuredFrame({"lumen_area": 90.0}, {"lumen_area": 90.0}, {"lumen_area": 1.0}, "S0", "S0-P1")
+    found = fit_measure_calibration([*frames, lumen_alone])
+    # 0.6 for 0.5; its scale is 1/10 + 0.4 · 1/10
+    assert found.pooled["plaque_burden"] == pytest.approx(0.1 / 0.14)
+    assert found.pooled["lumen_area"] == pytest.approx(1.0)
+
+
+def test_a_measure_that_was_seen_in_frames_only_is_taken_as_if_all_erred_alike():
+    calibration = MeasureCalibration({"lumen_area": 2.0}, {}, 20, 10)
+    assert calibration.ranged("lumen_area", 50.0, 3.0, pooled=True).tolist() == [50.0, 44.0, 56.0]
+
+
 def test_a_measure_that_nobody_drew_is_not_calibrated():
-    frames = [MeasuredFrame({"lumen_area": 1.0}, {}, {"lumen_area": 1.0}, f"S{number}") for number in range(12)]
-    assert fit_measure_calibration(frames).factors == {}
+    frames = [
+        MeasuredFrame({"lumen_area": 1.0}, {}, {"lumen_area": 1.0}, f"S{number}", f"S{number}") for number in range(12)
+    ]
+    found = fit_measure_calibration(frames)
+    assert (found.factors, found.pooled) == ({}, {})
 
 
 def test_with_many_subjects_the_factor_leaves_out_one_in_ten():
     scores = np.arange(1.0, 101.0)  # one frame each of a hundred subjects
-    assert conformal_factor(scores, [f"S{n}" for n in range(100)]) == 91.0  # 91 / 101 is the first to reach 0.9
+    assert conformal_factor(scores, [f"S{n}" for n in range(100)]) == 91.0  # 91 / 100.5 is the first to reach 0.9
 
 
 def test_a_subject_weighs_the_same_however_many_frames_it_has():
     # Twenty subjects; one has 200 bad frames. Frame by frame they would be most of what there is.
     scores = [1.0] * 19 + [9.0] * 200
     subjects = [f"S{number}" for number in range(19)] + ["bad"] * 200
-    assert conformal_factor(scores, subjects) == 1.0  # 19 / 21 = 0.905 of the mass lies at 1
+    assert conformal_factor(scores, subjects) == 1.0  # 19 / 20.5 = 0.93 of the mass lies at 1
 
 
 def test_with_too_few_subjects_the_factor_is_the_largest_seen_or_none():
@@ -117,5 +150,5 @@ def test_nine_of_ten_frames_of_new_subjects_lie_within_the_factor():
         scores = hard[:, None] * np.abs(rng.standard_normal((n_subjects, 8)))
         return scores.ravel(), [f"S{number}" for number in range(n_subjects) for _ in range(8)]
 
-    held = [np.mean(study(200)[0] <= conformal_factor(*study(15))) for _ in range(200)]
-    assert 0.89 < np.mean(held) < 0.96
+    held = [np.mean(study(200)[0] <= conformal_factor(*study(15))) for _ in range(400)]
+    assert 0.89 < np.mean(held) < 0.93

@@ -257,7 +257,8 @@ def with_calibration(project: Project, factor: float | None) -> Project:
     """Return the project after its model was told how far the lumen's area may be off."""
     model = project.get_model(None)
     factors = {} if factor is None else {"lumen_area": factor}
-    told = {"factors": factors, "n_frames": 40, "n_subjects": 12}
+    pooled = {} if factor is None else {"lumen_area": factor / 2.0}
+    told = {"factors": factors, "pooled": pooled, "n_frames": 40, "n_subjects": 12}
     write_manifest(project.layout.model_record("m001"), model.model_copy(update={"measure_calibration": told}))
     return open_project(project.root)
 
@@ -276,16 +277,20 @@ def test_predicted_areas_have_intervals_as_wide_as_the_calibration_says(scored):
     assert one["eem_area_low_mm2"].is_null().all()  # which was not calibrated
 
 
-def test_volumes_of_predicted_frames_take_all_errors_to_be_alike(scored):
+def test_volumes_are_as_unsure_as_pullbacks_were_and_the_smallest_lumen_as_its_frame(scored):
     result = measure_pullbacks(with_calibration(scored, 0.5), options=MeasureOptions(max_gap_mm=100.0))
     assert result.n_calibration_subjects == 12
     one = result.pullbacks.filter(pl.col("n_annotated") == 0).row(0, named=True)
     rows = result.frames.filter(pl.col("pullback_id") == one["pullback_id"])
-    position = rows["position_mm"].to_numpy()
+    position, area, high = (rows[name].to_numpy() for name in ("position_mm", "lumen_area_mm2", "lumen_area_high_mm2"))
+    volume, reach = np.trapezoid(area, position), 0.5 * np.trapezoid(high - area, position)  # factor / 2
+    assert one["lumen_volume_mm3"] == pytest.approx(volume, rel=1e-6)
+    assert one["lumen_volume_high_mm3"] == pytest.approx(volume + reach, rel=1e-6)
+    assert one["lumen_volume_low_mm3"] == pytest.approx(max(volume - reach, 0.0), rel=1e-6)
+    site = rows.row(int(np.argmin(area)), named=True)
     for end in ("", "_low", "_high"):
-        by_hand = np.trapezoid(rows[f"lumen_area{end}_mm2"].to_numpy(), position)
-        assert one[f"lumen_volume{end}_mm3"] == pytest.approx(by_hand, rel=1e-6)
-        assert one[f"mla{end}_mm2"] == pytest.approx(rows[f"lumen_area{end}_mm2"].min())
+        assert one[f"mla{end}_mm2"] == site[f"lumen_area{end}_mm2"]
+    assert one["atheroma_volume_fraction_low"] is None  # plaque burden was not calibrated
 
 
 def test_without_calibration_there_is_no_interval(scored):
@@ -297,7 +302,7 @@ def test_without_calibration_there_is_no_interval(scored):
 
 def test_one_validation_subject_calibrates_nothing(trained):
     stored = trained.get_model(None).measure_calibration
-    assert stored == {"factors": {}, "n_frames": 3, "n_subjects": 1}
+    assert stored == {"factors": {}, "pooled": {}, "n_frames": 3, "n_subjects": 1}
 
 
 def test_measuring_again_gives_the_same_tables(scored, bytes_of):
