@@ -17,10 +17,13 @@ and not run again, so that a stop loses one at most; what matters most is run fi
     python benchmarks/sqa.py --jobs 2
     python benchmarks/sqa.py --table
 
-Two forms that fit two hours on two cores together: the signals at every number of labels, and the ablations on smaller frames.
+Three forms that fit two hours on two cores together: the signals at every number of labels, the ablations on smaller frames,
+and what the committee is worth with few labels and with more.
 
     python benchmarks/sqa.py --jobs 2 --size 96 --steps 300 --variants ivsqa --data carotid phantoms
     python benchmarks/sqa.py --jobs 2 --size 64 --steps 200 --labels 64 16 0 --name sqa_ablations
+    python benchmarks/sqa.py --jobs 2 --size 96 --steps 300 --labels 16 64 --ablate-at 16 64 \
+        --variants ivsqa "no committee" --data carotid phantoms --name sqa_committee
 """
 
 from __future__ import annotations
@@ -459,8 +462,8 @@ def planned(options: argparse.Namespace) -> list[tuple[str, int, int, str]]:
         print(f"skipped: no carotid frames in {CAROTID}")
     grid = [(one, fold, n, FULL) for n, fold, one in product(options.labels, options.folds, data)]
     ablations = [
-        (one, fold, options.labels[0], variant)
-        for variant, fold, one in product(options.variants, options.folds, data)
+        (one, fold, n, variant)
+        for n, variant, fold, one in product(options.ablate_at, options.variants, options.folds, data)
         if variant != FULL and one in ABLATED
     ]
     return grid + ablations
@@ -472,7 +475,7 @@ def report(options: argparse.Namespace) -> None:
     cells = [json.loads(path.read_text(encoding="utf-8")) for _, path in paths if path.is_file()]
     not_run = [_name(cell) for cell, path in paths if not path.is_file()]
     signals = list(_summary([one for one in cells if one["variant"] == FULL], by="signal"))
-    variants = list(_summary([one for one in cells if one["labels"] == options.labels[0]], by="variant"))
+    variants = list(_summary([one for one in cells if one["labels"] in options.ablate_at], by="variant"))
     damage = list(_damage_summary(cells))
     columns = ("data", "labels", "signal", "folds", "Dice", "AUPRC", "Spearman", "MAE", "AUROC 0.9", "AUROC 0.8")
     keys = ("data", "labels", "of", "folds", "dice", "auprc", "spearman", "mae", "auroc_90", "auroc_80")
@@ -553,9 +556,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="cells at once, each on one core")
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS), choices=FOLDS)
     parser.add_argument("--labels", type=int, nargs="+", default=list(LABELS), help="0: all")
+    parser.add_argument("--ablate-at", type=int, nargs="+", help="labels at which variants are run (default: the first)")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--table", action="store_true", help="run nothing: the tables of what has been run")
     options = parser.parse_args()
+    options.ablate_at = options.ablate_at or options.labels[:1]
     cells = [] if options.table else [cell for cell in planned(options) if not _kept(cell, options).is_file()]
     if cells:
         _kept(cells[0], options).parent.mkdir(parents=True, exist_ok=True)
