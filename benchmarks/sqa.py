@@ -556,7 +556,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="cells at once, each on one core")
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS), choices=FOLDS)
     parser.add_argument("--labels", type=int, nargs="+", default=list(LABELS), help="0: all")
-    parser.add_argument("--ablate-at", type=int, nargs="+", help="labels at which variants are run (default: the first)")
+    parser.add_argument(
+        "--ablate-at", type=int, nargs="+", help="labels at which variants are run (default: the first)"
+    )
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--table", action="store_true", help="run nothing: the tables of what has been run")
     options = parser.parse_args()
