@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame, files_under
-from ivsqa.io.packets.stacks import HEATMAP, IMAGE, LABELS, Stack, StackedFrames
+from ivsqa.io.packets.stacks import HEATMAP, IMAGE, LABELS, FilledStack, Stack, write_stacks
 from ivsqa.io.packets.volume_grid import Segment, VolumeFile, check_size, whole_numbers
 from ivsqa.io.packets.volumes import color_of, read_volumes, segments_of
 
@@ -50,20 +50,17 @@ class ItkSnapAdapter:
         origin: PacketOrigin,  # noqa: ARG002
     ) -> Iterator[PacketFrame]:
         """Write `itk-snap/<stack>-image.nii.gz`, `-labels.nii.gz` and `-heatmap.nii.gz` when the frames run out."""
-        stacked = StackedFrames()
-        for frame in frames:
-            stacked.add(frame)
-            yield frame
         target = folder / FOLDER
-        target.mkdir()
-        for filled in stacked.filled():
+
+        def write(filled: FilledStack) -> None:
             stack = filled.stack
             volumes = {IMAGE: filled.images, LABELS: stack.label_maps(structures), HEATMAP: filled.heat}
             for kind, voxels in volumes.items():
                 if voxels is not None:
                     (target / f"{stack.name}-{kind}.nii.gz").write_bytes(_nifti_bytes(voxels, stack))
+
+        yield from write_stacks(frames, target, write, first=FIRST_SLICE)
         (target / NAMES_FILE).write_text(names_text(structures), encoding="utf-8", newline="\n")
-        stacked.write_slices(target, first=FIRST_SLICE)
 
     def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
         """Return whether there is a NIfTI file."""

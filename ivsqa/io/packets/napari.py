@@ -37,11 +37,11 @@ from ivsqa.io.packets.stacks import (
     IMAGE,
     FilledStack,
     Stack,
-    StackedFrames,
     emptied_errors,
     is_of_stack,
     stack_of_file,
     stacks_of,
+    write_stacks,
 )
 from ivsqa.io.packets.thinning import restored, written_edge_points
 from ivsqa.io.packets.volumes import MARKS
@@ -71,21 +71,19 @@ class NapariAdapter:
         origin: PacketOrigin,  # noqa: ARG002
     ) -> Iterator[PacketFrame]:
         """Write `napari/<stack>/image.tif`, `heatmap.tif`, `look-here.csv` and a table for each structure at the end."""
-        stacked = StackedFrames()
-        for frame in frames:
-            stacked.add(frame)
-            yield frame
-        for filled in stacked.filled():
-            target = folder / FOLDER / filled.stack.name
-            target.mkdir(parents=True)
+        target = folder / FOLDER
+
+        def write(filled: FilledStack) -> None:
+            inner = target / filled.stack.name
+            inner.mkdir()
             for kind, voxels in {IMAGE: filled.images, HEATMAP: filled.heat}.items():
                 if voxels is not None:
-                    _write_tiff(target / f"{kind}.tif", voxels)
+                    _write_tiff(inner / f"{kind}.tif", voxels)
             for name, shapes in _shapes(filled, structures).items():
                 if shapes:  # napari cannot open a table without a shape
-                    (target / f"{name}.csv").write_text(_table(shapes), encoding="utf-8", newline="\n")
-        (folder / FOLDER).mkdir(exist_ok=True)
-        stacked.write_slices(folder / FOLDER, first=FIRST_SLICE)
+                    (inner / f"{name}.csv").write_text(_table(shapes), encoding="utf-8", newline="\n")
+
+        yield from write_stacks(frames, target, write, first=FIRST_SLICE)
 
     def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
         """Return whether a table has the columns of shapes."""

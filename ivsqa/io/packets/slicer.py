@@ -15,7 +15,7 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets.nrrd_file import nrrd_bytes, read_nrrd
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame, files_under
-from ivsqa.io.packets.stacks import HEATMAP, IMAGE, Stack, StackedFrames
+from ivsqa.io.packets.stacks import HEATMAP, IMAGE, FilledStack, Stack, write_stacks
 from ivsqa.io.packets.volume_grid import SAVE_AS_SENT, Segment, VolumeFile
 from ivsqa.io.packets.volumes import MARKS, color_of, read_volumes, segments_of
 
@@ -43,20 +43,17 @@ class SlicerAdapter:
         origin: PacketOrigin,  # noqa: ARG002
     ) -> Iterator[PacketFrame]:
         """Write `slicer/<stack>.seg.nrrd`, `<stack>-image.nrrd` and `<stack>-heatmap.nrrd` when the frames run out."""
-        stacked = StackedFrames()
-        for frame in frames:
-            stacked.add(frame)
-            yield frame
         target = folder / FOLDER
-        target.mkdir()
-        for filled in stacked.filled():
+
+        def write(filled: FilledStack) -> None:
             stack = filled.stack
             segmentation = nrrd_bytes(stack.label_maps(structures), stack, _notes(structures, stack))
             (target / f"{stack.name}.seg.nrrd").write_bytes(segmentation)
             for kind, voxels in {IMAGE: filled.images, HEATMAP: filled.heat}.items():
                 if voxels is not None:
                     (target / f"{stack.name}-{kind}.nrrd").write_bytes(nrrd_bytes(voxels, stack, {}))
-        stacked.write_slices(target, first=FIRST_SLICE)
+
+        yield from write_stacks(frames, target, write, first=FIRST_SLICE)
 
     def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
         """Return whether there is an NRRD file."""

@@ -12,7 +12,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,9 +179,26 @@ class StackedFrames:
                 writer.writerow(row)
         return buffer.getvalue()
 
-    def write_slices(self, folder: Path, *, first: int) -> None:
-        """Write `slices.csv`."""
-        (folder / SLICES_FILE_NAME).write_text(self.slices_csv(first=first), encoding="utf-8", newline="\n")
+
+def write_stacks(
+    frames: Iterable[PacketFrame], folder: Path, write: Callable[[FilledStack], None], *, first: int
+) -> Iterator[PacketFrame]:
+    """Yield frames as they pass; when they run out, make the folder, write each stack there, and `slices.csv` for all.
+
+    Args:
+        frames: Frames of a packet.
+        folder: Where an editor's files go.
+        write: Writes one stack.
+        first: The number that the editor gives to the first slice.
+    """
+    stacked = StackedFrames()
+    for frame in frames:
+        stacked.add(frame)
+        yield frame
+    folder.mkdir()
+    for filled in stacked.filled():
+        write(filled)
+    (folder / SLICES_FILE_NAME).write_text(stacked.slices_csv(first=first), encoding="utf-8", newline="\n")
 
 
 def _heat(frame: PacketFrame) -> NDArray[np.uint8] | None:
