@@ -6,7 +6,7 @@ from ivsqa.io.manifest import write_manifest
 def test_pullbacks_and_lesions_are_printed_with_their_intervals(run, scored):
     model = scored.get_model(None)
     factors = {"lumen_area": 0.2, "eem_area": 0.2, "plaque_media_area": 0.2, "plaque_burden": 0.2}
-    told = {"factors": factors, "n_frames": 40, "n_subjects": 12}
+    told = {"factors": factors, "pooled": factors, "n_frames": 40, "n_subjects": 12}
     write_manifest(scored.layout.model_record("m001"), model.model_copy(update={"measure_calibration": told}))
     ran = run("measure", "--project", scored.root, "--burden", "0.01", "--lesion-length", "0")
     assert ran.code == 0
