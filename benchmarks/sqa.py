@@ -79,6 +79,7 @@ Maps: TypeAlias = NDArray[np.uint8]
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     # changes of the network, of its training, and of the augmentation
     "ivsqa": ({}, {}, {}),
+    "half the channels": ({"error_widths": (8, 16, 24, 32)}, {}, {}),
     "no committee": ({}, {"committee": 0}, {}),
     "no damage": ({}, {}, {"corruption": 0.0}),
     "sees probabilities": ({"error_inputs": "probabilities"}, {}, {}),

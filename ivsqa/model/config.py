@@ -38,7 +38,7 @@ class NetworkConfig:
     n_structures: int
     size_px: int
     widths: tuple[int, ...] = (16, 32, 64, 96)
-    error_widths: tuple[int, ...] = (8, 16, 24, 32)
+    error_widths: tuple[int, ...] = (16, 32, 64, 96)
     pam: Attention = "both"
     attention_px: int = 16
     error_inputs: ErrorInputs = "image"

@@ -190,7 +190,7 @@ class ProbabilityAttention(nn.Module):
 
 
 class ErrorBranch(nn.Module):
-    """Draws the frame a second time, with fewer channels; where the two drawings part, the first is in doubt.
+    """Draws the frame a second time; where the two drawings part, the first is in doubt.
 
     From the image alone the second opinion is independent of the first. Given the first one's probabilities it begins as the
     same opinion, and learns what to change.
