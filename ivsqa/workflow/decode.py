@@ -95,14 +95,14 @@ def decode(work: tuple[PullbackSource, Path], decoding: Decoding) -> Decoded | I
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return error
-    return Decoded(source, folder, fingerprint, facts, frames, _annotations(source, decoding))
+    return Decoded(source, folder, fingerprint, facts, frames, _annotations(source, facts, decoding))
 
 
-def _annotations(source: PullbackSource, decoding: Decoding) -> FoundAnnotations | IvsqaError:
+def _annotations(source: PullbackSource, facts: PullbackFacts, decoding: Decoding) -> FoundAnnotations | IvsqaError:
     if not decoding.with_annotations:
         return FoundAnnotations()
     try:
-        return source.read_annotations(decoding.structures)
+        return source.read_annotations(decoding.structures, facts)
     except IvsqaError as error:
         return error
 

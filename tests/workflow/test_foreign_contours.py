@@ -106,3 +106,23 @@ def test_a_folder_of_contours_alone_says_so(tmp_path):
     write_contours(tmp_path / "only" / "drawn.xml")
     (error,) = import_pullbacks(project, [tmp_path / "only"], ImportOptions()).failed
     assert error.message == "nothing to import here but contours, such as drawn.xml (echoPlaque)"
+
+
+def test_contours_in_millimetres_go_by_the_spacing_that_the_user_gives(tmp_path):
+    folder = tmp_path / "frames" / "S01-P1"
+    write_frames(folder, 1)
+    (folder / "S01-P1_csv_files").mkdir()
+    square_mm = [(0.2, 0.6), (0.6, 0.6), (0.6, 0.4), (0.2, 0.4)]  # y upwards from the lower edge of 40 px
+    lines = [f"2\t{x:.4f}\t{y:.4f}\t0.0" for x, y in square_mm]
+    (folder / "S01-P1_csv_files" / "diastolic_contours.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    project = create_project(tmp_path / "study", template="coronary-ivus")
+    without = import_pullbacks(project, [folder], ImportOptions())
+    assert "spacing of the pullback is not known" in without.failed[0].message
+    given = import_pullbacks(project, [folder], ImportOptions(spacing_mm=(0.02, 0.02)))
+    assert given.failed == []
+    (drawn,) = annotated(project).values()
+    assert list(drawn) == [1]
+    (pullback_id,) = project.pullback_ids()
+    lumen = AnnotationStore(project.layout).current(pullback_id)[1].contours["lumen"]
+    assert lumen.area_px2 == pytest.approx(20.0 * 10.0)
+    assert lumen.points_px.min(axis=0) == pytest.approx([10.0, 10.0])

@@ -68,9 +68,9 @@ class Challenge2011Source(FrameFolderSource):
         name, _ = SETS.get(self._shape, ("", None))
         return name and f"IVUS challenge 2011, set {name}"
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of the texts, some frames having none; raises AnnotationError."""
-        facts = self.facts()
+        facts = facts or self.facts()
         by_stem = {bare_name(picture.path.name): index for index, picture in enumerate(self.pictures)}
         target = Target(self.patient, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, by_stem)
         return read_contour_files((path for path in self.texts if PlainText().recognises(path, target)), target)

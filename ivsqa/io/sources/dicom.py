@@ -69,13 +69,13 @@ class DicomSource:
         named = f"{name}\n{text(self._header, 'PatientBirthDate')}" if name else None
         return text(self._header, "PatientID") or named
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of `<file>.contours.csv`, or of contours.csv in a folder, and those that other tools left.
 
         Raises:
             AnnotationError: a file that is recognised cannot be used.
         """
-        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
         index_by_stem = (
             {bare_name(file.name): index for index, file in enumerate(self.files)} if self.path.is_dir() else {}
         )

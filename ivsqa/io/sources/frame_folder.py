@@ -80,9 +80,9 @@ class FrameFolderSource:
         """Return None: pictures say nothing of a patient."""
         return None
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return contours.csv, what other tools left where it has nothing, then what masks show; raises AnnotationError."""
-        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
         by_stem = {bare_name(picture.path.name): index for index, picture in enumerate(self.pictures)}
         index_by_stem = by_stem if self.path.is_dir() else {}
         target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, index_by_stem)

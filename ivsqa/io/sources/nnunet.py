@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import IGNORE_LABEL, StructureSet
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
 from ivsqa.io.packets.documents import read_json
@@ -79,11 +80,11 @@ class NnunetPictures(FrameFolderSource):
         """Return that it is a data set of nnU-Net."""
         return "pictures of nnU-Net"
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of the label pictures; raises AnnotationError."""
         if self.names is None:
             return FoundAnnotations()
-        values = np.zeros((1, len(self.labels), *self.facts().frame_shape), dtype=np.uint8)
+        values = np.zeros((1, len(self.labels), *(facts or self.facts()).frame_shape), dtype=np.uint8)
         for index, path in enumerate(self.labels):
             if path is not None:
                 with opened(Picture(path), error=AnnotationError) as image:

@@ -86,8 +86,12 @@ class PullbackSource(Protocol):
         """Return who was scanned as the header says it, to derive a pseudonym in memory; never to be stored or printed."""
         ...
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours found beside the frames, with notes.
+
+        Args:
+            structures: Those of the study.
+            facts: What is known of the pullback, where that is more than `facts` says: the user may know the spacing.
 
         Raises:
             AnnotationError: a file that cannot be used, a name or a label that is none of the structures.

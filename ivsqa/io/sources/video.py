@@ -86,9 +86,9 @@ class VideoSource:
         """Return None: video says nothing of a patient."""
         return None
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of files that are called like it; raises AnnotationError."""
-        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
         target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm)
         return annotations_beside(self.path, target)
 

@@ -91,9 +91,9 @@ class VolumeSource:
         """Return None: what a header may say of a patient is free text, and not read."""
         return None
 
-    def read_annotations(self, structures: StructureSet) -> FoundAnnotations:
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of files beside it, and what label volumes show where they have nothing; raises AnnotationError."""
-        facts, name = self.facts(), self.relative.rpartition("/")[2]
+        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
         target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm)
         found = annotations_beside(self.path, target)
         meaning = self.meaning(structures) if self.meaning is not None and self.labels else None
