@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.errors import SourceError
 from ivsqa.io.sources.facts_beside import with_facts_beside
 
 FACTS = PullbackFacts(n_frames=8, height_px=4, width_px=4)
@@ -51,21 +50,32 @@ def test_what_the_frames_say_comes_first(tmp_path):
 
 
 def test_what_nobody_knew_stays_unknown(tmp_path):
-    report(tmp_path / "run_report.txt", [("1", "0.0", "-", "7.5", "", "0", "nan"), ("", "", "", "", "", "", "")])
+    report(tmp_path / "run_report.txt", [("0", "0.0", "D", "7.5", "inf", "0", "nan"), ("", "", "", "", "", "inf", "")])
     assert with_facts_beside(FACTS, tmp_path / "run.avi") == FACTS
 
 
 @pytest.mark.parametrize("row", [("9", "0", "D", "7", "1", "1", "30"), ("1", "0", "D", "7", "1", "9", "30")])
-def test_a_report_of_another_pullback_is_refused(tmp_path, row):
+def test_a_report_of_another_pullback_is_not_used_and_noted(tmp_path, row):
     report(tmp_path / "run_report.txt", [row])
-    with pytest.raises(SourceError, match="about frame 9, but the pullback has 8"):
-        with_facts_beside(FACTS, tmp_path / "run.avi")
+    facts = with_facts_beside(FACTS, tmp_path / "run.avi")
+    assert replace(facts, notes=()) == FACTS
+    assert facts.notes == (
+        "run_report.txt is not used: it is about frame 9, but the pullback has 8, so it is of another one",
+    )
 
 
-def test_a_report_with_words_for_numbers_is_refused(tmp_path):
-    report(tmp_path / "run_report.txt", [("1", "0", "D", "7", "fast", "1", "30")])
-    with pytest.raises(SourceError, match="no report of AIVUS"):
-        with_facts_beside(FACTS, tmp_path / "run.avi")
+@pytest.mark.parametrize("row", [("1", "0", "D", "7", "fast", "1", "30"), ("one", "0", "D", "7", "1", "1", "30")])
+def test_a_report_with_words_for_numbers_is_not_used_and_noted(tmp_path, row):
+    report(tmp_path / "run_report.txt", [row])
+    facts = with_facts_beside(FACTS, tmp_path / "run.avi")
+    assert replace(facts, notes=()) == FACTS
+    assert facts.notes == ("run_report.txt is not used: it cannot be read as a report of AIVUS",)
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", '{"phases": 3}', '{"0": {"phase": ["D"]}}'])
+def test_a_broken_contour_file_leaves_the_frames_as_they_are(tmp_path, text):
+    (tmp_path / "run_contours_1_1_1.json").write_text(text)
+    assert with_facts_beside(FACTS, tmp_path / "run.avi") == FACTS
 
 
 @pytest.mark.parametrize(
