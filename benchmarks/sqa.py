@@ -24,6 +24,9 @@ and what the committee is worth with few labels and with more.
     python benchmarks/sqa.py --jobs 2 --size 64 --steps 200 --labels 64 16 0 --name sqa_ablations
     python benchmarks/sqa.py --jobs 2 --size 96 --steps 300 --labels 16 64 --ablate-at 16 64 \
         --variants ivsqa "no committee" --data carotid phantoms --name sqa_committee
+
+Kept results: sqa_width.json compares "half the channels" in the same way (--labels and --ablate-at 16 32 64 128 0), and
+sqa_ablations.json was run while half the channels were what ivsqa had; with today's network it comes out different.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ class Course:
         """Return values with their intervals, (n, 3); a drawn one has none."""
         if measure not in self.values:
             return np.full((len(self.frame_index), 3), nan)
-        return self.calibration.ranged(measure, self.values[measure], np.where(self.drawn, nan, self.scale(measure)))
+        return self.calibration.ranged(
+            measure, self.values[measure], np.where(self.drawn, nan, self.scales.get(measure, nan))
+        )
 
     def at(self, row: int, measure: str) -> Ranged:
         """Return the value of one frame as indices count it, a drawn one being its own ends; `MISSING` where there is none."""
