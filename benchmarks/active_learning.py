@@ -28,16 +28,16 @@ from phantoms import BOTH, NAMES
 from report import RESULTS, WORK, print_table, write_json
 
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
 from ivsqa.domain.selection import STRATEGIES, Limits
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
-from ivsqa.workflow.labelled_study import LabelledStudy
-from ivsqa.workflow.simulate import Simulation, run_simulation
-from ivsqa.workflow.simulation import ArmPlan
-from ivsqa.workflow.simulation_summary import SimulationSummary, facts_of, summarize, write_results
+from ivsqa.phantom import iter_frames, phantom_pullback
+from ivsqa.workflow.simulating.arm import ArmPlan
+from ivsqa.workflow.simulating.labelled_study import LabelledStudy
+from ivsqa.workflow.simulating.simulate import Simulation, run_simulation
+from ivsqa.workflow.simulating.summary import SimulationSummary, facts_of, summarize, write_results
 
 LADDER = (0.01, 0.02, 0.04, 0.10)
 MATTER_MOST = ("stratified", "sqa", "random")

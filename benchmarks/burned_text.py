@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from report import SHARED_DATA, WORK, print_table, write_json
 
-from ivsqa.domain.burned_text import find_text
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
+from ivsqa.domain.frames.burned_text import find_text
 from ivsqa.errors import IvsqaError
-from ivsqa.io.sources.dicom_pixels import iter_grey_frames
+from ivsqa.io.formats.dicom_pixels import iter_grey_frames
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 TEXTS = ("DOE JANE", "1970-02-14", "ID 4711", "14:07:33", "J. Doe")
 SIZES_PX = (10, 12, 16)

@@ -20,9 +20,9 @@ from report import SHARED_DATA, WORK, print_table, write_json
 from shell import IVSQA, ivsqa
 
 from ivsqa.domain.contour import Contours, contour_from_mask
-from ivsqa.io.project import open_project
-from ivsqa.io.sources.source import natural_key
-from ivsqa.workflow.simulated_annotator import Annotator, annotate_packet
+from ivsqa.io.formats.files import natural_key
+from ivsqa.io.project.project import open_project
+from ivsqa.workflow.demo.simulated_annotator import Annotator, annotate_packet
 
 CAROTID = SHARED_DATA / "carotid"
 SUBJECT = "(?P<pullback>(?P<subject>[^/]+))$"

@@ -45,15 +45,15 @@ from refinement_data import (
 )
 from report import print_table, write_json
 
-from ivsqa.domain.carry import carried, correction_px, share_at
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
+from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.metrics import contour_agreement
-from ivsqa.domain.phantom import CONSOLES, iter_frames, phantom_pullback
 from ivsqa.model.config import TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
-from ivsqa.workflow.prediction import contours_on_frame
+from ivsqa.phantom import CONSOLES, iter_frames, phantom_pullback
+from ivsqa.workflow.predicting.prediction import contours_on_frame
 
 STEPS = {"phantoms": 300, "carotid": 150}
 NEW_STEPS, NEW_RATE, NEW_WEIGHT = 100, 1e-3, 2.0

@@ -20,7 +20,7 @@ from pydicom import dcmread
 from pydicom.pixels import pixel_array
 from report import SHARED_DATA, print_table, write_json
 
-from ivsqa.io.sources.dicom_pixels import iter_grey_frames
+from ivsqa.io.formats.dicom_pixels import iter_grey_frames
 
 FILES = ("fodicom_DIRW0007_USMF_65f_FrameTimeVector_2regions.dcm", "pydicom_examples_ybr_color_USMF_30f_jpeg.dcm")
 

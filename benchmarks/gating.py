@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from report import print_table, write_json
 
-from ivsqa.domain.gating import find_end_diastoles, widening
-from ivsqa.domain.phantom import PhantomPullback, iter_frames, phantom_pullback
+from ivsqa.domain.frames.gating import find_end_diastoles, widening
+from ivsqa.phantom import PhantomPullback, iter_frames, phantom_pullback
 
 NEAR = 0.2
 SEED = 40

@@ -25,9 +25,9 @@ import polars as pl
 from report import RESULTS, WORK, print_table, write_json
 from shell import IVSQA, ivsqa
 
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.layout import ProjectLayout
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.layout import ProjectLayout
 
 SUBJECT = "(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)"
 COMMANDS: dict[str, list[str]] = {

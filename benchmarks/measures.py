@@ -29,20 +29,20 @@ import torch
 from report import print_table, write_json
 
 from ivsqa.domain.contour import Contours
-from ivsqa.domain.course import Course
-from ivsqa.domain.intervals import COVERAGE
-from ivsqa.domain.measures import column, frame_measures, frame_measures_of
-from ivsqa.domain.phantom import PhantomPullback, phantom_pullback
+from ivsqa.domain.measures.frame_measures import column, frame_measures, frame_measures_of
+from ivsqa.domain.measures.intervals import COVERAGE
+from ivsqa.domain.measures.pullback_measures import Course
 from ivsqa.io.atomic import write_bytes, write_text
-from ivsqa.io.contours_csv import contours_csv_text
-from ivsqa.io.phantom_files import dicom_bytes
-from ivsqa.io.project import Project, create_project, open_project
-from ivsqa.io.records import PullbackRecord, Split
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.measure import MeasureOptions, measure_pullbacks
-from ivsqa.workflow.measure_rows import pullback_row
-from ivsqa.workflow.score import score_frames
-from ivsqa.workflow.train import train_model
+from ivsqa.io.formats.contours_csv import contours_csv_text
+from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.records import PullbackRecord, Split
+from ivsqa.phantom import PhantomPullback, phantom_pullback
+from ivsqa.phantom.files import dicom_bytes
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
+from ivsqa.workflow.measuring.rows import pullback_row
+from ivsqa.workflow.scoring.score import score_frames
+from ivsqa.workflow.training.train import train_model
 
 N_PULLBACKS, N_FRAMES, FRAME_STEP = 55, 40, 15
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"

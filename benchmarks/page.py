@@ -23,12 +23,12 @@ from phantoms import BOTH
 from report import print_table, write_json
 from scipy.ndimage import gaussian_filter
 
-from ivsqa.domain.arcs import DoubtfulArc
+from ivsqa.domain.geometry.arcs import DoubtfulArc
+from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
-from ivsqa.domain.refinement import Nudge, refined
 from ivsqa.io.packets import FrameProbabilities, PacketFrame, get_adapter
 from ivsqa.io.packets.packet import PacketOrigin
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the browser is that of the tests
 from tests.chromium import Tab, chromium, find_chromium

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from ivsqa.domain.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback
+from ivsqa.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback
 
 PROFILE_RADII = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SPECKLE_RADII = (0.27, 0.52, 0.82)

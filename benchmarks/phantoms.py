@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
 from ivsqa.domain.structures import Structure, StructureSet, training_labels
 from ivsqa.model.data import SampleSet
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 BOTH = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))
 NAMES = BOTH.names

@@ -21,12 +21,12 @@ from typing import TypeAlias
 import numpy as np
 from report import print_table, write_json
 
-from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
+from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, write_packet
 from ivsqa.io.packets.thinning import written_edge_points
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 STRUCTURES = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))
 Areas: TypeAlias = dict[tuple[str, str], float]

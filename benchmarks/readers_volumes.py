@@ -22,9 +22,9 @@ import numpy as np
 from phantoms import BOTH
 from report import print_table, write_json
 
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
 from ivsqa.io.packets import PacketFrame, get_adapter
 from ivsqa.io.packets.packet import PacketOrigin
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 Areas: TypeAlias = dict[tuple[str, str], float]
 """Area in mm² by frame and structure."""

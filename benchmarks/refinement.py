@@ -31,15 +31,15 @@ from refinement_data import FOLDS, SIZE_PX, STUDIES, Judged, Study, predictor_of
 from report import print_table, write_json
 from scipy import ndimage
 
-from ivsqa.domain import refinement
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
+from ivsqa.domain.agreement.effort import MOST_POINTS, points_to_set
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.effort import MOST_POINTS, points_to_set
+from ivsqa.domain.geometry import refinement
+from ivsqa.domain.geometry.polar import PolarGrid, polar_grid
+from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.metrics import contour_agreement
-from ivsqa.domain.polar import PolarGrid, polar_grid
-from ivsqa.domain.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
 from ivsqa.io.packets.thinning import kept_vertices
-from ivsqa.workflow.prediction import contours_on_frame
+from ivsqa.workflow.predicting.prediction import contours_on_frame
 
 TOLERANCE_MM, LUMEN_MM = 0.1, 3.0
 EDITOR_PX = 512

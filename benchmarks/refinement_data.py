@@ -20,7 +20,6 @@ from report import WORK
 
 from ivsqa.domain.contour import Contour, contour_from_mask
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.phantom import CONSOLES, iter_frames, phantom_pullback
 from ivsqa.domain.structures import Structure, StructureSet, training_labels
 from ivsqa.io.atomic import write_bytes
 from ivsqa.model.augmentation import AugmentationConfig
@@ -29,6 +28,7 @@ from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
+from ivsqa.phantom import CONSOLES, iter_frames, phantom_pullback
 
 SIZE_PX = 96
 FIELD_OF_VIEW_MM = 10.0

@@ -18,9 +18,9 @@ import numpy as np
 from report import WORK, print_table, write_json
 from shell import IVSQA, ivsqa
 
-from ivsqa.io.project import open_project
-from ivsqa.workflow.networks import load_predictor
-from ivsqa.workflow.score import BATCH_FRAMES, score_frames
+from ivsqa.io.project.project import open_project
+from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.scoring.score import BATCH_FRAMES, score_frames
 
 N_PAIRS = 5
 

@@ -36,13 +36,13 @@ from phantoms import NAMES, phantom_frames
 from report import WORK, print_table, write_json
 from segmenters import OURS, OURS_WITH_ERROR, SEGMENTERS, WIDE, Task, predict, train_alone, train_with_error_branch
 
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import contour_from_mask
-from ivsqa.domain.metrics import contour_agreement
-from ivsqa.domain.phantom import CONSOLES
 from ivsqa.io.atomic import write_text
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import TrainingConfig
 from ivsqa.model.losses import structure_masks
+from ivsqa.phantom import CONSOLES
 
 CELLS = WORK / "segmentation"
 FIRST_SEED_ONLY = WIDE  # a step of it takes longer than one of all the others together

@@ -19,11 +19,12 @@ import polars as pl
 from report import WORK, print_table, write_json
 from shell import IVSQA
 
-from ivsqa.io.layout import ProjectLayout
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.project import open_project
-from ivsqa.io.records import ModelRecord, Provenance, PullbackRecord, Split
-from ivsqa.io.scores import SIGNALS, ScoreStore
+from ivsqa.domain.quality.frame_score import SIGNALS
+from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import open_project
+from ivsqa.io.project.records import ModelRecord, Provenance, PullbackRecord, Split
+from ivsqa.io.project.scores import ScoreStore
 
 N_CHOSEN = 50
 PULLBACK_FRAMES = 3000

@@ -51,11 +51,16 @@ from numpy.typing import NDArray
 from phantoms import NAMES, phantom_frames
 from report import WORK, print_table, write_json
 
-from ivsqa.domain.calibration import fit_isotonic
-from ivsqa.domain.metrics import auroc, average_precision_from_histograms, mean_absolute_error, pearson, spearman
-from ivsqa.domain.phantom import CONSOLES
-from ivsqa.domain.quality import CalibrationFrame, assess, fit_error_calibration, region_of_frame
-from ivsqa.domain.uncertainty import entropy_levels
+from ivsqa.domain.quality.calibration import fit_isotonic
+from ivsqa.domain.quality.predicted_quality import CalibrationFrame, assess, fit_error_calibration, region_of_frame
+from ivsqa.domain.quality.uncertainty import entropy_levels
+from ivsqa.domain.statistics.correlation import (
+    auroc,
+    average_precision_from_histograms,
+    mean_absolute_error,
+    pearson,
+    spearman,
+)
 from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
@@ -66,6 +71,7 @@ from ivsqa.model.losses import structure_masks
 from ivsqa.model.network import nested_probabilities, new_segmenter, normalized
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
+from ivsqa.phantom import CONSOLES
 
 CELLS = WORK / "sqa"
 ALL = 0

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.phantom_files import write_phantom
-from ivsqa.io.project import Project, create_project, open_project
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.score import score_frames
-from ivsqa.workflow.select import select_frames
-from ivsqa.workflow.simulated_annotator import Truth, Work, annotate_packet
-from ivsqa.workflow.train import train_model
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.phantom.files import write_phantom
+from ivsqa.workflow.demo.simulated_annotator import Truth, Work, annotate_packet
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.scoring.score import score_frames
+from ivsqa.workflow.training.train import train_model
 
 # Tests share the cores among themselves: networks that each want all of them spend their time waiting for each other.
 torch.set_num_threads(1)

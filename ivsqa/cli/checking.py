@@ -12,7 +12,7 @@ from ivsqa.cli.output import count, say, say_json
 from ivsqa.errors import EXIT_FINDINGS, BatchError
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.check_packet import PacketCheck
+    from ivsqa.workflow.rounds.check_packet import PacketCheck
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def check(
 
 def _check_project(project: Path | None, *, quick: bool, as_json: bool) -> None:
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.check import check_project
+    from ivsqa.workflow.reporting.check import check_project
 
     with command_context() as context:
         findings = check_project(opened(project), deep=not quick, context=context)
@@ -60,7 +60,7 @@ def _check_project(project: Path | None, *, quick: bool, as_json: bool) -> None:
 
 
 def _check_packet(path: Path, packet: Path | None, *, as_json: bool) -> None:
-    from ivsqa.workflow.check_packet import check_packet
+    from ivsqa.workflow.rounds.check_packet import check_packet
 
     result = check_packet(path, packet=packet)
     if as_json:

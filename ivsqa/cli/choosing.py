@@ -25,7 +25,7 @@ from ivsqa.cli.output import count, number, say, say_json, say_table, tell
 from ivsqa.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.score import RankedFrame
+    from ivsqa.workflow.scoring.score import RankedFrame
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +49,7 @@ def score(
 ) -> None:
     """Score every frame that needs it. A score is contours, error maps and predicted quality."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.score import score_frames, write_heatmaps
+    from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 
     study = opened(project)
     with command_context() as context:
@@ -133,7 +133,7 @@ def select(
 ) -> None:
     """Open a round: choose the frames to annotate next."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.select import select_frames
+    from ivsqa.workflow.rounds.select import select_frames
 
     with command_context() as context:
         result = select_frames(

@@ -47,7 +47,7 @@ def export(
 ) -> None:
     """Write contours for other tools. echoPlaque XML, which DeepIVUS and AIVUS read too, or a data set for nnU-Net."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.export_contours import export_contours
+    from ivsqa.workflow.reporting.export_contours import export_contours
 
     with command_context() as context:
         result = export_contours(

@@ -14,8 +14,8 @@ from ivsqa.cli.output import count, say, say_json, say_table, tell
 from ivsqa.errors import EXIT_INTERRUPTED, BatchError, IvsqaError
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.import_plan import ImportPlan, PlannedPullback
-    from ivsqa.workflow.import_pullbacks import ImportResult
+    from ivsqa.workflow.importing.import_pullbacks import ImportResult
+    from ivsqa.workflow.importing.plan import ImportPlan, PlannedPullback
 
 AnnotationsOption = Annotated[
     str,
@@ -67,8 +67,8 @@ def import_(
 ) -> None:
     """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.import_plan import plan_import
-    from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+    from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+    from ivsqa.workflow.importing.plan import plan_import
 
     study = opened(project)
     options = ImportOptions(

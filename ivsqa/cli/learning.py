@@ -20,7 +20,7 @@ from ivsqa.cli.output import count, interval, number, percent, say, say_json, sa
 from ivsqa.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.train import TrainingOutcome
+    from ivsqa.workflow.training.train import TrainingOutcome
 
 COVERAGE = "  95 %"
 """What a row of intervals beneath a row of measures is called."""
@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train a model from scratch. Stopped at any moment, the same command goes on."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.train import train_model
+    from ivsqa.workflow.training.train import train_model
 
     with command_context() as context:
         outcome = train_model(opened(project), seed=seed, max_steps=steps, device=device, context=context)
@@ -66,7 +66,7 @@ def finetune(
 ) -> None:
     """Train the current model further. It sees all annotated frames, new ones more often; it is used only if not worse."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.train import finetune_model
+    from ivsqa.workflow.training.train import finetune_model
 
     with command_context() as context:
         outcome = finetune_model(
@@ -118,7 +118,7 @@ def evaluate(
 ) -> None:
     """Measure a model on sealed, annotated subjects. How good are its contours, and how well does it know its errors?"""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.evaluate import evaluate_model
+    from ivsqa.workflow.evaluating.evaluate import evaluate_model
 
     with command_context() as context:
         result = evaluate_model(opened(project), model_id=model, split=split.value, device=device, context=context)

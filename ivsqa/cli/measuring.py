@@ -13,7 +13,7 @@ from ivsqa.cli.output import count, interval, number, percent, say, say_json, sa
 from ivsqa.errors import BatchError
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.measure import MeasureResult
+    from ivsqa.workflow.measuring.measure import MeasureResult
 
 
 class FormatName(StrEnum):
@@ -78,9 +78,9 @@ def measure(
     nobody drew, the model's are measured.
     """
     from ivsqa.cli.progress import command_context
-    from ivsqa.domain.course import LesionRule
-    from ivsqa.io.measure_tables import TABLE_FORMATS
-    from ivsqa.workflow.measure import MeasureOptions, measure_pullbacks
+    from ivsqa.domain.measures.pullback_measures import LesionRule
+    from ivsqa.io.project.measure_tables import TABLE_FORMATS
+    from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
 
     study = opened(project)
     options = MeasureOptions(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ivsqa.io.project import Project
+    from ivsqa.io.project.project import Project
 
 ProjectOption = Annotated[
     Path | None,
@@ -84,6 +84,6 @@ FormatsOption = Annotated[
 
 def opened(project: Path | None) -> Project:
     """Return the project that the option names, or the one around the current folder."""
-    from ivsqa.io.project import open_project
+    from ivsqa.io.project.project import open_project
 
     return open_project(project or Path.cwd())

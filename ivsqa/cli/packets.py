@@ -23,8 +23,8 @@ from ivsqa.cli.output import count, number, say, say_json, say_table, tell
 from ivsqa.errors import BatchError
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.import_annotations import ImportAnnotationsResult
-    from ivsqa.workflow.refine import RefineResult
+    from ivsqa.workflow.rounds.import_annotations import ImportAnnotationsResult
+    from ivsqa.workflow.rounds.refine import RefineResult
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def export_for_annotation(
 ) -> None:
     """Write the packet for the annotator. It holds images, contours, error pictures, worklist and instructions."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.export import export_for_annotation as export
+    from ivsqa.workflow.rounds.export import export_for_annotation as export
 
     with command_context() as context:
         result = export(
@@ -99,7 +99,7 @@ def refine(
 ) -> None:
     """Lay borders through points that a reader set. What comes out is a proposal to look at and to import."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.refine import refine as run
+    from ivsqa.workflow.rounds.refine import refine as run
 
     with command_context() as context:
         result = run(
@@ -185,7 +185,7 @@ def import_annotations(
 ) -> None:
     """Take in what the annotator sent back. It is checked, compared with what was sent, and kept for ever."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.import_annotations import import_annotations as run
+    from ivsqa.workflow.rounds.import_annotations import import_annotations as run
 
     with command_context() as context:
         result = run(

@@ -13,9 +13,9 @@ from ivsqa.cli.options import JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from ivsqa.domain.outlook import Outlook
-    from ivsqa.io.records import RevisionRecord
-    from ivsqa.workflow.why import FrameChain
+    from ivsqa.domain.selection.stopping import Outlook
+    from ivsqa.io.project.records import RevisionRecord
+    from ivsqa.workflow.reporting.why import FrameChain
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def init(
     ] = None,
 ) -> None:
     """Make a project folder."""
-    from ivsqa.io.project import create_project
+    from ivsqa.io.project.project import create_project
 
     project = create_project(directory, template=template, name=name)
     say(f"{project.settings.name}: {' inside '.join(project.structures.names)} ({template})")
@@ -46,7 +46,7 @@ def init(
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Show what there is and what to do next."""
-    from ivsqa.workflow.status import project_status
+    from ivsqa.workflow.reporting.status import project_status
 
     now = project_status(opened(project))
     if as_json:
@@ -135,7 +135,7 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Show the history of a frame. Its source, scores, rounds, readers, and the models that learnt from it."""
-    from ivsqa.workflow.why import explain_frame
+    from ivsqa.workflow.reporting.why import explain_frame
 
     chain = explain_frame(opened(project), frame)
     if as_json:

@@ -11,9 +11,9 @@ from ivsqa.cli.options import DryRunOption, FormatsOption, JsonOption, ProjectOp
 from ivsqa.cli.output import count, known_only, number, say, say_json, say_table, tell
 
 if TYPE_CHECKING:
-    from ivsqa.domain.bootstrap import Measured
-    from ivsqa.workflow.adjudicate import AdjudicateResult
-    from ivsqa.workflow.agreement import AreaAgreement, ReaderAgreement
+    from ivsqa.domain.statistics.bootstrap import Measured
+    from ivsqa.workflow.readers.adjudicate import AdjudicateResult
+    from ivsqa.workflow.readers.agreement import AreaAgreement, ReaderAgreement
 
 
 def register(app: typer.Typer) -> None:
@@ -34,13 +34,13 @@ def agreement(
     as_json: JsonOption = False,
 ) -> None:
     """Show how far readers agree. Dice, distance, and areas: ICC(2,1), bias and limits of agreement (Bland and Altman)."""
-    from ivsqa.workflow.agreement import reader_agreement
+    from ivsqa.workflow.readers.agreement import reader_agreement
 
     study = opened(project)
     result = reader_agreement(study, round_id=round_id)
     if csv is not None:
         from ivsqa.io import atomic
-        from ivsqa.workflow.agreement import agreement_csv
+        from ivsqa.workflow.readers.agreement import agreement_csv
 
         atomic.write_text(csv, agreement_csv(result.frames))
     if as_json:
@@ -166,7 +166,7 @@ def adjudicate(
 ) -> None:
     """Settle frames that several read. What they agree on settles itself; the rest becomes a packet for a third."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.adjudicate import adjudicate as run
+    from ivsqa.workflow.readers.adjudicate import adjudicate as run
 
     with command_context() as context:
         result = run(
@@ -235,7 +235,7 @@ def undo(
     dry_run: DryRunOption = False,
 ) -> None:
     """Take back what a reader said last. What was said before counts again; nothing is deleted."""
-    from ivsqa.workflow.undo import undo as run
+    from ivsqa.workflow.readers.undo import undo as run
 
     steps = run(opened(project), what, reader=reader, redo=redo, dry_run=dry_run)
     if as_json:

@@ -38,7 +38,7 @@ def report(
     the worst frames. One HTML file that opens offline; to have it on paper or as a PDF, print it from the browser.
     """
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.report import write_report
+    from ivsqa.workflow.reporting.report import write_report
 
     study = opened(project)
     with command_context() as context:

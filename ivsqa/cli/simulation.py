@@ -13,7 +13,7 @@ from ivsqa.cli.output import count, number, say, say_json, say_table
 from ivsqa.errors import IvsqaError
 
 if TYPE_CHECKING:
-    from ivsqa.workflow.simulation_summary import SimulationSummary
+    from ivsqa.workflow.simulating.summary import SimulationSummary
 
 
 def register(app: typer.Typer) -> None:
@@ -51,8 +51,8 @@ def simulate(
     sealed. Stopped at any moment, the same command goes on.
     """
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.simulate import is_complete, run_simulation, simulation_of
-    from ivsqa.workflow.simulation_summary import facts_of, summarize, write_results
+    from ivsqa.workflow.simulating.simulate import is_complete, run_simulation, simulation_of
+    from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
     shares, (first, of), folder_name = _shares(ladder), _part(part), _folder_name(name)
     study = opened(project)

@@ -31,7 +31,7 @@ def phantom(
 ) -> None:
     """Write synthetic IVUS pullbacks as DICOM. Their true contours lie beside them."""
     from ivsqa.cli.progress import command_context
-    from ivsqa.io.phantom_files import write_phantom
+    from ivsqa.phantom.files import write_phantom
 
     with command_context() as context, context.progress("Making phantoms", pullbacks, "pullback") as advance:
         files = write_phantom(
@@ -59,7 +59,7 @@ def demo(
     """Run the whole loop on phantoms. A simulated annotator does the drawing; about three minutes on two cores."""
     from ivsqa.cli.output import tell
     from ivsqa.cli.progress import command_context
-    from ivsqa.workflow.demo import run_demo
+    from ivsqa.workflow.demo.demo import run_demo
 
     if directory.exists() and any(directory.iterdir()):
         if not (overwrite and _is_demo(directory)):

@@ -14,8 +14,8 @@ from ivsqa.cli.main import app
 from ivsqa.cli.options import FORMAT_NAMES
 from ivsqa.cli.output import count, number, percent
 from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR
-from ivsqa.io.selections import read_selection
-from ivsqa.io.settings import PACKET_FORMATS
+from ivsqa.io.project.selections import read_selection
+from ivsqa.io.project.settings import PACKET_FORMATS
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (

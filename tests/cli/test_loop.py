@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.project import open_project
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.project import open_project
 
 
 def test_the_whole_loop_runs_by_command_line(run, inside, shrink, phantoms, tmp_path):

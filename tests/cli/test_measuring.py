@@ -1,6 +1,6 @@
 """`ivsqa measure` as it is typed."""
 
-from ivsqa.io.manifest import write_manifest
+from ivsqa.io.project.manifest import write_manifest
 
 
 def test_pullbacks_and_lesions_are_printed_with_their_intervals(run, scored):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ivsqa.io.phantom_files import write_phantom
-from ivsqa.io.project import create_project, open_project
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.train import train_model
+from ivsqa.io.project.project import create_project, open_project
+from ivsqa.phantom.files import write_phantom
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.training.train import train_model
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
-from ivsqa.io.project import open_project
-from ivsqa.io.selections import read_selection
+from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.project.project import open_project
+from ivsqa.io.project.selections import read_selection
 
 
 def test_the_two_scripts_make_one_round(

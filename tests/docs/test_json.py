@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ivsqa.cli.main import app
-from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
-from ivsqa.io.demo_page import DemoStage
+from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.pages.demo import DemoStage
 
 STRUCTURES = ("lumen", "eem")
 

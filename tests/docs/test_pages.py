@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from ivsqa import errors
 from ivsqa.cli.main import app
-from ivsqa.io.manifest import Section
-from ivsqa.io.records import (
+from ivsqa.io.project.manifest import Section
+from ivsqa.io.project.records import (
     ModelRecord,
     PacketRecord,
     PointerRecord,
@@ -26,7 +26,7 @@ from ivsqa.io.records import (
     RoundRecord,
     ScoresRecord,
 )
-from ivsqa.io.settings import PACKET_FORMATS, ProjectSettings
+from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

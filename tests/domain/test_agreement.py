@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivsqa.domain.agreement import bland_altman, distance_by_arc, intraclass_correlation
+from ivsqa.domain.agreement.reader_agreement import bland_altman, distance_by_arc, intraclass_correlation
 from ivsqa.domain.contour import Contour
 
 SHROUT_FLEISS: list[list[float]] = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivsqa.domain.arcs import DoubtfulArc, line_beside
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.arcs import DoubtfulArc, line_beside
 
 
 def circle(radius_px: float, n: int = 360) -> Contour:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.bootstrap import (
+from ivsqa.domain.statistics.bootstrap import (
     bootstrap_over_subjects,
     means_over_subjects,
     paired_bootstrap_difference,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ivsqa.domain.burned_text import TextRegion, find_text, mask_text
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
+from ivsqa.domain.frames.burned_text import TextRegion, find_text, mask_text
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 
 def frames_of(console: str, n_frames: int = 24, size_px: int = 384) -> np.ndarray:

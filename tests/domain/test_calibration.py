@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.calibration import MonotoneCurve, conformal_margin, fit_isotonic
+from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fit_isotonic
 
 
 def test_curve_is_linear_between_knots_and_constant_beyond():

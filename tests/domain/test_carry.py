@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ivsqa.domain.carry import carried, correction_px, share_at
+from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.structures import Structure, StructureSet
 

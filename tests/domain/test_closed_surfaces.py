@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
-from ivsqa.domain.closed_surfaces import closed_surfaces
+from ivsqa.domain.geometry.closed_surfaces import closed_surfaces
 
 
 def cost_of(costs: NDArray[np.float64], rows: NDArray[np.intp]) -> float:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivsqa.domain.consensus import common_centre, compare_readings, mean_contour
+from ivsqa.domain.agreement.consensus import common_centre, compare_readings, mean_contour
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.metrics import contour_agreement
 from ivsqa.domain.structures import Structure, StructureSet
 
 BOTH = StructureSet((Structure("lumen", "#56b4e9"), Structure("eem", "#e69f00")))

@@ -7,7 +7,8 @@ from math import nan, pi
 import numpy as np
 import pytest
 
-from ivsqa.domain.course import (
+from ivsqa.domain.measures.intervals import MISSING, MeasureCalibration
+from ivsqa.domain.measures.pullback_measures import (
     UNKNOWN,
     Course,
     Expected,
@@ -18,7 +19,6 @@ from ivsqa.domain.course import (
     minimum_row,
     ratio,
 )
-from ivsqa.domain.intervals import MISSING, MeasureCalibration
 
 ONE_SCALE = MeasureCalibration({"lumen_area": 1.0, "eem_area": 1.0, "plaque_burden": 1.0}, {"lumen_area": 0.5}, 20, 10)
 """Intervals are as wide as the scale, those of a pullback's lumen half as wide."""

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.doubt import doubtful_arcs, error_by_arc, error_regions
+from ivsqa.domain.geometry.arcs import doubtful_arcs, error_by_arc
+from ivsqa.domain.quality.error_regions import error_regions
 
 
 def circle(radius: float, *, x: float = 63.5, y: float = 63.5) -> Contour:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ivsqa.domain.agreement.edits import classify_contour, find_misplacement
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.edits import classify_contour, find_misplacement
 
 FRAME = (480, 512)
 

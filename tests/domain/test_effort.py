@@ -1,7 +1,7 @@
 import numpy as np
 
+from ivsqa.domain.agreement.effort import MOST_POINTS, corrected_mask, length_to_move, points_to_set
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.effort import MOST_POINTS, corrected_mask, length_to_move, points_to_set
 
 
 def circle(radius: float) -> Contour:

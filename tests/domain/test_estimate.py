@@ -3,8 +3,8 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from ivsqa.domain.bootstrap import subject_numbers
-from ivsqa.domain.estimate import (
+from ivsqa.domain.agreement.contour_agreement import ContourAgreement
+from ivsqa.domain.quality.judged_estimate import (
     Estimate,
     JudgedFrame,
     counts_by_level,
@@ -14,7 +14,7 @@ from ivsqa.domain.estimate import (
     strata_by,
     tercile_labels,
 )
-from ivsqa.domain.metrics import ContourAgreement
+from ivsqa.domain.statistics.bootstrap import subject_numbers
 
 NEITHER = ContourAgreement(nan, nan, nan, nan, nan, nan, nan)
 MISSED = ContourAgreement(0.0, 0.0, inf, inf, inf, inf, 1.0)

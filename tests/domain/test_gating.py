@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ivsqa.domain.gating import find_end_diastoles, frames_every, widening
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
+from ivsqa.domain.frames.gating import find_end_diastoles, frames_every, widening
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 
 def disc(radius_px: float, shift_px: float = 0.0) -> np.ndarray:

@@ -8,16 +8,16 @@ from math import isnan, pi
 import numpy as np
 import pytest
 
-from ivsqa.domain.calibration import conformal_factor
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.intervals import (
+from ivsqa.domain.measures.frame_measures import frame_measures
+from ivsqa.domain.measures.intervals import (
     LEAST_OFFSET_PX,
     MeasureCalibration,
     MeasuredFrame,
     fit_measure_calibration,
     measure_scales,
 )
-from ivsqa.domain.measures import frame_measures
+from ivsqa.domain.quality.calibration import conformal_factor
 
 TURN = np.linspace(0.0, 2.0 * pi, 720, endpoint=False)
 

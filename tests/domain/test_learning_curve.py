@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ivsqa.domain.learning_curve import cost_to_reach, mean_accuracy, paired_gain
+from ivsqa.domain.selection.learning_curve import cost_to_reach, mean_accuracy, paired_gain
 
 
 def test_a_level_that_is_never_reached_has_no_cost():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.longitudinal import columns_along, cut_of
+from ivsqa.domain.geometry.longitudinal import columns_along, cut_of
 
 
 def test_a_column_shows_the_frame_that_is_nearest_in_the_vessel():

@@ -13,7 +13,7 @@ from pydicom.sr import _concepts_dict  # codedict cannot tell which codes there 
 from pydicom.sr.codedict import codes
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.measures import (
+from ivsqa.domain.measures.frame_measures import (
     CODES,
     column,
     diameters,

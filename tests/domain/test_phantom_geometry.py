@@ -4,7 +4,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.phantom.geometry import (
+from ivsqa.phantom.geometry import (
     EEM_AREA_MM2,
     LUMEN_AREA_MM2,
     N_VERTICES,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from ivsqa.domain.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback
+from ivsqa.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback
 
 SIZE_PX = 128
 

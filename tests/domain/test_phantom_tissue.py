@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from ivsqa.domain.phantom.beams import beam_grid, point_spread
-from ivsqa.domain.phantom.consoles import CONSOLES
-from ivsqa.domain.phantom.imaging import wall_echo_db
-from ivsqa.domain.phantom.tissue import N_ANGLES, Tissue, Window, draw_tissue
+from ivsqa.phantom.beams import beam_grid, point_spread
+from ivsqa.phantom.consoles import CONSOLES
+from ivsqa.phantom.imaging import wall_echo_db
+from ivsqa.phantom.tissue import N_ANGLES, Tissue, Window, draw_tissue
 
 LUMEN_MM, EEM_MM = np.full(128, 1.0), np.full(128, 2.0)
 RADII = np.arange(0.0, 5.0, 0.02, dtype=np.float32)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.polar import PolarGrid, polar_grid, polar_place
+from ivsqa.domain.geometry.polar import PolarGrid, polar_grid, polar_place
 
 CENTRE = np.array([20.0, 16.0])
 

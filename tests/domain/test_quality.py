@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.calibration import MonotoneCurve
-from ivsqa.domain.quality import (
+from ivsqa.domain.quality.calibration import MonotoneCurve
+from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
     ErrorCalibration,
     StructureCalibration,

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import Contour, contour_from_mask
-from ivsqa.domain.metrics import contour_agreement
-from ivsqa.domain.polar import polar_place
-from ivsqa.domain.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
+from ivsqa.domain.geometry.polar import polar_place
+from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
 
 Y, X = np.indices((96, 96), dtype=float)
 

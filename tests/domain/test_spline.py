@@ -5,7 +5,7 @@ import pytest
 from scipy.interpolate import splev, splprep
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.spline import CURVE_VERTICES, contour_through
+from ivsqa.domain.geometry.curves import CURVE_VERTICES, contour_through
 
 KNOTS = np.array([[270.1, 289.9], [211.8, 269.4], [180.5, 224.6], [212.5, 119.0], [330.2, 128.0], [354.6, 230.4]])
 

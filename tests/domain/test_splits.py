@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.splits import assign_splits
+from ivsqa.domain.selection.splits import assign_splits
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 subjects = st.lists(st.text("abcdef012", min_size=1, max_size=6), max_size=40, unique=True)

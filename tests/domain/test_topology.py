@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.topology import check_contours, enclosed_area, mended, nested
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.domain.topology import check_contours, enclosed_area, mended, nested
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff", min_area_mm2=1.0), Structure("eem", "#ffb000", min_area_mm2=2.0)))
 THREE = StructureSet((Structure("lumen", "#000000"), Structure("stent", "#111111"), Structure("eem", "#222222")))

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from ivsqa.domain.uncertainty import binary_entropy, entropy_levels, mutual_information
+from ivsqa.domain.quality.uncertainty import binary_entropy, entropy_levels, mutual_information
 
 PROBABILITIES = np.array([[[0.5, 1.0]], [[0.0, 0.25]]], dtype=np.float32)
 BY_HAND = -(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))  # 0.8113

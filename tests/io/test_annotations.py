@@ -4,10 +4,10 @@ import pytest
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import IntegrityError
-from ivsqa.io.annotations import AnnotationStore, NewAnnotation, Origin
-from ivsqa.io.layout import ProjectLayout
-from ivsqa.io.records import provenance
-from ivsqa.io.standings import CONSENSUS
+from ivsqa.io.project.annotation_status import CONSENSUS
+from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation, Origin
+from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.records import provenance
 
 
 def square(side: float) -> Contour:

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from ivsqa.io.charts import Point, Series, histogram_chart, reliability_chart, scatter_chart
+from ivsqa.drawing.charts import Point, Series, histogram_chart, reliability_chart, scatter_chart
 
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 426.0, 44.0, 388.0  # of the square of data, in the diagram's own units
 

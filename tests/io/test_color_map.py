@@ -1,7 +1,7 @@
 import numpy as np
 from skimage.color import rgb2lab
 
-from ivsqa.io.color_map import GREATEST_OPACITY, LIGHTNESS, error_colors, error_opacity
+from ivsqa.drawing.color_map import GREATEST_OPACITY, LIGHTNESS, error_colors, error_opacity
 
 
 def test_lightness_rises_in_equal_steps() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError
-from ivsqa.io.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 
 HEAD = "pullback_id,frame_index,structure,vertex,x_px,y_px\n"
 TRIANGLE = Contour.from_points([[0, 0], [8, 0], [0, 6]])

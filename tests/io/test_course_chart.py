@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ivsqa.io.course_chart import LEFT, MOST_POINTS, RIGHT, WIDTH, CourseView, Line, course_chart
+from ivsqa.drawing.pullback_chart import LEFT, MOST_POINTS, RIGHT, WIDTH, CourseView, Line, course_chart
 
 N = 6
 

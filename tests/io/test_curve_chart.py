@@ -3,7 +3,7 @@ from math import nan
 
 import pytest
 
-from ivsqa.io.curve_chart import LEFT, PANEL, RIGHT, Curve, CurvePoint, Panel, curve_chart, curve_figure
+from ivsqa.drawing.curve_chart import LEFT, PANEL, RIGHT, Curve, CurvePoint, Panel, curve_chart, curve_figure
 
 CURVE = Curve("test <b>", [CurvePoint(8.0, 0.8, 0.75, 0.85), CurvePoint(32.0, 0.9, nan, nan)])
 

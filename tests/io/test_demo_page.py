@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 from math import nan
 from pathlib import Path
 
-from ivsqa.io.demo_page import DemoStage, Example, demo_page
+from ivsqa.pages.demo import DemoStage, Example, demo_page
 
 STAGE = DemoStage(
     "start", "m001", 8, {"lumen": 0.8, "eem": 0.9}, {"lumen": 0.4567, "eem": nan}, 3, 0.05, 0.75, 0.5, 0.25

@@ -2,8 +2,8 @@ import base64
 import re
 from typing import Any
 
-from ivsqa.domain.estimate import ReliabilityBin
-from ivsqa.io.evaluation_page import SurprisePicture, evaluation_page
+from ivsqa.domain.quality.judged_estimate import ReliabilityBin
+from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 
 MEASURES = ("dice", "jaccard", "hd95_px", "assd_px", "pad")
 FIGURES = ("pearson", "spearman", "mae", "auroc", "auprc")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ivsqa.errors import IntegrityError
-from ivsqa.io.evaluations import EVALUATION_KEYS, find_evaluation, find_simulations
+from ivsqa.io.project.evaluations import EVALUATION_KEYS, find_evaluation, find_simulations
 
 
 def test_what_was_not_measured_is_not_there(tmp_path):

@@ -1,7 +1,7 @@
 import inspect
 from pathlib import Path
 
-from ivsqa.io.layout import ProjectLayout, frame_name
+from ivsqa.io.project.layout import ProjectLayout, frame_name
 
 ROOT = Path("study")
 ARGUMENTS = {"pullback_id": "S01-P1", "revision_id": "rev-1", "model_id": "m001", "first": 0, "last": 255}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ivsqa.errors import ProjectLockedError
-from ivsqa.io.lock import project_lock
+from ivsqa.io.project.lock import project_lock
 
 NOW = "2026-01-02T03:04:05+00:00"
 NOBODY = 2**22 + 1  # above the largest process number the kernel gives
@@ -57,7 +57,7 @@ def test_a_second_holder_is_refused_and_told_who_and_how_to_mend(path):
 
 def test_a_living_process_of_this_host_is_respected(path):
     script = (
-        "import sys, pathlib; from ivsqa.io.lock import project_lock\n"
+        "import sys, pathlib; from ivsqa.io.project.lock import project_lock\n"
         f"with project_lock(pathlib.Path(sys.argv[1]), purpose='training', started_at={NOW!r}):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )

@@ -4,9 +4,17 @@ from typing import Any, ClassVar
 import pytest
 
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
-from ivsqa.io import records
-from ivsqa.io.manifest import Manifest, Section, Upgrade, manifest_text, parse_manifest, read_manifest, write_manifest
-from ivsqa.io.settings import ProjectSettings
+from ivsqa.io.project import records
+from ivsqa.io.project.manifest import (
+    Manifest,
+    Section,
+    Upgrade,
+    manifest_text,
+    parse_manifest,
+    read_manifest,
+    write_manifest,
+)
+from ivsqa.io.project.settings import ProjectSettings
 
 SAMPLES = Path(__file__).parents[1] / "data" / "manifests"
 

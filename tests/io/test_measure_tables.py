@@ -3,7 +3,7 @@ import math
 
 import polars as pl
 
-from ivsqa.io.measure_tables import table, write_tables
+from ivsqa.io.project.measure_tables import table, write_tables
 
 COLUMNS = ("pullback_id", "frame_index", "source", "lumen_area_mm2", "lumen_eccentricity_index", "n_gaps", "lesion")
 

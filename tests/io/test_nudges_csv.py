@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from ivsqa.domain.refinement import Nudge
+from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import AnnotationError
-from ivsqa.io import nudges_csv
-from ivsqa.io.nudges_csv import is_nudges_csv, read_nudges_csv
+from ivsqa.io.packets import nudges_csv
+from ivsqa.io.packets.nudges_csv import is_nudges_csv, read_nudges_csv
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 HEAD = "pullback_id,frame_index,structure,x_px,y_px"

@@ -1,6 +1,6 @@
 import re
 
-from ivsqa.io.page import color_keys, page, picture, table
+from ivsqa.pages.html import color_keys, page, picture, table
 
 
 def test_a_page_needs_nothing_beside_it_in_light_in_dark_and_on_paper():

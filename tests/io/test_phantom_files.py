@@ -5,9 +5,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.phantom_files import PhantomFile, write_phantom
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.phantom import iter_frames, phantom_pullback
+from ivsqa.phantom.files import PhantomFile, write_phantom
 
 
 def write_two(folder: Path) -> list[PhantomFile]:

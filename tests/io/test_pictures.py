@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.io.pictures import comparison, contact_sheet, heatmap, jpeg_bytes, overlay, png_bytes, thumbnail
+from ivsqa.drawing.pictures import comparison, contact_sheet, heatmap, jpeg_bytes, overlay, png_bytes, thumbnail
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 FRAME = np.zeros((560, 560), dtype=np.uint8)  # shown pixel for pixel

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import IntegrityError, IvsqaError, ManifestError, NotAProjectError, NotFoundError, StateError
-from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.project import Project, create_project, next_id, open_project, template_names
-from ivsqa.io.records import ModelRecord, PullbackRecord, RoundRecord
+from ivsqa.io.project.manifest import read_manifest, write_manifest
+from ivsqa.io.project.project import Project, create_project, next_id, open_project, template_names
+from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord
 
 SAMPLES = Path(__file__).parents[1] / "data" / "manifests"
 

@@ -5,7 +5,7 @@ import pytest
 
 import ivsqa
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.io.records import PullbackRecord, RevisionRecord, provenance, timing_fields
+from ivsqa.io.project.records import PullbackRecord, RevisionRecord, provenance, timing_fields
 
 MADE = provenance("2026-01-02T03:04:05.000000+00:00", "numpy")
 

@@ -6,13 +6,13 @@ from math import nan
 import numpy as np
 import pytest
 
-from ivsqa.domain.bootstrap import Measured
-from ivsqa.domain.effort import Reading
-from ivsqa.domain.outlook import Outlook
-from ivsqa.io.evaluations import KeptSimulation
-from ivsqa.io.records import ModelRecord, Provenance, RoundRecord
-from ivsqa.io.report_page import SplitCount, Study, report_page
-from ivsqa.io.report_pullbacks import PullbackPage, PullbackRow, WorstFrame, rest_section
+from ivsqa.domain.agreement.effort import Reading
+from ivsqa.domain.selection.stopping import Outlook
+from ivsqa.domain.statistics.bootstrap import Measured
+from ivsqa.io.project.evaluations import KeptSimulation
+from ivsqa.io.project.records import ModelRecord, Provenance, RoundRecord
+from ivsqa.pages.report import SplitCount, Study, report_page
+from ivsqa.pages.report_pullbacks import PullbackPage, PullbackRow, WorstFrame, rest_section
 
 MADE = Provenance(created_at="2026-03-01T10:00:00+00:00", ivsqa_version="0.1.0")
 FIGURES = ("pearson", "spearman", "mae", "auroc", "auprc")

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.errors import IntegrityError, StateError
-from ivsqa.io.layout import ProjectLayout
-from ivsqa.io.scores import CHUNK_FRAMES, FrameScore, ScoreStore
+from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.scores import CHUNK_FRAMES, ScoreStore
 
 SHA = "a" * 64
 SIZE = 4

@@ -1,7 +1,7 @@
 import pytest
 
 from ivsqa.errors import IntegrityError
-from ivsqa.io.selections import SelectedFrame, read_selection, write_selection
+from ivsqa.io.project.selections import SelectedFrame, read_selection, write_selection
 
 FRAMES = [
     SelectedFrame(1, "S01-P1", 12, "S01", 0.25, 0.75, "predicted Dice 0.25 (lumen), rank 1 of 96"),

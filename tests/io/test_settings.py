@@ -4,11 +4,11 @@ import pytest
 from pydantic import BaseModel
 
 from ivsqa.errors import ManifestError
-from ivsqa.io import settings as rooms
-from ivsqa.io.manifest import parse_manifest
 from ivsqa.io.packets import ADAPTERS
-from ivsqa.io.project import create_project, template_names
-from ivsqa.io.settings import PACKET_FORMATS, ProjectSettings
+from ivsqa.io.project import settings as rooms
+from ivsqa.io.project.manifest import parse_manifest
+from ivsqa.io.project.project import create_project, template_names
+from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings
 
 HEAD = "kind: ivsqa/project\nschema_version: 1\nname: study\n"
 LUMEN = 'structures:\n- {name: lumen, color: "#56b4e9"}\n'

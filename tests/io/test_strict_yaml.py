@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.errors import ManifestError
-from ivsqa.io.strict_yaml import line_of, parse, to_text
+from ivsqa.io.project.strict_yaml import line_of, parse, to_text
 
 
 def value_of(text: str):

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.project import Project, open_project
-from ivsqa.io.scores import SIGNALS, FrameScore, ScoreStore
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.select import select_frames
+from ivsqa.domain.quality.frame_score import SIGNALS, FrameScore
+from ivsqa.io.project.project import Project, open_project
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.select import select_frames
 
 
 def square(low: float, high: float) -> Contour:

@@ -5,16 +5,17 @@ import csv
 import numpy as np
 import pytest
 
-from ivsqa.io.annotations import AnnotationStore, NewAnnotation
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.project import open_project
-from ivsqa.io.records import provenance
-from ivsqa.workflow.carrying import Carrier, Start
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.project import open_project
+from ivsqa.io.project.records import provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT
-from ivsqa.workflow.export import export_for_annotation, read_sent
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.select import select_frames
-from ivsqa.workflow.sending import PacketPlan
+from ivsqa.workflow.rounds.carry_corrections import Carrier, Start
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.packet_writer import PacketPlan
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.rounds.sent import read_sent
 from tests.workflow.conftest import square
 
 DRAWN = {"lumen": square(20, 40), "eem": square(10, 60)}

@@ -1,12 +1,12 @@
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.annotations import AnnotationStore, NewAnnotation
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.records import provenance
-from ivsqa.workflow.check import check_project
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.records import provenance
+from ivsqa.workflow.reporting.check import check_project
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.select import select_frames
 
 FRAMES_HEADER_BYTES = 128
 

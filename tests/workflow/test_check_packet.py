@@ -6,7 +6,7 @@ import pytest
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import write_zip
-from ivsqa.workflow.check_packet import check_packet
+from ivsqa.workflow.rounds.check_packet import check_packet
 
 BOW_TIE = [[20, 20], [40, 40], [40, 20], [20, 40]]
 

@@ -1,5 +1,5 @@
-from ivsqa.io.project import open_project
-from ivsqa.workflow.demo import DemoPlan, run_demo
+from ivsqa.io.project.project import open_project
+from ivsqa.workflow.demo.demo import DemoPlan, run_demo
 
 TINY = DemoPlan(
     n_pullbacks=4,

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ivsqa.domain.quality import ErrorCalibration
+from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.errors import IntegrityError, StateError
-from ivsqa.workflow.evaluate import evaluate_model
-from ivsqa.workflow.networks import load_predictor
-from ivsqa.workflow.signals import ERROR_MAP, MC_DROPOUT, SignalReader
-from ivsqa.workflow.tally import Tally
-from ivsqa.workflow.training_data import AnnotatedFrame, annotated_frames
+from ivsqa.io.project.annotated_frames import AnnotatedFrame, annotated_frames
+from ivsqa.workflow.evaluating.collector import Tally
+from ivsqa.workflow.evaluating.evaluate import evaluate_model
+from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.scoring.signals import ERROR_MAP, MC_DROPOUT, SignalReader
 
 
 def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):

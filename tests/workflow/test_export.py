@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import IntegrityError, PacketError, StateError
-from ivsqa.io.manifest import read_manifest
-from ivsqa.io.records import PacketRecord
-from ivsqa.io.selections import read_selection
-from ivsqa.workflow.export import export_for_annotation, read_sent
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.manifest import read_manifest
+from ivsqa.io.project.records import PacketRecord
+from ivsqa.io.project.selections import read_selection
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.rounds.sent import read_sent
 
 
 @pytest.fixture

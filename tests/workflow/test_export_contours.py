@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import StateError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.project import create_project
-from ivsqa.workflow.export_contours import export_contours
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import create_project
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.reporting.export_contours import export_contours
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.project import create_project
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import create_project
 from ivsqa.io.sources.archives.echoplaque import echoplaque_text
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 
 DRAWN = {1: {"lumen": Contour.from_points([[10, 10], [30, 10], [30, 20], [10, 20]])}}
 NAMED = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from ivsqa.domain.phantom import phantom_pullback
 from ivsqa.errors import BatchError, StateError
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.phantom_files import write_phantom
-from ivsqa.io.project import create_project
-from ivsqa.workflow.gate import FROM_IMAGES, NOT_CLEAR, NOT_GATED, gate_pullbacks, standing_frames
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.measure import MeasureOptions, measure_pullbacks
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.frames_in_use import standing_frames
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import create_project
+from ivsqa.phantom import phantom_pullback
+from ivsqa.phantom.files import write_phantom
+from ivsqa.workflow.importing.gating import FROM_IMAGES, NOT_CLEAR, NOT_GATED, gate_pullbacks
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
+from ivsqa.workflow.rounds.select import select_frames
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 BEATS = (1, 4, 7)

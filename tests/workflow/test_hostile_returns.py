@@ -27,10 +27,10 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import IvsqaError
-from ivsqa.io.project import open_project
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.project import open_project
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
 
 Make = Callable[[Path], Path | None]
 """Spoils the folder that came back; returns what to import where that is not the folder itself."""

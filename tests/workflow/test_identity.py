@@ -6,7 +6,7 @@ import pytest
 
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io.sources import PullbackSource
-from ivsqa.workflow.identity import Identity, content_pullback_id, identify_by
+from ivsqa.workflow.importing.identity import Identity, content_pullback_id, identify_by
 
 KEY = bytes(32)
 

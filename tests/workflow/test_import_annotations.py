@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import AnnotationError, NotFoundError, PacketError, StateError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
 
 # A square of 20 px drawn as one of 24 px around the same centre. From the inner to the outer line it is 2 px everywhere; from the
 # outer to the inner it is 2 px on 20 of each 24 px, and the root of 4 + t² towards each corner, 2.2956 px on average.

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import IvsqaError
-from ivsqa.io.project import create_project
-from ivsqa.workflow.import_plan import plan_import
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.io.project.project import create_project
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.importing.plan import plan_import
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 

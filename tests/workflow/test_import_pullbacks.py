@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError, IntegrityError, IvsqaError, NotFoundError, ProjectLockedError, SourceError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.contours_csv import contours_csv_text
-from ivsqa.io.lock import project_lock
-from ivsqa.io.project import create_project, open_project
+from ivsqa.io.formats.contours_csv import contours_csv_text
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.project import create_project, open_project
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.gate import NOT_CLEAR
-from ivsqa.workflow.import_pullbacks import ImportOptions, find_all_sources, import_pullbacks
+from ivsqa.workflow.importing.gating import NOT_CLEAR
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, find_all_sources, import_pullbacks
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 NAMED = ImportOptions(subject_from=SUBJECTS)

@@ -15,16 +15,16 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.course import LesionRule
+from ivsqa.domain.measures.pullback_measures import LesionRule
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
-from ivsqa.io.annotations import AnnotationStore, NewAnnotation
-from ivsqa.io.contours_csv import contours_csv_text
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.project import Project, create_project, open_project
-from ivsqa.io.records import provenance
-from ivsqa.io.scores import ScoreStore
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.measure import MeasureOptions, measure_pullbacks
+from ivsqa.io.formats.contours_csv import contours_csv_text
+from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.records import provenance
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
 
 SPACING_MM = 0.025
 STEP_MM = 0.1

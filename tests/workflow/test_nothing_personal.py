@@ -12,14 +12,14 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from ivsqa.io.contours_csv import contours_csv_text
-from ivsqa.io.project import create_project
-from ivsqa.io.settings import PACKET_FORMATS
-from ivsqa.workflow.check import check_project
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.measure import measure_pullbacks
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.formats.contours_csv import contours_csv_text
+from ivsqa.io.project.project import create_project
+from ivsqa.io.project.settings import PACKET_FORMATS
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.measuring.measure import measure_pullbacks
+from ivsqa.workflow.reporting.check import check_project
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.select import select_frames
 
 NAMES = {
     "PatientName": "Zzyzx^Quentina", "PatientID": "MRN-66477301", "OtherPatientNames": "Zzyzxova^Q",

@@ -1,9 +1,9 @@
 import pytest
 
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.manifest import write_manifest
-from ivsqa.workflow.outlook import find_outlook
-from ivsqa.workflow.status import project_status
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.workflow.reporting.outlook import find_outlook
+from ivsqa.workflow.reporting.status import project_status
 
 
 def test_before_every_frame_is_scored_nothing_is_said(imported, trained, scored):

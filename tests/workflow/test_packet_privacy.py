@@ -16,10 +16,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from ivsqa.io.packets import ADAPTERS
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.score import score_frames
-from ivsqa.workflow.select import select_frames
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.scoring.score import score_frames
 
 PERSON = {
     "PatientName": "Kowalska^Agnieszka",

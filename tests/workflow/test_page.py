@@ -6,11 +6,12 @@ import re
 import numpy as np
 import pytest
 
-from ivsqa.domain.edits import classify_contour
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.workflow.export import export_for_annotation, read_sent
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.select import select_frames
+from ivsqa.domain.agreement.edits import classify_contour
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.rounds.sent import read_sent
 from tests.chromium import chromium, find_chromium
 from tests.page_reader import Reader
 

@@ -13,22 +13,23 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IvsqaError, PacketError, StateError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.project import Project, open_project
-from ivsqa.io.selections import read_selection
-from ivsqa.io.standings import CONSENSUS
-from ivsqa.workflow.adjudicate import adjudicate
-from ivsqa.workflow.agreement import agreement_csv, reader_agreement
-from ivsqa.workflow.export import export_for_annotation, read_sent
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.select import select_frames
-from ivsqa.workflow.simulated_annotator import Annotator, annotate_packet
-from ivsqa.workflow.status import project_status
-from ivsqa.workflow.train import finetune_model
-from ivsqa.workflow.training_data import annotated_frames
-from ivsqa.workflow.undo import undo
-from ivsqa.workflow.why import explain_frame
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.annotated_frames import annotated_frames
+from ivsqa.io.project.annotation_status import CONSENSUS
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import Project, open_project
+from ivsqa.io.project.selections import read_selection
+from ivsqa.workflow.demo.simulated_annotator import Annotator, annotate_packet
+from ivsqa.workflow.readers.adjudicate import adjudicate
+from ivsqa.workflow.readers.agreement import agreement_csv, reader_agreement
+from ivsqa.workflow.readers.undo import undo
+from ivsqa.workflow.reporting.status import project_status
+from ivsqa.workflow.reporting.why import explain_frame
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.rounds.sent import read_sent
+from ivsqa.workflow.training.train import finetune_model
 
 Key = tuple[str, int]
 Offset = Callable[[NDArray[np.float64]], NDArray[np.float64]]

@@ -3,10 +3,10 @@
 import pytest
 
 from ivsqa.errors import IvsqaError
-from ivsqa.io.annotations import AnnotationStore
+from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.workflow.context import silent_progress
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.readings import read_readings
+from ivsqa.workflow.readers.readings import read_readings
+from ivsqa.workflow.rounds.import_annotations import import_annotations
 
 
 def readings_of(project, failed=None):

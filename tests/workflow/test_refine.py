@@ -6,11 +6,11 @@ import pytest
 import shapely
 
 from ivsqa.errors import AnnotationError, PacketError, StateError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.contours_csv import read_contours_csv
-from ivsqa.io.project import open_project
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.refine import refine
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import open_project
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.refine import refine
 
 HEAD = "pullback_id,frame_index,structure,x_px,y_px,weight\n"
 

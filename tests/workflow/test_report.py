@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from ivsqa.errors import NotFoundError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.project import Project, create_project
-from ivsqa.workflow.evaluate import evaluate_model
-from ivsqa.workflow.report import write_report
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project, create_project
+from ivsqa.workflow.evaluating.evaluate import evaluate_model
+from ivsqa.workflow.reporting.report import write_report
 
 
 def sections(page: Path) -> list[str]:

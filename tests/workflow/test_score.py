@@ -3,14 +3,15 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.lock import project_lock
-from ivsqa.io.manifest import read_manifest, write_manifest
-from ivsqa.io.project import open_project
-from ivsqa.io.records import ScoresRecord
-from ivsqa.io.scores import ScoreStore
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.manifest import read_manifest, write_manifest
+from ivsqa.io.project.project import open_project
+from ivsqa.io.project.records import ScoresRecord
+from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.score import error_maps_on_frame, score_frames, write_heatmaps
+from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
+from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 
 
 def store_of(project) -> ScoreStore:

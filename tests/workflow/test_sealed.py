@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ivsqa.domain.quality.frame_score import SIGNALS, FrameScore
 from ivsqa.domain.selection import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import StateError
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.project import Project, create_project, open_project
-from ivsqa.io.records import ModelRecord, Provenance, PullbackRecord, Split
-from ivsqa.io.scores import SIGNALS, FrameScore, ScoreStore
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.records import ModelRecord, Provenance, PullbackRecord, Split
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.workflow.rounds.select import select_frames
 
 MADE = Provenance(created_at="2026-01-01T00:00:00+00:00", ivsqa_version="0")
 HELD_OUT: tuple[Split, ...] = ("validation", "test")

@@ -5,12 +5,12 @@ import pytest
 
 from ivsqa.domain.selection import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import NotFoundError, StateError
-from ivsqa.io.annotations import AnnotationStore
-from ivsqa.io.project import open_project
-from ivsqa.io.selections import read_selection
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.score import score_frames
-from ivsqa.workflow.select import select_frames
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import open_project
+from ivsqa.io.project.selections import read_selection
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.scoring.score import score_frames
 
 
 def keys(frames) -> set[tuple[str, int]]:

@@ -3,15 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ivsqa.domain.quality import ErrorCalibration
+from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.workflow.context import silent_progress
-from ivsqa.workflow.networks import load_predictor
-from ivsqa.workflow.signals import (
+from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.scoring.signals import (
     N_DRAWS,
     SignalReader,
     reference_masks,
 )
-from ivsqa.workflow.training_data import annotated_frames
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.selection import Limits
 from ivsqa.errors import StateError
-from ivsqa.io.simulations import ArmStore
+from ivsqa.io.project.simulations import ArmStore
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.labelled_study import LabelledStudy, Reader, deal
-from ivsqa.workflow.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
-from ivsqa.workflow.simulation import ArmPlan, run_arm
-from ivsqa.workflow.simulation_summary import facts_of, summarize, write_results
+from ivsqa.workflow.simulating.arm import ArmPlan, run_arm
+from ivsqa.workflow.simulating.labelled_study import LabelledStudy, Reader, deal
+from ivsqa.workflow.simulating.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
+from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
 
 def disc(x: float, radius: float) -> NDArray[np.bool_]:

@@ -1,11 +1,11 @@
-from ivsqa.io.project import create_project
+from ivsqa.io.project.project import create_project
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.score import score_frames
-from ivsqa.workflow.select import select_frames
-from ivsqa.workflow.status import project_status
-from ivsqa.workflow.train import finetune_model, train_model
+from ivsqa.workflow.reporting.status import project_status
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.scoring.score import score_frames
+from ivsqa.workflow.training.train import finetune_model, train_model
 
 
 def next_command(project) -> str:

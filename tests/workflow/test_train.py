@@ -5,25 +5,20 @@ import pytest
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import IntegrityError, ProjectLockedError, StateError
-from ivsqa.io.annotations import AnnotationStore, NewAnnotation
-from ivsqa.io.lock import project_lock
-from ivsqa.io.manifest import write_manifest
-from ivsqa.io.project import open_project
-from ivsqa.io.records import provenance
+from ivsqa.io.project.annotated_frames import annotated_frames, unannotated_keys
+from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import open_project
+from ivsqa.io.project.records import provenance
+from ivsqa.io.project.training_frames_csv import frames_csv, keys_from_frames_csv
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.export import export_for_annotation
-from ivsqa.workflow.import_annotations import import_annotations
-from ivsqa.workflow.networks import load_weights
-from ivsqa.workflow.select import select_frames
-from ivsqa.workflow.train import finetune_model, train_model
-from ivsqa.workflow.training_data import (
-    annotated_frames,
-    frames_csv,
-    frames_on_grid,
-    keys_from_frames_csv,
-    sample_set,
-    unannotated_keys,
-)
+from ivsqa.workflow.predicting.networks import load_weights
+from ivsqa.workflow.rounds.export import export_for_annotation
+from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.select import select_frames
+from ivsqa.workflow.training.samples import frames_on_grid, sample_set
+from ivsqa.workflow.training.train import finetune_model, train_model
 
 
 def annotate_more(project, phantoms, n: int = 4) -> None:

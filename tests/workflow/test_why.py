@@ -1,9 +1,10 @@
 import pytest
 
 from ivsqa.errors import NotFoundError
-from ivsqa.io.selections import read_selection
-from ivsqa.workflow.training_data import annotated_frames
-from ivsqa.workflow.why import explain_frame, find_frame
+from ivsqa.io.project.annotated_frames import annotated_frames
+from ivsqa.io.project.frame_names import find_frame
+from ivsqa.io.project.selections import read_selection
+from ivsqa.workflow.reporting.why import explain_frame
 
 
 def test_the_chain_of_a_frame_that_was_chosen_drawn_and_learnt(scored, bytes_of):

@@ -20,6 +20,16 @@ from ivsqa.domain.selection.strategies import (
     worst_first,
 )
 
+COLUMN_OF: dict[Strategy, str] = {
+    "entropy": "entropy",
+    "margin": "margin",
+    "bald": "bald",
+    "stochastic-batch": "entropy",
+    "deal-mean": "mean_error",
+    "deal-entropy": "error_entropy",
+}
+"""What each strategy ranks by in the table of scores, higher first; the others by quality, lower first."""
+
 Strategy: TypeAlias = Literal[
     "sqa",
     "random",

@@ -1,7 +1,7 @@
 """Packets: what an annotator gets and gives back, in the formats of their own editors."""
 
-from ivsqa.domain.arcs import DoubtfulArc
-from ivsqa.io.packets.archive import opened, write_zip
+from ivsqa.domain.geometry.arcs import DoubtfulArc
+from ivsqa.io.formats.archive import opened, write_zip
 from ivsqa.io.packets.packet import (
     Adapter,
     FrameProbabilities,

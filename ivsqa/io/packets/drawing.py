@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ivsqa.domain.arcs import DoubtfulArc, line_beside
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Mask, Points, contour_from_mask
-from ivsqa.domain.refinement import Nudge
+from ivsqa.domain.geometry.arcs import DoubtfulArc, line_beside
+from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
+from ivsqa.drawing.pictures import ARC_OFFSET_SHARE
 from ivsqa.errors import PacketError
 from ivsqa.io.packets.images import single_object
 from ivsqa.io.packets.packet import DECIMALS, STRAY_SHARE, PacketFrame, ReturnedFrame, SentFrame, structure_named
 from ivsqa.io.packets.thinning import restored
-from ivsqa.io.pictures import ARC_OFFSET_SHARE
 
 LOOK_HERE = "look here"
 """Label of hints: lines beside the doubtful arcs. They are ours to the annotator and are never read back."""

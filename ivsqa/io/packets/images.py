@@ -14,7 +14,7 @@ from PIL import Image
 
 from ivsqa.domain.contour import Contour, contour_from_mask
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.documents import bytes_of
+from ivsqa.io.formats.documents import bytes_of
 from ivsqa.io.packets.packet import STRAY_SHARE, SentFrame, frame_sha256
 
 LARGEST_SIDE_PX = 8192

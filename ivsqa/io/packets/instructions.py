@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
-from ivsqa.io.color_map import error_colors
+from ivsqa.drawing.color_map import error_colors
+from ivsqa.drawing.pictures import ARC_COLOR
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, Purpose
-from ivsqa.io.pictures import ARC_COLOR
 
 FILE_NAME = "INSTRUCTIONS.html"
 

@@ -17,10 +17,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, Contours, Points
+from ivsqa.domain.geometry.arcs import DoubtfulArc
+from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.grid import WorkingGrid
-from ivsqa.domain.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
-from ivsqa.io.packets.archive import opened
+from ivsqa.io.formats.archive import opened
+from ivsqa.io.formats.label_marks import Tick
 from ivsqa.io.packets.gather import check_image_beside
 from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, files_under
 from ivsqa.io.packets.registry import ADAPTERS, get_adapter
-from ivsqa.io.packets.worklist import Tick, read_ticks
+from ivsqa.io.packets.worklist import read_ticks
 
 _NAMING_SUFFIXES = (".json", ".xml", ".svg", ".geojson")
 """Files in which the name of the packet stands, where the format has a place for it."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import difflib
 
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.coco import CocoAdapter
-from ivsqa.io.packets.csv_format import CsvAdapter
-from ivsqa.io.packets.cvat import CvatAdapter
-from ivsqa.io.packets.itk_snap import ItkSnapAdapter
-from ivsqa.io.packets.label_studio import LabelStudioAdapter
-from ivsqa.io.packets.labelme import LabelmeAdapter
-from ivsqa.io.packets.masks import MasksAdapter
-from ivsqa.io.packets.napari import NapariAdapter
+from ivsqa.io.packets.browser.page import PageAdapter
+from ivsqa.io.packets.editors.coco import CocoAdapter
+from ivsqa.io.packets.editors.csv_table import CsvAdapter
+from ivsqa.io.packets.editors.cvat import CvatAdapter
+from ivsqa.io.packets.editors.itk_snap import ItkSnapAdapter
+from ivsqa.io.packets.editors.label_studio import LabelStudioAdapter
+from ivsqa.io.packets.editors.labelme import LabelmeAdapter
+from ivsqa.io.packets.editors.masks import MasksAdapter
+from ivsqa.io.packets.editors.napari import NapariAdapter
+from ivsqa.io.packets.editors.qupath import QuPathAdapter
+from ivsqa.io.packets.editors.slicer import SlicerAdapter
+from ivsqa.io.packets.editors.svg import SvgAdapter
 from ivsqa.io.packets.packet import Adapter
-from ivsqa.io.packets.page import PageAdapter
-from ivsqa.io.packets.qupath import QuPathAdapter
-from ivsqa.io.packets.slicer import SlicerAdapter
-from ivsqa.io.packets.svg import SvgAdapter
 
 ADAPTERS: tuple[Adapter, ...] = (
     LabelmeAdapter(),

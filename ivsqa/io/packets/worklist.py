@@ -9,23 +9,15 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.io.formats.label_marks import Tick
 from ivsqa.io.packets.packet import PacketFrame, files_under
 
 FILE_NAME = "worklist.csv"
 SLICES_FILE_NAME = "slices.csv"
-
-
-class Tick(Enum):
-    """What an annotator writes in the column `checked`."""
-
-    CHECKED = frozenset({"yes", "y", "x", "1", "true", "ok", "done"})
-    OPEN = frozenset({"no", "n", "0", "false"})
-    UNREADABLE = frozenset({"unreadable"})
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from pathlib import Path
 from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
+from ivsqa.drawing.pictures import heatmap, overlay, png_bytes, thumbnail
 from ivsqa.io.packets import instructions, worklist
 from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, Purpose
 from ivsqa.io.packets.registry import get_adapter
-from ivsqa.io.pictures import heatmap, overlay, png_bytes, thumbnail
 
 OVERLAYS_FOLDER = "overlays"
 HEATMAPS_FOLDER = "heatmaps"

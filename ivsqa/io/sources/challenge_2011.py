@@ -20,12 +20,13 @@ from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
+from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key
+from ivsqa.io.formats.pictures import Picture
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.plain_text import PlainText
 from ivsqa.io.sources.archives.registry import read_contour_files
 from ivsqa.io.sources.frame_folder import FrameFolderSource
-from ivsqa.io.sources.pictures import Picture
-from ivsqa.io.sources.source import IMAGE_EXTENSIONS, FoundAnnotations, bare_name, natural_key
+from ivsqa.io.sources.source import FoundAnnotations
 
 FRAME_NAME = re.compile(r"frame_(?P<patient>[0-9]+)_(?P<frame>[0-9]+)_(?P<neighbour>[0-9]{3})", re.IGNORECASE)
 TEXT_NAME = re.compile(r"(lum|med)_frame_[0-9]+_[0-9]+_[0-9]{3}\.txt", re.IGNORECASE)

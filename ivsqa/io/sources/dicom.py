@@ -14,13 +14,14 @@ from pydicom.dataset import Dataset
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
+from ivsqa.io.formats.dicom_header import check_image, n_frames_of, read_header, text, transfer_syntax
+from ivsqa.io.formats.dicom_pixels import iter_grey_frames
+from ivsqa.io.formats.files import bare_name, natural_key
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.dicom_facts import calibration_of, facts_from_header
-from ivsqa.io.sources.dicom_header import check_image, n_frames_of, read_header, text, transfer_syntax
-from ivsqa.io.sources.dicom_pixels import iter_grey_frames
 from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.source import FoundAnnotations, bare_name, fingerprint_of_files, natural_key
+from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
 
 
 @dataclass(frozen=True)

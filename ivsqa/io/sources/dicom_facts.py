@@ -16,7 +16,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.io.sources.dicom_header import number, numbers, signed_number, tag_value, text
+from ivsqa.io.formats.dicom_header import number, numbers, signed_number, tag_value, text
 
 SPATIAL_2D = 1
 CENTIMETRES = 3

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import SourceError
+from ivsqa.io.formats.files import bare_name
 from ivsqa.io.sources.archives.aivus_report import with_aivus_facts
 from ivsqa.io.sources.archives.registry import named_beside
-from ivsqa.io.sources.source import bare_name
 
 PHASES_NAME = "phases.csv"
 PHASES = {"d": True, "s": False, "-": False, "": False}

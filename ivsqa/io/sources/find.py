@@ -19,23 +19,23 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
-from ivsqa.io.sources.archives.registry import format_of
-from ivsqa.io.sources.challenge_2011 import challenge_sources
-from ivsqa.io.sources.dicom import DicomSource, group_single_frames
-from ivsqa.io.sources.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
-from ivsqa.io.sources.frame_folder import FrameFolderSource
-from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
-from ivsqa.io.sources.nnunet import nnunet_sources
-from ivsqa.io.sources.pictures import Picture, n_pages
-from ivsqa.io.sources.source import (
+from ivsqa.io.formats.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
+from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
     VIDEO_EXTENSIONS,
     VOLUME_EXTENSIONS,
-    PullbackSource,
     bare_name,
     natural_key,
 )
+from ivsqa.io.formats.pictures import Picture, n_pages
+from ivsqa.io.sources.archives.registry import format_of
+from ivsqa.io.sources.challenge_2011 import challenge_sources
+from ivsqa.io.sources.dicom import DicomSource, group_single_frames
+from ivsqa.io.sources.frame_folder import FrameFolderSource
+from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
+from ivsqa.io.sources.nnunet import nnunet_sources
+from ivsqa.io.sources.source import PullbackSource
 from ivsqa.io.sources.video import VideoSource
 from ivsqa.io.sources.volume_source import volume_sources
 

@@ -17,17 +17,14 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
+from ivsqa.io.formats.files import bare_name
+from ivsqa.io.formats.grey import SIXTEEN_BIT_MODES, deep_white, grey_from_image
+from ivsqa.io.formats.pictures import Picture, opened
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside, merged
 from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.grey import SIXTEEN_BIT_MODES, deep_white, grey_from_image
 from ivsqa.io.sources.label_images import Frames, read_label_folders
-from ivsqa.io.sources.pictures import Picture, opened
-from ivsqa.io.sources.source import (
-    FoundAnnotations,
-    bare_name,
-    fingerprint_of_files,
-)
+from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
 
 
 @dataclass(frozen=True)

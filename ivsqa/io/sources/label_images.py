@@ -25,8 +25,9 @@ from scipy import ndimage
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
-from ivsqa.io.sources.pictures import Picture, opened
-from ivsqa.io.sources.source import IMAGE_EXTENSIONS, FoundAnnotations, bare_name, natural_key, structure_named
+from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key
+from ivsqa.io.formats.pictures import Picture, opened
+from ivsqa.io.sources.source import FoundAnnotations, structure_named
 
 LABEL_FOLDERS = ("labels", "label", "labelmaps", "masks", "mask", "annotations", "segmentations")
 """Folders that say that they hold labels, but not of what."""

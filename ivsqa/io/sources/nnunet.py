@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import IGNORE_LABEL, StructureSet
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
-from ivsqa.io.packets.documents import read_json
-from ivsqa.io.packets.itk_snap import RAS_FROM_LPS
+from ivsqa.io.formats.documents import read_json
+from ivsqa.io.formats.files import IMAGE_EXTENSIONS, VOLUME_EXTENSIONS, natural_key
+from ivsqa.io.formats.pictures import Picture, opened
+from ivsqa.io.formats.voxels import RAS_FROM_LPS
 from ivsqa.io.sources.frame_folder import FrameFolderSource
 from ivsqa.io.sources.label_images import label_pixels
-from ivsqa.io.sources.pictures import Picture, opened
-from ivsqa.io.sources.source import IMAGE_EXTENSIONS, VOLUME_EXTENSIONS, FoundAnnotations, PullbackSource, natural_key
+from ivsqa.io.sources.source import FoundAnnotations, PullbackSource
 from ivsqa.io.sources.volume_labels import Meaning, contours_of_values, meaning_of
 from ivsqa.io.sources.volume_source import VolumeSource
 

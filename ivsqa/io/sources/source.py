@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,18 +17,10 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
 from ivsqa.io.atomic import sha256_of_file
-from ivsqa.io.contours_csv import FrameContours, read_contours_csv
+from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
+from ivsqa.io.formats.files import bare_name
 
-DICOM_EXTENSIONS = (".dcm", ".dicom", ".ima")
-IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-NIFTI_EXTENSIONS = (".nii", ".nii.gz")
-VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".nrrd")
-VIDEO_EXTENSIONS = (".avi", ".mp4", ".m4v", ".mov")
 CONTOURS_NAME = "contours.csv"
-
-LFS_HEAD = b"version https://git-lfs"
-LFS_MESSAGE = "is a Git LFS pointer: a note where the picture should be"
-LFS_HINT = "fetch the file itself with 'git lfs pull'"
 
 
 @dataclass(frozen=True)
@@ -103,29 +94,6 @@ class PullbackSource(Protocol):
         ...
 
 
-def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
-    """Return a sort key by which "frame2" comes before "frame10".
-
-    Example:
-        >>> sorted(["frame10", "frame2", "Frame1"], key=natural_key)
-        ['Frame1', 'frame2', 'frame10']
-    """
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return (*((1, int(part)) if part.isdecimal() else (0, part) for part in parts), (0, name))
-
-
-def bare_name(name: str) -> str:
-    """Return a file name without its extension; dots that are part of a name, as in "IM.0001", stay.
-
-    Example:
-        >>> bare_name("run.1.dcm"), bare_name("IM.0001"), bare_name("run.nii.gz")
-        ('run.1', 'IM.0001', 'run')
-    """
-    known = (*DICOM_EXTENSIONS, *IMAGE_EXTENSIONS, *VOLUME_EXTENSIONS, *VIDEO_EXTENSIONS)
-    found = max((each for each in known if name.lower().endswith(each)), key=len, default="")
-    return name[: -len(found)] if 0 < len(found) < len(name) else name
-
-
 def contours_path(path: Path) -> Path:
     """Return where the contours.csv of a pullback would be: in its folder, or `<file>.contours.csv` beside its file."""
     return path / CONTOURS_NAME if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{CONTOURS_NAME}")
@@ -135,12 +103,6 @@ def fingerprint_of_files(paths: Iterable[Path]) -> str:
     """Return the hex SHA-256 of one file, or over the digests of several in order."""
     digests = [sha256_of_file(path) for path in paths]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def is_lfs_pointer(path: Path) -> bool:
-    """Return whether a file is the text that Git LFS leaves where a large file has not been fetched."""
-    with path.open("rb") as stream:
-        return stream.read(len(LFS_HEAD)) == LFS_HEAD
 
 
 def structure_named(name: str, structures: StructureSet, *, path: Path, where: str = "") -> str:

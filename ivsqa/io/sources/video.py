@@ -23,11 +23,12 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
+from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
+from ivsqa.io.formats.grey import luma
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.grey import luma
-from ivsqa.io.sources.source import LFS_HINT, LFS_MESSAGE, FoundAnnotations, fingerprint_of_files, is_lfs_pointer
+from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
 
 MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 LARGEST_SIDE_PX = 8192

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, SourceError
-from ivsqa.io.packets.slicer import read_segmentation
-from ivsqa.io.packets.volume_grid import OFF_GRID_PX, whole_numbers
-from ivsqa.io.packets.volumes import MARKS, WALL
+from ivsqa.io.formats.label_marks import MARKS, WALL
+from ivsqa.io.formats.seg_nrrd import read_segmentation
+from ivsqa.io.formats.volume import Volume, open_volume
+from ivsqa.io.formats.voxels import OFF_GRID_PX, whole_numbers
 from ivsqa.io.sources.label_images import LABELS_TABLE, contours_from_masks, read_names, refuse_inverted
 from ivsqa.io.sources.source import FoundAnnotations, structure_named
-from ivsqa.io.sources.volume import Volume, open_volume
 
 SEG_NRRD = ".seg.nrrd"
 MOST_LAYERS = 16

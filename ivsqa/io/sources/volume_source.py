@@ -19,12 +19,13 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
+from ivsqa.io.formats.files import bare_name
+from ivsqa.io.formats.grey import deep_white
+from ivsqa.io.formats.volume import Volume, open_volume
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import annotations_beside, merged
 from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.grey import deep_white
-from ivsqa.io.sources.source import FoundAnnotations, bare_name, fingerprint_of_files
-from ivsqa.io.sources.volume import Volume, open_volume
+from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
 from ivsqa.io.sources.volume_labels import Meaning, read_label_volume
 
 LABEL_NAME = re.compile(r"(?P<image>.+)[._-](seg|segmentation|labels?|labelmap|masks?)", re.IGNORECASE)

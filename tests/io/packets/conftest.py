@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, write_packet
 

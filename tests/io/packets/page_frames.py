@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ivsqa.domain.arcs import DoubtfulArc
 from ivsqa.domain.contour import Contour, contour_from_mask
+from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.grid import working_grid
 from ivsqa.io.packets import FrameProbabilities, PacketFrame
 from ivsqa.io.packets.packet import DECIMALS

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ivsqa.errors import PacketError
+from ivsqa.io.formats.archive import opened
 from ivsqa.io.packets import write_zip
-from ivsqa.io.packets.archive import opened
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_zip_that_cannot_be_finished_leaves_nothing(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ivsqa.io.packets.archive.shutil.copyfileobj", full_disk)
+    monkeypatch.setattr("ivsqa.io.formats.archive.shutil.copyfileobj", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_zip(packet, tmp_path / "out" / "one.zip")
     assert list((tmp_path / "out").iterdir()) == []

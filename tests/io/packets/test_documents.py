@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.documents import read_xml
+from ivsqa.io.formats.documents import read_xml
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;">]><a>&y;</a>"""
 SECRET = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>"""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ivsqa.domain.refinement import Nudge
+from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
 from ivsqa.io.packets.thinning import written_edge_points

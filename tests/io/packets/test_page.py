@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivsqa.domain.refinement import DEFAULT_CONFIG, ERROR_SPREAD, Nudge, refined
+from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, Nudge, refined
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return, write_packet

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ivsqa.domain.agreement.edits import classify_contour
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.edits import classify_contour
-from ivsqa.domain.refinement import Nudge, refined
+from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedFrame, read_return, write_packet
 from tests.chromium import Tab, chromium, find_chromium

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ivsqa.domain.agreement.edits import classify_contour, find_misplacement
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.edits import classify_contour, find_misplacement
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, get_adapter, read_return

@@ -92,7 +92,7 @@ def test_archive_that_unpacks_beyond_bounds_is_refused(
     path = tmp_path / "return.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.json", "0" * 2_000_000)
-    monkeypatch.setattr("ivsqa.io.packets.archive.LARGEST_ZIP_BYTES", 1_000_000)
+    monkeypatch.setattr("ivsqa.io.formats.archive.LARGEST_ZIP_BYTES", 1_000_000)
     with pytest.raises(PacketError, match="more than any packet"):
         read_return(path, [], structures)
 

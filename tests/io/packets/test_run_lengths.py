@@ -1,6 +1,6 @@
 import pytest
 
-from ivsqa.io.packets.run_lengths import mask_from_counts, mask_from_text
+from ivsqa.io.formats.run_lengths import mask_from_counts, mask_from_text
 
 
 def test_counts_alternate_from_outside() -> None:

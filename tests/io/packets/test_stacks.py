@@ -9,7 +9,7 @@ import pytest
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import PacketFrame, read_return
-from ivsqa.io.packets.stacks import StackedFrames, stack_of_file, stacks_of
+from ivsqa.io.packets.editors.stacks import StackedFrames, stack_of_file, stacks_of
 
 Write = Callable[..., Path]
 STACKED = ["itk-snap", "slicer", "napari"]

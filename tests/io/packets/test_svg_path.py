@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.packets.svg_path import FLATNESS_PX, path_lines, transform_matrix
+from ivsqa.io.formats.svg_path import FLATNESS_PX, path_lines, transform_matrix
 
 
 def lines(data: str, transform: str = "") -> list[list[list[float]]]:
@@ -120,6 +120,6 @@ def test_broken_transform_says_so(text: str) -> None:
 
 
 def test_path_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivsqa.io.packets.svg_path.MOST_SEGMENTS", 10)
+    monkeypatch.setattr("ivsqa.io.formats.svg_path.MOST_SEGMENTS", 10)
     with pytest.raises(ValueError, match="more segments"):
         path_lines("M0 0" + "h1v1" * 10, np.eye(3))

@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from ivsqa.domain.agreement.edits import ContourChange, classify_contour
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.edits import ContourChange, classify_contour
-from ivsqa.domain.phantom import iter_frames, phantom_pullback
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.packets import ADAPTERS, PacketFrame, ReturnedPacket, get_adapter, read_return
 from ivsqa.io.packets.packet import PacketOrigin
 from ivsqa.io.packets.thinning import written_edge_points
+from ivsqa.phantom import iter_frames, phantom_pullback
 
 SIZE_PX = 96
 EDITED = "phantom-2_f00017"

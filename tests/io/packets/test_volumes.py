@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ivsqa.domain.agreement.edits import classify_contour
 from ivsqa.domain.contour import Contour, contour_from_mask
-from ivsqa.domain.edits import classify_contour
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
-from ivsqa.io.packets.volumes import segments_of
+from ivsqa.io.packets.editors.label_volumes import segments_of
 
 Write = Callable[..., Path]
 Edit = Callable[[NDArray[np.uint8]], NDArray[np.generic]]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivsqa.io.project import create_project
+from ivsqa.io.project.project import create_project
 from ivsqa.io.sources import find_sources
-from ivsqa.workflow.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 
 CIRCLE = np.linspace(0, 2 * np.pi, 60, endpoint=False)
 

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from ivsqa.errors import SourceError
-from ivsqa.io.sources.dicom_header import (
+from ivsqa.io.formats.dicom_header import (
     looks_like_dicom,
     n_frames_of,
     number,

@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from ivsqa.errors import SourceError
-from ivsqa.io.sources.dicom_pixels import iter_grey_frames
+from ivsqa.io.formats.dicom_pixels import iter_grey_frames
 
 GREY = np.arange(2 * 6 * 8, dtype=np.uint8).reshape(2, 6, 8) * 2
 RED, GREEN, BLUE = 76, 150, 29

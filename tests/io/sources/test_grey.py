@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivsqa.io.sources.grey import deep_white, grey_from_image, luma
+from ivsqa.io.formats.grey import deep_white, grey_from_image, luma
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]]], dtype=np.uint8)
 LUMA = [76, 150, 29, 90]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivsqa.io.sources.jpeg_head import check_jpeg_head
+from ivsqa.io.formats.jpeg_head import check_jpeg_head
 
 SHAPE = (6, 8)
 

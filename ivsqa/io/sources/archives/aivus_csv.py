@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from ivsqa.errors import AnnotationError
-from ivsqa.io.packets.documents import head_of
+from ivsqa.io.formats.documents import head_of
 from ivsqa.io.sources.archives.contour_format import Lines, Target
 from ivsqa.io.sources.source import FoundAnnotations
 

@@ -19,9 +19,9 @@ from typing import Final
 import numpy as np
 
 from ivsqa.domain.contour import Points
-from ivsqa.domain.spline import contour_through
+from ivsqa.domain.geometry.curves import contour_through
 from ivsqa.errors import AnnotationError
-from ivsqa.io.packets.documents import head_of, read_json
+from ivsqa.io.formats.documents import head_of, read_json
 from ivsqa.io.sources.archives.contour_format import Lines, Target
 from ivsqa.io.sources.source import FoundAnnotations
 

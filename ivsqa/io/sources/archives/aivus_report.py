@@ -22,7 +22,7 @@ import polars as pl
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.documents import head_of, read_json
+from ivsqa.io.formats.documents import head_of, read_json
 from ivsqa.io.sources.archives.aivus_json import AivusJson, version_of
 
 AIVUS: Final = "AIVUS"

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from ivsqa.domain.contour import Contour, Points
+from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.domain.structures import StructureSet
-from ivsqa.domain.topology import check_contours
 from ivsqa.errors import AnnotationError
-from ivsqa.io.contours_csv import FrameContours
+from ivsqa.io.formats.contours_csv import FrameContours
 from ivsqa.io.sources.source import FoundAnnotations
 
 FARTHEST_FRAMES = 2.0

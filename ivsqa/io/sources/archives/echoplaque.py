@@ -21,7 +21,7 @@ import numpy as np
 
 from ivsqa.domain.contour import Contour, Contours, Points
 from ivsqa.errors import AnnotationError
-from ivsqa.io.packets.documents import head_of, read_xml, xml_text
+from ivsqa.io.formats.documents import head_of, read_xml, xml_text
 from ivsqa.io.sources.archives.contour_format import Lines, Target
 from ivsqa.io.sources.source import FoundAnnotations
 

@@ -11,10 +11,10 @@ from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from ivsqa.errors import AnnotationError
-from ivsqa.io.packets.documents import head_of, read_json
+from ivsqa.io.formats.documents import head_of, read_json
 from ivsqa.io.packets.drawing import Drawing
+from ivsqa.io.packets.editors.labelme_shapes import draw_shapes
 from ivsqa.io.packets.gather import check_size
-from ivsqa.io.packets.labelme_shapes import draw_shapes
 from ivsqa.io.packets.packet import SentFrame
 from ivsqa.io.sources.archives.contour_format import Lines, Target
 from ivsqa.io.sources.source import FoundAnnotations

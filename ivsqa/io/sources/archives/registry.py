@@ -7,14 +7,15 @@ from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
-from ivsqa.io.contours_csv import FrameContours
+from ivsqa.io.formats.contours_csv import FrameContours
+from ivsqa.io.formats.files import bare_name
 from ivsqa.io.sources.archives.aivus_csv import AivusCsv
 from ivsqa.io.sources.archives.aivus_json import AivusJson
 from ivsqa.io.sources.archives.contour_format import ContourFormat, Target, defect_notes
 from ivsqa.io.sources.archives.echoplaque import EchoPlaque
 from ivsqa.io.sources.archives.labelme_files import LabelmeFiles
 from ivsqa.io.sources.archives.plain_text import PlainText
-from ivsqa.io.sources.source import CONTOURS_NAME, FoundAnnotations, bare_name, contours_beside, contours_path
+from ivsqa.io.sources.source import CONTOURS_NAME, FoundAnnotations, contours_beside, contours_path
 
 CONTOUR_FORMATS: tuple[ContourFormat, ...] = (LabelmeFiles(), AivusJson(), EchoPlaque(), AivusCsv(), PlainText())
 """Where two say something of one border, the earlier counts: AIVUS itself prefers its JSON to its XML."""

@@ -1,0 +1,1 @@
+"""How far contours and readers agree, and what is done where they do not."""

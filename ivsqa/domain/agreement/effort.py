@@ -1,0 +1,145 @@
+"""What it costs a reader to put a drawn border right, and what is left of it when they stop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
+from ivsqa.domain.contour import Contour, Contours, Mask
+from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
+
+STEP_PX = 0.5
+PLACES = 128
+"""Along a border, where a reader may set a point."""
+MOST_POINTS = 10
+"""A reader who has set so many points in a frame draws what is still wrong by hand."""
+
+
+@dataclass
+class Reading:
+    """What one reader gave back of one round; of a frame that came back twice, the last.
+
+    Attributes:
+        round_id: The round.
+        reader: Who.
+        returned_at: When the last of it came in, UTC, ISO 8601.
+        frames: Frames by how they came about: new, edited, accepted, unreadable.
+        contours: Contours by what happened to them: untouched, edited, new, deleted.
+        edit_mm: Mean distance by which each edited contour was moved, where spacing is known.
+        border: Length of the borders as they came back, px of the working grid.
+        corrected: As much of it as the reader had to correct: further than experts differ from what was sent, or not sent.
+    """
+
+    round_id: str
+    reader: str
+    returned_at: str = ""
+    frames: Counter[str] = field(default_factory=Counter)
+    contours: Counter[str] = field(default_factory=Counter)
+    edit_mm: list[float] = field(default_factory=list)
+    border: float = 0.0
+    corrected: float = 0.0
+
+
+def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_px: float) -> float:
+    """Return the length of border that a reader has to draw, in px: where the wanted one lies further off than tolerated.
+
+    Args:
+        drawn: What they are shown; None: nothing, so all has to be drawn.
+        wanted: What they would draw; None: nothing, and removing a contour costs no length.
+        tolerance_px: Nearer than this is left as it is.
+
+    Example:
+        A square drawn 2 px too far to the right: its left side is off, and its right one but for the corners.
+
+        >>> square = Contour.from_points([(0, 0), (20, 0), (20, 20), (0, 20)])
+        >>> moved = Contour.from_points([(2, 0), (22, 0), (22, 20), (2, 20)])
+        >>> length_to_move(moved, square, tolerance_px=1.5), length_to_move(None, square, tolerance_px=1.5)
+        (37.0, 80.0)
+    """
+    if wanted is None:
+        return 0.0
+    if drawn is None:
+        return wanted.perimeter_px
+    off = wanted.distances_px(drawn, step=STEP_PX) > tolerance_px
+    return float(off.mean()) * wanted.perimeter_px
+
+
+def corrected_mask(drawn: Mask, wanted: Mask, *, tolerance_px: float) -> Mask:
+    """Return what a reader leaves: the wanted mask, but for what is nowhere further from its border than tolerated.
+
+    Example:
+        >>> wanted = np.zeros((1, 9), dtype=bool); wanted[0, 2:6] = True
+        >>> drawn = np.zeros((1, 9), dtype=bool); drawn[0, 3:9] = True
+        >>> corrected_mask(drawn, wanted, tolerance_px=1.0)[0].astype(int).tolist()
+        [0, 0, 0, 1, 1, 1, 0, 0, 0]
+    """
+    depth = np.where(wanted, ndimage.distance_transform_edt(wanted), ndimage.distance_transform_edt(~wanted))
+    pieces, n = ndimage.label(drawn != wanted)
+    if n == 0:
+        return wanted
+    deepest = ndimage.maximum(depth, pieces, index=np.arange(1, n + 1))
+    is_left = np.concatenate([[False], deepest <= tolerance_px])
+    return np.where(is_left[pieces], drawn, wanted)
+
+
+def points_to_set(
+    probabilities: Mapping[str, NDArray[np.floating]],
+    drawn: Contours,
+    wanted: Contours,
+    *,
+    tolerance_px: float,
+    config: RefinementConfig = DEFAULT_CONFIG,
+) -> tuple[int, list[str]]:
+    """Return how many points a reader sets until borders are right, each where a border is worst, and which stay wrong.
+
+    Args:
+        probabilities: (height, width) by structure, innermost first.
+        drawn: The borders they are shown.
+        wanted: What they would draw.
+        tolerance_px: A border whose average symmetric surface distance is no more than this is right.
+        config: How borders are laid through points.
+
+    Returns:
+        The points, at most `MOST_POINTS`, and the names of the borders that no points put right. Borders that only one of both
+        has are not for points to mend, and are not looked at.
+
+    Example:
+        A disc that should reach 2 px further out everywhere: after two points, all of it is within a pixel.
+
+        >>> y, x = np.indices((64, 64)) - 32.0
+        >>> disc = {"lumen": 1.0 / (1.0 + np.exp(np.hypot(x, y) - 16.0))}
+        >>> wanted = refined({"lumen": 1.0 / (1.0 + np.exp(np.hypot(x, y) - 18.0))})
+        >>> points_to_set(disc, refined(disc), wanted, tolerance_px=1.0)
+        (2, [])
+    """
+    shared = [name for name in drawn if name in wanted]
+    now: Contours = drawn
+    nudges: list[Nudge] = []
+    while left := [name for name in shared if contour_agreement(now[name], wanted[name]).assd_px > tolerance_px]:
+        if len(nudges) == MOST_POINTS:
+            return len(nudges), left
+        nudges.append(_worst_place(now, wanted, left))
+        try:
+            now = refined(probabilities, nudges, drawn=drawn, config=config)
+        except ValueError:  # no border can pass all of them
+            return len(nudges), left
+    return len(nudges), []
+
+
+def _worst_place(now: Contours, wanted: Contours, names: Sequence[str]) -> Nudge:
+    """Return the point of the wanted borders that lies farthest from what is drawn."""
+    places = []
+    for name in names:
+        points = wanted[name].resampled(PLACES).points_px
+        distance = np.asarray(shapely.distance(shapely.points(points), shapely.LinearRing(now[name].points_px)))
+        at = int(distance.argmax())
+        places.append((float(distance[at]), name, points[at]))
+    _, name, (x, y) = max(places, key=lambda place: place[0])
+    return Nudge(name, float(x), float(y))

@@ -1,0 +1,1 @@
+"""Curves and areas: polar borders, arcs, splines, nesting, optimal surfaces."""

@@ -1,0 +1,282 @@
+"""Refinement: the closed nested borders that a network's probabilities and a reader's points make most likely.
+
+The frame is unrolled around a centre. A border is where a ray leaves its structure, and costs what the pixels on its wrong side
+cost: minus the logarithm of the probability of being what it makes of them. So without points the borders enclose the most
+likely regions of any that rays leave only once; where the network's line is such a border, that line is the answer.
+
+A point, or nudge, tells how far a border is off in one direction. Elsewhere it is likely to be off alike, as errors of borders
+are alike: that is a Gaussian process of displacement over the angle. Every border that was nudged is drawn towards its displaced
+self, and the nearer to a nudge, the less the network has to say. At the nudge itself it has nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour, Contours, Points, contour_from_mask
+from ivsqa.domain.geometry.closed_surfaces import closed_surfaces
+from ivsqa.domain.geometry.polar import PolarGrid, polar_grid, polar_place
+
+ERROR_SPREAD = (0.42, 0.37, 0.105, 0.055, 0.022, 0.012, 0.008, 0.005, 0.003)
+"""How the squared error of a border is shared out over Fourier orders of the angle: too wide or narrow (0), beside its place (1),
+too long (2) … Measured on validation frames by benchmarks/refinement.py."""
+
+LEAST_RADIUS_PX = 1.0
+MARGIN_PX = 4.0
+RESIDUE = 1e-6
+"""Variance that even a hard nudge leaves, so that many of them can be solved for."""
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """A point where a border should be.
+
+    Attributes:
+        structure: Whose border.
+        x_px: Column.
+        y_px: Row.
+        weight: 1: the border passes there. Less: the share of the way it goes there as far as the network lets it; above 0.
+    """
+
+    structure: str
+    x_px: float
+    y_px: float
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([self.x_px, self.y_px]).all():
+            raise ValueError("a point has a coordinate that is not a finite number")
+        if not 0.0 < self.weight <= 1.0:
+            raise ValueError(f"the weight of a point is above 0 and at most 1, got {self.weight:g}")
+
+
+@dataclass(frozen=True)
+class RefinementConfig:
+    """How borders are laid; tuned on validation frames by benchmarks/refinement.py.
+
+    Attributes:
+        n_angles: Rays around the centre; each nudge adds its own.
+        n_radii: Cells along a ray.
+        max_step: Cells that a border may move from a ray to the next, at least 2.
+        min_wall_px: Least distance between neighbouring borders along a ray.
+        certainty: Probabilities nearer to 0 or 1 than this count as this near.
+        stiffness: Cost of each squared pixel between a nudged border and its displaced self, a pixel of its length.
+    """
+
+    n_angles: int = 96
+    n_radii: int = 64
+    max_step: int = 5
+    min_wall_px: float = 0.5
+    certainty: float = 0.01
+    stiffness: float = 2.0
+
+
+DEFAULT_CONFIG = RefinementConfig()
+
+
+def refined(
+    probabilities: Mapping[str, NDArray[np.floating]],
+    nudges: Sequence[Nudge] = (),
+    *,
+    drawn: Contours | None = None,
+    centre_px: Points | None = None,
+    config: RefinementConfig = DEFAULT_CONFIG,
+) -> dict[str, Contour]:
+    """Return the most likely closed nested borders around a centre.
+
+    Args:
+        probabilities: (height, width) in [0, 1] of each structure with what it encloses, innermost first.
+        nudges: Points in the same pixels.
+        drawn: The borders that the nudges were set beside; None: those that the probabilities alone lead to.
+        centre_px: (x, y) inside every structure; None: the centroid of the innermost.
+        config: How borders are laid.
+
+    Returns:
+        A simple contour of each structure that is drawn, each inside the next by the wall; without `drawn`, of each that is more
+        likely than not somewhere. Borders with a hard nudge have a vertex on it.
+
+    Raises:
+        ValueError: a nudge of a structure that is not there or in the very centre, nudges that no such borders can pass, or no
+            centre that all that is drawn encloses.
+
+    Example:
+        A disc of radius 16 that should reach 20 on its right: there it does, and on its left it stays within a pixel.
+
+        >>> y, x = np.indices((64, 64)) - 32.0
+        >>> disc = 1.0 / (1.0 + np.exp(np.hypot(x, y) - 16.0))
+        >>> x_px = refined({"lumen": disc}, [Nudge("lumen", 52.0, 32.0)])["lumen"].points_px[:, 0] - 32.0
+        >>> float(x_px.max()), bool(abs(x_px.min() + 16.0) < 1.0)
+        (20.0, True)
+    """
+    if drawn is None:
+        found = {name: field for name, field in probabilities.items() if (field > 0.5).any()}
+    else:
+        found = {name: field for name, field in probabilities.items() if name in drawn}
+    for nudge in nudges:
+        if nudge.structure not in found:
+            raise ValueError(f"there is no {nudge.structure} to move")
+    if not found:
+        return {}
+    fields = np.stack(list(found.values()))
+    shown = [] if drawn is None else [drawn[name] for name in found]
+    centre = np.asarray(centre_px if centre_px is not None else shown[0].centroid_px if shown else _centroid(fields[0]))
+    grid = _grid_over(fields, shown, centre, nudges, config)
+    costs = _region_costs(grid, fields, config)
+    if nudges and shown:
+        radii = np.stack([grid.crossings(contour) for contour in shown])
+        if np.isnan(radii).any():
+            raise ValueError("the borders enclose no common centre")
+    else:
+        radii = _laid(grid, costs, {}, config)
+    if nudges:
+        costs, fixed = _with_nudges(grid, costs, radii, _by_surface(nudges, list(found), centre), config)
+        radii = _laid(grid, costs, fixed, config)
+    return {name: grid.contour(line) for name, line in zip(found, radii, strict=True)}
+
+
+def _centroid(field: NDArray[np.floating]) -> Points:
+    """Return the centroid of the largest object, or of all pixels above one half where they are too few for a line."""
+    outline = contour_from_mask(field)
+    return np.argwhere(field > 0.5).mean(axis=0)[::-1] if outline is None else outline.centroid_px
+
+
+def _grid_over(
+    fields: NDArray[np.floating],
+    shown: Sequence[Contour],
+    centre: Points,
+    nudges: Sequence[Nudge],
+    config: RefinementConfig,
+) -> PolarGrid:
+    """Return rays that reach beyond all structures, contours and nudges, one through each nudge."""
+    inside = np.argwhere((fields > 0.5).any(axis=0))[:, ::-1]
+    places = [(nudge.x_px, nudge.y_px) for nudge in nudges]
+    farthest = np.linalg.norm(
+        np.vstack([inside, *places, *(contour.points_px for contour in shown)]) - centre, axis=1
+    ).max()
+    return polar_grid(
+        centre,
+        n_angles=config.n_angles,
+        least_px=LEAST_RADIUS_PX,
+        most_px=float(farthest) + MARGIN_PX,
+        n_radii=config.n_radii,
+        through=places,
+    )
+
+
+def _region_costs(grid: PolarGrid, fields: NDArray[np.floating], config: RefinementConfig) -> NDArray[np.float64]:
+    """Return what borders cost in each cell, (K, A, R): the log odds against all that lies inside, summed over the sector."""
+    p = np.clip(grid.sampled(fields), config.certainty, 1.0 - config.certainty)
+    against = np.log(1.0 / p - 1.0) * grid.radii_px
+    against *= grid.cell_px * grid.sectors[:, None]
+    costs = np.zeros_like(p)
+    np.cumsum(0.5 * (against[..., 1:] + against[..., :-1]), axis=2, out=costs[..., 1:])
+    return costs
+
+
+def _laid(
+    grid: PolarGrid, costs: NDArray[np.float64], fixed: Mapping[tuple[int, int], float], config: RefinementConfig
+) -> NDArray[np.float64]:
+    """Return the radius of each border on each ray, (K, A) px, to a fraction of a cell.
+
+    From the best cells the borders move, half a cell at most, to where a parabola through the neighbouring costs is least. Cells
+    are chosen with one cell less of slope and one more of wall, so that both still hold afterwards.
+
+    Args:
+        grid: Where the cells lie.
+        costs: (K, A, R).
+        fixed: The radius that a border has on a ray, by (border, ray).
+        config: Slope and wall.
+    """
+    wall = int(np.ceil(config.min_wall_px / grid.cell_px)) + 1
+    rows = closed_surfaces(costs, max_step=config.max_step - 1, min_gap=wall)
+    middle = np.clip(rows, 1, costs.shape[2] - 2)
+    before, here, after = (np.take_along_axis(costs, middle[..., None] + step, axis=2)[..., 0] for step in (-1, 0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):  # beside a hard nudge every cost is infinite
+        offset = 0.5 * (before - after) / (before - 2.0 * here + after)
+    offset = np.where(np.isfinite(offset) & (rows == middle), np.clip(offset, -0.5, 0.5), 0.0)
+    radii = np.asarray(grid.radii_px[rows] + offset * grid.cell_px)
+    for place, radius in fixed.items():
+        radii[place] = radius
+    return radii
+
+
+@dataclass(frozen=True)
+class _PolarNudges:
+    """The nudges of one border, (n,) each."""
+
+    angles: NDArray[np.float64]
+    radii_px: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def _by_surface(nudges: Sequence[Nudge], names: Sequence[str], centre: Points) -> dict[int, _PolarNudges]:
+    """Return the nudges of each border that has some."""
+    found = {}
+    for surface, name in enumerate(names):
+        mine = [nudge for nudge in nudges if nudge.structure == name]
+        if mine:
+            angles, radii = np.array([polar_place((nudge.x_px, nudge.y_px), centre) for nudge in mine]).T
+            if radii.min() < LEAST_RADIUS_PX:
+                raise ValueError(f"a point of {name} lies in its very centre")
+            found[surface] = _PolarNudges(angles, radii, np.array([nudge.weight for nudge in mine]))
+    return found
+
+
+def _with_nudges(
+    grid: PolarGrid,
+    costs: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    nudges: Mapping[int, _PolarNudges],
+    config: RefinementConfig,
+) -> tuple[NDArray[np.float64], dict[tuple[int, int], float]]:
+    """Return the costs with the nudges in them, and the radius where a border has no choice, by (border, ray).
+
+    Args:
+        grid: Where the cells lie.
+        costs: (K, A, R) from the network alone.
+        radii: (K, A) px of the borders they lead to.
+        nudges: By border.
+        config: Stiffness.
+    """
+    costs, fixed = costs.copy(), {}
+    for surface, mine in nudges.items():
+        rays = np.searchsorted(grid.angles, mine.angles)
+        displacement, known = _displacement(grid.angles, mine, mine.radii_px - radii[surface, rays])
+        displaced = np.maximum(radii[surface] + displacement, LEAST_RADIUS_PX)
+        pull = (grid.radii_px - displaced[:, None]) ** 2 * (grid.sectors * displaced)[:, None]
+        costs[surface] = (1.0 - known)[:, None] * costs[surface] + config.stiffness * pull
+        for ray, radius, weight in zip(rays.tolist(), mine.radii_px.tolist(), mine.weights, strict=True):
+            if weight == 1.0:
+                others = np.arange(len(grid.radii_px)) != np.argmin(np.abs(grid.radii_px - radius))
+                costs[surface, ray, others] = np.inf
+                fixed[surface, ray] = radius
+    return costs, fixed
+
+
+def _displacement(
+    angles: NDArray[np.float64], nudges: _PolarNudges, offsets_px: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far a border is off on each ray, px outwards, and what share of that is known, 0 to 1; (A,) each.
+
+    Args:
+        angles: Of the rays, (A,).
+        nudges: Where it is known, and how well.
+        offsets_px: How far it is off there, (n,).
+
+    Source:
+        Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equations 2.23 and 2.24.
+    """
+    noise = 1.0 / nudges.weights - 1.0 + RESIDUE  # so that a single nudge is known with its weight
+    along = _likeness(angles, nudges.angles)
+    share = np.linalg.solve(_likeness(nudges.angles, nudges.angles) + np.diag(noise), along.T)
+    return offsets_px @ share, np.clip((along.T * share).sum(axis=0), 0.0, 1.0)
+
+
+def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how the errors of a border at angles a and b correlate, (len(a), len(b)): 1 at one angle."""
+    spread = np.array(ERROR_SPREAD) / sum(ERROR_SPREAD)
+    return np.asarray(np.cos((a[:, None] - b)[..., None] * np.arange(len(spread))) @ spread)

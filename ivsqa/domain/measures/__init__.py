@@ -1,0 +1,1 @@
+"""Clinical measures of frames and of pullbacks, and how sure each is."""

@@ -1,0 +1,201 @@
+"""Clinical measures of one cross-section, named and coded as DICOM's IVUS report has them (TID 3250).
+
+Everything is measured on the contours themselves, in mm where spacing is known and in px where not. What lacks a contour is
+absent, never 0. Definitions, where nothing else is said: Mintz et al., J Am Coll Cardiol 2001;37:1478 ("JACC" below).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour, Contours, Points
+from ivsqa.domain.geometry.topology import enclosed_area
+
+LUMEN, EEM = "lumen", "eem"
+"""The structures between which plaque plus media lies; other structures are measured, but bound no plaque."""
+
+N_DIRECTIONS = 360
+"""Lines through the centroid, half a degree apart: the longest is short by less than 0.5 % even where it ends at a corner."""
+
+_ANGLES = np.arange(N_DIRECTIONS) * (np.pi / N_DIRECTIONS)
+_DIRECTIONS = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
+_UNITS = ("", "_mm", "_mm2", "_mm3")
+
+Derivation = Literal["", "minimum", "maximum"]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept of DICOM's IVUS report.
+
+    Attributes:
+        value: Its code.
+        scheme: Who coded it: DCM, or SCT (SNOMED CT).
+        meaning: Its name there.
+        derivation: Which of several values it is.
+    """
+
+    value: str
+    scheme: str
+    meaning: str
+    derivation: Derivation = ""
+
+
+CODES: Mapping[str, Code] = {
+    "lumen_area": Code("397415007", "SCT", "Vessel lumen cross-sectional area"),
+    "eem_area": Code("122333", "DCM", "EEM Cross-Sectional Area"),
+    "plaque_media_area": Code("122334", "DCM", "Plaque plus Media Cross-Sectional Area"),
+    "plaque_burden": Code("122354", "DCM", "Plaque Burden"),
+    "lumen_min_diameter": Code("397413000", "SCT", "Vessel lumen diameter", "minimum"),
+    "lumen_max_diameter": Code("397413000", "SCT", "Vessel lumen diameter", "maximum"),
+    "eem_min_diameter": Code("122330", "DCM", "EEM Diameter", "minimum"),
+    "eem_max_diameter": Code("122330", "DCM", "EEM Diameter", "maximum"),
+    "lumen_perimeter": Code("122332", "DCM", "Lumen Perimeter"),
+    "lumen_eccentricity_index": Code("122343", "DCM", "Lumen Eccentricity Index"),
+    "plaque_media_min_thickness": Code("122331", "DCM", "Plaque Plus Media Thickness", "minimum"),
+    "plaque_media_max_thickness": Code("122331", "DCM", "Plaque Plus Media Thickness", "maximum"),
+    "plaque_media_eccentricity_index": Code("122344", "DCM", "Plaque plus Media Eccentricity Index"),
+    "remodelling_index": Code("122345", "DCM", "Remodeling Index"),
+    "area_stenosis": Code("408714007", "SCT", "Lumen Area Stenosis"),
+    "length": Code("408716009", "SCT", "Stenotic Lesion Length"),
+    "mla": Code("397415007", "SCT", "Vessel lumen cross-sectional area", "minimum"),
+    "lumen_volume": Code("122372", "DCM", "Lumen Volume"),
+    "eem_volume": Code("122371", "DCM", "EEM Volume"),
+    "plaque_media_volume": Code("122375", "DCM", "Native Plaque Volume"),
+}
+"""What a measure is called in DICOM: CID 3481 distances, 3482 areas, 3483 lengths, 3484 indices, 3485 volumes."""
+
+
+def dimension(measure: str) -> int:
+    """Return the power of mm a measure comes in, by the last word of its name: 0 for a ratio.
+
+    Example:
+        >>> dimension("lumen_area"), dimension("eem_min_diameter"), dimension("plaque_burden")
+        (2, 1, 0)
+    """
+    word = measure.removesuffix("_mean").rpartition("_")[2]
+    if word in ("area", "mla"):
+        return 2
+    return {"diameter": 1, "perimeter": 1, "thickness": 1, "length": 1, "position": 1, "volume": 3}.get(word, 0)
+
+
+def column(measure: str, end: Literal["", "low", "high"] = "") -> str:
+    """Return the column a measure stands in, or an end of its interval: the unit comes last.
+
+    Example:
+        >>> column("lumen_area"), column("lumen_area", "low"), column("plaque_burden", "high")
+        ('lumen_area_mm2', 'lumen_area_low_mm2', 'plaque_burden_high')
+    """
+    return f"{measure}{'_' + end if end else ''}{_UNITS[dimension(measure)]}"
+
+
+def structure_measures(name: str) -> tuple[str, ...]:
+    """Return what is measured of each structure, by name."""
+    words = ("area", "min_diameter", "max_diameter", "perimeter", "eccentricity_index")
+    return tuple(f"{name}_{word}" for word in words)
+
+
+PLAQUE_MEASURES = (
+    "plaque_media_area",
+    "plaque_burden",
+    "plaque_media_min_thickness",
+    "plaque_media_max_thickness",
+    "plaque_media_eccentricity_index",
+)
+
+
+def frame_measures_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return everything that is measured in a frame, in the order of its columns."""
+    plaque = PLAQUE_MEASURES if {LUMEN, EEM} <= set(names) else ()
+    return tuple(measure for name in names for measure in structure_measures(name)) + plaque
+
+
+def frame_measures(contours: Contours, spacing_mm: tuple[float, float] | None) -> dict[str, float]:
+    """Return the measures of one cross-section.
+
+    Args:
+        contours: By structure; a measure that needs one which is absent is absent.
+        spacing_mm: (x, y) mm per px; None where unknown: lengths then come in px and areas in px², for ratios only.
+
+    Returns:
+        By name, without unit; see `structure_measures` and `PLAQUE_MEASURES`. A contour that encloses nothing counts as absent.
+    """
+    scale = (1.0, 1.0) if spacing_mm is None else spacing_mm
+    scaled = {name: contour.mapped(scale, (0.0, 0.0)) for name, contour in contours.items()}
+    areas = {name: float(enclosed_area(contour).area) for name, contour in scaled.items()}
+    scaled = {name: contour for name, contour in scaled.items() if areas[name] > 0.0}
+    values: dict[str, float] = {}
+    for name, contour in scaled.items():
+        shortest, longest = diameters(contour)
+        of_structure = (areas[name], shortest, longest, contour.perimeter_px, (longest - shortest) / longest)
+        values |= dict(zip(structure_measures(name), of_structure, strict=True))
+    if LUMEN in scaled and EEM in scaled:
+        thinnest, thickest = plaque_thickness(scaled[LUMEN], scaled[EEM])
+        plaque = (
+            areas[EEM] - areas[LUMEN],
+            1.0 - areas[LUMEN] / areas[EEM],
+            thinnest,
+            thickest,
+            (thickest - thinnest) / thickest if thickest > 0.0 else 0.0,
+        )
+        values |= dict(zip(PLAQUE_MEASURES, plaque, strict=True))
+    return values
+
+
+def diameters(contour: Contour) -> tuple[float, float]:
+    """Return the shortest and the longest diameter through the centroid, in the unit of the vertices.
+
+    A diameter runs from the outermost crossing on one side to that on the other, so that a border which folds back is crossed
+    once.
+
+    Source:
+        JACC; DICOM PS3.16, Lumen Eccentricity Index: diameters are measured through the geometric centre of the lumen.
+
+    Example:
+        >>> diameters(Contour.from_points([[0, 0], [6, 0], [6, 2], [0, 2]]))[0]
+        2.0
+    """
+    ahead, behind = _crossings(contour.points_px - contour.centroid_px)
+    widths = ahead + behind
+    return float(widths.min()), float(widths.max())
+
+
+def plaque_thickness(lumen: Contour, eem: Contour) -> tuple[float, float]:
+    """Return the least and the greatest distance from lumen to EEM along rays from the lumen's centroid.
+
+    Where a drawn lumen reaches over the EEM the thickness is 0.
+
+    Source:
+        JACC: plaque plus media thickness, along any line passing through the centre of mass of the lumen.
+    """
+    centre = lumen.centroid_px
+    inner, outer = _crossings(lumen.points_px - centre), _crossings(eem.points_px - centre)
+    thickness = np.clip(np.concatenate(outer) - np.concatenate(inner), 0.0, None)
+    return float(thickness.min()), float(thickness.max())
+
+
+def _crossings(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far the origin's lines reach ahead and behind to the outermost crossing with a polygon.
+
+    Args:
+        points: (n, 2), relative to where the lines cross.
+
+    Returns:
+        Two times (N_DIRECTIONS,). Where the origin lies outside, the nearer crossing counts as negative on the other side.
+    """
+    start, end = points, np.roll(points, -1, axis=0)
+    off_line = (
+        _DIRECTIONS[:, :1] * points[:, 1] - _DIRECTIONS[:, 1:] * points[:, 0]
+    )  # (d, n): left of the line is positive
+    before, after = off_line, np.roll(off_line, -1, axis=1)
+    crosses = (before > 0.0) != (after > 0.0)
+    cross = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
+    reach = np.divide(cross, after - before, out=np.zeros_like(off_line), where=crosses)
+    ahead = np.where(crosses, reach, -np.inf).max(axis=1)
+    behind = np.where(crosses, -reach, -np.inf).max(axis=1)
+    return ahead, behind

@@ -1,0 +1,213 @@
+"""How sure a measure is: an interval that follows from the predicted error of the contours behind it.
+
+The error maps say how many pixels of a structure are expected to be on the wrong side of its border. Spread along the border
+they are a distance, and from that follows how far each measure may be off: its *scale*. How many scales the truth really was
+away, on frames of validation subjects, says how wide an interval must be to hold it in nine of ten: the *factor*, one a
+measure. So the width follows the predicted error frame by frame, and its level is what was seen on subjects held out.
+
+Errors of a pullback's frames are partly alike and partly cancel out. How much stays in their mean is seen in the same way: areas
+of a validation pullback's annotated frames, taken together, are as many mean scales off; that factor is the *pooled* one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import inf, isnan, nan, pi
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ivsqa.domain.measures.frame_measures import EEM, LUMEN, dimension
+from ivsqa.domain.quality.calibration import conformal_factor
+
+Ranged: TypeAlias = NDArray[np.float64]
+"""(3,): value, low and high end of its interval; NaN for what is not known."""
+
+MISSING: Ranged = np.full(3, nan)
+MISSING.setflags(write=False)
+
+COVERAGE = 0.9
+"""Share of frames, or of pullbacks, in which the interval is to hold the truth."""
+
+LEAST_OFFSET_PX = 0.1
+"""A border is never believed to lie better than this, in pixels of the working grid: else a frame without any predicted error
+would have no width at all, and a calibration on it no end."""
+
+
+@dataclass(frozen=True)
+class MeasureCalibration:
+    """How many scales the truth may be away.
+
+    Attributes:
+        factors: By measure, for a frame; a measure that could not be calibrated is absent.
+        pooled: By measure, for the mean over a pullback.
+        n_frames: Frames it was learnt on.
+        n_subjects: Their subjects.
+    """
+
+    factors: Mapping[str, float]
+    pooled: Mapping[str, float]
+    n_frames: int
+    n_subjects: int
+
+    @classmethod
+    def nothing(cls) -> MeasureCalibration:
+        """Return the calibration of a model that has none: it gives no interval."""
+        return cls({}, {}, 0, 0)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any] | None) -> MeasureCalibration:
+        """Return the calibration of which `to_dict` made plain values; of None, that which knows nothing."""
+        if stored is None:
+            return cls.nothing()
+        factors, pooled = (
+            {str(name): float(factor) for name, factor in stored[kind].items()} for kind in ("factors", "pooled")
+        )
+        return cls(factors, pooled, int(stored["n_frames"]), int(stored["n_subjects"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON or YAML."""
+        factors = {"factors": dict(self.factors), "pooled": dict(self.pooled)}
+        return factors | {"n_frames": self.n_frames, "n_subjects": self.n_subjects}
+
+    def ranged(self, measure: str, value: ArrayLike, scale: ArrayLike, *, pooled: bool = False) -> Ranged:
+        """Return values with their intervals, (…, 3), within what the measure can be; ends are NaN where nothing is known.
+
+        Args:
+            measure: Its name in a frame: a volume is a "lumen_area" too, and percent atheroma volume a "plaque_burden".
+            value: (…) values.
+            scale: (…) how far off each is expected to be; NaN where that is not known.
+            pooled: They are of a whole pullback; a measure that was seen in single frames only is then taken as if all
+                frames erred alike, which can only be too wide.
+        """
+        factor = self.factors.get(measure, nan)
+        reach = (self.pooled.get(measure, factor) if pooled else factor) * np.asarray(scale, dtype=np.float64)
+        middle, most = np.asarray(value, dtype=np.float64), inf if dimension(measure) else 1.0
+        return np.stack([middle, np.maximum(middle - reach, 0.0), np.minimum(middle + reach, most)], axis=-1)
+
+
+@dataclass(frozen=True)
+class MeasuredFrame:
+    """A predicted frame beside its reference, to calibrate on.
+
+    Attributes:
+        predicted: Measures of the predicted contours.
+        reference: Measures of what a person drew.
+        scales: How far each measure is expected to be off.
+        subject_id: Whose frame it is.
+        pullback_id: Of which pullback.
+    """
+
+    predicted: Mapping[str, float]
+    reference: Mapping[str, float]
+    scales: Mapping[str, float]
+    subject_id: str
+    pullback_id: str
+
+
+def fit_measure_calibration(frames: Iterable[MeasuredFrame]) -> MeasureCalibration:
+    """Return the factors with which nine of ten intervals hold the reference, in frames and in means over pullbacks."""
+    listed = sorted(frames, key=lambda frame: frame.pullback_id)
+    pullbacks = [_mean_frame(list(group)) for _, group in groupby(listed, key=lambda frame: frame.pullback_id)]
+    n_subjects = len({frame.subject_id for frame in listed})
+    return MeasureCalibration(_factors(listed), _factors(pullbacks), len(listed), n_subjects)
+
+
+def _factors(frames: Sequence[MeasuredFrame]) -> dict[str, float]:
+    """Return the factor of each measure that can be calibrated."""
+    subjects = [frame.subject_id for frame in frames]
+    found = {
+        measure: conformal_factor([_score(frame, measure) for frame in frames], subjects, miscoverage=1.0 - COVERAGE)
+        for measure in dict.fromkeys(name for frame in frames for name in frame.scales)
+    }
+    return {measure: factor for measure, factor in found.items() if not isnan(factor)}
+
+
+def _score(frame: MeasuredFrame, measure: str) -> float:
+    """Return how many scales prediction and reference are apart; NaN where one of them lacks the measure."""
+    off = abs(frame.predicted.get(measure, nan) - frame.reference.get(measure, nan))
+    return off / frame.scales.get(measure, nan)
+
+
+def _mean_frame(frames: Sequence[MeasuredFrame]) -> MeasuredFrame:
+    """Return the mean areas of a pullback's frames, and the plaque burden between them, as if they were one frame."""
+    lumen, eem = f"{LUMEN}_area", f"{EEM}_area"
+    areas = dict.fromkeys(name for one in frames for name in one.scales if name.endswith("_area"))
+    predicted, reference, scales = _means([], [])
+    for name in areas:
+        found, drawn, off = _means(frames, [name])
+        predicted |= found
+        reference |= drawn
+        scales |= off
+    found, drawn, off = _means(frames, [lumen, eem])
+    if found:
+        predicted["plaque_burden"], reference["plaque_burden"] = (1.0 - one[lumen] / one[eem] for one in (found, drawn))
+        scales["plaque_burden"] = burden_scale(off[lumen], off[eem], found[eem], predicted["plaque_burden"])
+    return MeasuredFrame(predicted, reference, scales, frames[0].subject_id, frames[0].pullback_id)
+
+
+def _means(frames: Sequence[MeasuredFrame], measures: Sequence[str]) -> list[dict[str, float]]:
+    """Return what was predicted, what is true, and the scales: means over the frames that lack none of the measures."""
+    kinds = [(one.predicted, one.reference, one.scales) for one in frames]
+    whole = [three for three in kinds if all(name in kind for kind in three for name in measures)]
+    if not whole:
+        return [{}, {}, {}]
+    return [
+        {name: float(np.mean([kind[name] for kind in same])) for name in measures} for same in zip(*whole, strict=True)
+    ]
+
+
+def measure_scales(values: Mapping[str, float], wrong_area: Mapping[str, float], pixel: float) -> dict[str, float]:
+    """Return how far each measure of a predicted frame is expected to be off.
+
+    All wrong pixels are taken to lie on one side, and errors of two borders to add up: the worst case to first order.
+
+    Args:
+        values: Its measures, from `frame_measures`.
+        wrong_area: Expected area on the wrong side of each border, in the same unit squared.
+        pixel: Side of a pixel of the working grid, in the same unit.
+
+    Returns:
+        By measure, for those in `values`.
+    """
+    offset: dict[str, float] = {}
+    scales: dict[str, float] = {}
+    for name, wrong in wrong_area.items():
+        if f"{name}_area" not in values:
+            continue
+        perimeter = values[f"{name}_perimeter"]
+        offset[name] = wrong / perimeter + LEAST_OFFSET_PX * pixel
+        across = 2.0 * offset[name]
+        scales |= {
+            f"{name}_area": offset[name] * perimeter,
+            f"{name}_min_diameter": across,
+            f"{name}_max_diameter": across,
+            f"{name}_perimeter": pi * across,
+            f"{name}_eccentricity_index": 2.0 * across / values[f"{name}_max_diameter"],
+        }
+    if "plaque_burden" in values and LUMEN in offset and EEM in offset:
+        eem, wall = values[f"{EEM}_area"], offset[LUMEN] + offset[EEM]
+        of_lumen, of_eem = scales[f"{LUMEN}_area"], scales[f"{EEM}_area"]
+        scales |= {
+            "plaque_media_area": of_lumen + of_eem,
+            "plaque_burden": burden_scale(of_lumen, of_eem, eem, values["plaque_burden"]),
+            "plaque_media_min_thickness": wall,
+            "plaque_media_max_thickness": wall,
+            "plaque_media_eccentricity_index": 2.0 * wall / max(values["plaque_media_max_thickness"], wall),
+        }
+    return scales
+
+
+def burden_scale(of_lumen: float, of_eem: float, eem: float, burden: float) -> float:
+    """Return how far a plaque burden, or a percent atheroma volume, is expected to be off; to first order.
+
+    Args:
+        of_lumen: How far the area or volume of the lumen is.
+        of_eem: How far that of the EEM is.
+        eem: The area or volume of the EEM.
+        burden: 1 - lumen / EEM.
+    """
+    return (of_lumen + (1.0 - burden) * of_eem) / eem

@@ -1,0 +1,311 @@
+"""Measures along a pullback: volumes, minimum lumen area, lesions and their references.
+
+Frames count at their true positions. A frame without a value is missing: neighbours stand in for it as long as they are no
+further apart than `max_gap_mm`; beyond that nothing is known, and a volume over it is missing too.
+
+Each value has a scale, how far it is expected to be off. Scales add up as values do; what a sum of scales means is the
+calibration's to say. A contour that a person drew counts as it stands; what rests on such contours alone has no interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import nan
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.measures.frame_measures import EEM, LUMEN
+from ivsqa.domain.measures.intervals import MISSING, MeasureCalibration, Ranged, burden_scale
+
+Reference: TypeAlias = Literal["proximal", "distal", "mean"]
+
+_TOLERANCE_MM = 1e-6  # positions are times times speed: equal gaps differ in their last digits
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The measures of a pullback's frames, in the order of their positions.
+
+    The first frame is distal: the catheter is pulled back towards the ostium.
+
+    Attributes:
+        frame_index: (n,) 0-based.
+        position_mm: (n,) along the pullback, never falling; NaN where speed or timing is unknown.
+        drawn: (n,) whether a person drew the contours.
+        values: (n,) by measure; NaN where missing.
+        scales: (n,) by measure: how far each is expected to be off; NaN where that is not known, and where a person drew.
+        calibration: What the scales mean.
+    """
+
+    frame_index: NDArray[np.intp]
+    position_mm: NDArray[np.float64]
+    drawn: NDArray[np.bool_]
+    values: Mapping[str, NDArray[np.float64]]
+    scales: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    calibration: MeasureCalibration = field(default_factory=MeasureCalibration.nothing)
+
+    def known(self, measure: str) -> NDArray[np.intp]:
+        """Return the rows that have a value."""
+        if measure not in self.values:
+            return np.empty(0, dtype=np.intp)
+        return np.flatnonzero(~np.isnan(self.values[measure]))
+
+    def scale(self, measure: str) -> NDArray[np.float64]:
+        """Return how far each value is off as sums count it, (n,): a drawn one is not."""
+        return np.where(self.drawn, 0.0, self.scales.get(measure, nan))
+
+    def ranged(self, measure: str) -> NDArray[np.float64]:
+        """Return values with their intervals, (n, 3); a drawn one has none."""
+        if measure not in self.values:
+            return np.full((len(self.frame_index), 3), nan)
+        return self.calibration.ranged(
+            measure, self.values[measure], np.where(self.drawn, nan, self.scales.get(measure, nan))
+        )
+
+    def at(self, row: int, measure: str) -> Ranged:
+        """Return the value of one frame as indices count it, a drawn one being its own ends; `MISSING` where there is none."""
+        if measure not in self.values:
+            return MISSING
+        return self.calibration.ranged(measure, self.values[measure][row], self.scale(measure)[row])
+
+
+class Expected(NamedTuple):
+    """What is measured, and how far it is expected to be off."""
+
+    value: float
+    scale: float
+
+
+UNKNOWN = Expected(nan, nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Integral:
+    """A measure integrated along the pullback.
+
+    Attributes:
+        total: Over the measured length; its scale is NaN where every contour behind it was drawn.
+        length_mm: The measured length: steps between neighbouring values that are no wider than the widest gap.
+        n_gaps: Wider gaps, at the ends too.
+    """
+
+    total: Expected
+    length_mm: float
+    n_gaps: int
+
+    @property
+    def whole(self) -> Expected:
+        """The integral where nothing is missing; `UNKNOWN` where there is a gap, since part of it is then not known."""
+        return UNKNOWN if self.n_gaps else self.total
+
+    @property
+    def mean(self) -> Expected:
+        """The mean over the measured length."""
+        if self.length_mm <= 0.0:
+            return UNKNOWN
+        return Expected(self.total.value / self.length_mm, self.total.scale / self.length_mm)
+
+
+def integrate(course: Course, measure: str, rows: NDArray[np.intp], *, max_gap_mm: float) -> Integral:
+    """Return the integral of a measure over a stretch of frames, by trapezoids between true positions.
+
+    Args:
+        course: The pullback.
+        measure: Its name.
+        rows: (m,) rows of the stretch, in order; its ends are where the first and the last lie.
+        max_gap_mm: Widest step that is bridged.
+    """
+    known = np.intersect1d(rows, course.known(measure))
+    if len(known) == 0 or np.isnan(course.position_mm[rows]).any():
+        return Integral(UNKNOWN, 0.0, 1)
+    position = course.position_mm[known]
+    steps = np.diff(position)
+    bridged = steps <= max_gap_mm + _TOLERANCE_MM
+    at_ends = np.abs(course.position_mm[rows[[0, -1]]] - position[[0, -1]])
+    n_gaps = int((~bridged).sum() + (at_ends > max_gap_mm + _TOLERANCE_MM).sum())
+
+    def total(of: NDArray[np.float64]) -> float:
+        return float(steps[bridged] @ ((of[1:] + of[:-1]) / 2.0)[bridged])
+
+    scale = nan if course.drawn[known].all() else total(course.scale(measure)[known])
+    return Integral(Expected(total(course.values[measure][known]), scale), float(steps[bridged].sum()), n_gaps)
+
+
+def atheroma_fraction(lumen: Expected, eem: Expected) -> Expected:
+    """Return the share of plaque in the volume of the EEM: percent atheroma volume, as a fraction.
+
+    Example:
+        >>> atheroma_fraction(Expected(30.0, 1.0), Expected(60.0, 2.0))
+        Expected(value=0.5, scale=0.03333333333333333)
+
+    Source:
+        EuroIntervention 2011;6:1123.
+    """
+    if not eem.value > 0.0:
+        return UNKNOWN
+    fraction = 1.0 - lumen.value / eem.value
+    return Expected(fraction, burden_scale(lumen.scale, eem.scale, eem.value, fraction))
+
+
+def ratio(numerator: Ranged, denominator: Ranged) -> Ranged:
+    """Return a ratio whose interval holds whatever the two errors have to do with each other.
+
+    Example:
+        >>> ratio(np.array([6.0, 5.0, 8.0]), np.array([3.0, 2.0, 4.0])).tolist()
+        [2.0, 1.25, 4.0]
+    """
+    below = denominator[[0, 2, 1]]
+    return np.asarray(np.divide(numerator, below, out=np.full(3, nan), where=below > 0.0))
+
+
+def minimum_row(course: Course, measure: str, rows: NDArray[np.intp]) -> int | None:
+    """Return the row of the smallest value, the first of equal ones; None where nothing is known."""
+    known = np.intersect1d(rows, course.known(measure))
+    return int(known[np.argmin(course.values[measure][known])]) if len(known) else None
+
+
+@dataclass(frozen=True)
+class LesionRule:
+    """What counts as a lesion, and what it is compared with.
+
+    Attributes:
+        burden: Plaque burden from which a frame belongs to a lesion.
+        min_length_mm: Shorter stretches are none.
+        separation_mm: Stretches closer than this are one lesion.
+        reach_mm: How far from the lesion a reference may lie.
+        reference: Which reference indices are taken against: proximal, distal, or the mean of both.
+
+    Source:
+        Burden and separation: Stone et al., N Engl J Med 2011;364:226 (lesions of a burden of 40 % in three successive frames,
+        told apart by 5 mm). Reach: JACC (references within 10 mm).
+    """
+
+    burden: float = 0.4
+    min_length_mm: float = 1.0
+    separation_mm: float = 5.0
+    reach_mm: float = 10.0
+    reference: Reference = "mean"
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """One lesion. Rows are rows of its course; areas are (3,) and in the unit of the course.
+
+    Attributes:
+        rows: Its frames, those without a value between its ends too.
+        length_mm: From its first to its last frame.
+        mla: Minimum lumen area.
+        mla_row: Its frame, the lesion's site.
+        plaque_burden: At that site.
+        proximal_row: The proximal reference: the largest lumen outside any lesion within reach; None where there is none.
+        distal_row: The distal one.
+        remodelling_index: EEM area at the site over that of the reference.
+        area_stenosis: 1 - MLA over the lumen area of the reference.
+    """
+
+    rows: NDArray[np.intp]
+    length_mm: float
+    mla: Ranged
+    mla_row: int
+    plaque_burden: Ranged
+    proximal_row: int | None
+    distal_row: int | None
+    remodelling_index: Ranged
+    area_stenosis: Ranged
+
+
+def find_lesions(course: Course, rule: LesionRule, *, max_gap_mm: float) -> list[Lesion]:
+    """Return the lesions of a pullback, the most distal first; none where positions are unknown.
+
+    A stretch without values that is wider than `max_gap_mm` ends a lesion: what lies in it is not known.
+    """
+    if not len(course.position_mm) or np.isnan(course.position_mm).any():
+        return []
+    stretches = _stretches(course, rule, max_gap_mm)
+    inside = np.zeros(len(course.position_mm), dtype=np.bool_)
+    for rows in stretches:
+        inside[rows] = True
+    return [_lesion(course, rows, inside, rule) for rows in stretches]
+
+
+def _stretches(course: Course, rule: LesionRule, max_gap_mm: float) -> list[NDArray[np.intp]]:
+    """Return the rows of each lesion: runs above the threshold, long enough, those close to each other joined."""
+    known = course.known("plaque_burden")
+    position = course.position_mm
+    burdened = course.values["plaque_burden"][known] >= rule.burden if len(known) else known > 0
+    gap_before = np.append(True, np.diff(position[known]) > max_gap_mm + _TOLERANCE_MM)[: len(known)]
+    starts_anew = gap_before | np.append(True, ~burdened[:-1])[: len(known)]
+    part = np.cumsum(starts_anew)
+    runs = [known[burdened & (part == number)] for number in np.unique(part[burdened])]
+    runs = [run for run in runs if position[run[-1]] - position[run[0]] >= rule.min_length_mm - _TOLERANCE_MM]
+    joined: list[tuple[int, int]] = []
+    for run in runs:
+        first, last = int(run[0]), int(run[-1])
+        if joined and _close(course, joined[-1][1], first, rule, max_gap_mm):
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return [np.arange(first, last + 1) for first, last in joined]
+
+
+def _close(course: Course, last: int, first: int, rule: LesionRule, max_gap_mm: float) -> bool:
+    """Return whether two stretches are one lesion: near each other, with no gap between them."""
+    between = course.known("plaque_burden")
+    between = between[(between >= last) & (between <= first)]
+    steps = np.diff(course.position_mm[between])
+    near = course.position_mm[first] - course.position_mm[last] < rule.separation_mm - _TOLERANCE_MM
+    return bool(near and (steps <= max_gap_mm + _TOLERANCE_MM).all())
+
+
+def _lesion(course: Course, rows: NDArray[np.intp], inside: NDArray[np.bool_], rule: LesionRule) -> Lesion:
+    """Return what is to be said of one lesion."""
+    lumen, eem = f"{LUMEN}_area", f"{EEM}_area"
+    site = minimum_row(course, lumen, rows)
+    if site is None:
+        raise ValueError("a lesion has plaque burden, and so a lumen")
+    position = course.position_mm
+    free = np.flatnonzero(~inside)
+    reach = rule.reach_mm + _TOLERANCE_MM
+    beyond = free[(free > rows[-1]) & (position[free] <= position[rows[-1]] + reach)]
+    before = free[(free < rows[0]) & (position[free] >= position[rows[0]] - reach)]
+    proximal, distal = _largest_lumen_row(course, beyond), _largest_lumen_row(course, before)
+    chosen = {"proximal": [proximal], "distal": [distal], "mean": [proximal, distal]}[rule.reference]
+    seen = np.array([site, *(row for row in chosen if row is not None)])
+    stenosis = 1.0 - ratio(course.at(site, lumen), _mean_at(course, chosen, lumen))[[0, 2, 1]]
+    index = ratio(course.at(site, eem), _mean_at(course, chosen, eem))
+    return Lesion(
+        rows=rows,
+        length_mm=float(position[rows[-1]] - position[rows[0]]),
+        mla=course.ranged(lumen)[site],
+        mla_row=site,
+        plaque_burden=course.ranged("plaque_burden")[site],
+        proximal_row=proximal,
+        distal_row=distal,
+        remodelling_index=_interval_if_predicted(course, seen, index),
+        area_stenosis=_interval_if_predicted(course, seen, stenosis),
+    )
+
+
+def _largest_lumen_row(course: Course, rows: NDArray[np.intp]) -> int | None:
+    """Return the row of the largest lumen that has an EEM too; None where there is none.
+
+    Source:
+        JACC: the reference is the site with the largest lumen proximal (distal) to the stenosis, within the same segment.
+    """
+    both = np.intersect1d(rows, course.known("plaque_burden"))
+    return int(both[np.argmax(course.values[f"{LUMEN}_area"][both])]) if len(both) else None
+
+
+def _mean_at(course: Course, rows: Sequence[int | None], measure: str) -> Ranged:
+    """Return the mean over some frames; `MISSING` where one of them is: another reference would be another index."""
+    if any(row is None for row in rows):
+        return MISSING
+    return np.asarray(np.mean([course.at(row, measure) for row in rows if row is not None], axis=0))
+
+
+def _interval_if_predicted(course: Course, rows: NDArray[np.intp], found: Ranged) -> Ranged:
+    """Return a value without ends where every contour behind it was drawn."""
+    return np.where([True, False, False], found, nan) if course.drawn[rows].all() else found

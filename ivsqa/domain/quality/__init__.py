@@ -1,0 +1,1 @@
+"""Predicted quality: from error maps to predicted Dice, calibrated and judged."""

@@ -1,0 +1,284 @@
+"""How good an estimate of quality is: predicted against true Dice, and error maps against wrong pixels.
+
+Every signal is judged alike, whatever it was made from: the network's own error map, the entropy of its probabilities, or
+the spread of draws with dropout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ivsqa.domain.agreement.contour_agreement import ContourAgreement
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects
+from ivsqa.domain.statistics.correlation import (
+    auroc,
+    average_precision_from_histograms,
+    mean_absolute_error,
+    pearson,
+    spearman,
+)
+
+GOOD_DICE = 0.9
+"""Below this a contour counts as bad when the estimate of quality is judged (AUROC)."""
+
+N_LEVELS = 256
+N_BINS = 10
+
+
+@dataclass(frozen=True)
+class JudgedFrame:
+    """What was predicted of a frame, and what turned out.
+
+    Attributes:
+        pullback_id: Its pullback.
+        frame_index: 0-based.
+        subject_id: Whose frame it is.
+        console: What it was scanned with; "" where unknown.
+        area: What the reference of the innermost structure encloses, mm² or px²; NaN where nobody drew it.
+        agreements: Predicted against reference contour, by structure.
+        predicted: Predicted Dice by signal, then structure.
+    """
+
+    pullback_id: str
+    frame_index: int
+    subject_id: str
+    console: str
+    area: float
+    agreements: Mapping[str, ContourAgreement]
+    predicted: Mapping[str, Mapping[str, float]]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(pullback_id, frame_index)."""
+        return self.pullback_id, self.frame_index
+
+    @property
+    def true_dice(self) -> dict[str, float]:
+        """Dice of each structure that the network or the reference has."""
+        return {name: one.dice for name, one in self.agreements.items() if not isnan(one.dice)}
+
+    @property
+    def worst_dice(self) -> float:
+        """Dice of the worst structure; NaN where there is none."""
+        return min(self.true_dice.values(), default=nan)
+
+    def quality(self, signal: str) -> float:
+        """Return the predicted Dice of the worst structure."""
+        return min(self.predicted[signal].values(), default=nan)
+
+    def most_surprising(self, signal: str) -> str:
+        """Return the structure whose predicted Dice is furthest from the true one; "" where nothing is known."""
+        true = self.true_dice
+        return max(true, key=lambda name: abs(self.predicted[signal][name] - true[name]), default="")
+
+
+@dataclass(frozen=True)
+class EstimateFigures:
+    """How good one signal is; each with its interval over subjects, NaN where it cannot be said.
+
+    Attributes:
+        pearson: Predicted against true Dice, over frames.
+        spearman: The same by rank.
+        mae: Mean absolute difference of the two.
+        auroc: How well predicted Dice finds frames with Dice below 0.9.
+        auprc: Area under precision-recall of the calibrated map against wrong pixels.
+    """
+
+    pearson: Measured
+    spearman: Measured
+    mae: Measured
+    auroc: Measured
+    auprc: Measured
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What one signal says of frames.
+
+    Attributes:
+        predicted: (n,) predicted Dice of each frame.
+        counts: (n_subjects, 2, 256) wrong and right pixels by level of its map.
+    """
+
+    predicted: ArrayLike
+    counts: NDArray[np.int64]
+
+
+def estimate_figures(
+    estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
+) -> EstimateFigures:
+    """Return how good an estimate is, with intervals over subjects.
+
+    Args:
+        estimate: What a signal says.
+        true: (n,) the true Dice of each frame; NaN where there is none: the frame counts nowhere.
+        subjects: (n,) which subject each frame is of, from `subject_numbers`.
+        rng: Randomness.
+    """
+    figures = _figures_of(estimate, true, subjects)
+    return EstimateFigures(*bootstrap_over_subjects(figures, len(estimate.counts), rng=rng))
+
+
+def estimate_gain(
+    estimate: Estimate, other: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
+) -> EstimateFigures:
+    """Return how much better an estimate is than another one of the same frames: each figure of the one less that of the other.
+
+    Both are judged on the same draws of subjects, so that the interval is that of the difference, far narrower than the two
+    intervals let one think. Arguments as of `estimate_figures`.
+    """
+    ours, theirs = (_figures_of(one, true, subjects) for one in (estimate, other))
+    return EstimateFigures(
+        *bootstrap_over_subjects(lambda drawn: ours(drawn) - theirs(drawn), len(estimate.counts), rng=rng)
+    )
+
+
+def _figures_of(
+    estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp]
+) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
+    """Return a function from subjects, (m,) numbers, to the figures of an estimate on all their frames."""
+    counts = estimate.counts
+    said, found = np.asarray(estimate.predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    bad = np.where(np.isnan(found), nan, found < GOOD_DICE)
+    rows_of = [np.flatnonzero(subjects == number) for number in range(len(counts))]
+
+    def figures(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
+        rows = np.concatenate([rows_of[number] for number in drawn])
+        a, b = said[rows], found[rows]
+        pixels = counts[drawn].sum(axis=0)
+        return np.array(
+            [
+                pearson(a, b),
+                spearman(a, b),
+                mean_absolute_error(a, b),
+                auroc(-a, bad[rows]),
+                average_precision_from_histograms(*pixels),
+            ]
+        )
+
+    return figures
+
+
+def counts_by_level(level: NDArray[np.uint8], wrong: Mask) -> NDArray[np.int64]:
+    """Return the number of wrong and of right pixels at each level of a map, (2, 256)."""
+    return np.stack([np.bincount(level[where], minlength=N_LEVELS) for where in (wrong, ~wrong)])
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Pixels of similar predicted error: their mean predicted probability, the share that was wrong, and their number."""
+
+    predicted: float
+    observed: float
+    n_pixels: int
+
+
+def reliability(counts: NDArray[np.int64]) -> list[ReliabilityBin]:
+    """Return what became of pixels in ten bins of predicted error, empty bins left out.
+
+    Args:
+        counts: (2, 256) wrong and right pixels by level of a calibrated map.
+
+    Example:
+        Of four pixels at level 51 (probability 0.2), one was wrong.
+
+        >>> counts = np.zeros((2, 256), dtype=np.int64)
+        >>> counts[:, 51] = 1, 3
+        >>> reliability(counts)
+        [ReliabilityBin(predicted=0.2, observed=0.25, n_pixels=4)]
+    """
+    found = []
+    for levels in np.array_split(np.arange(N_LEVELS), N_BINS):
+        n = counts[:, levels].sum(axis=0)
+        if n.sum() > 0:
+            share = float((n * levels).sum() / n.sum() / (N_LEVELS - 1))
+            found.append(ReliabilityBin(share, float(counts[0, levels].sum() / n.sum()), int(n.sum())))
+    return found
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Frames that have something in common, and how good contours and estimate are on them.
+
+    Attributes:
+        kind: What they have in common: "console", "lumen size", "subject".
+        name: Which one.
+        n_frames: Frames.
+        n_subjects: Their subjects.
+        n_missing: Contours that only the model or only the reference has.
+        dice: Mean Dice by structure, over the frames in which both drew it; NaN where none.
+        mae: Mean absolute difference of predicted and true Dice of the worst structure.
+        spearman: The two by rank.
+    """
+
+    kind: str
+    name: str
+    n_frames: int
+    n_subjects: int
+    n_missing: int
+    dice: dict[str, float]
+    mae: float
+    spearman: float
+
+
+def strata_by(kind: str, labels: Sequence[str], frames: Sequence[JudgedFrame], *, signal: str) -> list[Stratum]:
+    """Return frames by label, in order of first appearance; an empty label is no stratum, nor is a single frame.
+
+    Args:
+        kind: What the labels say.
+        labels: One a frame.
+        frames: The frames.
+        signal: Which estimate to judge.
+    """
+    groups: dict[str, list[JudgedFrame]] = {}
+    for label, frame in zip(labels, frames, strict=True):
+        groups.setdefault(label, []).append(frame)
+    return [_stratum(kind, label, group, signal) for label, group in groups.items() if label and len(group) > 1]
+
+
+def _stratum(kind: str, name: str, frames: Sequence[JudgedFrame], signal: str) -> Stratum:
+    """Return the figures of one stratum."""
+    predicted = [frame.quality(signal) for frame in frames]
+    true = [frame.worst_dice for frame in frames]
+    both = [one for frame in frames for one in frame.agreements.items() if one[1].is_comparison]
+    return Stratum(
+        kind=kind,
+        name=name,
+        n_frames=len(frames),
+        n_subjects=len({frame.subject_id for frame in frames}),
+        n_missing=sum(len(frame.true_dice) for frame in frames) - len(both),
+        dice={
+            structure: _mean(agreement.dice for other, agreement in both if other == structure)
+            for structure in frames[0].agreements
+        },
+        mae=mean_absolute_error(predicted, true),
+        spearman=spearman(predicted, true),
+    )
+
+
+def tercile_labels(sizes: ArrayLike, unit: str) -> list[str]:
+    """Return in words which third of all known sizes each is in; "" where it is NaN.
+
+    Example:
+        >>> tercile_labels([1.0, 4.0, 9.0, nan], "mm²")
+        ['up to 3.0 mm²', '3.0 to 5.7 mm²', 'over 5.7 mm²', '']
+    """
+    values = np.asarray(sizes, dtype=np.float64)
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return [""] * len(values)
+    low, high = np.quantile(known, [1.0 / 3.0, 2.0 / 3.0])
+    words = (f"up to {low:.1f} {unit}", f"{low:.1f} to {high:.1f} {unit}", f"over {high:.1f} {unit}")
+    return ["" if isnan(value) else words[int(value > low) + int(value > high)] for value in values]
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Return the mean; NaN of nothing."""
+    listed = list(values)
+    return float(np.mean(listed)) if listed else nan

@@ -1,0 +1,346 @@
+"""From an error map to a quality: the Dice to expect against what an expert would draw.
+
+Raw error maps are uint8 on the working grid, levels on a square-root scale: (level / 255)² is what the network says the
+probability of an error is, and the many small ones stay apart. It does not hold as it stands: errors on new subjects are
+others than those that were learnt, and differ inside and outside the predicted structure. So each structure has two tables,
+learnt on frames with a reference, that say how often a pixel of a given raw error was wrong; from these probabilities
+follows the expected Dice, and from that, by a last curve, the quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isnan, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fit_isotonic
+from ivsqa.domain.quality.error_regions import SALIENT_ERROR
+
+N_LEVELS = 256
+REGION_MARGIN_PX = 16
+"""How far around the predicted structures errors count; an eighth of a 128 px grid."""
+
+
+MIN_REGION_PX = 8
+"""Smaller specks of error are no region: an arc of a border that is off fills more."""
+
+_RAW_PROBABILITY = (np.arange(N_LEVELS) / (N_LEVELS - 1.0)) ** 2
+"""What each raw level says before calibration, (256,)."""
+
+_SALIENT_LEVEL = int(SALIENT_ERROR * 255.0 + 0.5)
+
+_PRIOR_FRAMES = 10.0
+_PRIOR_POINTS = np.linspace(0.0, 1.0, 21)
+_N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class StructureCalibration:
+    """What raw error and expected Dice of one structure have meant so far.
+
+    Attributes:
+        inside: Raw probability → probability that a pixel of the predicted mask is wrong.
+        outside: The same for pixels outside it.
+        dice: Expected Dice → Dice.
+        dice_margin: How far below the predicted Dice the true one lies at most, in nine of ten frames; NaN where there were
+            too few frames to say.
+    """
+
+    inside: MonotoneCurve
+    outside: MonotoneCurve
+    dice: MonotoneCurve
+    dice_margin: float
+
+    @cached_property
+    def tables(self) -> NDArray[np.float64]:
+        """Error probability by raw level, (2, 256): outside, inside the predicted mask."""
+        return np.stack([self.outside(_RAW_PROBABILITY), self.inside(_RAW_PROBABILITY)])
+
+    @cached_property
+    def map_levels(self) -> NDArray[np.uint8]:
+        """Level of the calibrated error map by joint level, (513,)."""
+        return np.append(self.tables * 255.0 + 0.5, 0.0).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class ErrorCalibration:
+    """The calibration of all structures, innermost first."""
+
+    structures: Mapping[str, StructureCalibration]
+
+    @classmethod
+    def identity(cls, names: Sequence[str]) -> ErrorCalibration:
+        """Return the calibration for when there was nothing to calibrate on: raw error is believed, no margin is known."""
+        same = MonotoneCurve.identity()
+        return cls({name: StructureCalibration(same, same, same, nan) for name in names})
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Mapping[str, Any]]) -> ErrorCalibration:
+        """Return the calibration of which `to_dict` made plain values."""
+        return cls(
+            {
+                name: StructureCalibration(
+                    inside=MonotoneCurve.from_dict(one["inside"]),
+                    outside=MonotoneCurve.from_dict(one["outside"]),
+                    dice=MonotoneCurve.from_dict(one["dice"]),
+                    dice_margin=nan if one["dice_margin"] is None else float(one["dice_margin"]),
+                )
+                for name, one in stored.items()
+            }
+        )
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return plain dicts, lists and floats, for JSON or YAML; an unknown margin is None."""
+        return {
+            name: {
+                "inside": one.inside.to_dict(),
+                "outside": one.outside.to_dict(),
+                "dice": one.dice.to_dict(),
+                "dice_margin": None if isnan(one.dice_margin) else one.dice_margin,
+            }
+            for name, one in self.structures.items()
+        }
+
+
+@dataclass(frozen=True)
+class CalibrationFrame:
+    """A frame with a reference, as the network saw it. All arrays (height, width) on the working grid.
+
+    Attributes:
+        raw_error: uint8 error map by structure.
+        predicted: Predicted mask by structure.
+        reference: Reference mask by structure; a structure that nobody drew is absent, and counts nowhere.
+        subject_id: Whose frame it is; frames of a subject are held out together.
+    """
+
+    raw_error: Mapping[str, NDArray[np.uint8]]
+    predicted: Mapping[str, Mask]
+    reference: Mapping[str, Mask]
+    subject_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class StructureQuality:
+    """How good one structure of one frame is expected to be.
+
+    Attributes:
+        expected_dice: 2TP / (2TP + FP + FN) from calibrated error; NaN where the network found nothing.
+        dice: The predicted Dice, calibrated on frames with a reference; 0, the worst, where the network found nothing.
+        dice_lower: What the true Dice reaches in nine of ten frames; NaN where unknown.
+        error_area_px: Expected number of wrong pixels; NaN where the network found nothing.
+        n_regions: Connected regions of salient error, specks left out.
+        error_map: Probability that a pixel is wrong, uint8 (height, width), 255 is certainty; 0 where errors do not count: far
+            from every border an error map says nothing, and no one should look.
+    """
+
+    expected_dice: float
+    dice: float
+    dice_lower: float
+    error_area_px: float
+    n_regions: int
+    error_map: NDArray[np.uint8]
+
+
+def region_around(mask: Mask, margin_px: int = REGION_MARGIN_PX) -> Mask:
+    """Return every pixel at most `margin_px` rows and columns away from a mask, bool (height, width)."""
+    height, width = mask.shape
+    padded = np.zeros((height + 2 * margin_px, width + 2 * margin_px), dtype=np.bool_)
+    padded[margin_px : margin_px + height, margin_px : margin_px + width] = mask
+    line = padded.ravel()
+    for step in (1, width + 2 * margin_px):  # along rows, then along columns
+        reach = 1
+        while reach < 2 * margin_px + 1:  # doubling: a window of 33 takes six shifts
+            shift = min(reach, 2 * margin_px + 1 - reach)
+            line[: -shift * step] |= line[shift * step :]
+            reach += shift
+    return padded[:height, :width]
+
+
+def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
+    """Return the region in which errors of a frame count: around everything the network found, for each structure alike."""
+    return region_around(np.logical_or.reduce(list(predicted)), margin_px)
+
+
+def assess(
+    raw_error: NDArray[np.uint8], predicted: Mask, calibration: StructureCalibration, region: Mask
+) -> StructureQuality:
+    """Return the expected quality of one structure in one frame.
+
+    Args:
+        raw_error: uint8 (height, width), levels on a square-root scale.
+        predicted: Predicted mask of the structure.
+        calibration: That structure's.
+        region: Where errors count, from `region_of_frame`.
+    """
+    levels = _joint_levels(raw_error, predicted, region)
+    error_map = calibration.map_levels[levels]
+    if not predicted.any():
+        return StructureQuality(nan, 0.0, 0.0, nan, 0, error_map)
+    counts = _count_levels(levels)
+    expected = _expected_dice(counts, calibration.tables)
+    dice = float(calibration.dice(expected))
+    return StructureQuality(
+        expected_dice=expected,
+        dice=dice,
+        dice_lower=max(0.0, dice - calibration.dice_margin) if not isnan(calibration.dice_margin) else nan,
+        error_area_px=float((counts * calibration.tables).sum()),
+        n_regions=_count_regions(error_map >= _SALIENT_LEVEL),
+        error_map=error_map,
+    )
+
+
+def _count_regions(salient: Mask) -> int:
+    """Return the number of connected regions of at least `MIN_REGION_PX` pixels."""
+    if np.count_nonzero(salient) < MIN_REGION_PX:
+        return 0
+    rows, columns = (np.flatnonzero(salient.any(axis=axis)) for axis in (1, 0))
+    box = salient[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    labels, _ = ndimage.label(box)
+    return int((np.bincount(labels[box]) >= MIN_REGION_PX).sum())
+
+
+def frame_quality(qualities: Iterable[StructureQuality]) -> float:
+    """Return the quality of a frame: the predicted Dice of its worst structure; NaN without structures."""
+    return min((quality.dice for quality in qualities), default=nan)
+
+
+def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[str]) -> ErrorCalibration:
+    """Return the calibration that frames with a reference teach; the identity for a structure that none of them has.
+
+    Pixels: one isotonic curve inside and one outside the predicted mask, from the pooled counts of wrong and all pixels by
+    raw level. A frame brings thousands of pixels to 256 levels, so these need no prior.
+
+    Dice: a frame brings a single point, and a free isotonic curve through a few points follows their noise and is flat
+    outside their range, where every bad frame would get the same quality. Because calibrated probabilities make the expected
+    Dice nearly unbiased, the curve is drawn toward the identity by points on it worth ten frames, spread over [0, 1]; and it is
+    the centred form, which keeps the order of frames. With hundreds of frames the prior vanishes where they lie and still
+    orders what lies below.
+
+    Margin: from predictions in which each subject's frames were judged by curves fitted to the other subjects; in-sample
+    residuals would promise too much. NaN with fewer than nine frames or two subjects.
+
+    Args:
+        frames: Read once; only histograms are kept.
+        names: Structures to calibrate, innermost first.
+    """
+    tallies: dict[str, list[_Tally]] = {name: [] for name in names}
+    for frame in frames:
+        region = region_of_frame(frame.predicted[name] for name in names)
+        for name in names:
+            if name in frame.reference and frame.predicted[name].any():
+                tallies[name].append(_tally(frame, name, region))
+    nothing = ErrorCalibration.identity(names).structures
+    return ErrorCalibration({name: _calibrated(tallies[name]) if tallies[name] else nothing[name] for name in names})
+
+
+def held_out_error_px(frames: Sequence[CalibrationFrame], names: Sequence[str]) -> list[dict[str, float]]:
+    """Return how many pixels of each structure are expected to be wrong, judged by curves of the other subjects.
+
+    These are what the calibrated error map would sum up to, had the frame's subject not been calibrated on.
+
+    Returns:
+        By structure, one a frame; absent where nobody drew the structure, the network found none, or there is one subject only.
+    """
+    found: list[dict[str, float]] = [{} for _ in frames]
+    for name in names:
+        rows, tallies = [], []
+        for row, frame in enumerate(frames):
+            if name in frame.reference and frame.predicted[name].any():
+                rows.append(row)
+                tallies.append(_tally(frame, name, region_of_frame(frame.predicted[one] for one in names)))
+        for held_out, curves in _held_out(tallies):
+            levels = curves.map_levels[:-1].reshape(2, N_LEVELS) / 255.0  # as error maps store it
+            for index in held_out:
+                found[rows[index]][name] = float((tallies[index].n_pixels * levels).sum())
+    return found
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """What calibration needs of one structure in one frame: pixel counts by (outside/inside, raw level), and the truth."""
+
+    n_pixels: NDArray[np.float64]  # (2, 256)
+    n_wrong: NDArray[np.float64]  # (2, 256)
+    dice: float
+    subject_id: str
+
+
+def _tally(frame: CalibrationFrame, name: str, region: Mask) -> _Tally:
+    """Return the counts of one structure in one frame, and its Dice over the whole grid."""
+    raw, predicted, reference = frame.raw_error[name], frame.predicted[name], frame.reference[name]
+    dice = 2.0 * np.count_nonzero(predicted & reference) / (np.count_nonzero(predicted) + np.count_nonzero(reference))
+    counts, wrong = (
+        _count_levels(_joint_levels(raw, predicted, where)) for where in (region, region & (predicted != reference))
+    )
+    return _Tally(counts, wrong, dice, frame.subject_id)
+
+
+def _calibrated(tallies: list[_Tally]) -> StructureCalibration:
+    """Return the calibration of one structure, with its margin from held-out subjects."""
+    predicted, true = [], []
+    for rows, curves in _held_out(tallies):
+        held_out = [tallies[row] for row in rows]
+        predicted += [float(curves.dice(_expected_dice(tally.n_pixels, curves.tables))) for tally in held_out]
+        true += [tally.dice for tally in held_out]
+    return _fit_curves(tallies, margin=conformal_margin(predicted, true))
+
+
+def _held_out(tallies: Sequence[_Tally]) -> Iterator[tuple[list[int], StructureCalibration]]:
+    """Yield the rows of each fold of subjects, and the curves fitted to the other folds; nothing with one subject."""
+    subjects = sorted({tally.subject_id for tally in tallies})
+    fold_of = {subject: index % _N_FOLDS for index, subject in enumerate(subjects)}
+    for fold in range(min(_N_FOLDS, len(subjects)) if len(subjects) > 1 else 0):
+        others = [tally for tally in tallies if fold_of[tally.subject_id] != fold]
+        rows = [row for row, tally in enumerate(tallies) if fold_of[tally.subject_id] == fold]
+        yield rows, _fit_curves(others, margin=nan)
+
+
+def _fit_curves(tallies: list[_Tally], *, margin: float) -> StructureCalibration:
+    """Return the three curves of one structure."""
+    n_pixels = np.sum([tally.n_pixels for tally in tallies], axis=0)
+    n_wrong = np.sum([tally.n_wrong for tally in tallies], axis=0)
+    outside, inside = (_fit_levels(n_pixels[side], n_wrong[side]) for side in (0, 1))
+    pixels_only = StructureCalibration(inside, outside, MonotoneCurve.identity(), margin)
+    expected = [_expected_dice(tally.n_pixels, pixels_only.tables) for tally in tallies]
+    weights = np.full(len(_PRIOR_POINTS), _PRIOR_FRAMES / len(_PRIOR_POINTS))
+    dice = fit_isotonic(
+        np.concatenate([expected, _PRIOR_POINTS]),
+        np.concatenate([[tally.dice for tally in tallies], _PRIOR_POINTS]),
+        np.concatenate([np.ones(len(tallies)), weights]),
+        centred=True,
+    )
+    return StructureCalibration(inside, outside, dice, margin)
+
+
+def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> MonotoneCurve:
+    """Return raw probability → share of wrong pixels; the identity where there is no pixel."""
+    seen = n_pixels > 0.0
+    if not seen.any():
+        return MonotoneCurve.identity()
+    return fit_isotonic(_RAW_PROBABILITY[seen], n_wrong[seen] / n_pixels[seen], n_pixels[seen])
+
+
+def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:
+    """Return raw level, + 256 inside the predicted mask, or 512 where not `where`; (height, width)."""
+    levels = np.add(raw_error, predicted * np.uint16(N_LEVELS), dtype=np.intp)
+    return np.where(where, levels, 2 * N_LEVELS)
+
+
+def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the number of pixels by (outside/inside the predicted mask, raw level), (2, 256)."""
+    counts = np.bincount(levels.ravel(), minlength=2 * N_LEVELS + 1)[:-1]
+    return counts.reshape(2, N_LEVELS).astype(np.float64)
+
+
+def _expected_dice(n_pixels: NDArray[np.float64], tables: NDArray[np.float64]) -> float:
+    """Return 2TP / (2TP + FP + FN), each the sum of probabilities over pixels given as counts (2, 256) by level."""
+    missed, false = (n_pixels * tables).sum(axis=1)
+    found = n_pixels[1].sum() - false
+    return float(2.0 * found / (2.0 * found + false + missed))

@@ -1,0 +1,1 @@
+"""Statistics that know missing values: correlation, ranking, bootstrap."""

@@ -1,0 +1,103 @@
+"""How well one quantity follows another: correlation, error, ROC and precision-recall."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+
+def mean_absolute_error(predicted: ArrayLike, true: ArrayLike) -> float:
+    """Return the mean of |predicted - true| over pairs without NaN; NaN where there is none."""
+    a, b = _known_pairs(predicted, true)
+    return float(np.abs(a - b).mean()) if len(a) else nan
+
+
+def pearson(a: ArrayLike, b: ArrayLike) -> float:
+    """Return Pearson's correlation over pairs without NaN; NaN with fewer than two pairs, or where one side is constant."""
+    x, y = _known_pairs(a, b)
+    if len(x) < 2 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
+        return nan
+    x, y = x - x.mean(), y - y.mean()
+    # Scaled first: the squares of very small or very large values would leave the range of a float.
+    x, y = x / np.abs(x).max(), y / np.abs(y).max()
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> float:
+    """Return Spearman's rank correlation over pairs without NaN, ties at their mean rank; NaN as `pearson`."""
+    x, y = _known_pairs(a, b)
+    return pearson(rankdata(x), rankdata(y)) if len(x) else nan
+
+
+def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
+    """Return the probability that a positive scores above a negative, a tie counting half.
+
+    Args:
+        scores: (n,), higher speaks for positive; NaN is dropped.
+        positive: (n,) bool.
+
+    Returns:
+        A fraction; NaN where one class is missing.
+    """
+    score, label = _known_pairs(scores, positive)
+    is_positive = label > 0.0
+    n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
+    if n_positive == 0 or n_negative == 0:
+        return nan
+    rank_sum = rankdata(score)[is_positive].sum()
+    return float((rank_sum - n_positive * (n_positive + 1) / 2.0) / (n_positive * n_negative))
+
+
+def average_precision(scores: ArrayLike, positive: ArrayLike) -> float:
+    """Return the area under precision over recall, as steps, equal scores taken together.
+
+    Args:
+        scores: (n,), higher speaks for positive; NaN is dropped.
+        positive: (n,) bool.
+
+    Returns:
+        A fraction; NaN where nothing is positive.
+    """
+    score, label = _known_pairs(scores, positive)
+    levels, level_of = np.unique(score, return_inverse=True)
+    n_positive = np.bincount(level_of[label > 0.0], minlength=len(levels))
+    return average_precision_from_histograms(n_positive, np.bincount(level_of, minlength=len(levels)) - n_positive)
+
+
+def average_precision_from_histograms(n_positive: ArrayLike, n_negative: ArrayLike) -> float:
+    """Return `average_precision` from counts: for any number of pixels, where scores fall in few bins.
+
+    Args:
+        n_positive: (bins,) positives in each bin of equal score, lowest score first.
+        n_negative: (bins,) negatives likewise.
+
+    Returns:
+        A fraction; NaN where nothing is positive.
+
+    Example:
+        >>> average_precision_from_histograms([1, 0, 1], [2, 1, 0])  # the best bin is pure, the worst 1 of 3
+        0.7
+    """
+    positives = np.asarray(n_positive, dtype=np.float64)[::-1]
+    negatives = np.asarray(n_negative, dtype=np.float64)[::-1]
+    if positives.sum() == 0.0:
+        return nan
+    found, taken = np.cumsum(positives), np.cumsum(positives + negatives)
+    precision = np.divide(found, taken, out=np.zeros_like(found), where=taken > 0.0)
+    return float((positives * precision).sum() / found[-1])
+
+
+def _known_pairs(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two flat float64 arrays without the pairs in which either is NaN.
+
+    Raises:
+        ValueError: the two differ in length.
+    """
+    x, y = np.ravel(np.asarray(a, dtype=np.float64)), np.ravel(np.asarray(b, dtype=np.float64))
+    if len(x) != len(y):
+        raise ValueError(f"pairs need equal lengths, got {len(x)} and {len(y)}")
+    known = ~(np.isnan(x) | np.isnan(y))
+    return x[known], y[known]

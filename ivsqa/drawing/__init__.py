@@ -1,0 +1,1 @@
+"""Pictures and charts: arrays and numbers in, PNG or SVG out."""

@@ -1,0 +1,1 @@
+"""File formats that packets and sources share."""

@@ -1,0 +1,223 @@
+"""Reading DICOM headers: recognising a file by its content, and taking values from tags that may hold anything.
+
+Warnings of pydicom are kept from the user: they quote tag values, and those may be a patient's.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MPEGTransferSyntaxes,
+)
+
+from ivsqa.errors import SourceError
+from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
+
+PREAMBLE_BYTES = 128
+MIN_FRAME_BYTES = 8
+"""A compressed frame takes at least the head of its fragment; a count beyond that is nonsense, and would fill the memory."""
+
+BROKEN = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What pydicom and its decoders raise on files that are cut short, wrong or of an unknown kind."""
+
+READ_ERRORS = (*BROKEN, BytesLengthException, InvalidDicomError)
+
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""Group 0002 or 0008, little or big endian: how a DICOM file without preamble starts."""
+
+IMAGE_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.3",  # Ultrasound Multi-frame, retired
+    "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame
+    "1.2.840.10008.5.1.4.1.1.6",  # Ultrasound, retired
+    "1.2.840.10008.5.1.4.1.1.6.1",  # Ultrasound
+    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.7.2",  # Multi-frame Grayscale Byte Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.7.3",  # Multi-frame Grayscale Word Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.7.4",  # Multi-frame True Color Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.14.1",  # Intravascular OCT, for presentation
+    "1.2.840.10008.5.1.4.1.1.14.2",  # Intravascular OCT, for processing
+}
+"""Objects that hold pullbacks. A study folder also holds angiograms and reports: those are left alone."""
+
+INTRAVASCULAR_MODALITIES = {"IVUS", "IVOCT", "US"}
+
+JPEG_XL = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+}
+SYNTAX_HINT = "export it again uncompressed, as JPEG, JPEG-LS, JPEG 2000 or RLE, or as a folder of PNG frames"
+VIDEO_HINT = "write its frames into a folder as PNG files, for example with ffmpeg, and import that folder"
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's warnings from the user for the time of the block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM by its content: the mark after the preamble, or without one a SOP class up front."""
+    with path.open("rb") as stream:
+        head = stream.read(PREAMBLE_BYTES + 4)
+    if head[PREAMBLE_BYTES:] == b"DICM":
+        return True
+    if head[:2] not in FIRST_GROUPS:
+        return False
+    try:
+        with quiet_pydicom():
+            header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+            return str(header.get("SOPClassUID", "")).startswith("1.2.840.10008.")
+    except READ_ERRORS:
+        return False
+
+
+def read_header(path: Path) -> Dataset:
+    """Return all of a DICOM file but its pixels.
+
+    Raises:
+        SourceError: the file is empty, a Git LFS pointer, cut short, or no DICOM.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError("is empty", hint="copy or export it again", path=path)
+        if is_lfs_pointer(path):
+            raise SourceError(LFS_MESSAGE, hint=LFS_HINT, path=path)
+        with quiet_pydicom():
+            header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            if "SOPClassUID" not in header and "Rows" not in header:
+                raise SourceError("is no DICOM file, or is cut short", hint="copy or export it again", path=path)
+    except READ_ERRORS as error:
+        raise SourceError("its DICOM header cannot be read", hint="copy or export it again", path=path) from error
+    return header
+
+
+def is_image(header: Dataset) -> bool:
+    """Return whether this is an object that may hold a pullback."""
+    return text(header, "SOPClassUID") in IMAGE_CLASSES or (
+        text(header, "Modality") in INTRAVASCULAR_MODALITIES and number(header, "Rows") is not None
+    )
+
+
+def check_image(header: Dataset, path: Path) -> None:
+    """Check that the pixels are of a kind that can be decoded here, before any is touched.
+
+    Raises:
+        SourceError: no image, a transfer syntax that nothing here decodes, or a size that makes no sense.
+    """
+    if not is_image(header):
+        kind = _known_name(text(header, "SOPClassUID"))
+        raise SourceError(
+            f"this DICOM object is {kind}, not an ultrasound image", hint="import the ultrasound files", path=path
+        )
+    syntax = transfer_syntax(header)
+    if syntax in JPEG_XL:
+        raise SourceError(
+            f"its pixels are {JPEG_XL[syntax]} ({syntax}), which cannot be read", hint=SYNTAX_HINT, path=path
+        )
+    if syntax in MPEGTransferSyntaxes:
+        raise SourceError(f"its pixels are video ({syntax.name}), which cannot be read", hint=VIDEO_HINT, path=path)
+    if not syntax.is_transfer_syntax:
+        raise SourceError(f"its transfer syntax is {_known_name(syntax)}", hint=SYNTAX_HINT, path=path)
+    for keyword in ("Rows", "Columns"):
+        if number(header, keyword) is None:
+            raise SourceError(f"its header has no {keyword}", hint="export it again", path=path)
+    if n_frames_of(header) * MIN_FRAME_BYTES > path.stat().st_size:
+        raise SourceError(
+            f"it declares {n_frames_of(header)} frames, more than fit into the file",
+            hint="copy or export it again",
+            path=path,
+        )
+
+
+def transfer_syntax(header: Dataset) -> UID:
+    """Return the transfer syntax; of a file without meta header, the uncompressed one it turned out to be written in."""
+    named = header.file_meta.get("TransferSyntaxUID")
+    if named:
+        return UID(named, pydicom.config.IGNORE)
+    implicit, little_endian = header.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+
+def _known_name(uid: str) -> str:
+    """Return the name the standard gives a UID; the value itself may be anything in a broken file, a patient's name too."""
+    value = UID(uid, pydicom.config.IGNORE)
+    return value.name if value.name != value else "of an unknown kind"
+
+
+def tag_value(header: Dataset, tag: str | tuple[int, int]) -> Any:  # noqa: ANN401  # a tag holds anything
+    """Return what a tag holds, None where it is absent or broken; values are converted only now, and may fail to be."""
+    try:
+        with quiet_pydicom():
+            return header[tag].value if tag in header else None
+    except READ_ERRORS:
+        return None
+
+
+def text(header: Dataset, keyword: str) -> str:
+    """Return a tag as text without blanks around it, "" where it is absent or broken."""
+    value = tag_value(header, keyword)
+    return "" if value is None else str(value).strip(" \0")
+
+
+def number(header: Dataset, keyword: str) -> float | None:
+    """Return a tag as a positive number; absent, empty, zero, negative and what is no number are None."""
+    value = signed_number(header, keyword)
+    return value if value is not None and value > 0.0 else None
+
+
+def signed_number(header: Dataset, keyword: str) -> float | None:
+    """Return a tag as a finite number of any sign, None where it is absent, empty or broken."""
+    values = numbers(header, keyword)
+    return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
+
+
+def numbers(header: Dataset, keyword: str) -> list[float]:
+    """Return all values of a tag as numbers, NaN where one is none; [] where the tag is absent, empty or broken."""
+    value = tag_value(header, keyword)
+    if value is None or value == "":
+        return []
+    return [_float(each) for each in (value if isinstance(value, MultiValue | list | tuple) else [value])]
+
+
+def _float(value: object) -> float:
+    """Return a tag value as a number, NaN where it is none."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
+
+
+def n_frames_of(header: Dataset) -> int:
+    """Return the number of frames declared; a file that says nothing, or nonsense, has one."""
+    return int(number(header, "NumberOfFrames") or 1)

@@ -1,0 +1,195 @@
+"""From DICOM pixel data to grey frames, one frame in memory at a time.
+
+Where the samples are Y, Cb and Cr, only Y is taken: it is the grey. For JPEG baseline libjpeg then decodes nothing else.
+Values with more than 8 bits and palettes go through one table a file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+)
+
+from ivsqa.errors import SourceError
+from ivsqa.io.formats.dicom_header import (
+    BROKEN,
+    SYNTAX_HINT,
+    check_image,
+    n_frames_of,
+    number,
+    numbers,
+    quiet_pydicom,
+    read_header,
+    text,
+    transfer_syntax,
+)
+from ivsqa.io.formats.grey import luma
+from ivsqa.io.formats.jpeg_head import check_jpeg_head
+
+Grey: TypeAlias = NDArray[np.uint8]
+
+MAX_BITS = 16
+ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+LUMA_FIRST = ("YBR_FULL", "YBR_FULL_422")
+UNREAD = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
+"""What the standard knows besides; any other value may be anything, and is not repeated in a message."""
+
+DECODED_AS_RGB = ("RGB", "YBR_RCT", "YBR_ICT")
+ENCAPSULATED_OB = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+
+
+def iter_grey_frames(path: Path) -> Iterator[Grey]:
+    """Yield the frames of a DICOM file as grey, uint8 (height, width).
+
+    Raises:
+        SourceError: an unsupported syntax or colour, pixel data that is cut short, or fewer frames than declared.
+    """
+    header = read_header(path)
+    check_image(header, path)
+    n_frames, shape = n_frames_of(header), _shape(header)
+    frames = _decoded(path, header)
+    for index in range(n_frames):
+        try:
+            with quiet_pydicom():
+                frame = next(frames, None)
+        except (*BROKEN, Image.DecompressionBombError) as error:
+            raise _broken(path, header, index, n_frames) from error
+        if frame is None or frame.shape != shape:
+            raise _broken(path, header, index, n_frames)
+        yield frame
+
+
+def _shape(header: Dataset) -> tuple[int, int]:
+    """Return (height, width) as declared."""
+    return int(number(header, "Rows") or 0), int(number(header, "Columns") or 0)
+
+
+def _broken(path: Path, header: Dataset, index: int, n_frames: int) -> SourceError:
+    """Return the error for a frame that is not there or not what the header says."""
+    return SourceError(
+        f"the pixels are cut short or broken ({transfer_syntax(header).name}, frame {index + 1} of {n_frames})",
+        hint="copy or export the file again",
+        path=path,
+        where=f"frame {index}",
+    )
+
+
+def _decoded(path: Path, header: Dataset) -> Iterator[Grey]:
+    """Return an iterator over the grey frames, by the quickest way that this file allows."""
+    photometric = text(header, "PhotometricInterpretation")
+    if photometric in LUMA_FIRST and transfer_syntax(header) == JPEGBaseline8Bit:
+        return _luma_of_jpeg(path, header)
+    if photometric in LUMA_FIRST:
+        return (_eight_bits(pixels[..., 0], header) for pixels in _pixels(path, header, raw=True))
+    if photometric in DECODED_AS_RGB:
+        return (luma(_eight_bits(pixels, header)) for pixels in _pixels(path, header, raw=False))
+    if photometric in ONE_SAMPLE:
+        return _through_table(path, header)
+    named = photometric if photometric in UNREAD else "is of an unknown kind and"
+    raise SourceError(f"its photometric interpretation {named} cannot be read", hint=SYNTAX_HINT, path=path)
+
+
+def _pixels(path: Path, header: Dataset, *, raw: bool) -> Iterator[NDArray[np.integer]]:
+    """Yield decoded frames, (height, width[, samples]), read from the file as they are needed.
+
+    Deflated files and those without meta header cannot be read in pieces and are read whole.
+    """
+    if transfer_syntax(header) == DeflatedExplicitVRLittleEndian or "TransferSyntaxUID" not in header.file_meta:
+        whole = pydicom.dcmread(path, force=True)
+        whole.file_meta.TransferSyntaxUID = transfer_syntax(header)
+        yield from iter_pixels(whole, raw=raw, number_of_frames=n_frames_of(header))
+        return
+    frames = iter_pixels(path, raw=raw, number_of_frames=n_frames_of(header))
+    if transfer_syntax(header) not in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes:
+        yield from frames
+        return
+    samples = int(number(header, "SamplesPerPixel") or 1)
+    for frame in _encapsulated(path, header):
+        check_jpeg_head(frame, shape=_shape(header), samples=samples)
+        yield next(frames)
+
+
+def _luma_of_jpeg(path: Path, header: Dataset) -> Iterator[Grey]:
+    """Yield the luma of JPEG baseline frames; the colour planes are never decoded."""
+    for frame in _encapsulated(path, header):
+        with Image.open(BytesIO(frame), formats=("JPEG",)) as image:
+            image.draft("L", image.size)
+            yield np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _encapsulated(path: Path, header: Dataset) -> Iterator[bytes]:
+    """Yield the compressed frames, read from the file as they are needed.
+
+    Raises:
+        ValueError: the pixel data is not encapsulated, though the transfer syntax says so.
+    """
+    with path.open("rb") as stream:
+        pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["Rows"])
+        if stream.read(len(ENCAPSULATED_OB)) != ENCAPSULATED_OB:
+            raise ValueError("the pixel data is not encapsulated")
+        offsets = (header[0x7FE00001].value, header[0x7FE00002].value) if 0x7FE00001 in header else None
+        yield from generate_frames(stream, number_of_frames=n_frames_of(header), extended_offsets=offsets)
+
+
+def _eight_bits(pixels: NDArray[np.integer], header: Dataset) -> Grey:
+    """Return colour samples as 8 bits, by the bits they are stored in."""
+    excess = 0 if pixels.dtype.itemsize == 1 else max(int(number(header, "BitsStored") or 16) - 8, 0)
+    return np.asarray(pixels >> excess, dtype=np.uint8)
+
+
+def _through_table(path: Path, header: Dataset) -> Iterator[Grey]:
+    """Yield one-sample frames, each stored value replaced by its grey."""
+    bits = int(number(header, "BitsStored") or 8)
+    if bits > MAX_BITS:
+        raise SourceError(f"its pixels have {bits} bits, which cannot be read", hint=SYNTAX_HINT, path=path)
+    is_palette = text(header, "PhotometricInterpretation") == "PALETTE COLOR"
+    table = _palette_table(header, bits) if is_palette else _grey_table(header, bits)
+    stored = np.uint16(len(table) - 1)
+    for pixels in _pixels(path, header, raw=True):
+        # Above the stored bits there may be overlays, and for signed values copies of the sign.
+        unsigned = pixels.astype(f"u{pixels.dtype.itemsize}", copy=False)
+        yield table[unsigned if len(table) == 256 and unsigned.dtype == np.uint8 else unsigned & stored]
+
+
+def _palette_table(header: Dataset, bits: int) -> Grey:
+    """Return the grey of each index, (2 ** bits,) uint8."""
+    dtype = np.uint8 if int(number(header, "BitsAllocated") or 8) == 8 else np.uint16
+    colours = apply_color_lut(np.arange(1 << bits, dtype=dtype)[None], header)  # (1, n, 3)
+    if colours.max() > 255:  # 16-bit tables exist that hold 8-bit colours
+        colours = colours >> 8
+    return np.asarray(luma(colours.astype(np.uint8))[0])
+
+
+def _grey_table(header: Dataset, bits: int) -> Grey:
+    """Return the grey of each stored pattern, (2 ** bits,) uint8.
+
+    Eight bits stay as they are; more are scaled by the window if there is one (PS3.3 C.11.2.1.2), else by the stored range.
+    """
+    stored = np.arange(1 << bits, dtype=np.float64)
+    if number(header, "PixelRepresentation"):
+        stored -= np.where(stored >= 1 << (bits - 1), 1 << bits, 0)
+    low, high = float(stored.min()), float(stored.max())
+    centre, width = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
+    if bits > 8 and centre and width and width[0] > 1:
+        stored = stored * (number(header, "RescaleSlope") or 1.0) + sum(numbers(header, "RescaleIntercept"))
+        low, high = centre[0] - 0.5 - (width[0] - 1) / 2, centre[0] - 0.5 + (width[0] - 1) / 2
+    grey = np.clip((stored - low) / (high - low), 0.0, 1.0) * 255.0
+    inverted = text(header, "PhotometricInterpretation") == "MONOCHROME1"
+    return np.asarray(np.rint(255.0 - grey if inverted else grey), dtype=np.uint8)

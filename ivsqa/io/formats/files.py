@@ -1,0 +1,44 @@
+"""Names of files: extensions, natural order, and placeholders of Git LFS."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+DICOM_EXTENSIONS = (".dcm", ".dicom", ".ima")
+IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+NIFTI_EXTENSIONS = (".nii", ".nii.gz")
+VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".nrrd")
+VIDEO_EXTENSIONS = (".avi", ".mp4", ".m4v", ".mov")
+LFS_HEAD = b"version https://git-lfs"
+LFS_MESSAGE = "is a Git LFS pointer: a note where the picture should be"
+LFS_HINT = "fetch the file itself with 'git lfs pull'"
+
+
+def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
+    """Return a sort key by which "frame2" comes before "frame10".
+
+    Example:
+        >>> sorted(["frame10", "frame2", "Frame1"], key=natural_key)
+        ['Frame1', 'frame2', 'frame10']
+    """
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return (*((1, int(part)) if part.isdecimal() else (0, part) for part in parts), (0, name))
+
+
+def bare_name(name: str) -> str:
+    """Return a file name without its extension; dots that are part of a name, as in "IM.0001", stay.
+
+    Example:
+        >>> bare_name("run.1.dcm"), bare_name("IM.0001"), bare_name("run.nii.gz")
+        ('run.1', 'IM.0001', 'run')
+    """
+    known = (*DICOM_EXTENSIONS, *IMAGE_EXTENSIONS, *VOLUME_EXTENSIONS, *VIDEO_EXTENSIONS)
+    found = max((each for each in known if name.lower().endswith(each)), key=len, default="")
+    return name[: -len(found)] if 0 < len(found) < len(name) else name
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Return whether a file is the text that Git LFS leaves where a large file has not been fetched."""
+    with path.open("rb") as stream:
+        return stream.read(len(LFS_HEAD)) == LFS_HEAD

@@ -1,0 +1,159 @@
+"""Frames stacked as a volume: NIfTI and NRRD, headers first, voxels when they are asked for.
+
+Column, row and frame are the first, second and third axis as stored (x fastest), whichever way a header turns them for a viewer.
+A spacing of exactly 1 × 1 mm is what programs write that know none.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.errors import AnnotationError, SourceError
+from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, NIFTI_EXTENSIONS, is_lfs_pointer
+from ivsqa.io.formats.nrrd import dtype_of, opened_nrrd, read_layers, to_lps_mm
+from ivsqa.io.formats.voxels import RAS_FROM_LPS
+
+MOST_BYTES = 1 << 32
+"""4 GB, five times the longest pullback in 8 bits."""
+SAVE_AGAIN = "save it again as one grey volume, frames along the last axis"
+NO_SPACING = "unknown: the header has no voxel size in mm"
+SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "": 1.0, "micron": 1e-3, "um": 1e-3, "meter": 1e3, "m": 1e3, "cm": 10.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A stack of frames in a file.
+
+    Attributes:
+        path: The file.
+        shape: (frames, height, width).
+        spacing_mm: (x, y) mm per px; None where the header has none.
+        spacing_source: What said so.
+        frame_step_s: Time between frames, where the last axis is said to be time.
+        to_lps_mm: (4, 4), from voxel index to mm; None where the header does not say.
+        load: Reads the voxels, (frames, height, width), in the type they are stored in.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float] | None
+    spacing_source: str
+    frame_step_s: float | None
+    to_lps_mm: NDArray[np.float64] | None
+    load: Callable[[], NDArray[Any]]
+
+    def voxels(self) -> NDArray[Any]:
+        """Return all voxels, (frames, height, width); raises SourceError where the file is cut short."""
+        try:
+            return np.asarray(self.load())
+        except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+            raise SourceError("is broken or cut short", hint="copy or export it again", path=self.path) from error
+        except AnnotationError as error:
+            raise SourceError(error.message, hint=SAVE_AGAIN, path=self.path) from error
+
+
+def open_volume(path: Path) -> Volume:
+    """Return a volume by its header.
+
+    Raises:
+        SourceError: not such a file, in colour, too large, or its frames lie along another axis than the last.
+    """
+    if is_lfs_pointer(path):
+        raise SourceError(LFS_MESSAGE, hint=LFS_HINT, path=path)
+    try:
+        return _nifti(path) if path.name.lower().endswith(NIFTI_EXTENSIONS) else _nrrd(path)
+    except AnnotationError as error:
+        raise SourceError(error.message, hint=SAVE_AGAIN, path=path) from error
+
+
+def _nifti(path: Path) -> Volume:
+    import nibabel as nib
+
+    try:
+        image = nib.load(path, keep_file_open=False)
+    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
+        raise SourceError("is not a NIfTI volume", hint=SAVE_AGAIN, path=path) from error
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        raise SourceError("is broken or cut short", hint="copy or export it again", path=path) from error
+    if not isinstance(image, nib.Nifti1Image) or image.get_data_dtype().fields is not None:
+        raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
+    shape = _frames_last(image.shape, image.get_data_dtype().itemsize, path)
+    zooms = [float(each) for each in image.header.get_zooms()]
+    space, time = image.header.get_xyzt_units()
+    step_s = zooms[3] * SECONDS[time] if len(image.shape) == 4 and time in SECONDS and zooms[3] > 0.0 else None
+    spacing, source = _spacing(zooms[:2], space, "NIfTI voxel size")
+    affine = RAS_FROM_LPS @ np.array(image.affine, dtype=np.float64)
+    return Volume(path, shape, spacing, source, step_s, affine, partial(_nifti_voxels, path, shape))
+
+
+def _nifti_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return all voxels, (frames, height, width)."""
+    import nibabel as nib
+
+    image: Any = nib.load(path)
+    return np.asarray(image.dataobj).reshape(shape[::-1], order="A").T
+
+
+def _nrrd(path: Path) -> Volume:
+    with opened_nrrd(path) as (header, _):
+        sizes = tuple(int(side) for side in header["sizes"])
+        is_colour = "color" in "".join(str(kind) for kind in header.get("kinds", ())).lower() or len(sizes) > 3
+        if is_colour:
+            raise SourceError("holds several values a voxel", hint=SAVE_AGAIN, path=path)
+        shape = _frames_last(sizes, dtype_of(header, path).itemsize, path)
+        zooms = _nrrd_spacing(header)
+        affine = to_lps_mm(header, path) if len(sizes) == 3 and "space" in header else None
+    units = header.get("space units") or ["mm"]
+    spacing, source = _spacing(zooms, str(units[0]).strip('"'), "NRRD voxel size")
+    return Volume(path, shape, spacing, source, None, affine, partial(_nrrd_voxels, path, shape))
+
+
+def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return all voxels, (frames, height, width)."""
+    with opened_nrrd(path) as (header, stream):
+        layers = read_layers(header, stream, MOST_BYTES, path)
+    return np.asarray(layers[0].reshape(shape[::-1], order="A").T)
+
+
+def _nrrd_spacing(header: Mapping[str, Any]) -> list[float]:
+    """Return the size of a voxel along the first two axes, [] where the header has none."""
+    if "space directions" in header:
+        return [float(np.linalg.norm(each)) for each in np.array(header["space directions"], dtype=np.float64)[:2]]
+    return [float(each) for each in header.get("spacings", ())][:2]
+
+
+def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, float] | None, str]:
+    """Return (x, y) mm per px and what said so."""
+    scale = MILLIMETRES.get(units.lower())
+    known = scale is not None and len(zooms) == 2 and all(np.isfinite(each) and each > 0.0 for each in zooms)
+    if not known or zooms == [1.0, 1.0] or scale is None:
+        return None, NO_SPACING
+    # float32 headers: 0.02 is meant where 0.0199999996 stands
+    return (round(zooms[0] * scale, 9), round(zooms[1] * scale, 9)), source
+
+
+def _frames_last(sizes: tuple[int, ...], n_bytes: int, path: Path) -> tuple[int, int, int]:
+    """Return (frames, height, width) of sizes as stored, each voxel of so many bytes.
+
+    Raises:
+        SourceError: too large, of too many dimensions, or with the frames along the first axis.
+    """
+    sides = [side for axis, side in enumerate(sizes) if axis < 2 or side != 1] or [0]
+    if len(sides) == 2:
+        sides.append(1)
+    said = " × ".join(str(side) for side in sizes)
+    if len(sides) != 3 or min(sides) < 1 or int(np.prod(sides, dtype=object)) * n_bytes > MOST_BYTES:
+        raise SourceError(f"is a volume of {said}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
+    width, height, n_frames = sides
+    if width != height == n_frames:
+        raise SourceError(f"has its frames along the first axis ({said})", hint=SAVE_AGAIN, path=path)
+    return n_frames, height, width

@@ -1,0 +1,1 @@
+"""The page for annotators without an editor."""

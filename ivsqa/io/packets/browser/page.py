@@ -1,0 +1,201 @@
+"""A page to annotate in: one HTML file that a browser opens from disk, and the `contours.json` that it saves.
+
+The page holds all it needs and may reach for nothing: its policy lets in no address, and no script but the ones hashed in it.
+Pixels of a frame are decoded when it is looked at. Coordinates are frame px, an integer being a pixel centre, on both ways.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ivsqa.domain.geometry.arcs import line_beside
+from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST_RADIUS_PX, MARGIN_PX, RESIDUE
+from ivsqa.domain.structures import StructureSet
+from ivsqa.drawing.pictures import ARC_OFFSET_SHARE, heat_layer, png_bytes
+from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, is_page_return, read_page_returns
+from ivsqa.io.packets.instructions import OTHER_NOTE, STRUCTURE_NOTES
+from ivsqa.io.packets.packet import DECIMALS, FrameProbabilities, PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
+
+FILE_NAME = "index.html"
+SCRIPTS = ("geometry", "surfaces", "refinement", "packet", "session", "view", "tools", "page")
+"""The page's code, each part using those before it."""
+HEAT_SIDE_PX = 128
+"""The working grid of the templates: more pixels than a map was made of say no more."""
+ARC_STEP_DEG = 3.0
+
+
+@dataclass(frozen=True)
+class PageAdapter:
+    """`index.html` out, `contours.json` back."""
+
+    name: Final = "page"
+    tolerance_px: Final = 0.01
+
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write `index.html`, frame by frame."""
+        listed: list[dict[str, object]] = []
+        sent = hashlib.sha256()
+        with (folder / FILE_NAME).open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(_beginning())
+            for frame in frames:
+                block = _data_block(f"frame-{len(listed)}", _stored(frame, structures))
+                stream.write(block)
+                sent.update(block.encode())
+                listed.append(_listed(frame))
+                yield frame
+            contents = _contents(listed, structures, origin) | {"sent_sha256": sent.hexdigest()[:SHORT_HASH]}
+            stream.write(_data_block("packet", contents))
+            stream.write(f"{_scripts()}</body>\n</html>\n")
+
+    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
+        """Return whether there is something that the page saved."""
+        return is_page_return(folder)
+
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Read what the page saved, below the folder."""
+        return read_page_returns(self.name, folder, sent, structures)
+
+
+def _files() -> Traversable:
+    """Return the folder of the page's sources."""
+    return resources.files("ivsqa.io.packets.browser").joinpath("page_files")
+
+
+def _text(name: str) -> str:
+    """Return one of the page's sources."""
+    return _files().joinpath(name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _beginning() -> str:
+    """Return the page down to where its data begins."""
+    style = _text("style.css")
+    hashes = " ".join(_policy_hash(f"\n{_text(f'{name}.js')}") for name in SCRIPTS)
+    # Inline styles are set by scripts only, through properties that no policy restricts.
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src {_policy_hash(style)}; img-src data:;"
+        " base-uri 'none'; form-action 'none'"
+    )
+    return Template(_text("page.html")).substitute(policy=policy, style=style)
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> str:
+    """Return the page's code as elements."""
+    return "".join(f"<script>\n{_text(f'{name}.js')}</script>\n" for name in SCRIPTS)
+
+
+def _policy_hash(text: str) -> str:
+    """Return an inline element's text as its policy names it (source: W3C, Content Security Policy Level 3, 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+
+
+def _data_block(identifier: str, content: Mapping[str, object]) -> str:
+    """Return data as an element that browsers keep and never run; nothing in it can end the element."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{identifier}">{text}</script>\n'
+
+
+def _contents(
+    listed: Sequence[Mapping[str, object]], structures: StructureSet, origin: PacketOrigin
+) -> dict[str, object]:
+    """Return what the page knows at once."""
+    return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "packet_id": origin.packet_id,
+        "round_id": origin.round_id,
+        "structures": [
+            {"name": one.name, "color": one.color, "note": STRUCTURE_NOTES.get(one.name, OTHER_NOTE)}
+            for one in structures.structures
+        ],
+        "refinement": {
+            **asdict(DEFAULT_CONFIG),
+            "error_spread": ERROR_SPREAD,
+            "least_radius_px": LEAST_RADIUS_PX,
+            "margin_px": MARGIN_PX,
+            "residue": RESIDUE,
+        },
+        "frames": listed,
+    }
+
+
+def _listed(frame: PacketFrame) -> dict[str, object]:
+    """Return what the list of frames says of one."""
+    height, width = frame.image.shape
+    return {
+        "name": frame.name,
+        "rank": frame.rank,
+        "reason": frame.reason,
+        "quality": frame.quality,
+        "doubt": [str(arc) for arc in frame.arcs],
+        "width_px": width,
+        "height_px": height,
+        "image_sha256": frame.sent().image_sha256[:SHORT_HASH],
+    }
+
+
+def _stored(frame: PacketFrame, structures: StructureSet) -> dict[str, object]:
+    """Return what is decoded when a frame is looked at."""
+    drawn = {name: frame.contours[name] for name in structures.names if name in frame.contours}
+    offset_px = ARC_OFFSET_SHARE * max(frame.image.shape)
+    marks = frame.proposals or [
+        line_beside(drawn[arc.structure], arc, offset_px=offset_px, step_deg=ARC_STEP_DEG)
+        for arc in frame.arcs
+        if arc.structure in drawn
+    ]
+    return {
+        "contours": {name: _plain(contour.points_px) for name, contour in drawn.items()},
+        "arcs": [_plain(line) for line in marks],
+        "heat": _heat(frame.error_maps) if frame.error_maps else None,
+        "probabilities": _field(frame.probabilities) if frame.probabilities else None,
+        "image": _base64(png_bytes(Image.fromarray(frame.image))),
+    }
+
+
+def _plain(points: NDArray[np.float64]) -> list[list[float]]:
+    """Return points as lists, rounded as contours are sent."""
+    rounded: list[list[float]] = np.round(points, DECIMALS).tolist()
+    return rounded
+
+
+def _heat(error_maps: Mapping[str, NDArray[np.float32]]) -> str:
+    """Return the predicted error as a small picture to lay over the frame."""
+    small = {}
+    for name, error_map in error_maps.items():
+        image = Image.fromarray(error_map)
+        image.thumbnail((HEAT_SIDE_PX, HEAT_SIDE_PX), Image.Resampling.BOX)
+        small[name] = np.asarray(image)
+    return _base64(png_bytes(heat_layer(small)))
+
+
+def _field(probabilities: FrameProbabilities) -> dict[str, object]:
+    """Return what points are followed by."""
+    grid = probabilities.grid
+    return {
+        "size": grid.size_px,
+        "scale": list(grid.scale),
+        "origin": list(grid.origin_px),
+        "data": _base64(zlib.compress(np.ascontiguousarray(probabilities.levels).tobytes(), 9)),
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,1 @@
+"""One file an editor: how its files are written and read."""

@@ -1,0 +1,256 @@
+"""Label volumes: from voxels that came back to the contours of each frame, whatever file they were in.
+
+Each slice is compared with what was sent, ring by ring; a contour of the same pixels comes back as the very object that was sent.
+A slice in which everything is gone counts only where it is ticked: it may as well lie outside a crop.
+
+Labels are known by name. Rings may overlap: a structure includes what it encloses. A dab of `checked` or `unreadable` ticks the
+slice it is in and leaves what is beneath as it was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ivsqa.domain.contour import Contour, Mask
+from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.io.formats.label_marks import MARKS, WALL, Tick
+from ivsqa.io.formats.voxels import SAVE_AS_SENT, Segment, VolumeFile
+from ivsqa.io.packets.editors.placed_volumes import Placed, check_image, placed_on
+from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, Stack, emptied_errors, named, stack_of_file, stacks_of
+from ivsqa.io.packets.images import outline
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, structure_named
+from ivsqa.io.packets.worklist import read_ticks
+
+MARK_COLORS = {"checked": "#3cb44b", "unreadable": "#8c8c8c"}
+MOST_LABELS = 16
+"""More values than that are a picture, not labels."""
+MOST_TIMES_SENT = MOST_LABELS
+"""A file with more voxels than the stack in every layer is no answer to it, and is not unpacked."""
+Reader = Callable[[Path, int], VolumeFile]
+"""Read a file of at most so many voxels; raises PacketError."""
+
+
+def segments_of(structures: StructureSet) -> tuple[Segment, ...]:
+    """Return what the values of our label volumes mean: rings from the inside, then the marks."""
+    return tuple(Segment(name, value) for value, name in enumerate((*structures.names, *MARKS), start=1))
+
+
+def color_of(segment: Segment, structures: StructureSet) -> tuple[int, int, int]:
+    """Return red, green, blue in 0 … 255 of one of `segments_of`."""
+    hexadecimal = MARK_COLORS.get(segment.name) or structures.color_of(segment.name)
+    red, green, blue = bytes.fromhex(hexadecimal.removeprefix("#"))
+    return red, green, blue
+
+
+def read_volumes(
+    format: str,  # noqa: A002  what users call it
+    folder: Path,
+    paths: Sequence[Path],
+    sent: Sequence[SentFrame],
+    structures: StructureSet,
+    reader: Reader,
+) -> ReturnedPacket:
+    """Return what the volumes below a folder say of each frame.
+
+    Of several label volumes for one stack, the one that was worked on counts. An image beside them must be the one sent.
+    """
+    stacks = stacks_of(sent)
+    ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
+    answers: dict[str, list[_Answer]] = {stack.name: [] for stack in stacks}
+    refused: set[str] = set()
+    rejected: list[IvsqaError] = []
+    for path in (path for path in paths if f"-{HEATMAP}." not in path.name):
+        is_image, stack = f"-{IMAGE}." in path.name, None
+        try:
+            stack = stack_of_file(path, folder, stacks)
+            file = reader(path, MOST_TIMES_SENT * int(np.prod(stack.shape)))
+            if is_image:
+                check_image(file, stack)
+            else:
+                answer = _answer(file, stack, structures, ticks)
+                answers[stack.name].append(answer)
+        except IvsqaError as error:
+            rejected.append(error)
+            if stack is not None and is_image:
+                refused.add(stack.name)
+    frames: dict[str, ReturnedFrame] = {}
+    for answer in (one for name, given in answers.items() if name not in refused for one in _that_counts(given)):
+        frames |= {frame.frame.name: frame for frame in answer.frames}
+        rejected += answer.rejected
+    return ReturnedPacket(format, tuple(frames[frame.name] for frame in sent if frame.name in frames), tuple(rejected))
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What one file says."""
+
+    path: Path
+    frames: tuple[ReturnedFrame, ...]
+    rejected: tuple[IvsqaError, ...]
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.rejected) or any(frame.is_changed for frame in self.frames)
+
+
+def _that_counts(given: Sequence[_Answer]) -> list[_Answer]:
+    """Return the one answer for a stack that was worked on, or any; none of it counts where there were two."""
+    worked_on = [answer for answer in given if answer.is_changed]
+    if len(worked_on) < 2:
+        return [*worked_on, *given][:1]
+    first, second = (answer.path for answer in worked_on[:2])
+    error = PacketError(
+        f"is a second segmentation beside {first.name}", hint="keep the one that counts and send again", path=second
+    )
+    return [_Answer(second, (), (error,))]
+
+
+def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Mapping[str, Tick]) -> _Answer:
+    """Return what a label volume says of the frames of its stack.
+
+    Raises:
+        PacketError: it lies in the wrong place, is no label volume, or has its slices in another order.
+    """
+    placed = placed_on(file, stack)
+    sent = stack.label_maps(structures)
+    drawn = _drawn(placed, file, structures, sent)
+    _refuse_exchanged(drawn.rings, sent, stack, file.path)
+    frames: list[ReturnedFrame] = []
+    emptied: list[SentFrame] = []
+    rejected: list[IvsqaError] = [
+        PacketError(
+            error.message,
+            hint=error.hint,
+            path=file.path,
+            where=named([frame for frame, is_there in zip(stack.frames, there, strict=True) if is_there]),
+        )
+        for error, there in drawn.unknown
+    ]
+    for index, frame in enumerate(stack.frames):
+        if any(there[index] for _, there in drawn.unknown):
+            continue
+        mark = Tick.CHECKED if file.is_done and drawn.marks[index] is None else drawn.marks[index]
+        is_silent = not drawn.rings[index].any() and (sent[index].any() or not placed.reached[index])
+        if is_silent and (mark or ticks.get(frame.name)) in (None, Tick.OPEN):
+            emptied += [frame] if sent[index].any() else []
+            continue
+        try:
+            contours, notes = _contours(drawn.rings[index], sent[index], frame, structures, file.path)
+        except PacketError as error:
+            rejected.append(error)
+            continue
+        checked = True if mark is Tick.CHECKED else None
+        frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, file.path, notes))
+    return _Answer(file.path, tuple(frames), (*rejected, *emptied_errors(emptied, file.path)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What is drawn in a stack.
+
+    Attributes:
+        rings: Label maps of the structures, uint8 (frames, height, width).
+        marks: What is marked in each slice.
+        unknown: Labels without a meaning here, and (frames,) where they are.
+    """
+
+    rings: NDArray[np.uint8]
+    marks: tuple[Tick | None, ...]
+    unknown: tuple[tuple[PacketError, Mask], ...]
+
+
+def _drawn(placed: Placed, file: VolumeFile, structures: StructureSet, sent: NDArray[np.uint8]) -> _Drawn:
+    """Return the rings, marks and unknown labels of a volume."""
+    inside: dict[str, Mask] = {}
+    unknown: list[tuple[PacketError, Mask]] = []
+    for label, where in _iter_labels(placed, file, structures):
+        try:
+            name = _meaning(label, structures, file.path)
+        except PacketError as error:
+            unknown.append((error, np.asarray(where.any(axis=(1, 2)))))
+            continue
+        inside[name] = inside[name] | where if name in inside else where
+    rings = np.zeros_like(sent)
+    for value, name in reversed(list(enumerate(structures.names, start=1))):
+        if name in inside:
+            rings[inside[name]] = value
+    marks: list[Tick | None] = [None] * len(sent)
+    for name in (name for name in MARKS if name in inside):
+        beneath = inside[name] & (rings == 0)  # what another layer draws there stands
+        rings[beneath] = sent[beneath]
+        for index in np.flatnonzero(inside[name].any(axis=(1, 2))):
+            marks[index] = MARKS[name]
+    return _Drawn(rings, tuple(marks), tuple(unknown))
+
+
+def _iter_labels(placed: Placed, file: VolumeFile, structures: StructureSet) -> Iterator[tuple[str, Mask]]:
+    """Yield each label that is drawn, by its name or else its number, and where, (frames, height, width).
+
+    Raises:
+        PacketError: there are more of them than anybody draws.
+    """
+    names = {(each.layer, each.value): each.name for each in file.segments or segments_of(structures)}
+    for layer, values in enumerate(placed.layers):
+        found = [int(value) for value in np.unique(values) if value != 0]
+        if len(found) > MOST_LABELS:
+            hint = "send the segmentation, under the name it had"
+            raise PacketError(f"holds {len(found)} different values, as a picture does", hint=hint, path=file.path)
+        for value in found:
+            yield names.get((layer, value), str(value)), np.asarray(values == value)
+
+
+def _meaning(label: str, structures: StructureSet, path: Path) -> str:
+    """Return the structure or the mark that a label means; raises PacketError."""
+    name = label.strip().lower()
+    if name in MARKS:
+        return name
+    if name == WALL and len(structures) == 2:
+        return structures.outermost
+    return structure_named(label, structures, path=path, where="")
+
+
+def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: Stack, path: Path) -> None:
+    """Raise where what was sent in one slice has left it and stands, to the pixel, in another."""
+    ours = [labels.tobytes() for labels in sent]
+    place = {labels: index for index, labels in enumerate(ours)}
+    moved = {
+        place[labels.tobytes()]: index
+        for index, labels in enumerate(rings)
+        if labels.any() and labels.tobytes() in place and labels.tobytes() != ours[index]
+    }
+    moved = {origin: index for origin, index in moved.items() if rings[origin].tobytes() != ours[origin]}
+    if len(moved) > 1:
+        origin, index = next(iter(moved.items()))
+        raise PacketError(
+            f"its slices are in another order: {stack.frames[index].name} holds what was drawn in {stack.frames[origin].name}",
+            hint=SAVE_AS_SENT,
+            path=path,
+        )
+
+
+def _contours(
+    rings: NDArray[np.uint8], sent: NDArray[np.uint8], frame: SentFrame, structures: StructureSet, path: Path
+) -> tuple[Mapping[str, Contour], tuple[str, ...]]:
+    """Return the contours drawn in one slice, and notes on what was left out."""
+    if np.array_equal(rings, sent):
+        return frame.contours, ()
+    contours: dict[str, Contour] = {}
+    notes: list[str] = []
+    before = structures.masks_from_label_map(sent)
+    for index, (name, mask) in enumerate(structures.masks_from_label_map(rings).items()):
+        filled = ndimage.binary_fill_holes(mask)
+        if name in frame.contours and np.array_equal(filled, ndimage.binary_fill_holes(before[name])):
+            contours[name] = frame.contours[name]
+        elif (rings == index + 1).any():  # without a ring of its own it is not there: the lumen is no EEM
+            contour, said = outline(filled, name, path=path, where=f"{frame.name}, {name}")
+            notes += said
+            if contour is not None:
+                contours[name] = contour
+    return contours, tuple(notes)

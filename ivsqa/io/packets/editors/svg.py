@@ -1,0 +1,276 @@
+"""SVG: editor and overlay in one file a frame, `svg/<name>.svg`, with layers as Inkscape knows them.
+
+The frame and the predicted error are images in layers of their own, each border a path in a layer of its own name, the doubtful
+arcs lines in another. The layers "checked" and "unreadable" are ticked by making them visible. On the way back everything is
+read relative to the frame's image, so that moving or scaling the whole drawing changes nothing; curves become short lines.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from PIL import Image
+
+from ivsqa.domain.contour import Points
+from ivsqa.domain.structures import StructureSet
+from ivsqa.drawing.pictures import ARC_COLOR, heat_layer, png_bytes
+from ivsqa.errors import PacketError
+from ivsqa.io.formats.documents import read_xml, xml_text
+from ivsqa.io.formats.svg_path import path_lines, transform_matrix
+from ivsqa.io.packets.drawing import CHECKED, LOOK_HERE, UNREADABLE, Drawing, ellipse_points, look_here_lines
+from ivsqa.io.packets.gather import frame_of_image, gathered
+from ivsqa.io.packets.images import check_pixels, decoded_base64, open_image
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame, files_under
+from ivsqa.io.packets.thinning import written_edge_points
+
+FOLDER = "svg"
+SUFFIX = ".svg"
+FRAME_LAYER, ERROR_LAYER = "frame", "predicted error"
+LINE_SHARE = 0.003
+"""Width of a line, as a share of the frame's longer side."""
+ROUNDING_PX = 0.005
+"""Inkscape keeps eight digits, but adds up the steps of a path."""
+IDENTITY = np.eye(3)
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_NAMESPACES = {
+    "xmlns": "http://www.w3.org/2000/svg",
+    "xmlns:xlink": "http://www.w3.org/1999/xlink",
+    "xmlns:inkscape": "http://www.inkscape.org/namespaces/inkscape",
+    "xmlns:sodipodi": "http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd",
+}
+_NOT_DRAWN = frozenset({"defs", "clipPath", "mask", "marker", "pattern", "symbol", "metadata", "namedview"})
+_DRAWN = frozenset({"path", "polygon", "polyline", "rect", "circle", "ellipse", "line", "use"})
+
+
+@dataclass(frozen=True)
+class SvgAdapter:
+    """SVG, out and back."""
+
+    name: Final = "svg"
+    tolerance_px: Final = 0.02
+
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write `svg/<name>.svg` for each frame."""
+        (folder / FOLDER).mkdir(exist_ok=True)
+        for frame in frames:
+            text = _document(frame, structures, origin)
+            (folder / FOLDER / f"{frame.name}{SUFFIX}").write_text(text, encoding="utf-8", newline="\n")
+            yield frame
+
+    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
+        """Return whether there is SVG."""
+        return bool(files_under(folder, SUFFIX))
+
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Read every SVG below the folder."""
+        paths = files_under(folder, SUFFIX)
+        return gathered(self.name, paths, sent, lambda path: [_read_file(path, sent, structures)])
+
+
+def _document(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> str:
+    """Return a frame's drawing, the innermost border on top."""
+    height, width = frame.image.shape
+    line_px = LINE_SHARE * max(frame.image.shape)
+    layers = [_layer(FRAME_LAYER, [_image(FRAME_LAYER, Image.fromarray(frame.image))], is_locked=True)]
+    if frame.error_maps:
+        layers += [_layer(ERROR_LAYER, [_image("error", heat_layer(frame.error_maps))], is_locked=True, is_hidden=True)]
+    hints = [_path("", line, ARC_COLOR, line_px, end="") for line in look_here_lines(frame)]
+    layers += [_layer(LOOK_HERE, hints, is_locked=True)] if hints else []
+    for name in reversed(structures.names):
+        color = structures.color_of(name)
+        drawn = [frame.contours[name]] if name in frame.contours else []
+        layers.append(_layer(name, [_path(name, written_edge_points(one), color, line_px) for one in drawn]))
+    for level, word in enumerate((CHECKED, UNREADABLE), start=1):
+        size = 0.05 * max(frame.image.shape)
+        style = {"x": f"{0.3 * size:g}", "y": f"{1.2 * level * size:g}", "font-size": f"{size:g}", "fill": "#ffffff"}
+        layers.append(_layer(word, [xml_text("text", style, escape(word))], is_locked=True, is_hidden=True))
+    attributes = _NAMESPACES | {"width": width, "height": height, "viewBox": f"0 0 {width} {height}"}
+    title = xml_text("title", {}, escape(f"{frame.name}, {origin.packet_id}"))
+    return xml_text("svg", attributes, "\n", title, *(f"\n{layer}" for layer in layers), "\n") + "\n"
+
+
+def _layer(label: str, content: Sequence[str], *, is_locked: bool = False, is_hidden: bool = False) -> str:
+    """Return a layer."""
+    attributes = {"inkscape:groupmode": "layer", "inkscape:label": label, "id": f"layer-{label.replace(' ', '-')}"}
+    attributes |= {"sodipodi:insensitive": "true"} if is_locked else {}
+    attributes |= {"style": "display:none" if is_hidden else "display:inline"}
+    return xml_text("g", attributes, "\n", *(f"{one}\n" for one in content))
+
+
+def _image(identity: str, image: Image.Image) -> str:
+    """Return an image, embedded, so that the file is whole by itself."""
+    data = base64.b64encode(png_bytes(image)).decode("ascii")
+    return xml_text(
+        "image",
+        {
+            "id": identity,
+            "x": 0,
+            "y": 0,
+            "width": image.width,
+            "height": image.height,
+            "preserveAspectRatio": "none",
+            "style": "image-rendering:optimizeSpeed",
+            "xlink:href": f"data:image/png;base64,{data}",
+        },
+    )
+
+
+def _path(name: str, points: Points, color: str, line_px: float, *, end: str = " Z") -> str:
+    """Return a line, closed unless `end` is empty."""
+    data = "M " + " ".join(f"{x:.3f},{y:.3f}" for x, y in points.tolist()) + end
+    style = f"fill:none;stroke:{color};stroke-width:{line_px:g};stroke-linejoin:round"
+    return xml_text("path", ({"class": name} if name else {}) | {"d": data, "style": style})
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An element, with what it inherits.
+
+    Attributes:
+        element: The element.
+        matrix: From its coordinates to those of the drawing, (3, 3).
+        label: Of the nearest layer around it.
+        is_hidden: Whether it or a layer around it is.
+    """
+
+    element: Element
+    matrix: Points
+    label: str
+    is_hidden: bool
+
+    @property
+    def tag(self) -> str:
+        """Its tag without the namespace."""
+        return self.element.tag.removeprefix(_SVG)
+
+
+def _iter_items(root: Element) -> Iterator[_Item]:
+    """Yield every element in the order it is drawn; by a stack, since a stranger may nest without end.
+
+    Raises:
+        ValueError: a transform that is not one.
+    """
+    stack = [_Item(root, IDENTITY, "", is_hidden=False)]
+    while stack:
+        item = stack.pop()
+        yield item
+        for child in reversed(item.element):
+            if not isinstance(child.tag, str) or child.tag.split("}")[-1] in _NOT_DRAWN:
+                continue
+            matrix = item.matrix @ transform_matrix(child.get("transform", ""))
+            style = child.get("style", "").replace(" ", "")
+            is_hidden = item.is_hidden or "display:none" in style or child.get("display") == "none"
+            stack.append(_Item(child, matrix, child.get(_LABEL, "") if _is_group(child) else item.label, is_hidden))
+
+
+def _is_group(element: Element) -> bool:
+    """Return whether an element is a layer or group that names what is in it."""
+    return element.tag == f"{_SVG}g" and bool(element.get(_LABEL))
+
+
+def _read_file(path: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedFrame:
+    """Return the frame of one file."""
+    frame = frame_of_image(path.name, sent, path=path)
+    root = read_xml(path, editor="Inkscape")
+    if root.tag != f"{_SVG}svg":
+        raise PacketError("is not SVG", hint="save it as SVG", path=path)
+    drawing = Drawing(frame, structures, path)
+    try:
+        items = list(_iter_items(root))
+        to_frame = _to_frame(items, frame, path)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise PacketError(str(error), hint="undo the transform of the layers", path=path) from error
+    for number, item in enumerate(items):
+        if item.tag == "g" and not item.is_hidden and item.label.lower() in (CHECKED, UNREADABLE):
+            drawing.ticks.add(item.label.lower())
+        elif item.tag in _DRAWN:
+            _draw(item, to_frame, drawing, where=f"{item.tag} {item.element.get('id', number)}")
+    return drawing.returned()
+
+
+def _to_frame(items: Sequence[_Item], frame: SentFrame, path: Path) -> Points:
+    """Return the matrix from the drawing to the frame's pixels: from its image, wherever it was moved to.
+
+    Raises:
+        PacketError: the image is another one.
+        ValueError, LinAlgError: it has no size.
+    """
+    images = [item for item in items if item.tag == "image"]
+    images = [item for item in images if item.element.get("id") == FRAME_LAYER] or images[:1]
+    if not images:
+        return IDENTITY
+    element = images[0].element
+    reference = element.get(_HREF, element.get("href", ""))
+    if reference.startswith("data:"):
+        data = "".join(reference.partition(",")[2].split())
+        check_pixels(open_image(decoded_base64(data, path=path, where="image"), path=path), frame, path=path)
+    x, y = (_length(element, key, 0.0) for key in ("x", "y"))
+    width, height = _length(element, "width", frame.width_px), _length(element, "height", frame.height_px)
+    if width <= 0.0 or height <= 0.0:
+        raise ValueError("has a frame without size")
+    box = np.array([[width / frame.width_px, 0.0, x], [0.0, height / frame.height_px, y], [0.0, 0.0, 1.0]])
+    return np.asarray(np.linalg.inv(images[0].matrix @ box))
+
+
+def _draw(item: _Item, to_frame: Points, drawing: Drawing, *, where: str) -> None:
+    """Add one element: named by its class or label, else by its layer."""
+    own = [*item.element.get("class", "").split(), item.element.get(_LABEL, "")]
+    label = next((name for name in own if name.strip().lower() in drawing.structures.names), item.label)
+    name = drawing.structure(label or None, where=where)
+    if name is None:
+        return
+    where = f"{where}, {name}"
+    try:
+        lines = _lines(item, to_frame @ item.matrix)
+    except ValueError as error:
+        hint = "delete the shape and draw it again"
+        raise PacketError(str(error), hint=hint, path=drawing.path, where=where) from error
+    for line in lines:
+        if len(line) > 1:  # a lone point is a click, not a border
+            drawing.add(name, line, where=where, rounding_px=ROUNDING_PX)
+
+
+def _lines(item: _Item, matrix: Points) -> list[Points]:
+    """Return the outlines of an element in the frame's pixels, edge convention.
+
+    Raises:
+        ValueError: broken, or enclosing nothing.
+    """
+    element = item.element
+    if item.tag == "path":
+        return path_lines(element.get("d", ""), matrix)
+    if item.tag in ("polygon", "polyline"):
+        return path_lines("M" + element.get("points", ""), matrix)
+    if item.tag == "rect":
+        x, y, width, height = (_length(element, key, 0.0) for key in ("x", "y", "width", "height"))
+        return path_lines(f"M{x} {y}h{width}v{height}h{-width}z", matrix)
+    if item.tag in ("circle", "ellipse"):
+        radius = _length(element, "r", 0.0)
+        x, y, rx, ry = (_length(element, key, radius * key.startswith("r")) for key in ("cx", "cy", "rx", "ry"))
+        return [ellipse_points(np.array([x, y]), (rx, ry)) @ matrix[:2, :2].T + matrix[:2, 2]]
+    raise ValueError(f"is drawn as a {item.tag}, which encloses nothing: draw it as a path")
+
+
+def _length(element: Element, key: str, default: float) -> float:
+    """Return a length in user units.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    text = element.get(key)
+    number = default if text is None else float(text.strip().removesuffix("px"))
+    if not np.isfinite(number):
+        raise ValueError(f"has no finite {key}")
+    return number

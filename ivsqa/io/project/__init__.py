@@ -1,0 +1,1 @@
+"""The project folder: its facts, its manifests and its tables."""

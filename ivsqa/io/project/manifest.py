@@ -1,0 +1,155 @@
+"""Manifests: YAML files that say what they are, in which version, and hold nothing unknown.
+
+Reading: strict YAML → kind → version, before anything else → one-step upgrades → pydantic, strict. A file of a later version is
+never guessed at; a misspelt key gets "did you mean". Reading never writes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
+from ivsqa.io import atomic
+from ivsqa.io.project import strict_yaml
+
+KIND_PREFIX = "ivsqa/"
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Section(BaseModel):
+    """A part of a manifest: nothing unknown, nothing coerced, nothing changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Manifest(Section):
+    """A whole file.
+
+    Attributes:
+        KIND: Written as `kind: ivsqa/<KIND>`.
+        SCHEMA_VERSION: The version this code writes; its history stands beside it in each subclass.
+        UPGRADES: From a version to the next: pure functions on the plain mapping.
+    """
+
+    KIND: ClassVar[str]
+    SCHEMA_VERSION: ClassVar[int] = 1
+    UPGRADES: ClassVar[dict[int, Upgrade]] = {}
+
+
+AnyManifest = TypeVar("AnyManifest", bound=Manifest)
+
+
+def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
+    """Return the manifest in a file, upgraded in memory where it is of an older version.
+
+    Raises:
+        NotFoundError: no such file.
+        ManifestTooNewError: written by a later ivsqa.
+        ManifestError: anything else; names the line, what was wanted and the nearest known key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFoundError("no such file", path=path) from None
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"not UTF-8 text at byte {error.start}", path=path, hint="save it as UTF-8") from None
+    return parse_manifest(text, model, path=path)
+
+
+def parse_manifest(text: str, model: type[AnyManifest], *, path: Path | None = None) -> AnyManifest:
+    """Return the manifest in a text; see `read_manifest`."""
+    data, node = strict_yaml.parse(text, path=path)
+    data = _upgraded(_checked_envelope(data, model, path), model)
+    try:
+        # Through JSON, where a list is a tuple's honest form: strict Python mode would refuse it.
+        return model.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise _manifest_error(error.errors(include_url=False)[0], model, node, path) from None
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """Return the YAML of a manifest: kind and version first, then its fields in the order of the class."""
+    envelope = {"kind": KIND_PREFIX + manifest.KIND, "schema_version": manifest.SCHEMA_VERSION}
+    return strict_yaml.to_text(envelope | manifest.model_dump(mode="json"))
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write a manifest atomically."""
+    atomic.write_text(path, manifest_text(manifest))
+
+
+def _checked_envelope(data: Any, model: type[Manifest], path: Path | None) -> dict[str, Any]:  # noqa: ANN401
+    """Return the mapping once its kind and version are known to be readable."""
+    wanted = KIND_PREFIX + model.KIND
+    if not isinstance(data, dict):
+        raise ManifestError(f"expected a mapping that starts with `kind: {wanted}`", path=path, where="line 1")
+    if data.get("kind") != wanted:
+        raise ManifestError(f"expected `kind: {wanted}`, found {data.get('kind')!r}", path=path, where="kind")
+    version = data.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ManifestError(
+            f"`schema_version` must be a whole number from 1 to {model.SCHEMA_VERSION}, found {version!r}",
+            path=path,
+            where="schema_version",
+        )
+    if version > model.SCHEMA_VERSION:
+        raise ManifestTooNewError(
+            f"this file has version {version}, this ivsqa reads up to {model.SCHEMA_VERSION}",
+            path=path,
+            hint="upgrade with: pip install --upgrade ivsqa",
+        )
+    return data
+
+
+def _upgraded(data: dict[str, Any], model: type[Manifest]) -> dict[str, Any]:
+    """Return the fields of a mapping brought to the current version, one step at a time."""
+    version = data["schema_version"]
+    fields = {key: value for key, value in data.items() if key not in ("kind", "schema_version")}
+    for step in range(version, model.SCHEMA_VERSION):
+        fields = model.UPGRADES[step](fields)
+    return fields
+
+
+def _manifest_error(
+    detail: ErrorDetails, model: type[Manifest], node: yaml.Node | None, path: Path | None
+) -> ManifestError:
+    """Return the one line that says which key is wrong, where, and what was wanted."""
+    keys = detail["loc"]
+    name = ".".join(str(key) for key in keys) or "the file"
+    line = strict_yaml.line_of(node, keys)
+    where = f"line {line}" if line else ""
+    if detail["type"] == "extra_forbidden":
+        known = _known_keys(model, keys[:-1])
+        near = difflib.get_close_matches(str(keys[-1]), known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+        return ManifestError(f"unknown key `{name}`", path=path, where=where, hint=hint)
+    if detail["type"] == "missing":
+        return ManifestError(f"the key `{name}` is missing", path=path, where=where, hint="add it")
+    wanted = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return ManifestError(f"`{name}` is {detail['input']!r}, wanted: {wanted}", path=path, where=where)
+
+
+def _known_keys(model: type[BaseModel], keys: tuple[str | int, ...]) -> list[str]:
+    """Return the keys a manifest knows at a place, following lists, mappings and options inwards."""
+    for key in keys:
+        if isinstance(key, str) and key in model.model_fields:
+            inner = _section_in(model.model_fields[key].annotation)
+            if inner is None:
+                return []
+            model = inner
+    return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    """Return the section class inside an annotation such as `tuple[X, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part)) is not None), None)

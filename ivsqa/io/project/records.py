@@ -1,0 +1,306 @@
+"""The machine's own manifests: pullbacks, annotation revisions, models, rounds, packets.
+
+Each records what it was made from (hashes), with what (versions, seed, settings) and when. Ids are pseudonyms; no name, date of
+birth or original UID ever stands here.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib import metadata
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+import ivsqa
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.io.project.manifest import Manifest, Section
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Provenance(Section):
+    """Which code made a file, and when (UTC, ISO 8601)."""
+
+    created_at: str
+    ivsqa_version: str
+    python: str = ""
+    packages: dict[str, str] = {}
+
+
+def provenance(created_at: str, *packages: str) -> Provenance:
+    """Return the provenance of now, with the versions of the packages that shaped the result."""
+    return Provenance(
+        created_at=created_at,
+        ivsqa_version=ivsqa.__version__,
+        python=platform.python_version(),
+        packages={name: _version(name) for name in packages},
+    )
+
+
+@cache
+def _version(package: str) -> str:
+    """Return the version of a package; looking it up reads a file."""
+    return metadata.version(package)
+
+
+class IdentityRecord(Manifest):
+    """`identity.yaml`: the key that turns patient identifiers into pseudonyms, made once a project.
+
+    Whoever holds both the key and a list of identifiers can find who is who: it never leaves the project folder.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "identity"
+
+    pseudonym_key: Sha256
+
+
+class PullbackRecord(Manifest):
+    """`pullback.yaml`: facts and hashes of one pullback. Unknown is null.
+
+    `text_regions` are boxes (top, left, bottom, right) in px in which text seems to be burned in.
+
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "pullback"
+
+    pullback_id: str
+    subject_id: str
+    split: Split
+    n_frames: Annotated[int, Field(ge=1)]
+    height_px: Annotated[int, Field(ge=1)]
+    width_px: Annotated[int, Field(ge=1)]
+    spacing_mm: tuple[float, float] | None
+    spacing_source: str
+    frame_interval_s: float | None
+    frame_time_s: tuple[float, ...] | None
+    frame_time_source: str
+    pullback_speed_mm_s: float | None
+    pullback_speed_source: str
+    start_frame_index: int | None
+    stop_frame_index: int | None
+    end_diastolic_frames: tuple[int, ...] | None = None
+    gating_source: str = "unknown"
+    manufacturer_model: str
+    notes: tuple[str, ...]
+    text_regions: tuple[tuple[int, int, int, int], ...] = ()
+    text_masked: bool = False
+    frames_sha256: Sha256
+    source_sha256: Sha256
+    provenance: Provenance
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return (self.height_px, self.width_px)
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """Frames a second, the mean where they are uneven; None where timing is unknown."""
+        times = self.frame_time_s
+        interval = (times[-1] - times[0]) / (len(times) - 1) if times else self.frame_interval_s
+        return None if interval is None else 1.0 / interval
+
+    def position_mm(self, frame_index: int) -> float | None:
+        """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
+        positions = self.positions_mm()
+        return None if positions is None else float(positions[frame_index])
+
+    def positions_mm(self) -> NDArray[np.float64] | None:
+        """Return the position of every frame, (n_frames,); None where speed or timing is unknown.
+
+        Before the start frame and after the stop frame the catheter stands still.
+        """
+        if self.pullback_speed_mm_s is None:
+            return None
+        if self.frame_time_s is not None:
+            times_s = np.asarray(self.frame_time_s, dtype=np.float64)
+        elif self.frame_interval_s is not None:
+            times_s = np.arange(self.n_frames, dtype=np.float64) * self.frame_interval_s
+        else:
+            return None
+        start = self.start_frame_index or 0
+        stop = self.n_frames - 1 if self.stop_frame_index is None else self.stop_frame_index
+        return np.asarray((np.clip(times_s, times_s[start], times_s[stop]) - times_s[start]) * self.pullback_speed_mm_s)
+
+
+def timing_fields(facts: PullbackFacts) -> dict[str, Any]:
+    """Return frame timing as one interval where frames are even (to 1 µs), as the list of times where they are not."""
+    times = facts.frame_time_s
+    if times is None or len(times) < 2:
+        return {"frame_interval_s": None, "frame_time_s": None}
+    interval = round((times[-1] - times[0]) / (len(times) - 1), 9)
+    if all(abs(time - times[0] - index * interval) < 1e-6 for index, time in enumerate(times)):
+        return {"frame_interval_s": interval, "frame_time_s": None}
+    return {"frame_interval_s": None, "frame_time_s": tuple(round(time, 9) for time in times)}
+
+
+class RevisionRecord(Manifest):
+    """One append to a pullback's annotations; its contours stand in the CSV of the same name.
+
+    `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `nudged` (a prediction,
+    laid anew through points that a person set), `accepted` (a prediction a person left as it is), `imported` (from files that
+    came with the pullback), `agreed` (settled between readers who agreed), `unreadable` (no one can annotate it).
+    `settles` names the readings between which this revision decides; a revision with any is a reference.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "annotation-revision"
+
+    revision_id: str
+    pullback_id: str
+    reader: str
+    source: str
+    round_id: str | None
+    parents: tuple[str, ...]
+    frames: dict[Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"], tuple[int, ...]]
+    settles: tuple[str, ...] = ()
+    contours_sha256: Sha256
+    provenance: Provenance
+
+    @property
+    def frame_indices(self) -> tuple[int, ...]:
+        """Every frame this revision speaks of, in order."""
+        return tuple(sorted(index for indices in self.frames.values() for index in indices))
+
+    def origin_of(self, frame_index: int) -> str:
+        """Return how the annotation of one of its frames came about."""
+        return next(origin for origin, indices in self.frames.items() if frame_index in indices)
+
+
+class PointerRecord(Manifest):
+    """A move of the pointer that says which revision of a reader counts for some frames; null: none.
+
+    A new revision moves it by itself, so such a file is written only where it is moved back, or forward again.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "annotation-pointer"
+
+    pointer_id: str
+    pullback_id: str
+    reader: str
+    frames: tuple[int, ...]
+    revision_id: str | None
+    provenance: Provenance
+
+
+class ModelRecord(Manifest):
+    """`model.yaml`: lineage, settings, data and measured quality of one model.
+
+    `state` is `training` until the weights are written; `accepted` says whether the guard let it become current.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "model"
+
+    model_id: str
+    state: Literal["training", "ready"]
+    parent: str | None
+    request_sha256: Sha256
+    seed: int
+    structures: tuple[str, ...]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    image: dict[str, Any]
+    n_training_frames: int
+    n_validation_frames: int
+    n_subjects: int
+    weights_sha256: Sha256 | None = None
+    best_step: int | None = None
+    steps: int | None = None
+    validation_dice: float | None = None
+    parent_validation_dice: float | None = None
+    accepted: bool = False
+    verdict: str = ""
+    error_calibration: dict[str, Any] | None = None
+    measure_calibration: dict[str, Any] | None = None
+    provenance: Provenance
+
+
+class RoundRecord(Manifest):
+    """`round.yaml`: where a round stands and how its frames were chosen. The frames are in `selection.csv`.
+
+    `readers` says of each reader with a packet of their own whether it came back; the round counts as imported when all did.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "round"
+
+    round_id: str
+    state: Literal["selected", "exported", "imported"]
+    readers: dict[str, Literal["exported", "imported"]] = {}
+    strategy: str
+    split: Split
+    seed: int
+    n_requested: int
+    n: int
+    model_id: str | None
+    max_per_pullback: int | None
+    min_gap_frames: int
+    min_gap_mm: float
+    control_share: float
+    diversity: float
+    gated: bool = False
+    every_mm: float | None = None
+    shortfall: str
+    provenance: Provenance
+
+
+class PacketFrameRecord(Section):
+    """One frame of a packet: what it is called in it, what its pixels were, and the readings it is to settle.
+
+    `carried_from` is the frame whose correction is in what was drawn; null where that is the model's.
+    """
+
+    name: str
+    pullback_id: str
+    frame_index: int
+    height_px: int
+    width_px: int
+    spacing_mm: tuple[float, float] | None
+    image_sha256: Sha256
+    carried_from: int | None = None
+    settles: tuple[str, ...] = ()
+
+
+class PacketRecord(Manifest):
+    """`packet.yaml`: what was sent, and to whom. The contours as sent stand in `sent.csv`, which stays in the project.
+
+    `reader` is null where the packet is for whoever works on it; `purpose` says what it is for.
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "packet"
+
+    packet_id: str
+    round_id: str
+    reader: str | None = None
+    purpose: Literal["correction", "reading", "adjudication"] = "correction"
+    model_id: str | None
+    formats: tuple[str, ...]
+    structures: tuple[str, ...]
+    frames: tuple[PacketFrameRecord, ...]
+    provenance: Provenance
+
+
+class ScoresRecord(Manifest):
+    """`scores.yaml`: which model, over which grid, made the scores in this folder.
+
+    Version 1: ivsqa 0.1.
+    """
+
+    KIND = "scores"
+
+    model_id: str
+    weights_sha256: Sha256
+    structures: tuple[str, ...]
+    image: dict[str, Any]
+    provenance: Provenance

@@ -1,0 +1,249 @@
+"""The score store: what one model says of every frame, in chunks of Parquet that are either whole or absent.
+
+A chunk holds the rows of a run of frames (quality, contours, descriptors) and, beside it, their calibrated error maps. It counts
+once its rows are in place; they are written last. Scores are kept under the model that made them and name the frames' hash, so
+nothing is computed twice and nothing stale is read.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
+from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io import atomic
+from ivsqa.io.project.layout import ProjectLayout
+
+CHUNK_FRAMES = 1024
+"""Seconds of work on any machine, and few files where pullbacks are many."""
+
+
+class ScoreStore:
+    """Reads and writes the scores of one model."""
+
+    def __init__(self, layout: ProjectLayout, model_id: str, structures: Sequence[str]) -> None:
+        self._layout = layout
+        self._model_id = model_id
+        self._structures = tuple(structures)
+
+    def chunks(self, n_frames: int) -> Iterator[tuple[int, int]]:
+        """Yield (first, last) inclusive of each chunk of a pullback."""
+        for first in range(0, n_frames, CHUNK_FRAMES):
+            yield first, min(first + CHUNK_FRAMES, n_frames) - 1
+
+    def has_chunk(self, pullback_id: str, first: int, last: int, *, drawn: bool = False) -> bool:
+        """Whether a chunk is there, whole, and with `drawn` also what takes draws with dropout."""
+        path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
+        return path.is_file() and not (drawn and pl.read_parquet(path, columns=[BALD]).get_column(BALD).has_nulls())
+
+    def remove_stale(self, pullback_id: str, frames_sha256: str) -> None:
+        """Remove what was scored of other frames under the same id; rows go first, as without them a chunk does not count."""
+        for path in sorted((self._layout.scores(self._model_id) / pullback_id).glob("frames-*.parquet")):
+            if pl.read_parquet(path, columns=["frames_sha256"], n_rows=1).item() != frames_sha256:
+                path.unlink()
+                path.with_name(path.name.replace("frames-", "error-maps-")).unlink(missing_ok=True)
+
+    def write_chunk(self, frames_sha256: str, scores: Sequence[FrameScore]) -> None:
+        """Write the scores of a run of consecutive frames of one pullback."""
+        pullback_id, first, last = scores[0].pullback_id, scores[0].frame_index, scores[-1].frame_index
+        maps = pl.DataFrame(
+            {
+                "frame_index": [score.frame_index for score in scores],
+                "error_maps": [score.error_maps.tobytes() for score in scores],
+            },
+            schema={"frame_index": pl.Int32, "error_maps": pl.Binary},
+        )
+        listed = [self._row(score, frames_sha256) for score in scores]
+        columns: dict[str, object] = {
+            name: [row[name] for row in listed] for name in self._schema() if name != "features"
+        }
+        features = pl.Series("features", np.stack([score.features for score in scores]).astype(np.float32))
+        rows = pl.DataFrame(columns | {"features": features.cast(pl.List(pl.Float32))}, schema=self._schema())
+        for path, table in (
+            (self._layout.error_map_chunk(self._model_id, pullback_id, first, last), maps),
+            (self._layout.score_chunk(self._model_id, pullback_id, first, last), rows),
+        ):
+            stream = io.BytesIO()
+            table.write_parquet(stream, compression="zstd", compression_level=1, statistics=False)
+            atomic.write_bytes(path, stream.getvalue())
+
+    def table(self) -> pl.DataFrame:
+        """Return one row a scored frame, without contours: pullback_id, frame_index, quality, dice_<structure> …, features.
+
+        Raises:
+            StateError: nothing is scored yet.
+        """
+        columns = [name for name in self._schema() if not name.startswith("contour_")]
+        return pl.scan_parquet(self._paths("*")).select(columns).collect().sort("pullback_id", "frame_index")
+
+    def columns(self, n_frames: Mapping[str, int], names: Sequence[str]) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """Return some columns of wholly scored pullbacks, (n_frames,) each in the order of frames, by pullback and name.
+
+        Args:
+            n_frames: Frames of each pullback wanted.
+            names: Columns of numbers; missing values become NaN.
+
+        Raises:
+            StateError: nothing is scored yet, or a pullback not to its end.
+        """
+        chunks = {pullback_id: self._whole(pullback_id, n) for pullback_id, n in n_frames.items()}
+        paths = [path for listed in chunks.values() for path in listed]
+        table = pl.scan_parquet(paths).select(pl.col(names).cast(pl.Float64)).collect()
+        read = {name: table.get_column(name).fill_null(np.nan).to_numpy() for name in names}
+        found, begin = {}, 0
+        for pullback_id, n in n_frames.items():
+            found[pullback_id] = {name: values[begin : begin + n] for name, values in read.items()}
+            begin += n
+        return found
+
+    def features(self, keys: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
+        """Return the descriptions of scored frames, (n, F), in the order of their keys.
+
+        Raises:
+            StateError: a frame is not scored yet.
+        """
+        by_chunk: dict[Path, list[int]] = {}
+        for row, (pullback_id, index) in enumerate(keys):
+            by_chunk.setdefault(self._chunk_of(pullback_id, index), []).append(row)
+        found: dict[int, NDArray[np.float32]] = {}
+        for path, rows in by_chunk.items():
+            listed = pl.read_parquet(path, columns=["features"]).get_column("features")
+            table = listed.explode().to_numpy().reshape(len(listed), -1)
+            found |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
+        return np.stack([found[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
+
+    def contours(self, pullback_id: str, n_frames: int) -> dict[int, dict[str, Contour]]:
+        """Return the predicted contours of the scored frames of a pullback, by frame index; read without their error maps."""
+        columns = [f"contour_{name}" for name in self._structures]
+        found: dict[int, dict[str, Contour]] = {}
+        for first, last in self.chunks(n_frames):
+            if self.has_chunk(pullback_id, first, last):
+                path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
+                for row in pl.read_parquet(path, columns=["frame_index", *columns]).iter_rows(named=True):
+                    found[row["frame_index"]] = self._contours(row)
+        return found
+
+    def read(self, pullback_id: str, frame_indices: Iterable[int]) -> Iterator[FrameScore]:
+        """Yield the scores of some frames, with contours and error maps, in order.
+
+        Raises:
+            StateError: a frame is not scored yet.
+            IntegrityError: an error map is not of the size it should be.
+        """
+        wanted = sorted(set(frame_indices))
+        for first in sorted({index // CHUNK_FRAMES * CHUNK_FRAMES for index in wanted}):
+            inside = [index for index in wanted if first <= index < first + CHUNK_FRAMES]
+            path = self._chunk_of(pullback_id, inside[0])
+            maps_path = path.with_name(path.name.replace("frames-", "error-maps-"))
+            rows = pl.read_parquet(path).filter(pl.col("frame_index").is_in(inside))
+            maps = dict(pl.read_parquet(maps_path).filter(pl.col("frame_index").is_in(inside)).iter_rows())
+            for row in rows.sort("frame_index").iter_rows(named=True):
+                yield self._score(row, maps[row["frame_index"]])
+
+    def _paths(self, pullback_id: str) -> list[Path]:
+        """Return the chunks of a pullback, or with "*" of all, in order.
+
+        Raises:
+            StateError: there is none.
+        """
+        paths = sorted(self._layout.scores(self._model_id).glob(f"{pullback_id}/frames-*.parquet"))
+        if not paths:
+            raise StateError(f"nothing is scored with {self._model_id} yet", hint="score with: ivsqa score")
+        return paths
+
+    def _whole(self, pullback_id: str, n_frames: int) -> list[Path]:
+        """Return the chunks of a pullback that is scored to its end."""
+        paths = [
+            self._layout.score_chunk(self._model_id, pullback_id, first, last) for first, last in self.chunks(n_frames)
+        ]
+        if not all(path.is_file() for path in paths):
+            self._paths("*")
+            raise StateError(
+                f"{pullback_id} is not scored with {self._model_id} yet", hint="score every frame with: ivsqa score"
+            )
+        return paths
+
+    def _chunk_of(self, pullback_id: str, index: int) -> Path:
+        """Return the chunk a frame is in."""
+        first = index // CHUNK_FRAMES * CHUNK_FRAMES
+        folder = self._layout.scores(self._model_id) / pullback_id
+        path = next(folder.glob(f"frames-{first:06d}-*.parquet"), None)
+        if path is None:
+            raise StateError(
+                f"frame {index} of {pullback_id} is not scored with {self._model_id} yet",
+                hint="score with: ivsqa score",
+            )
+        return path
+
+    def _schema(self) -> dict[str, pl.DataType]:
+        """Return column types; one set of columns a structure."""
+        columns: dict[str, pl.DataType] = {
+            "pullback_id": pl.String(),
+            "frame_index": pl.Int32(),
+            "frames_sha256": pl.String(),
+            "quality": pl.Float64(),
+            "expected_error_px": pl.Float64(),
+            "n_regions": pl.Int32(),
+            **{name: pl.Float64() for name in SIGNALS},
+            "features": pl.List(pl.Float32()),
+        }
+        for name in self._structures:
+            columns |= {
+                f"dice_{name}": pl.Float64(),
+                f"dice_lower_{name}": pl.Float64(),
+                f"contour_{name}": pl.Binary(),
+            }
+        return columns
+
+    def _row(self, score: FrameScore, frames_sha256: str) -> dict[str, object]:
+        """Return a score as a row; contours are (x, y) float32 pairs."""
+        row: dict[str, object] = {
+            "pullback_id": score.pullback_id,
+            "frame_index": score.frame_index,
+            "frames_sha256": frames_sha256,
+            "quality": score.quality,
+            "expected_error_px": score.expected_error_px,
+            "n_regions": score.n_regions,
+            **{name: score.signals[name] for name in SIGNALS},
+        }
+        for name in self._structures:
+            contour = score.contours.get(name)
+            row[f"dice_{name}"] = score.dice[name]
+            row[f"dice_lower_{name}"] = score.dice_lower[name]
+            row[f"contour_{name}"] = None if contour is None else contour.points_px.astype("<f4").tobytes()
+        return row
+
+    def _score(self, row: dict[str, object], packed_maps: bytes) -> FrameScore:
+        """Return a row as a score."""
+        size = round((len(packed_maps) / len(self._structures)) ** 0.5)
+        if size * size * len(self._structures) != len(packed_maps):
+            raise IntegrityError(f"an error map of {row['pullback_id']} has the wrong size", hint="ivsqa score --all")
+        values: dict[str, float] = {key: float(value) for key, value in row.items() if isinstance(value, (int, float))}
+        return FrameScore(
+            pullback_id=str(row["pullback_id"]),
+            frame_index=int(values["frame_index"]),
+            quality=values["quality"],
+            dice={name: values[f"dice_{name}"] for name in self._structures},
+            dice_lower={name: values.get(f"dice_lower_{name}") for name in self._structures},
+            expected_error_px=values["expected_error_px"],
+            n_regions=int(values["n_regions"]),
+            signals={name: values.get(name) for name in SIGNALS},
+            features=np.asarray(row["features"], dtype=np.float32),
+            contours=self._contours(row),
+            error_maps=np.frombuffer(packed_maps, dtype=np.uint8).reshape(len(self._structures), size, size),
+        )
+
+    def _contours(self, row: Mapping[str, object]) -> dict[str, Contour]:
+        """Return the contours of a row."""
+        return {
+            name: Contour.from_points(np.frombuffer(packed, dtype="<f4").reshape(-1, 2))
+            for name in self._structures
+            if isinstance(packed := row[f"contour_{name}"], bytes)
+        }

@@ -1,0 +1,247 @@
+"""What a phantom vessel is made of: echo strength around the borders, calcium, side branches, composition of plaque.
+
+Echo is in dB where plain surrounding tissue is 0. Features that come and go along the vessel are drawn cell by cell of its
+length, each cell from its own seed, so the first frames of a long pullback are the frames of a short one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft2
+
+from ivsqa.phantom.consoles import ConsoleLook
+from ivsqa.phantom.geometry import Wander
+
+N_ANGLES = 1024
+"""Entries of a table by vessel angle."""
+
+TABLE_ANGLES = np.linspace(0.0, 2.0 * np.pi, N_ANGLES, endpoint=False)
+
+CELL_MM = 4.0
+
+N_SECTORS, N_SHELLS = 256, 256
+"""Texture is laid out by vessel angle and radius, as beams are: they never skip a texel, so speckle moves with the wall
+instead of flickering."""
+
+SHELL_MM = 0.025
+"""Thickness of a shell: a third of the finest point-spread function; 6.4 mm of texture in all."""
+
+PATCH_TEXELS = ((3.0, 9.0), (9.0, 24.0))
+"""Correlation lengths of patchiness in (sectors, shells): fibres of about 0.2 mm, and layers or lobules of 0.6 mm."""
+
+Table = NDArray[np.float32]
+Field = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A feature with soft ends in angle and along the vessel.
+
+    Attributes:
+        angle_rad: Middle, vessel angle.
+        half_width_rad: Half its width.
+        place_mm: Middle along the vessel.
+        half_length_mm: Half its length.
+        depth: Where it lies: calcium, as a share of wall thickness; a branch, how far out it is seen (mm).
+        weight: How much of it there is at its middle, in [0, 1].
+    """
+
+    angle_rad: float
+    half_width_rad: float
+    place_mm: float
+    half_length_mm: float
+    depth: float
+    weight: float = 1.0
+
+    def strength(self, place_mm: float) -> NDArray[np.float64] | None:
+        """Return its weight by vessel angle at one place, (N_ANGLES,) in [0, 1]; None where it is not felt."""
+        along = _edge((self.half_length_mm - abs(place_mm - self.place_mm)) / 0.1)
+        if along < 1e-3:
+            return None
+        away = np.abs((TABLE_ANGLES - self.angle_rad + np.pi) % (2.0 * np.pi) - np.pi)
+        # Narrower towards its ends, as a lens, so that shadows open and close instead of switching.
+        reach = self.half_width_rad * np.sqrt(
+            max(1.0 - ((place_mm - self.place_mm) / (self.half_length_mm + 0.2)) ** 2, 0.0)
+        )
+        return np.asarray(self.weight * along * _edge((reach - away) / 0.05))
+
+
+@dataclass(frozen=True)
+class WallSection:
+    """The wall in one frame, by vessel angle; each table is (N_ANGLES,) float32.
+
+    Attributes:
+        lumen_mm: Radius of the lumen border.
+        eem_mm: Radius of the EEM.
+        media_mm: Radius at which the media begins.
+        plaque_db: Echo of plaque.
+        intima_db: Echo of its leading edge, on top.
+        calcium: Strength of calcium, in [0, 1].
+        calcium_mm: Radius of its front.
+        branch: How far the ring is open, in [0, 1].
+        branch_mm: Radius up to which the branch is seen.
+    """
+
+    lumen_mm: Table
+    eem_mm: Table
+    media_mm: Table
+    plaque_db: Table
+    intima_db: Table
+    calcium: Table
+    calcium_mm: Table
+    branch: Table
+    branch_mm: Table
+
+
+@dataclass(frozen=True, eq=False)
+class Tissue:
+    """The make-up of one vessel.
+
+    Attributes:
+        look: Echo levels.
+        blood_db: Echo of this pullback's blood; contrast differs from one pullback to the next.
+        plaque_db: Of its plaque.
+        media_share: Thickness of media as a share of the wall, at most.
+        composition: Wandering Fourier coefficients of plaque composition.
+        calcium: Calcium arcs.
+        branches: Side branches.
+        patches: (2, N_SECTORS, N_SHELLS) float32 of zero mean and unit variance, periodic.
+    """
+
+    look: ConsoleLook
+    blood_db: float
+    plaque_db: float
+    media_share: float
+    composition: Wander
+    calcium: tuple[Window, ...]
+    branches: tuple[Window, ...]
+    patches: Field
+
+    def section(self, place_mm: float, lumen_mm: NDArray[np.float64], eem_mm: NDArray[np.float64]) -> WallSection:
+        """Return the wall at one place along the vessel.
+
+        Args:
+            place_mm: Distance along the vessel.
+            lumen_mm: (n_vertices,) radius at even vessel angles.
+            eem_mm: The same of the EEM.
+        """
+        lumen, eem = _table(lumen_mm), _table(eem_mm)
+        thickness = eem - lumen
+        mix = np.tanh(self._composition_at(place_mm))  # -1 lipid … +1 fibrous; mirrored, how the leading edge reflects
+        calcium, calcium_depth = _strongest(self.calcium, place_mm)
+        branch, branch_mm = _strongest(self.branches, place_mm)
+        return WallSection(
+            lumen_mm=lumen.astype(np.float32),
+            eem_mm=eem.astype(np.float32),
+            media_mm=(eem - np.minimum(0.14, self.media_share * thickness)).astype(np.float32),
+            plaque_db=(self.plaque_db + 4.0 * mix - 2.0).astype(np.float32),
+            intima_db=(self.look.intima_db * (0.6 + 0.5 * mix[::-1])).astype(np.float32),
+            calcium=calcium.astype(np.float32),
+            calcium_mm=(lumen + calcium_depth * thickness).astype(np.float32),
+            branch=branch.astype(np.float32),
+            branch_mm=(eem + branch_mm).astype(np.float32),
+        )
+
+    def _composition_at(self, place_mm: float) -> NDArray[np.float64]:
+        coefficients = self.composition.at(np.array([place_mm]))[0]  # (4, 2)
+        orders = np.arange(len(coefficients))[:, None] * TABLE_ANGLES
+        return np.asarray(0.5 * (coefficients[:, 0] @ np.cos(orders) + coefficients[:, 1] @ np.sin(orders)))
+
+    def patch_db(self, place_mm: float, texel: NDArray[np.int32]) -> Field:
+        """Return patchiness at flat texel numbers; it turns over along the vessel in about 3 mm."""
+        phase = place_mm / 2.0
+        first, second = self.patches.reshape(2, -1)
+        patch = first.take(texel) * np.float32(self.look.patch_db * np.cos(phase))
+        patch += second.take(texel) * np.float32(self.look.patch_db * np.sin(phase))
+        return patch
+
+
+def draw_tissue(seed: tuple[int, ...], look: ConsoleLook, *, length_mm: float, frame_step_mm: float) -> Tissue:
+    """Return a random vessel's make-up.
+
+    Args:
+        seed: Entropy of this pullback's tissue.
+        look: The console, which sets echo levels and how often calcium is met.
+        length_mm: Length of vessel that is seen.
+        frame_step_mm: Distance from frame to frame; side branches are 5 to 40 frames long.
+    """
+    rng = np.random.default_rng(seed)
+    calcium: list[Window] = []
+    branches: list[Window] = []
+    for cell in range(-1, int(length_mm // CELL_MM) + 2):
+        cell_rng = np.random.default_rng((*seed, cell + 2))  # from 1: a trailing 0 would be `seed` itself
+        calcium += _draw_calcium(cell_rng, look, cell)
+        branches += _draw_branch(cell_rng, cell, frame_step_mm)
+    return Tissue(
+        look=look,
+        blood_db=look.blood_db + 1.8 * float(rng.standard_normal()),
+        plaque_db=look.plaque_db + 1.8 * float(rng.standard_normal()),
+        media_share=float(rng.uniform(0.3, 0.5)),
+        composition=Wander.draw(rng, 4, 2, wavelength=(2.0, 9.0)),
+        calcium=tuple(calcium),
+        branches=tuple(branches),
+        patches=np.stack([_smooth_tile(rng), _smooth_tile(rng)]),
+    )
+
+
+def _draw_calcium(rng: np.random.Generator, look: ConsoleLook, cell: int) -> list[Window]:
+    low, high = np.deg2rad(look.calcium_width_deg) / 2.0
+    return [
+        Window(
+            angle_rad=rng.uniform(0.0, 2.0 * np.pi),
+            half_width_rad=rng.uniform(low, high),
+            place_mm=CELL_MM * (cell + rng.uniform()),
+            half_length_mm=rng.uniform(0.4, 1.8),
+            depth=rng.uniform(0.1, 0.75),
+            weight=rng.uniform(0.1, 0.8),
+        )
+        for _ in range(rng.poisson(look.calcium_per_mm * CELL_MM))
+    ]
+
+
+def _draw_branch(rng: np.random.Generator, cell: int, frame_step_mm: float) -> list[Window]:
+    branch = Window(
+        angle_rad=rng.uniform(0.0, 2.0 * np.pi),
+        half_width_rad=np.deg2rad(rng.uniform(20.0, 60.0)) / 2.0,
+        place_mm=CELL_MM * (cell + rng.uniform()),
+        half_length_mm=frame_step_mm * rng.uniform(5.0, 40.0) / 2.0,
+        depth=rng.uniform(0.6, 2.0),
+    )
+    return [branch] if rng.uniform() < 0.4 else []
+
+
+def _strongest(windows: tuple[Window, ...], place_mm: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the strength of the strongest feature by angle, and its depth."""
+    strength, depth = np.zeros(N_ANGLES), np.zeros(N_ANGLES)
+    for window in windows:
+        here = window.strength(place_mm)
+        if here is not None:
+            depth = np.where(here > strength, window.depth, depth)
+            strength = np.maximum(strength, here)
+    return strength, depth
+
+
+def _edge(distance: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Return a soft step from 0 to 1 at zero distance."""
+    return np.asarray(0.5 + 0.5 * np.tanh(distance))
+
+
+def _table(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    angles = np.linspace(0.0, 2.0 * np.pi, len(radii_mm), endpoint=False)
+    return np.interp(TABLE_ANGLES, angles, radii_mm, period=2.0 * np.pi)
+
+
+def _smooth_tile(rng: np.random.Generator) -> Field:
+    """Return a periodic Gaussian field of unit variance, correlated over both of `PATCH_TEXELS` in equal parts."""
+    around = np.fft.fftfreq(N_SECTORS)[:, None]
+    outwards = np.fft.rfftfreq(N_SHELLS)[None, :]
+    spectrum = np.zeros((N_SECTORS, N_SHELLS // 2 + 1))
+    for sectors, shells in PATCH_TEXELS:
+        falloff = np.exp(-2.0 * np.pi**2 * ((sectors * around) ** 2 + (shells * outwards) ** 2))
+        spectrum += np.sqrt(sectors * shells) * falloff
+    noise = rng.standard_normal((2, *spectrum.shape), dtype=np.float32)
+    tile = irfft2(spectrum * (noise[0] + 1j * noise[1]))
+    return np.asarray((tile - tile.mean()) / tile.std(), dtype=np.float32)

@@ -1,0 +1,277 @@
+"""What an evaluation collects while it goes through the frames, and the figures it makes of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.agreement.contour_agreement import (
+    AgreementSummary,
+    ContourAgreement,
+    contour_agreement,
+    plaque_burden,
+    summary_by_mean,
+)
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.domain.quality.judged_estimate import (
+    Estimate,
+    EstimateFigures,
+    JudgedFrame,
+    Stratum,
+    counts_by_level,
+    estimate_figures,
+    estimate_gain,
+    strata_by,
+    tercile_labels,
+)
+from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.domain.quality.uncertainty import binary_entropy
+from ivsqa.domain.statistics.bootstrap import Measured, means_over_subjects, subject_numbers
+from ivsqa.domain.statistics.correlation import average_precision_from_histograms, spearman
+from ivsqa.io.project.annotated_frames import AnnotatedFrame
+from ivsqa.io.project.project import Project
+from ivsqa.workflow.predicting.prediction import FramePostprocessor, predicted_masks
+from ivsqa.workflow.scoring.signals import ERROR_MAP, RawMaps, assess_frame, reference_masks
+
+FRAME = "frame"
+"""Scope of an estimate that is about the worst structure of a frame."""
+N_SURPRISES = 10
+BOOTSTRAP_SEED = 0
+"""The same subjects are drawn for every measure and signal, so that their intervals can be compared."""
+
+
+@dataclass(frozen=True)
+class SqaQuality:
+    """How well the model knows its own errors. NaN where it cannot be said (one class, constant).
+
+    Attributes:
+        pearson: Predicted against true Dice of the worst structure, over frames.
+        spearman: The same by rank.
+        mae: Mean absolute difference of the two.
+        auroc: How well predicted Dice finds frames with Dice below 0.9.
+        error_map_auprc: Area under precision-recall of the error maps against wrong pixels.
+        entropy_auprc: The same for the entropy of the probabilities as it is, without calibration.
+        entropy_spearman: Negative mean entropy against true Dice, by rank.
+    """
+
+    pearson: float
+    spearman: float
+    mae: float
+    auroc: float
+    error_map_auprc: float
+    entropy_auprc: float
+    entropy_spearman: float
+
+
+class Tally:
+    """Collects what is measured, frame by frame.
+
+    Args:
+        project: The project.
+        calibrations: Of each signal.
+        frames: The frames that will come, to know their subjects.
+    """
+
+    def __init__(
+        self, project: Project, calibrations: dict[str, ErrorCalibration], frames: list[AnnotatedFrame]
+    ) -> None:
+        self._project = project
+        self._names = project.structures.names
+        self._calibrations = calibrations
+        self._postprocessor = FramePostprocessor(project.structures, calibrations[ERROR_MAP])
+        self._subjects = subject_numbers([frame.pullback.subject_id for frame in frames])
+        self._in_mm = all(frame.pullback.spacing_mm is not None for frame in frames)
+        n_subjects = int(self._subjects.max()) + 1
+        self.counts = {
+            (signal, name): np.zeros((n_subjects, 2, 256), dtype=np.int64)
+            for signal in calibrations
+            for name in self._names
+        }
+        self._entropy_counts = np.zeros((2, 256), dtype=np.int64)
+        self._mean_entropy: list[float] = []
+        self.burden_errors: list[float] = []
+        self.frames: list[JudgedFrame] = []
+        self.surprises: list[Surprise] = []
+
+    def add(
+        self,
+        frame: AnnotatedFrame,
+        probabilities: NDArray[np.float32],
+        maps: RawMaps,
+        features: NDArray[np.float32],
+    ) -> None:
+        """Count one frame."""
+        grid = self._project.grid(frame.pullback)
+        score = self._postprocessor.score(frame.key, grid, probabilities, maps[ERROR_MAP], features, {})
+        predicted = self._count_pixels(frame, probabilities, maps, score)
+        reference, spacing_mm = frame.annotation.contours, frame.pullback.spacing_mm
+        judged = JudgedFrame(
+            pullback_id=frame.pullback.pullback_id,
+            frame_index=frame.annotation.frame_index,
+            subject_id=frame.pullback.subject_id,
+            console=frame.pullback.manufacturer_model,
+            area=self._reference_area(frame),
+            agreements={
+                name: contour_agreement(score.contours.get(name), reference.get(name), spacing_mm=spacing_mm)
+                for name in self._names
+            },
+            predicted=predicted,
+        )
+        self.frames.append(judged)
+        self._keep_surprise(frame, judged, score)
+        if len(self._names) > 1 and len(reference) == len(score.contours) == len(self._names):
+            inner, outer = self._names[0], self._names[-1]
+            burden = plaque_burden(score.contours[inner], score.contours[outer])
+            self.burden_errors.append(abs(burden - plaque_burden(reference[inner], reference[outer])))
+
+    def _count_pixels(
+        self, frame: AnnotatedFrame, probabilities: NDArray[np.float32], maps: RawMaps, score: FrameScore
+    ) -> dict[str, dict[str, float]]:
+        """Count wrong and right pixels by level of each signal, and return the Dice each signal predicts."""
+        masks = predicted_masks(probabilities)
+        references = reference_masks(self._project, frame)
+        wrong = {
+            name: mask != references[name] for name, mask in zip(self._names, masks, strict=True) if name in references
+        }
+        subject = self._subjects[len(self.frames)]
+        predicted = {ERROR_MAP: score.dice}  # the very estimate that scoring gives
+        calibrated = {ERROR_MAP: dict(zip(self._names, score.error_maps, strict=True))}
+        for signal, calibration in self._calibrations.items():
+            if signal != ERROR_MAP:
+                qualities = assess_frame(self._names, maps[signal], masks, calibration)
+                predicted[signal] = {name: quality.dice for name, quality in qualities.items()}
+                calibrated[signal] = {name: quality.error_map for name, quality in qualities.items()}
+        for (signal, name), counts in self.counts.items():
+            if name in wrong:
+                counts[subject] += counts_by_level(calibrated[signal][name], wrong[name])
+        bits = binary_entropy(probabilities)
+        self._mean_entropy.append(float(bits.max(axis=0).mean()))
+        for index, name in enumerate(self._names):
+            if name in wrong:
+                level = (bits[index] * 255.0 + 0.5).astype(np.uint8)
+                self._entropy_counts += counts_by_level(level, wrong[name])
+        return predicted
+
+    def _reference_area(self, frame: AnnotatedFrame) -> float:
+        """Return what the reference of the innermost structure encloses: mm² if spacing is known of every frame, else px²."""
+        contour = frame.annotation.contours.get(self._names[0])
+        if contour is None:
+            return math.nan
+        spacing_mm = frame.pullback.spacing_mm if self._in_mm else None
+        x, y = spacing_mm or (1.0, 1.0)
+        return contour.area_px2 * x * y
+
+    def _keep_surprise(self, frame: AnnotatedFrame, judged: JudgedFrame, score: FrameScore) -> None:
+        """Keep the frame if it is among those most unlike their estimate so far."""
+        structure = judged.most_surprising(ERROR_MAP)
+        if structure:
+            one = Surprise(frame, score, structure, score.dice[structure], judged.true_dice[structure])
+            self.surprises = sorted([*self.surprises, one], key=lambda each: -each.size)[:N_SURPRISES]
+
+    def segmentation(self) -> dict[str, AgreementSummary]:
+        """Return the mean agreement by structure."""
+        return {name: summary_by_mean(frame.agreements[name] for frame in self.frames) for name in self._names}
+
+    def intervals(self) -> dict[str, dict[str, Measured]]:
+        """Return the means with their intervals, over frames in which both contours are there."""
+        measures = [measure.name for measure in fields(ContourAgreement)]
+        found = {}
+        for name in self._names:
+            agreements = [frame.agreements[name] for frame in self.frames]
+            table = [astuple(one) if one.is_comparison else (math.nan,) * len(measures) for one in agreements]
+            means = means_over_subjects(np.array(table), self._subjects, rng=_rng())
+            found[name] = dict(zip(measures, means, strict=True))
+        return found
+
+    def estimate(self) -> dict[tuple[str, str], EstimateFigures]:
+        """Return how good each signal is, for each structure and for frames."""
+        return {
+            (signal, scope): estimate_figures(
+                self._estimate(signal, scope), self._true_dice(scope), self._subjects, rng=_rng()
+            )
+            for signal in self._calibrations
+            for scope in (*self._names, FRAME)
+        }
+
+    def gain(self) -> dict[tuple[str, str], EstimateFigures]:
+        """Return how much better the error map is than each other signal, for each structure and for frames."""
+        return {
+            (signal, scope): estimate_gain(
+                self._estimate(ERROR_MAP, scope),
+                self._estimate(signal, scope),
+                self._true_dice(scope),
+                self._subjects,
+                rng=_rng(),
+            )
+            for signal in self._calibrations
+            if signal != ERROR_MAP
+            for scope in (*self._names, FRAME)
+        }
+
+    def _estimate(self, signal: str, scope: str) -> Estimate:
+        """Return what a signal says of a structure, or of the worst one of each frame."""
+        if scope == FRAME:
+            pooled = np.sum([self.counts[signal, name] for name in self._names], axis=0)
+            return Estimate([frame.quality(signal) for frame in self.frames], pooled)
+        return Estimate([frame.predicted[signal][scope] for frame in self.frames], self.counts[signal, scope])
+
+    def _true_dice(self, scope: str) -> list[float]:
+        """Return the Dice of a structure, or of the worst one, of each frame."""
+        if scope == FRAME:
+            return [frame.worst_dice for frame in self.frames]
+        return [frame.agreements[scope].dice for frame in self.frames]
+
+    def sqa(self, own: EstimateFigures) -> SqaQuality:
+        """Return how good the predicted quality is, from the figures of the network's own error map."""
+        return SqaQuality(
+            pearson=own.pearson.value,
+            spearman=own.spearman.value,
+            mae=own.mae.value,
+            auroc=own.auroc.value,
+            error_map_auprc=own.auprc.value,
+            entropy_auprc=average_precision_from_histograms(*self._entropy_counts),
+            entropy_spearman=spearman(-np.array(self._mean_entropy), [frame.worst_dice for frame in self.frames]),
+        )
+
+    def strata(self) -> list[Stratum]:
+        """Return figures by console, size of the innermost structure, and subject."""
+        by_size = sorted(self.frames, key=lambda frame: frame.area)
+        sizes = tercile_labels([frame.area for frame in by_size], "mm²" if self._in_mm else "px²")
+        by_console = sorted(self.frames, key=lambda frame: frame.console)
+        return [
+            *strata_by("console", [frame.console for frame in by_console], by_console, signal=ERROR_MAP),
+            *strata_by(f"{self._names[0]} size", sizes, by_size, signal=ERROR_MAP),
+            *strata_by("subject", [frame.subject_id for frame in self.frames], self.frames, signal=ERROR_MAP),
+        ]
+
+
+def _rng() -> np.random.Generator:
+    """Return the randomness of every interval."""
+    return np.random.default_rng(BOOTSTRAP_SEED)
+
+
+@dataclass(frozen=True, eq=False)
+class Surprise:
+    """A frame whose true Dice was far from the predicted one.
+
+    Attributes:
+        frame: The frame, with what was drawn.
+        score: What the model says of it.
+        structure: The structure with the largest difference.
+        predicted_dice: Its predicted Dice.
+        dice: Its true Dice.
+    """
+
+    frame: AnnotatedFrame
+    score: FrameScore
+    structure: str
+    predicted_dice: float
+    dice: float
+
+    @property
+    def size(self) -> float:
+        """How far the two are apart."""
+        return abs(self.predicted_dice - self.dice)

@@ -1,0 +1,201 @@
+"""Evaluation: accuracy of the contours on sealed subjects, and how good the predicted quality is, beside other signals."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ivsqa.domain.agreement.contour_agreement import AgreementSummary
+from ivsqa.domain.quality.judged_estimate import EstimateFigures, Stratum
+from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.domain.statistics.bootstrap import Measured
+from ivsqa.errors import StateError
+from ivsqa.io import atomic
+from ivsqa.io.project.annotated_frames import annotated_frames
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import Split
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.evaluating.collector import FRAME, SqaQuality, Surprise, Tally
+from ivsqa.workflow.evaluating.evaluation_page import evaluation_html
+from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.scoring.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, SignalReader
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        model_id: The model.
+        split: The split.
+        n_frames: Annotated frames of the split.
+        n_subjects: Their subjects.
+        segmentation: Mean agreement by structure.
+        intervals: The same means with their intervals over subjects, by structure, then measure.
+        plaque_burden_mae: Mean absolute error of plaque burden, a fraction; NaN without two structures.
+        sqa: How good the estimate of quality is.
+        estimate: How good each signal is, by (signal, structure or "frame").
+        gain: How much better the error map is than each other signal, by (other signal, structure or "frame").
+        n_calibration_frames: Annotated validation frames on which the other signals were calibrated.
+        strata: Figures by console, lumen size and subject.
+        surprises: The frames that turned out most unlike their estimate, worst first.
+        page: Where the page lies, relative to the project.
+        frames: Dice by structure and predicted quality of each frame, as (pullback_id, frame_index, dice, quality).
+    """
+
+    model_id: str
+    split: Split
+    n_frames: int
+    n_subjects: int
+    segmentation: dict[str, AgreementSummary]
+    intervals: dict[str, dict[str, Measured]]
+    plaque_burden_mae: float
+    sqa: SqaQuality
+    estimate: dict[tuple[str, str], EstimateFigures]
+    gain: dict[tuple[str, str], EstimateFigures]
+    n_calibration_frames: int
+    strata: list[Stratum]
+    surprises: list[Surprise]
+    page: str
+    frames: list[tuple[str, int, dict[str, float], float]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the evaluation as plain values, the same on every command line; what is unknown is None."""
+        has_dropout = any(signal == MC_DROPOUT for signal, _ in self.estimate)
+        return {
+            "model_id": self.model_id,
+            "split": self.split,
+            "n_frames": self.n_frames,
+            "n_subjects": self.n_subjects,
+            "segmentation": {
+                name: _plain_summary(summary, self.intervals[name]) for name, summary in self.segmentation.items()
+            },
+            "plaque_burden_mae": _known(self.plaque_burden_mae),
+            "sqa": {name: _known(value) for name, value in vars(self.sqa).items()},
+            "estimate": [
+                {"signal": signal, "scope": scope} | _plain_figures(vars(figures))
+                for (signal, scope), figures in self.estimate.items()
+            ],
+            "gain": [
+                {"over": signal, "scope": scope} | _plain_figures(vars(figures))
+                for (signal, scope), figures in self.gain.items()
+            ],
+            "n_calibration_frames": self.n_calibration_frames,
+            "n_dropout_draws": N_DRAWS if has_dropout else None,
+            "strata": [
+                vars(one) | {"mae": _known(one.mae), "spearman": _known(one.spearman), "dice": _known_each(one.dice)}
+                for one in self.strata
+            ],
+            "surprises": [
+                {
+                    "pullback_id": one.score.pullback_id,
+                    "frame_index": one.score.frame_index,
+                    "structure": one.structure,
+                    "predicted_dice": _known(one.predicted_dice),
+                    "dice": _known(one.dice),
+                }
+                for one in self.surprises
+            ],
+            "frames": [
+                {
+                    "pullback_id": pullback_id,
+                    "frame_index": index,
+                    "quality": _known(quality),
+                    "dice": _known_each(dice),
+                }
+                for pullback_id, index, dice, quality in self.frames
+            ],
+            "page": self.page,
+        }
+
+
+def evaluate_model(
+    project: Project,
+    *,
+    model_id: str | None = None,
+    split: Split = "test",
+    device: str = "auto",
+    context: Context = DEFAULT_CONTEXT,
+) -> Evaluation:
+    """Measure a model on the annotated frames of a split.
+
+    Writes `reports/evaluation-<model>-<split>.json` and, for people, `reports/evaluation-<model>-<split>/index.html`;
+    running it again gives the same.
+
+    Raises:
+        StateError: no frame of that split is annotated, or there is no model.
+    """
+    model = project.get_model(model_id)
+    frames = annotated_frames(project, split)
+    if not frames:
+        raise StateError(
+            f"no frame of a {split} subject is annotated",
+            hint=f"choose some with: ivsqa select -n 30 --split {split} --strategy stratified",
+        )
+    reader = SignalReader(project, load_predictor(project, model, device=device))
+    validation = annotated_frames(project, "validation")
+    with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
+        own = ErrorCalibration.from_dict(model.error_calibration or {})
+        tally = Tally(project, reader.calibrations(validation, own, advance), frames)
+        for frame in frames:
+            prediction, maps = reader(frame)
+            tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
+            advance(1)
+    estimate = tally.estimate()
+    page = project.layout.evaluation_page(model.model_id, split)
+    evaluation = Evaluation(
+        model_id=model.model_id,
+        split=split,
+        n_frames=len(frames),
+        n_subjects=len({frame.pullback.subject_id for frame in frames}),
+        segmentation=tally.segmentation(),
+        intervals=tally.intervals(),
+        plaque_burden_mae=float(np.mean(tally.burden_errors)) if tally.burden_errors else math.nan,
+        sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
+        estimate=estimate,
+        gain=tally.gain(),
+        n_calibration_frames=len(validation),
+        strata=tally.strata(),
+        surprises=tally.surprises,
+        page=page.relative_to(project.root).as_posix(),
+        frames=[
+            (*frame.key, {name: one.dice for name, one in frame.agreements.items()}, frame.quality(ERROR_MAP))
+            for frame in tally.frames
+        ],
+    )
+    answer = {"version": 1} | evaluation.to_dict()
+    counts = {name: tally.counts[ERROR_MAP, name].sum(axis=0) for name in project.structures.names}
+    atomic.write_text(page, evaluation_html(project, answer, tally.frames, counts, tally.surprises))
+    atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
+    return evaluation
+
+
+def _plain_summary(summary: AgreementSummary, intervals: dict[str, Measured]) -> dict[str, Any]:
+    """Return a summary under the fixed keys."""
+    plain = _known_each(vars(summary.mean)) | {"n_frames": summary.n_frames, "n_missing": summary.n_missing}
+    return plain | {"interval": {name: _plain_interval(one) for name, one in intervals.items()}}
+
+
+def _plain_figures(figures: dict[str, Measured]) -> dict[str, Any]:
+    """Return measures by name, and their intervals beside them."""
+    values = {name: _known(one.value) for name, one in figures.items()}
+    return values | {"interval": {name: _plain_interval(one) for name, one in figures.items()}}
+
+
+def _plain_interval(one: Measured) -> list[float] | None:
+    """Return [low, high], or None where there is no interval."""
+    return [round(one.low, 6), round(one.high, 6)] if math.isfinite(one.low) else None
+
+
+def _known_each(values: dict[str, float]) -> dict[str, float | None]:
+    """Return numbers, None for each that JSON cannot say."""
+    return {name: _known(value) for name, value in values.items()}
+
+
+def _known(value: float) -> float | None:
+    """Return a number, or None for what JSON cannot say."""
+    return round(value, 6) if math.isfinite(value) else None

@@ -1,0 +1,47 @@
+"""Gating: end-diastolic frames of pullbacks, and which frames stand for a pullback where not all are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from ivsqa.domain.frames.gating import find_end_diastoles, widening
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import PullbackRecord
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.parallel import in_processes
+
+NOT_TRIED = "unknown"
+FROM_IMAGES = "images"
+NOT_CLEAR = "unknown: no heartbeat is clear in the images"
+NOT_GATED = "no heartbeat is clear in the images, so it has no end-diastolic frames"
+
+
+def gate_pullbacks(
+    project: Project, pullback_ids: Iterable[str], *, n_jobs: int = 1, context: Context = DEFAULT_CONTEXT
+) -> list[str]:
+    """Find the end-diastolic frames of pullbacks that have none, from their images.
+
+    Rewrites `pullback.yaml` of each that was not tried before, so running it again does nothing more.
+
+    Returns:
+        The pullbacks that stay without.
+    """
+    wanted = list(dict.fromkeys(pullback_ids))
+    todo = [record for record in map(project.pullback, wanted) if record.gating_source == NOT_TRIED]
+    with context.progress("Gating", len(todo), "pullback") as advance:
+        gated = in_processes(partial(_gated, project), todo, n_jobs=n_jobs, should_stop=context.should_stop)
+        for record in gated:
+            write_manifest(project.layout.pullback_record(record.pullback_id), record)
+            advance(1)
+    return [record.pullback_id for record in map(project.pullback, wanted) if record.end_diastolic_frames is None]
+
+
+def _gated(project: Project, record: PullbackRecord) -> PullbackRecord:
+    """Return a record with what its images say of the heart."""
+    rate = record.frame_rate_hz
+    found = None if rate is None else find_end_diastoles(widening(iter(project.frames(record))), rate)
+    if found is None:
+        return record.model_copy(update={"gating_source": NOT_CLEAR})
+    return record.model_copy(update={"end_diastolic_frames": found.end_diastolic, "gating_source": FROM_IMAGES})

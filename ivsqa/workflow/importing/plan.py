@@ -1,0 +1,97 @@
+"""What an import would do, told from the headers alone: for a look at a whole archive before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.errors import IvsqaError
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import Split
+from ivsqa.io.sources import PullbackSource
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.importing.identity import Identity, identify_by
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, SubjectSplits, find_all_sources
+
+
+@dataclass(frozen=True)
+class PlannedPullback:
+    """A pullback that was found.
+
+    Attributes:
+        path: Its file or folder.
+        kind: What it was recognised as.
+        facts: Geometry and timing, with what the user said.
+        subject_id: Pseudonym of its subject.
+        split: Of that subject; that of a new subject holds if everything before it can be imported.
+        pullback_id: Its id; None: taken from the pixels when they are read.
+        is_guess: Nothing names the subject.
+        is_new: Its files are not in the project yet; the pixels may still turn out to be.
+    """
+
+    path: Path
+    kind: str
+    facts: PullbackFacts
+    subject_id: str
+    split: Split
+    pullback_id: str | None
+    is_guess: bool
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What an import would do.
+
+    Attributes:
+        pullbacks: What was found, in the order of the import.
+        failed: What would be refused, with how to mend it; pixels may turn out to be broken besides.
+    """
+
+    pullbacks: list[PlannedPullback]
+    failed: list[IvsqaError]
+
+
+def plan_import(
+    project: Project, paths: Sequence[Path], options: ImportOptions, context: Context = DEFAULT_CONTEXT
+) -> ImportPlan:
+    """Return what `import_pullbacks` would do with the same arguments; decodes no pixels, writes nothing.
+
+    Raises:
+        IvsqaError: `options.subject_from` cannot be used.
+    """
+    identify = identify_by(options.subject_from, project.pseudonym_key)
+    sources, failed = find_all_sources(paths)
+    records = list(project.iter_pullbacks())
+    by_source = {record.source_sha256: record for record in records}
+    splits = SubjectSplits(project.settings.split, records)
+    decoding = options.decoding(project.structures, frozenset(by_source))
+    plan = ImportPlan([], list(failed))
+
+    def planned(source: PullbackSource) -> PlannedPullback:
+        facts = decoding.with_user_facts(source.facts())
+        # Hashing reads the whole file: only where there is something to compare with, or nothing else to name it by.
+        fingerprint = source.fingerprint() if by_source or source.patient_key() is None else ""
+        known = by_source.get(fingerprint)
+        named = Identity(known.subject_id, known.pullback_id) if known else identify(source, fingerprint)
+        return PlannedPullback(
+            path=source.path,
+            kind=source.kind(),
+            facts=facts,
+            subject_id=named.subject_id,
+            split=splits.of(named.subject_id),
+            pullback_id=named.pullback_id,
+            is_guess=named.is_guess,
+            is_new=known is None,
+        )
+
+    with context.progress("Looking", len(sources), "pullback") as advance:
+        for source in sources:
+            try:
+                plan.pullbacks.append(planned(source))
+            except IvsqaError as error:
+                plan.failed.append(error)
+            advance(1)
+    return plan

@@ -1,0 +1,1 @@
+"""Clinical measures of a study, as tables."""

@@ -1,0 +1,225 @@
+"""From the measures of a pullback to the rows of the tables, with the names and units of their columns.
+
+Without spacing nothing in mm is said: those columns are there, and empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import nan
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.measures.frame_measures import EEM, LUMEN, column, dimension, frame_measures_of
+from ivsqa.domain.measures.intervals import MISSING, Ranged
+from ivsqa.domain.measures.pullback_measures import (
+    Course,
+    Integral,
+    Lesion,
+    LesionRule,
+    atheroma_fraction,
+    find_lesions,
+    integrate,
+    minimum_row,
+)
+from ivsqa.io.project.records import PullbackRecord
+
+Row: TypeAlias = dict[str, Any]
+
+PLAQUE = "plaque_media"
+
+
+def bounded_solids(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what has a volume: the structures, and plaque plus media where lumen and EEM are there."""
+    return (*names, PLAQUE) if {LUMEN, EEM} <= set(names) else tuple(names)
+
+
+def _with_ends(measures: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of measures that have an interval."""
+    return tuple(name for one in measures for name in (column(one), column(one, "low"), column(one, "high")))
+
+
+def frame_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of the table of frames."""
+    return ("pullback_id", "subject_id", "frame_index", "position_mm", "source", *_with_ends(frame_measures_of(names)))
+
+
+def lesion_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of the table of lesions."""
+    where = ("first_frame_index", "last_frame_index", "n_frames", "start_position_mm", "end_position_mm", "length_mm")
+    site = (*_with_ends(["mla"]), "mla_frame_index", "mla_position_mm", *_with_ends(["plaque_burden"]))
+    compared = ("reference", "proximal_frame_index", "distal_frame_index")
+    indices = _with_ends(["remodelling_index", "area_stenosis"])
+    volumes = _with_ends(_volumes_of(names))
+    return ("pullback_id", "subject_id", "lesion", *where, *site, *compared, *indices, *volumes)
+
+
+def pullback_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of the table of pullbacks."""
+    frames = ("split", "n_frames", "n_annotated", "n_predicted", "n_lesions")
+    lengths = ("length_mm", "measured_length_mm", "n_gaps")
+    site = (*_with_ends(["mla"]), "mla_frame_index", "mla_position_mm") if LUMEN in names else ()
+    means = _with_ends([f"{solid}_area_mean" for solid in bounded_solids(names)])
+    return ("pullback_id", "subject_id", *frames, *lengths, *site, *_with_ends(_volumes_of(names)), *means)
+
+
+def _volumes_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is measured of the volumes between two places."""
+    solids = bounded_solids(names)
+    return (*(f"{solid}_volume" for solid in solids), *(("atheroma_volume_fraction",) if PLAQUE in solids else ()))
+
+
+def frame_rows(record: PullbackRecord, course: Course, sources: Sequence[str], names: tuple[str, ...]) -> list[Row]:
+    """Return one row a frame."""
+    cells = {measure: course.ranged(measure) for measure in frame_measures_of(names)}
+    return [
+        _ids(record)
+        | {"frame_index": int(course.frame_index[row]), "source": source}
+        | _plain(record, {"position": course.position_mm[row]})
+        | _ranged(record, {measure: values[row] for measure, values in cells.items()})
+        for row, source in enumerate(sources)
+    ]
+
+
+def pullback_row(
+    record: PullbackRecord, course: Course, sources: Sequence[str], names: tuple[str, ...], max_gap_mm: float
+) -> Row:
+    """Return the row of a pullback, but for its number of lesions."""
+    rows = np.arange(len(course.frame_index))
+    along = {solid: integrate(course, f"{solid}_area", rows, max_gap_mm=max_gap_mm) for solid in bounded_solids(names)}
+    has_positions = len(rows) > 0 and not np.isnan(course.position_mm).any()
+    return (
+        _ids(record)
+        | {
+            "split": record.split,
+            "n_frames": len(rows),
+            "n_annotated": sources.count("annotation"),
+            "n_predicted": sources.count("prediction"),
+        }
+        | _plain(
+            record,
+            {
+                "length": float(course.position_mm[-1] - course.position_mm[0]) if has_positions else nan,
+                "measured_length": min(one.length_mm for one in along.values()) if has_positions else nan,
+            },
+        )
+        | {"n_gaps": max(one.n_gaps for one in along.values()) if has_positions else None}
+        | _smallest_lumen(record, course, rows, names)
+        | _volumes(record, course, along, pooled=True)
+        | _ranged(
+            record,
+            {
+                f"{solid}_area_mean": course.calibration.ranged(f"{solid}_area", *one.mean, pooled=True)
+                for solid, one in along.items()
+            },
+        )
+    )
+
+
+def lesion_rows(
+    record: PullbackRecord, course: Course, names: tuple[str, ...], rule: LesionRule, max_gap_mm: float
+) -> list[Row]:
+    """Return one row a lesion, the most distal first."""
+    lesions = find_lesions(course, rule, max_gap_mm=max_gap_mm)
+    return [
+        _lesion_row(record, course, names, rule, lesion, max_gap_mm) | {"lesion": number}
+        for number, lesion in enumerate(lesions, start=1)
+    ]
+
+
+def _lesion_row(
+    record: PullbackRecord, course: Course, names: tuple[str, ...], rule: LesionRule, lesion: Lesion, max_gap_mm: float
+) -> Row:
+    """Return the row of one lesion, but for its number."""
+    along = {
+        solid: integrate(course, f"{solid}_area", lesion.rows, max_gap_mm=max_gap_mm) for solid in bounded_solids(names)
+    }
+    frame = course.frame_index
+    first, last = int(lesion.rows[0]), int(lesion.rows[-1])
+    return (
+        _ids(record)
+        | {
+            "first_frame_index": int(frame[first]),
+            "last_frame_index": int(frame[last]),
+            "n_frames": len(lesion.rows),
+            "mla_frame_index": int(frame[lesion.mla_row]),
+            "proximal_frame_index": None if lesion.proximal_row is None else int(frame[lesion.proximal_row]),
+            "distal_frame_index": None if lesion.distal_row is None else int(frame[lesion.distal_row]),
+            "reference": rule.reference,
+        }
+        | _plain(
+            record,
+            {
+                "start_position": course.position_mm[first],
+                "end_position": course.position_mm[last],
+                "mla_position": course.position_mm[lesion.mla_row],
+                "length": lesion.length_mm,
+            },
+        )
+        | _ranged(
+            record,
+            {
+                "mla": lesion.mla,
+                "plaque_burden": lesion.plaque_burden,
+                "remodelling_index": lesion.remodelling_index,
+                "area_stenosis": lesion.area_stenosis,
+            },
+        )
+        | _volumes(record, course, along, pooled=False)
+    )
+
+
+def _smallest_lumen(record: PullbackRecord, course: Course, rows: NDArray[np.intp], names: tuple[str, ...]) -> Row:
+    """Return the minimum lumen area, and where it is."""
+    if LUMEN not in names:
+        return {}
+    measure = f"{LUMEN}_area"
+    row = minimum_row(course, measure, rows)
+    place = nan if row is None else course.position_mm[row]
+    return (
+        _ranged(record, {"mla": MISSING if row is None else course.ranged(measure)[row]})
+        | {"mla_frame_index": None if row is None else int(course.frame_index[row])}
+        | _plain(record, {"mla_position": place})
+    )
+
+
+def _volumes(record: PullbackRecord, course: Course, along: Mapping[str, Integral], *, pooled: bool) -> Row:
+    """Return volumes, and the share of plaque in the EEM's.
+
+    Args:
+        record: The pullback.
+        course: Its measures.
+        along: Areas along it, or along a part of it.
+        pooled: They are of all of it. Errors of fewer frames cancel out less: those of a lesion are taken to be all alike.
+    """
+    ranged = partial(course.calibration.ranged, pooled=pooled)
+    values = {f"{solid}_volume": ranged(f"{solid}_area", *one.whole) for solid, one in along.items()}
+    if PLAQUE in along:
+        fraction = atheroma_fraction(along[LUMEN].whole, along[EEM].whole)
+        values["atheroma_volume_fraction"] = ranged("plaque_burden", *fraction)
+    return _ranged(record, values)
+
+
+def _ids(record: PullbackRecord) -> Row:
+    return {"pullback_id": record.pullback_id, "subject_id": record.subject_id}
+
+
+def _plain(record: PullbackRecord, values: Mapping[str, float]) -> Row:
+    """Return cells of measures without an interval."""
+    return {
+        column(measure): nan if dimension(measure) and record.spacing_mm is None else float(value)
+        for measure, value in values.items()
+    }
+
+
+def _ranged(record: PullbackRecord, values: Mapping[str, Ranged]) -> Row:
+    """Return cells of measures, each followed by the ends of its interval."""
+    cells: Row = {}
+    for measure, ranged in values.items():
+        said = MISSING if dimension(measure) and record.spacing_mm is None else ranged
+        ends = (column(measure), column(measure, "low"), column(measure, "high"))
+        cells |= dict(zip(ends, (float(value) for value in said), strict=True))
+    return cells

@@ -1,0 +1,73 @@
+"""From settings and stored weights to a network that predicts."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ivsqa.errors import IntegrityError
+from ivsqa.io.project.model_fit import check_fits
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import ModelRecord
+from ivsqa.io.project.settings import ProjectSettings
+from ivsqa.model.augmentation import AugmentationConfig
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.inference import Predictor
+from ivsqa.model.state import TrainedModel
+
+
+def network_config(settings: ProjectSettings) -> NetworkConfig:
+    """Return the network that the settings describe."""
+    return NetworkConfig(
+        n_structures=len(settings.structures),
+        size_px=settings.image.working_size_px,
+        widths=settings.network.widths,
+        pam=settings.network.attention,
+        error_inputs=settings.network.error_inputs,
+    )
+
+
+def training_config(settings: ProjectSettings, *, seed: int, finetune: bool, max_steps: int | None) -> TrainingConfig:
+    """Return how to train, from the settings."""
+    training = settings.training
+    return TrainingConfig(
+        max_steps=max_steps or (training.finetune_steps if finetune else training.max_steps),
+        batch_size=training.batch_size,
+        learning_rate=training.finetune_learning_rate if finetune else training.learning_rate,
+        eval_every=training.eval_every,
+        patience=training.patience,
+        seed=seed,
+        committee=training.committee,
+        precision=training.precision,
+        augmentation=AugmentationConfig(**training.augmentation.model_dump()),
+    )
+
+
+def load_weights(project: Project, model: ModelRecord) -> TrainedModel:
+    """Return the weights of a model.
+
+    Raises:
+        IntegrityError: the file is missing or is not what was written.
+    """
+    path = project.layout.weights(model.model_id)
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != model.weights_sha256:
+        raise IntegrityError(
+            "weights are missing or were changed", path=path, hint="restore them from a copy, or train again"
+        )
+    return TrainedModel.from_bytes(data)
+
+
+def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Predictor:
+    """Return a model ready to predict.
+
+    Raises:
+        IntegrityError: its weights are not what was written.
+        StateError: it was trained for other structures or on another grid.
+    """
+    check_fits(project, model)
+    return Predictor(
+        load_weights(project, model),
+        NetworkConfig.from_dict(model.network),
+        device=device,
+        precision=project.settings.training.precision,
+    )

@@ -1,0 +1,1 @@
+"""Several readers: agreement, adjudication, undo."""

@@ -1,0 +1,103 @@
+"""Readings: what each reader gave back of each round, beside what they had been sent; and so what the network saved them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ivsqa.domain.agreement.edits import classify_contour
+from ivsqa.domain.agreement.effort import Reading, length_to_move
+from ivsqa.domain.contour import Contours
+from ivsqa.errors import IvsqaError
+from ivsqa.io.packets import SentFrame, get_adapter
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import RevisionRecord
+from ivsqa.workflow.context import Advance
+from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
+from ivsqa.workflow.rounds.sent import read_sent
+
+
+def read_readings(
+    project: Project, revisions: Iterable[RevisionRecord], failed: list[IvsqaError], advance: Advance
+) -> list[Reading]:
+    """Return every reading, by round and reader.
+
+    Args:
+        project: The project.
+        revisions: All there are, oldest first a pullback.
+        failed: Gets what could not be read; the rest is counted all the same.
+        advance: Told of each revision.
+    """
+    latest: dict[tuple[str, str], dict[tuple[str, int], RevisionRecord]] = {}
+    for revision in revisions:
+        if revision.round_id is not None and not revision.settles:  # a reference is nobody's reading
+            keys = ((revision.pullback_id, index) for index in revision.frame_indices)
+            latest.setdefault((revision.round_id, revision.reader), {}).update(dict.fromkeys(keys, revision))
+    found, sent_in = [], {}
+    for (round_id, reader), frames in sorted(latest.items()):
+        reading = Reading(round_id, reader)
+        try:
+            if round_id not in sent_in:
+                sent_in[round_id] = {(one.pullback_id, one.frame_index): one for one in read_sent(project, round_id)[1]}
+        except IvsqaError as error:
+            failed.append(error)
+            continue
+        for revision, indices in _by_revision(frames):
+            try:
+                _count(project, reading, revision, indices, sent_in[round_id])
+            except IvsqaError as error:
+                failed.append(error)
+            advance(1)
+        found.append(reading)
+    return found
+
+
+def _by_revision(frames: dict[tuple[str, int], RevisionRecord]) -> Iterator[tuple[RevisionRecord, list[int]]]:
+    """Yield each revision with those of its frames in which it is the last word."""
+    indices: dict[str, list[int]] = {}
+    for (_, index), revision in frames.items():
+        indices.setdefault(revision.revision_id, []).append(index)
+    known = {revision.revision_id: revision for revision in frames.values()}
+    yield from ((known[revision_id], listed) for revision_id, listed in indices.items())
+
+
+def _count(
+    project: Project,
+    reading: Reading,
+    revision: RevisionRecord,
+    indices: list[int],
+    sent: dict[tuple[str, int], SentFrame],
+) -> None:
+    """Count the frames of a revision.
+
+    Raises:
+        IvsqaError: its contours are missing or were changed.
+    """
+    contours = AnnotationStore(project.layout).contours(revision)
+    reading.returned_at = max(reading.returned_at, revision.provenance.created_at)
+    for index in indices:
+        origin = revision.origin_of(index)
+        reading.frames[origin] += 1
+        if origin != "unreadable" and (revision.pullback_id, index) in sent:
+            _compare(project, reading, revision, sent[revision.pullback_id, index], contours.get(index, {}))
+
+
+def _compare(project: Project, reading: Reading, revision: RevisionRecord, sent: SentFrame, returned: Contours) -> None:
+    """Count the contours of one frame, and the border that was drawn."""
+    pullback = project.pullback(revision.pullback_id)
+    grid, near_px = project.grid(pullback), tolerance_px(project, pullback)
+    for name in project.structures.names:
+        before, after = sent.contours.get(name), returned.get(name)
+        change = classify_contour(
+            before, after, tolerance_px=get_adapter(revision.source).tolerance_px, spacing_mm=sent.spacing_mm
+        )
+        if change.kind == "absent":
+            continue
+        reading.contours[change.kind] += 1
+        if change.kind == "edited" and change.mean_mm is not None:
+            reading.edit_mm.append(change.mean_mm)
+        if after is not None:
+            wanted = grid.contour_to_grid(after)
+            shown = None if before is None else grid.contour_to_grid(before)
+            reading.border += wanted.perimeter_px
+            reading.corrected += length_to_move(shown, wanted, tolerance_px=near_px)

@@ -1,0 +1,126 @@
+"""Undo and redo: a reader's pointer goes one step back, or forward again; no revision is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ivsqa.errors import NotFoundError, StateError
+from ivsqa.io.project.annotation_status import counting_revisions, steps_of
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.frame_names import find_frame
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import RevisionRecord, provenance
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+
+_REVISION = re.compile(r"rev-[0-9a-f]+")
+_ROUND = re.compile(r"r\d+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pointer.
+
+    Attributes:
+        pullback_id: Whose frame it is.
+        frame_index: 0-based.
+        reader: Whose pointer.
+        before: The revision that counted; None: none did.
+        after: The revision that counts now; None: none does.
+    """
+
+    pullback_id: str
+    frame_index: int
+    reader: str
+    before: str | None
+    after: str | None
+
+
+def undo(
+    project: Project,
+    what: Sequence[str],
+    *,
+    reader: str | None = None,
+    redo: bool = False,
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> list[Step]:
+    """Take back what a reader said last of some frames, so that what the reader said before counts again, or nothing.
+
+    Writes one pointer a pullback and revision that counts from now on. Of a revision or a round, only frames are taken back of
+    which it counts now, so that doing it twice does it once.
+
+    Args:
+        project: The project.
+        what: Frames, revisions and rounds by name.
+        reader: Whose; None where only one reader is concerned.
+        redo: Go forward again instead.
+        dry_run: Report only.
+        context: Clock.
+
+    Raises:
+        NotFoundError: no such frame, revision or round.
+        StateError: nothing of it can be taken back, or several readers are concerned.
+    """
+    found = {step for name in what for step in _steps(project, name, redo=redo)}
+    steps = sorted(
+        (step for step in found if reader in (None, step.reader)),
+        key=lambda step: (step.pullback_id, step.frame_index, step.reader),
+    )
+    said = " ".join(what) + (f" by {reader}" if reader else "")
+    if not steps:
+        hint = "see what was said, and what counts, with: ivsqa why FRAME"
+        raise StateError(f"nothing of {said} can be {'done again' if redo else 'taken back'}", hint=hint)
+    readers = sorted({step.reader for step in steps})
+    if len(readers) > 1:
+        raise StateError(f"{said} is what {' and '.join(readers)} said", hint="name one with: --reader NAME")
+    if not dry_run:
+        store, made = AnnotationStore(project.layout), provenance(context.clock())
+        for pullback_id in sorted({step.pullback_id for step in steps}):
+            targets = {step.frame_index: step.after for step in steps if step.pullback_id == pullback_id}
+            store.move(pullback_id, readers[0], targets, made=made)
+    return steps
+
+
+def _steps(project: Project, name: str, *, redo: bool) -> Iterator[Step]:
+    """Yield the steps that are possible for what a name means, of every reader."""
+    if _REVISION.fullmatch(name):
+        paths = sorted(project.layout.annotations.glob(f"*/{name}.yaml"))
+        if not paths:
+            raise NotFoundError(f"no revision {name!r} in this project", hint="list them with: ivsqa why FRAME")
+        for path in paths:
+            yield from _steps_in(project, path.parent.name, redo=redo, revision_id=name)
+    elif _ROUND.fullmatch(name):
+        project.get_round(name)
+        for pullback_id in project.pullback_ids():
+            yield from _steps_in(project, pullback_id, redo=redo, round_id=name)
+    else:
+        record, index = find_frame(project, name)
+        yield from _steps_in(project, record.pullback_id, redo=redo, frame_index=index)
+
+
+def _steps_in(
+    project: Project,
+    pullback_id: str,
+    *,
+    redo: bool,
+    frame_index: int | None = None,
+    revision_id: str | None = None,
+    round_id: str | None = None,
+) -> Iterator[Step]:
+    """Yield the steps in a pullback, those of a frame, or those that take back or bring back a revision or a round's."""
+    store = AnnotationStore(project.layout)
+    revisions = store.revisions(pullback_id)
+    counting = counting_revisions(revisions, store.pointers(pullback_id))
+    for index, reader in sorted({(index, one.reader) for one in revisions for index in one.frame_indices}):
+        if frame_index not in (None, index):
+            continue
+        said, at = steps_of(revisions, counting, index, reader)
+        to = at + 1 if redo else at - 1
+        if not -1 <= to < len(said):
+            continue
+        moved: RevisionRecord = said[max(at, to)]  # what is taken back, or brought back
+        if revision_id in (None, moved.revision_id) and round_id in (None, moved.round_id):
+            before = said[at].revision_id if at >= 0 else None
+            yield Step(pullback_id, index, reader, before, said[to].revision_id if to >= 0 else None)

@@ -1,0 +1,1 @@
+"""What a study looks like now: status, report, checks, history, export."""

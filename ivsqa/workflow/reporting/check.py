@@ -1,0 +1,204 @@
+"""Check: is the project what it says it is? Hashes, shapes, topology, leaks between splits, leftovers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ivsqa.domain.geometry.topology import check_contours
+from ivsqa.errors import IvsqaError
+from ivsqa.io import atomic
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.selections import read_selection
+from ivsqa.io.project.training_frames_csv import keys_from_frames_csv
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.predicting.networks import load_weights
+from ivsqa.workflow.rounds.sent import read_sent
+
+
+@dataclass(frozen=True)
+class ProjectFinding:
+    """One thing that is not as it should be.
+
+    Attributes:
+        code: What kind, for programs.
+        where: What it is about.
+        message: What is wrong, for people.
+        hint: How to mend it.
+    """
+
+    code: str
+    where: str
+    message: str
+    hint: str = ""
+
+
+def check_project(project: Project, *, deep: bool = True, context: Context = DEFAULT_CONTEXT) -> list[ProjectFinding]:
+    """Return what is wrong with a project; reads only.
+
+    Args:
+        project: The project.
+        deep: Also hash every frame and every weight.
+        context: Progress.
+    """
+    findings: list[ProjectFinding] = []
+    records = _readable_pullbacks(project, findings)
+    with context.progress("Checking", len(records), "pullback") as advance:
+        for record in records:
+            findings += _check_frames(project, record, deep=deep)
+            findings += _check_annotations(project, record)
+            advance(1)
+    findings += _check_splits(records)
+    findings += _check_models(project, {record.pullback_id: record for record in records}, deep=deep)
+    findings += _check_rounds(project, {record.pullback_id: record for record in records})
+    findings += _check_leftovers(project)
+    return findings
+
+
+def _of_error(code: str, error: IvsqaError, where: str) -> ProjectFinding:
+    """Return an error as a finding."""
+    return ProjectFinding(
+        code, str(error.path or where), f"{error.where}: {error.message}" if error.where else error.message, error.hint
+    )
+
+
+def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> list[PullbackRecord]:
+    """Return the pullbacks whose manifest can be read; note the others."""
+    records = []
+    for pullback_id in project.pullback_ids():
+        try:
+            record = project.pullback(pullback_id)
+        except IvsqaError as error:
+            findings.append(_of_error("manifest", error, pullback_id))
+            continue
+        if record.pullback_id != pullback_id:
+            findings.append(
+                ProjectFinding(
+                    "renamed", pullback_id, f"this folder holds {record.pullback_id}", "give it its name back"
+                )
+            )
+            continue
+        records.append(record)
+    return records
+
+
+def _check_frames(project: Project, record: PullbackRecord, *, deep: bool) -> Iterator[ProjectFinding]:
+    """Yield what is wrong with the frames of a pullback."""
+    try:
+        frames = project.frames(record)
+    except IvsqaError as error:
+        yield _of_error("frames", error, record.pullback_id)
+        return
+    if deep and _frames_sha256(frames) != record.frames_sha256:
+        yield ProjectFinding(
+            "frames",
+            record.pullback_id,
+            "the frames are not those that were imported",
+            "restore frames.npy from a copy",
+        )
+
+
+def _frames_sha256(frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
+    """Return the hash that import wrote: over the shape, then each frame."""
+    digest = hashlib.sha256(repr(tuple(frames.shape)).encode())
+    for frame in frames:
+        digest.update(np.ascontiguousarray(frame).data)
+    return digest.hexdigest()
+
+
+def _check_annotations(project: Project, record: PullbackRecord) -> Iterator[ProjectFinding]:
+    """Yield what is wrong with the annotations of a pullback: any file that changed, and contours that count and break a rule."""
+    store = AnnotationStore(project.layout)
+    try:
+        for revision in store.revisions(record.pullback_id):
+            store.contours(revision)
+        current = store.current(record.pullback_id)
+    except IvsqaError as error:
+        yield _of_error("annotation", error, record.pullback_id)
+        return
+    for index, annotation in current.items():
+        for finding in check_contours(
+            annotation.contours, project.structures, record.frame_shape, spacing_mm=record.spacing_mm
+        ):
+            if finding.code != "missing-structure":
+                yield ProjectFinding(
+                    finding.code, f"{record.pullback_id}:{index}", finding.message, "have the frame annotated again"
+                )
+
+
+def _check_splits(records: list[PullbackRecord]) -> Iterator[ProjectFinding]:
+    """Yield subjects that stand in two splits."""
+    splits: dict[str, set[str]] = {}
+    for record in records:
+        splits.setdefault(record.subject_id, set()).add(record.split)
+    for subject_id, found in sorted(splits.items()):
+        if len(found) > 1:
+            yield ProjectFinding(
+                "leak",
+                subject_id,
+                f"this subject is in {' and '.join(sorted(found))}",
+                "give all its pullbacks one split in their pullback.yaml, and train again",
+            )
+
+
+def _check_models(project: Project, records: dict[str, PullbackRecord], *, deep: bool) -> Iterator[ProjectFinding]:
+    """Yield models with broken weights, or that learnt from subjects they must not know."""
+    try:
+        models = [model for model in project.models() if model.state == "ready"]
+    except IvsqaError as error:
+        yield _of_error("manifest", error, "models")
+        return
+    for model in models:
+        path = project.layout.training_frames(model.model_id)
+        if not path.is_file():
+            yield ProjectFinding("model", model.model_id, f"{path.name} is missing", "restore it from a copy")
+            continue
+        keys = keys_from_frames_csv(path.read_text(encoding="utf-8"), "train")
+        leaked = sorted(
+            {pullback for pullback, _ in keys if pullback in records and records[pullback].split != "train"}
+        )
+        if leaked:
+            yield ProjectFinding(
+                "leak", model.model_id, f"it learnt from {leaked[0]}, not a training subject", "train again"
+            )
+        if deep:
+            try:
+                load_weights(project, model)
+            except IvsqaError as error:
+                yield _of_error("weights", error, model.model_id)
+
+
+def _check_rounds(project: Project, records: dict[str, PullbackRecord]) -> Iterator[ProjectFinding]:
+    """Yield rounds that cannot be read, or that ranked sealed subjects."""
+    try:
+        rounds = project.rounds()
+    except IvsqaError as error:
+        yield _of_error("manifest", error, "rounds")
+        return
+    for one in rounds:
+        try:
+            frames = read_selection(project.layout.selection(one.round_id))
+            if one.state != "selected":
+                for reader in {packet.reader for packet in project.packets(one.round_id)} or {None}:
+                    read_sent(project, one.round_id, reader)
+        except IvsqaError as error:
+            yield _of_error("round", error, one.round_id)
+            continue
+        sealed = [f for f in frames if f.pullback_id in records and records[f.pullback_id].split == "test"]
+        if sealed and one.strategy == "sqa":
+            yield ProjectFinding(
+                "leak", one.round_id, "test subjects were chosen by predicted error", "draw them at random"
+            )
+
+
+def _check_leftovers(project: Project) -> Iterator[ProjectFinding]:
+    """Yield what killed processes left behind."""
+    for path in sorted(project.root.rglob(f"{atomic.TEMPORARY_PREFIX}*")):
+        yield ProjectFinding(
+            "leftover", path.relative_to(project.root).as_posix(), "left by a process that was stopped", f"rm -r {path}"
+        )

@@ -1,0 +1,180 @@
+"""Export of what is drawn, in the formats of other tools: echoPlaque XML a pullback, or a data set for nnU-Net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ivsqa.domain.contour import Contours
+from ivsqa.domain.structures import IGNORE_LABEL, training_labels
+from ivsqa.errors import StateError
+from ivsqa.io import atomic
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.model_fit import check_fits
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.sources.archives.echoplaque import TYPES, echoplaque_text
+from ivsqa.io.sources.nnunet import DATASET_FILE, HALVES, case_bytes, dataset_text
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+
+ContourSource: TypeAlias = Literal["annotations", "predictions"]
+ContourFormatName: TypeAlias = Literal["echoplaque", "nnunet"]
+FRAMES_FILE = "frames.csv"
+
+Drawn: TypeAlias = tuple[PullbackRecord, dict[int, Contours]]
+
+
+@dataclass(frozen=True)
+class ContourExport:
+    """What was written, or with `dry_run` would be.
+
+    Attributes:
+        folder: Where.
+        format: In which format.
+        source: Whose contours.
+        n_frames: Frames with contours by pullback.
+        left_out: Structures that the format has no place for.
+    """
+
+    folder: Path
+    format: ContourFormatName
+    source: ContourSource
+    n_frames: dict[str, int]
+    left_out: tuple[str, ...]
+
+
+def export_contours(
+    project: Project,
+    folder: Path,
+    *,
+    format: ContourFormatName,  # noqa: A002  what users call it
+    source: ContourSource = "annotations",
+    pullback_ids: Sequence[str] = (),
+    model_id: str | None = None,
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> ContourExport:
+    """Write the current annotations, or a model's contours, for other tools.
+
+    Writes a new folder, whole or not at all; equal content gives equal bytes. Changes nothing in the project.
+
+    Raises:
+        StateError: the folder holds something already, or there is nothing to write.
+        NotFoundError: there is no such pullback or model.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StateError("is there already", path=folder, hint="name a new folder, or remove this one")
+    read = _reader(project, source, model_id)
+    records = [project.pullback(each) for each in pullback_ids] or list(project.iter_pullbacks())
+    counts = {record.pullback_id: len(frames) for record, frames in _iter_drawn(records, read)}
+    if not counts:
+        hint = "annotate some" if source == "annotations" else "score them with: ivsqa score"
+        raise StateError(f"no frame has {source}", hint=hint)
+    known = TYPES.values() if format == "echoplaque" else project.structures.names
+    left_out = tuple(name for name in project.structures.names if name not in known)
+    if not dry_run:
+        staging = folder.absolute().parent / f"{atomic.TEMPORARY_PREFIX}{folder.name}"
+        drawn = _iter_drawn([record for record in records if record.pullback_id in counts], read)
+        with (
+            atomic.staged_folder(staging) as inside,
+            context.progress("Exporting", len(counts), "pullback") as advance,
+        ):
+            write = _write_echoplaque if format == "echoplaque" else _Nnunet(project)
+            for record, frames in drawn:
+                write(inside, record, frames)
+                advance(1)
+            if isinstance(write, _Nnunet):
+                write.finish(inside)
+            if folder.exists():
+                folder.rmdir()
+            atomic.publish_folder(inside, folder.absolute())
+    return ContourExport(folder, format, source, counts, left_out)
+
+
+def _reader(
+    project: Project, source: ContourSource, model_id: str | None
+) -> Callable[[PullbackRecord], dict[int, Contours]]:
+    """Return what reads the contours of a pullback."""
+    if source == "annotations":
+        annotations = AnnotationStore(project.layout)
+        return lambda record: {index: each.contours for index, each in annotations.current(record.pullback_id).items()}
+    model = project.get_model(model_id)
+    check_fits(project, model)
+    scores = ScoreStore(project.layout, model.model_id, project.structures.names)
+
+    def predicted(record: PullbackRecord) -> dict[int, Contours]:
+        try:
+            return {each.frame_index: each.contours for each in scores.read(record.pullback_id, range(record.n_frames))}
+        except StateError:  # not scored, or not all of it
+            return {}
+
+    return predicted
+
+
+def _iter_drawn(
+    records: Sequence[PullbackRecord], read: Callable[[PullbackRecord], dict[int, Contours]]
+) -> Iterator[Drawn]:
+    """Yield the pullbacks in which anything is drawn, with the contours of each frame."""
+    for record in records:
+        frames = read(record)
+        if any(frames.values()):
+            yield record, frames
+
+
+def _write_echoplaque(folder: Path, record: PullbackRecord, frames: dict[int, Contours]) -> None:
+    """Write `<pullback>_contours.xml`."""
+    text = echoplaque_text(
+        record.pullback_id,
+        frames,
+        n_frames=record.n_frames,
+        shape=record.frame_shape,
+        spacing_mm=record.spacing_mm,
+        speed_mm_s=record.pullback_speed_mm_s,
+    )
+    (folder / f"{record.pullback_id}_contours.xml").write_text(text, encoding="utf-8", newline="")
+
+
+class _Nnunet:
+    """A data set while it is written: a case a pullback, of its annotated frames only; test subjects in `imagesTs`.
+
+    nnU-Net divides cases at random, so a case has to hold all frames of a pullback: neighbours look alike.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._rows = ["case,slice,frame_index"]
+        self._n_training = 0
+        self._has_ignored = False
+
+    def __call__(self, folder: Path, record: PullbackRecord, frames: dict[int, Contours]) -> None:
+        """Write image and labels of a pullback."""
+        structures = self._project.structures
+        values = np.stack([training_labels(structures, frames[index], record.frame_shape) for index in sorted(frames)])
+        is_ignored = values == IGNORE_LABEL
+        values[is_ignored] = len(structures) + 1
+        self._has_ignored |= bool(is_ignored.any())
+        images_name = "imagesTs" if record.split == "test" else "imagesTr"
+        images, labels = folder / images_name, folder / HALVES[images_name]
+        images.mkdir(exist_ok=True)
+        labels.mkdir(exist_ok=True)
+        voxels = np.asarray(self._project.frames(record)[sorted(frames)])
+        (images / f"{record.pullback_id}_0000.nii.gz").write_bytes(case_bytes(voxels, record.spacing_mm))
+        (labels / f"{record.pullback_id}.nii.gz").write_bytes(case_bytes(values, record.spacing_mm))
+        self._rows += [f"{record.pullback_id},{slice_},{index}" for slice_, index in enumerate(sorted(frames))]
+        self._n_training += images_name == "imagesTr"
+
+    def finish(self, folder: Path) -> None:
+        """Write what is about the whole set."""
+        text = dataset_text(
+            self._project.structures,
+            name=self._project.settings.name,
+            n_cases=self._n_training,
+            has_ignored=self._has_ignored,
+        )
+        (folder / DATASET_FILE).write_text(text, encoding="utf-8", newline="\n")
+        (folder / FRAMES_FILE).write_text("\n".join(self._rows) + "\n", encoding="utf-8", newline="\n")

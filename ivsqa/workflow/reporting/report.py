@@ -1,0 +1,253 @@
+"""The report: the study on one page, from what lies in the project; computes no network and changes nothing but that page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ivsqa
+from ivsqa.domain.selection.stopping import POOR_DICE
+from ivsqa.errors import IvsqaError
+from ivsqa.io import atomic
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_simulations
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import SPLITS, ModelRecord, PullbackRecord, RevisionRecord, RoundRecord
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.pages.report import SplitCount, Study, report_page
+from ivsqa.pages.report_pullbacks import PullbackRow
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.readers.readings import read_readings
+from ivsqa.workflow.reporting.report_pullbacks import pullback_pages
+from ivsqa.workflow.reporting.status import Status, project_status
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """The page that was written.
+
+    Attributes:
+        page: Where it lies.
+        n_bytes: Its size.
+        model_id: The model in use; None before the first.
+        n_pullbacks: Pullbacks of the study.
+        shown: Those that the page shows; the others are listed in it.
+        failed: What could not be read, and is missing on the page.
+    """
+
+    page: Path
+    n_bytes: int
+    model_id: str | None
+    n_pullbacks: int
+    shown: list[str]
+    failed: list[IvsqaError]
+
+
+@dataclass(frozen=True, eq=False)
+class _Standing:
+    """A pullback, how far it is drawn, and what is expected of the rest.
+
+    Attributes:
+        record: The pullback.
+        n_annotated: Frames drawn by people.
+        left: (n_frames,) whether nobody has settled the frame.
+        quality: (n_frames,) predicted Dice of every frame; None where not every frame is scored.
+    """
+
+    record: PullbackRecord
+    n_annotated: int
+    left: NDArray[np.bool_]
+    quality: NDArray[np.float64] | None
+
+    @property
+    def quality_left(self) -> NDArray[np.float64]:
+        """Predicted Dice of the frames nobody drew."""
+        return np.empty(0) if self.quality is None else self.quality[self.left]
+
+    def row(self) -> PullbackRow:
+        """Return it as it is listed."""
+        known = self.quality_left
+        return PullbackRow(
+            self.record.pullback_id,
+            self.record.subject_id,
+            self.record.split,
+            self.record.n_frames,
+            self.n_annotated,
+            float(known.mean()) if len(known) else None,
+            float((known < POOR_DICE).mean()) if len(known) else None,
+        )
+
+    def rank(self) -> tuple[bool, float, int, str]:
+        """Return what pullbacks are ordered by: the lowest predicted Dice first, then the most drawn."""
+        known = self.quality_left
+        return not len(known), float(known.mean()) if len(known) else 0.0, -self.n_annotated, self.record.pullback_id
+
+
+def write_report(
+    project: Project,
+    *,
+    pullback_ids: Sequence[str] = (),
+    top: int = 8,
+    out: Path | None = None,
+    context: Context = DEFAULT_CONTEXT,
+) -> ReportResult:
+    """Write the study on one page; the same project gives the same bytes.
+
+    Writes `reports/report.html`, or `out`.
+
+    Args:
+        project: The project.
+        pullback_ids: Pullbacks to show; empty: the worst of training subjects. Those held out are never ranked.
+        top: How many those are.
+        out: Where to write.
+        context: Progress.
+
+    Raises:
+        NotFoundError: no such pullback.
+        StateError: the model in use was trained for other structures or on another grid.
+    """
+    wanted = [project.pullback(pullback_id).pullback_id for pullback_id in dict.fromkeys(pullback_ids)]
+    status, store, failed = project_status(project), AnnotationStore(project.layout), list[IvsqaError]()
+    records = list(project.iter_pullbacks())
+    revisions = [one for record in records for one in store.revisions(record.pullback_id)]
+    standing = _standing(project, records, revisions, status.current_model)
+    ranked = sorted((one for one in standing if one.record.split == "train"), key=_Standing.rank)
+    held_out = [one for one in standing if one.record.split != "train"]
+    shown = wanted or [one.record.pullback_id for one in ranked[:top]]
+    models = [one for one in project.models() if one.state == "ready"]
+    evaluations = _evaluations(project, models, failed)
+    simulations = _simulations(project, failed)
+    with context.progress("Comparing with what was sent", len(revisions), "revision") as advance:
+        readings = read_readings(project, revisions, failed, advance)
+    by_id = {record.pullback_id: record for record in records}
+    pages = pullback_pages(project, [by_id[name] for name in shown], status.current_model, failed, context)
+    failed = list({str(error): error for error in failed}.values())  # a broken file may be met on two ways
+    study = Study(
+        name=status.name,
+        as_of=max(_dates(records, revisions, models, status.rounds), default=""),
+        version=ivsqa.__version__,
+        splits=_split_counts(status),
+        n_without_spacing=status.n_without_spacing,
+        current=status.current_model.model_id if status.current_model else None,
+        models=models,
+        evaluations=evaluations,
+        simulations=simulations,
+        rounds=status.rounds,
+        readings=readings,
+        n_imported=_n_imported(revisions),
+        outlook=status.outlook,
+        pool_quality=np.concatenate([np.empty(0), *(one.quality_left for one in ranked)]),
+        next_step=status.next_step,
+        how_chosen=_how_chosen(len(shown), ranked, is_named=bool(wanted)),
+        pullbacks=pages,
+        rest=[one.row() for one in (*ranked, *held_out) if one.record.pullback_id not in shown],
+        failures=[_said(project, error) for error in failed],
+    )
+    page, text = out or project.layout.report, report_page(study)
+    atomic.write_text(page, text)
+    n_bytes = len(text.encode())
+    return ReportResult(page, n_bytes, study.current, len(records), [one.pullback_id for one in pages], failed)
+
+
+def _dates(
+    records: Sequence[PullbackRecord],
+    revisions: Sequence[RevisionRecord],
+    models: Sequence[ModelRecord],
+    rounds: Sequence[RoundRecord],
+) -> Iterator[str]:
+    """Yield when each thing of the study was made, ISO 8601."""
+    listed: tuple[Sequence[PullbackRecord | RevisionRecord | ModelRecord | RoundRecord], ...]
+    listed = (records, revisions, models, rounds)
+    yield from (one.provenance.created_at for made in listed for one in made)
+
+
+def _split_counts(status: Status) -> list[SplitCount]:
+    """Return what there is of each split."""
+    counts = (status.n_subjects, status.n_pullbacks, status.n_frames, status.n_annotated)
+    return [SplitCount(split, *(of[split] for of in counts)) for split in SPLITS]
+
+
+def _standing(
+    project: Project,
+    records: Sequence[PullbackRecord],
+    revisions: Iterable[RevisionRecord],
+    model: ModelRecord | None,
+) -> list[_Standing]:
+    """Return how far each pullback is drawn, and its predicted Dice where every frame is scored."""
+    origins: dict[str, dict[int, str]] = {}
+    for revision in revisions:  # oldest first: the last word on a frame counts
+        for origin, indices in revision.frames.items():
+            origins.setdefault(revision.pullback_id, {}).update(dict.fromkeys(indices, origin))
+    scores = ScoreStore(project.layout, model.model_id, model.structures) if model else None
+    whole = {
+        record.pullback_id: record.n_frames
+        for record in records
+        if scores and all(scores.has_chunk(record.pullback_id, *chunk) for chunk in scores.chunks(record.n_frames))
+    }
+    read = scores.columns(whole, ["quality"]) if scores and whole else {}
+    found = []
+    for record in records:
+        settled = origins.get(record.pullback_id, {})
+        left = np.ones(record.n_frames, dtype=np.bool_)
+        left[list(settled)] = False
+        n_annotated = sum(origin != "unreadable" for origin in settled.values())
+        quality = read[record.pullback_id]["quality"] if record.pullback_id in read else None
+        found.append(_Standing(record, n_annotated, left, quality))
+    return found
+
+
+def _evaluations(
+    project: Project, models: Sequence[ModelRecord], failed: list[IvsqaError]
+) -> dict[str, dict[str, Any]]:
+    """Return the evaluations on test subjects that can be read, by model."""
+    found = {}
+    for model in models:
+        try:
+            one = find_evaluation(project.layout.evaluation(model.model_id, "test"))
+        except IvsqaError as error:
+            failed.append(error)
+            continue
+        if one is not None:
+            found[model.model_id] = one
+    return found
+
+
+def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulation]:
+    """Return the simulations, none where one cannot be read."""
+    try:
+        return find_simulations(project.layout.reports)
+    except IvsqaError as error:
+        failed.append(error)
+        return []
+
+
+def _n_imported(revisions: Iterable[RevisionRecord]) -> int:
+    """Return how many frames came with contours."""
+    return len({(one.pullback_id, index) for one in revisions if one.round_id is None for index in one.frame_indices})
+
+
+def _how_chosen(n_shown: int, ranked: Sequence[_Standing], *, is_named: bool) -> str:
+    """Return which pullbacks the page shows, and how to see others."""
+    measured = "Measures of all of them are in the tables that ivsqa measure writes."
+    if is_named:
+        return f"{n_shown} shown, as asked for. {measured}"
+    if not n_shown:
+        return f"None is shown; ivsqa report --pullback ID shows one. {measured}"
+    by = "expected to be worst" if any(one.quality is not None for one in ranked) else "with most frames drawn"
+    return (
+        f"Those {by} are shown: {n_shown} of the {len(ranked)} of training subjects. Subjects held out are never ranked. To see"
+        f" another: ivsqa report --pullback ID. {measured}"
+    )
+
+
+def _said(project: Project, error: IvsqaError) -> str:
+    """Return an error with its path as it is in the project, so that the page names no folder of this machine."""
+    path = error.path
+    inside = path.relative_to(project.root).as_posix() if path and path.is_relative_to(project.root) else ""
+    place = ", ".join(part for part in (inside, error.where) if part)
+    return f"{place}: {error.message}" if place else error.message

@@ -1,0 +1,251 @@
+"""The pullbacks of the report: each cut along the catheter, with its measures, its lesions and its worst frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from PIL import Image
+
+from ivsqa.domain.contour import Contours
+from ivsqa.domain.geometry.longitudinal import columns_along, cut_of
+from ivsqa.domain.measures.frame_measures import EEM, LUMEN, column
+from ivsqa.domain.measures.pullback_measures import LesionRule
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.domain.selection.stopping import POOR_DICE
+from ivsqa.drawing.pictures import comparison, jpeg_bytes
+from ivsqa.drawing.pullback_chart import CourseView, Line, course_chart
+from ivsqa.errors import IvsqaError, StateError
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import ModelRecord, PullbackRecord
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.pages.report_pullbacks import PullbackPage, WorstFrame
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.measuring.measure import MeasureOptions, Measures, measures_of
+from ivsqa.workflow.predicting.doubtful_arcs import expected_error
+from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
+
+N_WORST = 3
+PANEL_PX = 380
+LINE_PX = 4.0
+ROOM = 1.7
+"""Side of a picture of a frame over that of its contours."""
+VIEW_PX = (1000, 256)
+"""Width and greatest height of the cut: as much as can be seen, however long the pullback."""
+PLAQUE_COLOR = "#009e73"
+"""Okabe & Ito's green; their blue and orange are the structures' own."""
+
+
+def pullback_pages(
+    project: Project,
+    records: Sequence[PullbackRecord],
+    model: ModelRecord | None,
+    failed: list[IvsqaError],
+    context: Context,
+) -> list[PullbackPage]:
+    """Return pullbacks as the report shows them; one that cannot be read goes to `failed`, and the others go on.
+
+    Raises:
+        StateError: the model was trained for other structures or on another grid.
+    """
+    options = MeasureOptions()
+    measures = measures_of(project, records, model, options, context)
+    failed += measures.failed
+    measured = set(measures.pullbacks["pullback_id"])
+    pages = []
+    with context.progress("Drawing pullbacks", len(records), "pullback") as advance:
+        for record in records:
+            if record.pullback_id in measured:
+                try:
+                    pages.append(_Drawn(project, record, model, measures, options.rule).page())
+                except IvsqaError as error:
+                    failed.append(error)
+            advance(1)
+    return pages
+
+
+class _Drawn:
+    """One pullback, with all that is known of its frames."""
+
+    def __init__(
+        self,
+        project: Project,
+        record: PullbackRecord,
+        model: ModelRecord | None,
+        measures: Measures,
+        rule: LesionRule,
+    ) -> None:
+        self._project, self._record, self._rule = project, record, rule
+        self._store = ScoreStore(project.layout, model.model_id, model.structures) if model else None
+        known = record.positions_mm()
+        self._place = np.arange(record.n_frames, dtype=np.float64) if known is None else known
+        self._in_mm = known is not None
+        of_this = pl.col("pullback_id") == record.pullback_id
+        self._frames = measures.frames.filter(of_this)
+        self._lesions = measures.lesions.filter(of_this).to_dicts()
+        self._row = measures.pullbacks.filter(of_this).to_dicts()[0]
+        self._is_ranged = measures.n_calibration_subjects > 0
+        self._drawn = (self._frames["source"] == "annotation").to_numpy()
+        self._quality = self._read_quality()
+
+    def page(self) -> PullbackPage:
+        """Return it as it is shown."""
+        worst = self._worst_frames()
+        record = self._record
+        console = record.manufacturer_model or "console not known"
+        return PullbackPage(
+            pullback_id=record.pullback_id,
+            facts=f"subject {record.subject_id}, {record.split}, {console}, {record.n_frames} frames,"
+            f" {int(self._drawn.sum())} drawn by people"
+            + ("" if record.spacing_mm else "; spacing not known, so nothing in mm"),
+            measures=self._row,
+            lesions=self._lesions,
+            chart=course_chart(self._view(worst)),
+            legend=self._legend(has_worst=bool(worst)),
+            worst=[self._picture(score) for score in worst],
+        )
+
+    def _read_quality(self) -> NDArray[np.float64] | None:
+        """Return the predicted Dice of every frame; None where not every frame is scored."""
+        if self._store is None:
+            return None
+        name = self._record.pullback_id
+        try:
+            return self._store.columns({name: self._record.n_frames}, ["quality"])[name]["quality"]
+        except StateError:
+            return None
+
+    def _worst_frames(self) -> list[FrameScore]:
+        """Return the scores of the worst frames that nobody drew, kept apart so that they are not one place three times."""
+        if self._store is None or self._quality is None:
+            return []
+        gap = max(self._project.settings.selection.min_gap_frames, self._record.n_frames // 10)
+        chosen: list[int] = []
+        for index in np.argsort(self._quality, kind="stable").tolist():
+            if not self._drawn[index] and all(abs(index - other) >= gap for other in chosen):
+                chosen.append(index)
+            if len(chosen) == N_WORST:
+                break
+        found = {score.frame_index: score for score in self._store.read(self._record.pullback_id, chosen)}
+        return [found[index] for index in chosen]
+
+    def _view(self, worst: Sequence[FrameScore]) -> CourseView:
+        """Return what the diagram shows."""
+        record, project = self._record, self._project
+        size_mm = record.spacing_mm[0] if record.spacing_mm else 1.0
+        centre = (record.width_px - 1) / 2.0
+        edge = (centre + 0.5) * size_mm
+        colors = {one.name: one.color for one in project.structures.structures}
+        areas = [Line(name, color, self._ranged(f"{name}_area")) for name, color in colors.items()]
+        burden = (
+            Line("plaque burden", PLAQUE_COLOR, self._ranged("plaque_burden")) if {LUMEN, EEM} <= set(colors) else None
+        )
+        site = self._row.get("mla_frame_index")
+        has_minimum = site is not None and record.spacing_mm is not None
+        return CourseView(
+            title=f"{record.pullback_id} along the vessel",
+            place=self._place,
+            in_mm=self._in_mm,
+            view=self._cut_picture(),
+            unit="mm" if record.spacing_mm else "px",
+            extent=(-edge, edge),
+            cuts={name: (cut - centre) * size_mm for name, cut in self._cuts().items()},
+            colors=colors,
+            areas=[one for one in areas if not np.isnan(one.values).all()],
+            burden=None if burden is None or np.isnan(burden.values).all() else burden,
+            burden_limit=self._rule.burden,
+            lesions=[
+                (float(self._place[one["first_frame_index"]]), float(self._place[one["last_frame_index"]]))
+                for one in self._lesions
+            ],
+            minimum=(float(self._place[site]), self._row["mla_mm2"]) if has_minimum else None,
+            quality=self._quality,
+            poor=POOR_DICE,
+            drawn=self._drawn,
+            marked=[float(self._place[score.frame_index]) for score in worst],
+        )
+
+    def _ranged(self, measure: str) -> NDArray[np.float64]:
+        """Return a measure of every frame with its interval, (n, 3)."""
+        names = [column(measure), column(measure, "low"), column(measure, "high")]
+        return self._frames.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+
+    def _cut_picture(self) -> bytes:
+        """Return the middle row of every frame side by side, the right end of the row on top, JPEG."""
+        frames, row = self._project.frames(self._record), self._record.height_px // 2
+        shown, column_of = np.unique(columns_along(self._place, VIEW_PX[0]), return_inverse=True)
+        rows = np.stack([frames[index, row] for index in shown])
+        picture = Image.fromarray(np.ascontiguousarray(rows[column_of].T[::-1]))
+        return jpeg_bytes(picture.resize((VIEW_PX[0], min(VIEW_PX[1], picture.height)), Image.Resampling.BOX))
+
+    def _cuts(self) -> dict[str, NDArray[np.float64]]:
+        """Return where that row meets each border in every frame, (n, 2) in px."""
+        record = self._record
+        contours: dict[int, Contours] = {}
+        if self._store is not None:
+            contours |= self._store.contours(record.pullback_id, record.n_frames)
+        drawn = AnnotationStore(self._project.layout).current(record.pullback_id)
+        contours |= {index: one.contours for index, one in drawn.items()}
+        y = float(record.height_px // 2)
+        return {
+            name: np.array([cut_of(contours.get(index, {}).get(name), y) for index in range(record.n_frames)])
+            for name in self._project.structures.names
+        }
+
+    def _picture(self, score: FrameScore) -> WorstFrame:
+        """Return a frame with its predicted contours and its error map."""
+        record, project = self._record, self._project
+        rows, columns = _around(score.contours, record.frame_shape)
+        corner = (-float(columns.start), -float(rows.start))
+        maps = error_maps_on_frame(project, record, score)
+        panels = comparison(
+            project.frames(record)[score.frame_index, rows, columns],
+            {name: one.mapped((1.0, 1.0), corner) for name, one in score.contours.items()},
+            {},
+            {name: one[rows, columns] for name, one in maps.items()},
+            structures=project.structures,
+            line_px=LINE_PX,
+        )
+        for panel in panels:
+            panel.thumbnail((PANEL_PX, PANEL_PX), Image.Resampling.LANCZOS)
+        where = f", {self._place[score.frame_index]:.1f} mm" if self._in_mm else ""
+        dice = ", ".join(f"{name} {value:.2f}" for name, value in score.dice.items())
+        doubt = expected_error(project, record, score)
+        size_mm = (columns.stop - columns.start) * record.spacing_mm[0] if record.spacing_mm else 0.0
+        field = f"; {size_mm:.1f} mm across" if size_mm else ""
+        words = f"frame {score.frame_index}{where}: predicted Dice {dice}" + (f"; {doubt}" if doubt else "") + field
+        return WorstFrame(words, (jpeg_bytes(panels[0]), jpeg_bytes(panels[1])))
+
+    def _legend(self, *, has_worst: bool) -> str:
+        """Return what the diagram shows."""
+        said = ["Distal on the left." if self._in_mm else "Speed or timing is not known: places are frames."]
+        if self._drawn.any():
+            said.append("Ticks at the foot: frames drawn by people, which count as they stand.")
+        if not self._drawn.all() and self._store is not None:
+            said.append(
+                "Bands: 90 % intervals of predicted measures."
+                if self._is_ranged
+                else "No intervals: too few validation subjects."
+            )
+        if self._lesions:
+            said.append(f"Shaded: lesions, plaque burden of {100.0 * self._rule.burden:.0f} % and more.")
+        if has_worst:
+            said.append("Circled numbers: the frames beneath.")
+        return " ".join(said)
+
+
+def _around(contours: Contours, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of a square around the contours with room beside them; the whole frame without any."""
+    if not contours:
+        return slice(0, shape[0]), slice(0, shape[1])
+    points = np.vstack([one.points_px for one in contours.values()])
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = ROOM * float((high - low).max()) / 2.0
+    (left, top), (right, bottom) = (low + high) / 2.0 - half, (low + high) / 2.0 + half
+    return (
+        slice(max(0, int(top)), max(min(shape[0], int(bottom) + 1), 1)),
+        slice(max(0, int(left)), max(min(shape[1], int(right) + 1), 1)),
+    )

@@ -1,0 +1,94 @@
+"""Why: the chain behind one frame, from its file to the models that learnt from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.errors import StateError
+from ivsqa.io.project.annotation_status import Standing
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.frame_names import find_frame
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import ModelRecord, PointerRecord, PullbackRecord, RevisionRecord, RoundRecord
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.selections import SelectedFrame, read_selection
+from ivsqa.io.project.training_frames_csv import keys_from_frames_csv
+
+
+@dataclass(frozen=True)
+class FrameChain:
+    """Everything that is known of a frame.
+
+    Attributes:
+        pullback: Where it comes from.
+        frame_index: 0-based.
+        position_mm: Along the pullback; None where unknown.
+        scores: What each model said of it, oldest first.
+        selections: The rounds it was chosen for, with rank and reason.
+        revisions: What people said of it, oldest first.
+        pointers: Moves of a reader's pointer that concern it: what was undone, oldest first.
+        standing: What counts of each reader and of the frame; None where nothing does.
+        trained: Models that learnt from it.
+    """
+
+    pullback: PullbackRecord
+    frame_index: int
+    position_mm: float | None
+    scores: list[tuple[ModelRecord, FrameScore]]
+    selections: list[tuple[RoundRecord, SelectedFrame]]
+    revisions: list[RevisionRecord]
+    pointers: list[PointerRecord]
+    standing: Standing | None
+    trained: list[str]
+
+    def counts(self, revision: RevisionRecord) -> bool:
+        """Return whether a revision is what its reader says now."""
+        standing = self.standing
+        return standing is not None and revision in (*standing.readings.values(), standing.reference)
+
+
+def explain_frame(project: Project, frame: str) -> FrameChain:
+    """Return the chain behind a frame; reads only.
+
+    Args:
+        project: The project.
+        frame: "<pullback_id>:<frame_index>", or a packet's file name "<pullback_id>_f<frame_index>" with or without extension.
+
+    Raises:
+        NotFoundError: no such frame.
+    """
+    record, index = find_frame(project, frame)
+    key = (record.pullback_id, index)
+    store = AnnotationStore(project.layout)
+    models = [model for model in project.models() if model.state == "ready"]
+    return FrameChain(
+        pullback=record,
+        frame_index=index,
+        position_mm=record.position_mm(index),
+        scores=[(model, score) for model in models if (score := _find_score(project, model, *key)) is not None],
+        selections=[
+            (one, chosen)
+            for one in project.rounds()
+            for chosen in read_selection(project.layout.selection(one.round_id))
+            if (chosen.pullback_id, chosen.frame_index) == key
+        ],
+        revisions=list(store.history(*key)),
+        pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
+        standing=store.standings(record.pullback_id).get(index),
+        trained=[model.model_id for model in models if key in _trained_on(project, model)],
+    )
+
+
+def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_index: int) -> FrameScore | None:
+    """Return a model's score of a frame, or None."""
+    try:
+        return next(ScoreStore(project.layout, model.model_id, model.structures).read(pullback_id, [frame_index]), None)
+    except StateError:
+        return None
+
+
+def _trained_on(project: Project, model: ModelRecord) -> frozenset[tuple[str, int]]:
+    """Return the frames a model learnt from; none where their list was lost, which `check` reports."""
+    path = project.layout.training_frames(model.model_id)
+    return keys_from_frames_csv(path.read_text(encoding="utf-8"), "train") if path.is_file() else frozenset()

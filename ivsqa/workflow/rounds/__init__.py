@@ -1,0 +1,1 @@
+"""Rounds: select, send, take back."""

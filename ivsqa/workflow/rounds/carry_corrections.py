@@ -1,0 +1,109 @@
+"""What a packet starts from in frames near annotated ones: what the model draws, and what readers corrected near by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
+from ivsqa.domain.contour import Contours
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project.annotations import Annotation, AnnotationStore
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
+from ivsqa.workflow.rounds.packet_writer import PacketPlan
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is drawn in a frame that goes out.
+
+    Attributes:
+        contours: By structure.
+        carried_from: The frame whose correction is in them; None where they are what the model drew.
+    """
+
+    contours: Contours
+    carried_from: int | None = None
+
+
+class Carrier:
+    """Says what the frames of a packet start from.
+
+    To correct a model's contours, its border is moved as the reader of the nearest annotated frame moved what the same model
+    draws there. Only what counts is carried: nothing in dispute. Readers of a round start where its first packet did, so they
+    are compared on the same contours, and see nothing that came in since.
+
+    Args:
+        project: The project.
+        plan: The packet.
+    """
+
+    def __init__(self, project: Project, plan: PacketPlan) -> None:
+        self._project = project
+        self._plan = plan
+        self._of_pullback = lru_cache(maxsize=1)(self._read)
+        self._before = {} if plan.purpose == "correction" else self._carried_before()
+
+    def __call__(self, pullback: PullbackRecord, frame_index: int, drawn: Contours) -> Start:
+        """Return what a frame starts from, given what the model drew there."""
+        if self._plan.purpose != "correction":
+            return self._before.get((pullback.pullback_id, frame_index)) or Start(drawn)
+        if not self._project.settings.packet.carry or self._plan.model_id is None or not drawn:
+            return Start(drawn)
+        annotations, drawings = self._of_pullback(pullback.pullback_id)
+        positions = pullback.positions_mm()
+        shares = {
+            near: share_at(
+                abs(near - frame_index),
+                None if positions is None else float(abs(positions[near] - positions[frame_index])),
+            )
+            for near in annotations
+            if near != frame_index and near in drawings
+        }
+        near = max(shares, key=lambda one: (shares[one], -one), default=None)
+        if near is None or shares[near] == 0.0:
+            return Start(drawn)
+        corrections = {
+            name: offset
+            for name, annotated in annotations[near].contours.items()
+            if name in drawn and name in drawings[near]
+            if (offset := correction_px(drawings[near][name], annotated)) is not None
+        }
+        if not self._is_beyond_readers(pullback, corrections):
+            return Start(drawn)
+        return Start(carried(drawn, corrections, self._project.structures, share=shares[near]), near)
+
+    def _carried_before(self) -> dict[tuple[str, int], Start]:
+        """Return what the first packet of the round carried, by frame."""
+        first = next(iter(self._project.packets(self._plan.round.round_id)), None)
+        carried_from = (
+            {}
+            if first is None
+            else {
+                (one.pullback_id, one.frame_index): one.carried_from
+                for one in first.frames
+                if one.carried_from is not None
+            }
+        )
+        if first is None or not carried_from:
+            return {}
+        sent = read_contours_csv(self._project.layout.sent_contours(first.round_id, first.reader))
+        return {key: Start(sent.get(key[0], {}).get(key[1], {}), near) for key, near in carried_from.items()}
+
+    def _is_beyond_readers(self, pullback: PullbackRecord, corrections: Mapping[str, NDArray[np.float64]]) -> bool:
+        """Return whether a border was moved somewhere by more than readers differ: less is no correction."""
+        least = tolerance_px(self._project, pullback) * self._project.grid(pullback).scale[0]
+        return any(np.abs(offset).max() > least for offset in corrections.values())
+
+    def _read(self, pullback_id: str) -> tuple[dict[int, Annotation], dict[int, Contours]]:
+        """Return what counts in a pullback, and what the model of the packet draws there."""
+        store = ScoreStore(self._project.layout, str(self._plan.model_id), self._project.structures.names)
+        drawings = store.contours(pullback_id, self._project.pullback(pullback_id).n_frames)
+        return AnnotationStore(self._project.layout).current(pullback_id), dict(drawings)

@@ -1,0 +1,157 @@
+"""Export: from a round to the packet an annotator gets, contours drawn and doubtful arcs marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.errors import StateError
+from ivsqa.io.packets import FrameProbabilities, PacketFrame
+from ivsqa.io.project.layout import frame_name
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.selections import SelectedFrame, read_selection
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.predicting.doubtful_arcs import arcs_in_doubt
+from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
+from ivsqa.workflow.rounds.carry_corrections import Carrier
+from ivsqa.workflow.rounds.packet_writer import (
+    ExportResult,
+    PacketPlan,
+    check_reader,
+    known_formats,
+    publish_packet,
+    reader_rng,
+)
+from ivsqa.workflow.rounds.sent import as_sent, model_of_round
+
+LAYS_BORDERS = "page"
+"""The format that lays borders through points itself, and needs to know what the model thought."""
+
+
+def export_for_annotation(
+    project: Project,
+    *,
+    round_id: str | None = None,
+    reader: str | None = None,
+    formats: Sequence[str] = (),
+    make_zip: bool = False,
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> ExportResult:
+    """Write the packet of a round, or of one of its readers.
+
+    Writes `rounds/<id>/packet/`, and beside it what was sent (`packet.yaml`, `sent.csv`), which stays in the project; for a
+    reader, the same with the name behind a dash. A packet that has gone out is never written over: someone may be working in it.
+
+    All readers of a round get the contours that the first was sent, whatever was learnt since, and never one another's. Each gets
+    the frames in an order of their own, so that tiredness does not fall on the same frames.
+
+    What readers corrected in frames near by is carried to the contours of a packet that is for nobody in particular, see
+    `carrying`; a reader of their own gets what that packet had, else what the model drew.
+
+    Raises:
+        StateError: there is no round, or its packet exists.
+        PacketError: a format that is not known.
+        IvsqaError: not a reader's name.
+    """
+    record = project.get_round(round_id)
+    layout = project.layout
+    formats = known_formats(project, formats)
+    if reader is None and record.state != "selected":
+        raise StateError(
+            f"the packet of {record.round_id} was written before",
+            path=layout.packet(record.round_id),
+            hint="send that one, write one for a second reader with: --reader NAME, or open another round with: ivsqa select",
+        )
+    if reader is not None:
+        check_reader(record, reader)
+    selected = read_selection(layout.selection(record.round_id))
+    if reader is not None:
+        order = reader_rng(record, reader).permutation(len(selected))
+        selected = [replace(selected[row], rank=rank) for rank, row in enumerate(order, start=1)]
+    plan = PacketPlan(
+        round=record,
+        reader=reader,
+        purpose="reading" if reader else "correction",
+        formats=formats,
+        model_id=model_of_round(project, record),
+        keys=tuple((frame.pullback_id, frame.frame_index) for frame in selected),
+    )
+    return publish_packet(
+        project,
+        plan,
+        lambda: _iter_frames(project, plan, selected),
+        make_zip=make_zip,
+        dry_run=dry_run,
+        context=context,
+    )
+
+
+def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[SelectedFrame]) -> Iterator[PacketFrame]:
+    """Yield the frames of a packet by rank; without a model they come with no contour drawn."""
+    store = ScoreStore(project.layout, plan.model_id, project.structures.names) if plan.model_id else None
+    carrier = Carrier(project, plan)
+    think = _thoughts_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
+    for frame in selected:
+        pullback = project.pullback(frame.pullback_id)
+        packet_frame = _packet_frame(project, pullback, frame, _find_score(store, frame), carrier)
+        yield packet_frame if think is None else replace(packet_frame, probabilities=think(frame))
+
+
+def _thoughts_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
+    """Return what gives the probabilities of a frame; None where the weights are gone, and points cannot be followed."""
+    if not project.layout.weights(model_id).is_file():
+        return None
+    from ivsqa.workflow.predicting.frame_model import FrameModel  # torch loads for seconds; no other format needs it
+
+    model = FrameModel(project, model_id)
+
+    def think(frame: SelectedFrame) -> FrameProbabilities:
+        grid, probabilities = model.probabilities(frame.pullback_id, frame.frame_index)
+        return FrameProbabilities(grid, np.round(255.0 * probabilities).astype(np.uint8))
+
+    return think
+
+
+def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:
+    """Return a frame's score, or None where it has none."""
+    if store is None:
+        return None
+    try:
+        return next(store.read(frame.pullback_id, [frame.frame_index]), None)
+    except StateError:
+        return None
+
+
+def _packet_frame(
+    project: Project, pullback: PullbackRecord, frame: SelectedFrame, score: FrameScore | None, carrier: Carrier
+) -> PacketFrame:
+    """Return one frame with everything the annotator is shown."""
+    image = np.array(project.frames(pullback)[frame.frame_index])
+    name = frame_name(frame.pullback_id, frame.frame_index)
+    if score is None:
+        return PacketFrame(
+            name, frame.pullback_id, frame.frame_index, image, {}, frame.rank, frame.reason, pullback.spacing_mm
+        )
+    start = carrier(pullback, frame.frame_index, score.contours)
+    said = None if start.carried_from is None else f"correction carried from frame {start.carried_from}"
+    return PacketFrame(
+        name=name,
+        pullback_id=frame.pullback_id,
+        frame_index=frame.frame_index,
+        image=image,
+        contours=as_sent(start.contours),
+        rank=frame.rank,
+        reason=", ".join(filter(None, [frame.reason, said])),
+        spacing_mm=pullback.spacing_mm,
+        quality=score.quality,
+        dice=score.dice,
+        error_maps=error_maps_on_frame(project, pullback, score),
+        arcs=arcs_in_doubt(project, pullback, replace(score, contours=dict(start.contours))),
+        carried_from=start.carried_from,
+    )

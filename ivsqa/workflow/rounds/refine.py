@@ -1,0 +1,231 @@
+"""Refinement by points: a reader says where a border should be, and the model that drew it draws it through there.
+
+What comes out is a proposal, written like a return; it becomes an annotation when a person has it imported. Points that come back
+inside a LabelMe return are a reader's work already: `import-annotations` asks for the same borders and takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ivsqa.domain.agreement.edits import ContourChange, classify_contour
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.refinement import Nudge, refined
+from ivsqa.domain.geometry.topology import check_contours
+from ivsqa.drawing.pictures import overlay, png_bytes
+from ivsqa.errors import AnnotationError, IvsqaError, PacketError
+from ivsqa.io import atomic
+from ivsqa.io.formats.contours_csv import contours_csv_text
+from ivsqa.io.packets import SentFrame, read_return
+from ivsqa.io.packets.nudges_csv import is_nudges_csv, read_nudges_csv
+from ivsqa.io.project.project import Project
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.predicting.frame_model import FrameModel
+from ivsqa.workflow.rounds.sent import newest_exported, read_sent
+
+CONTOURS_NAME, OVERLAYS_NAME = "contours.csv", "overlays"
+
+
+class Refiner:
+    """Lays borders anew through points, with one model.
+
+    Args:
+        project: The project.
+        model_id: The model that drew what the points are about; None: the current one.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    def __init__(self, project: Project, model_id: str | None, *, device: str = "auto") -> None:
+        self._project = project
+        self._model = FrameModel(project, model_id, device=device)
+
+    def __call__(self, sent: SentFrame, nudges: Sequence[Nudge]) -> dict[str, Contour]:
+        """Return the contours of a frame, in frame px, those without a point as they were sent unless they are in the way.
+
+        Raises:
+            ValueError: no borders can pass the points.
+            IvsqaError: the model cannot be used.
+        """
+        for nudge in nudges:
+            if not (-0.5 <= nudge.x_px <= sent.width_px - 0.5 and -0.5 <= nudge.y_px <= sent.height_px - 0.5):
+                raise ValueError(f"a point of {nudge.structure} lies outside the image")
+        grid, probabilities = self._model.probabilities(sent.pullback_id, sent.frame_index)
+        names = self._project.structures.names
+        moved = refined(
+            dict(zip(names, probabilities, strict=True)),
+            [Nudge(one.structure, *grid.point_to_grid(one.x_px, one.y_px), one.weight) for one in nudges],
+            drawn={name: grid.contour_to_grid(contour) for name, contour in sent.contours.items()},
+        )
+        laid = {name: grid.contour_to_frame(contour) for name, contour in moved.items()}
+        touched = {nudge.structure for nudge in nudges}
+        kept = {name: laid[name] if name in touched else sent.contours[name] for name in laid}
+        in_the_way = any(
+            one.code == "crosses-outer" for one in check_contours(kept, self._project.structures, sent.shape)
+        )
+        return laid if in_the_way else kept
+
+
+@dataclass(frozen=True)
+class RefinedFrame:
+    """A frame with its borders laid through points.
+
+    Attributes:
+        sent: The frame as it went out.
+        contours: Its borders now.
+        n_points: How many points it had.
+        changes: How far each border moved from what was sent.
+    """
+
+    sent: SentFrame
+    contours: dict[str, Contour]
+    n_points: int
+    changes: dict[str, ContourChange]
+
+
+@dataclass
+class RefineResult:
+    """What points led to.
+
+    Attributes:
+        round_id: The round whose packet they are about.
+        folder: Where the proposal lies, or with `dry_run` would.
+        frames: In the order of the packet.
+        failed: Frames whose points cannot be followed.
+    """
+
+    round_id: str
+    folder: Path
+    frames: list[RefinedFrame] = field(default_factory=list)
+    failed: list[IvsqaError] = field(default_factory=list)
+
+
+def refine(
+    project: Project,
+    path: Path,
+    *,
+    round_id: str | None = None,
+    model_id: str | None = None,
+    folder: Path | None = None,
+    device: str = "auto",
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> RefineResult:
+    """Lay the borders of a packet's frames anew through points.
+
+    Writes `contours.csv` and a picture a frame into `folder`; the same points give the same files. The project stays as it is.
+
+    Args:
+        project: The project.
+        path: A CSV of points, or a return with points in it.
+        round_id: The round; None: the newest that was exported.
+        model_id: The model to ask; None: the one that drew the packet.
+        folder: Where to write; None: beside `path`.
+        device: "auto", "cpu" or "cuda".
+        dry_run: Write nothing.
+        context: Progress.
+
+    Raises:
+        StateError: no packet was exported.
+        AnnotationError: no points there, or a file that cannot be read.
+        PacketError: the folder holds anything but this very proposal.
+    """
+    packet, sent = read_sent(project, newest_exported(project, round_id).round_id)
+    points, failed = _read_points(project, path, sent)
+    result = RefineResult(packet.round_id, folder or path.parent / f"{path.stem}-refined", failed=failed)
+    refiner = Refiner(project, model_id or packet.model_id, device=device)
+    with context.progress("Refining", len(points), "frame") as advance:
+        for frame in (frame for frame in sent if (frame.pullback_id, frame.frame_index) in points):
+            nudges = points[frame.pullback_id, frame.frame_index]
+            try:
+                contours = through_points(refiner, frame, nudges, path)
+                result.frames.append(_judged(project, frame, contours, len(nudges)))
+            except AnnotationError as error:
+                result.failed.append(error)
+            advance(1)
+    if result.frames:
+        text = _contours_text(result)
+        _refuse_to_overwrite(result.folder, text)
+        if not dry_run:
+            _write(project, result, text)
+    return result
+
+
+def through_points(refiner: Refiner, sent: SentFrame, nudges: Sequence[Nudge], path: Path) -> dict[str, Contour]:
+    """Return what a refiner makes of a frame.
+
+    Raises:
+        AnnotationError: no borders can pass the points; says which frame of which file.
+    """
+    try:
+        return refiner(sent, nudges)
+    except ValueError as error:
+        hint = "drag the vertices there instead, or leave out a point"
+        raise AnnotationError(str(error), hint=hint, path=path, where=sent.name) from error
+
+
+def _read_points(
+    project: Project, path: Path, sent: Sequence[SentFrame]
+) -> tuple[dict[tuple[str, int], Sequence[Nudge]], list[IvsqaError]]:
+    """Return the points of each frame by (pullback_id, frame_index), and what cannot be used."""
+    if not is_nudges_csv(path):
+        returned = read_return(path, sent, project.structures)
+        found = {(one.frame.pullback_id, one.frame.frame_index): one.nudges for one in returned.frames if one.nudges}
+        if not found and not returned.rejected:
+            raise AnnotationError("holds no points", hint="in LabelMe: Create Point, named like the border", path=path)
+        return dict(found), list(returned.rejected)
+    points = read_nudges_csv(path, project.structures)
+    known = {(frame.pullback_id, frame.frame_index) for frame in sent}
+    strangers: list[IvsqaError] = [
+        PacketError(
+            "was not sent in this packet",
+            hint="name its round with: --round ID",
+            path=path,
+            where=f"{key[0]}, frame {key[1]}",
+        )
+        for key in sorted(points)
+        if key not in known
+    ]
+    return {key: nudges for key, nudges in points.items() if key in known}, strangers
+
+
+def _judged(project: Project, sent: SentFrame, contours: Mapping[str, Contour], n_points: int) -> RefinedFrame:
+    """Return a frame with how far each border moved."""
+    changes = {
+        name: classify_contour(sent.contours.get(name), contours[name], tolerance_px=0.0, spacing_mm=sent.spacing_mm)
+        for name in project.structures.names
+        if name in contours
+    }
+    return RefinedFrame(sent, dict(contours), n_points, changes)
+
+
+def _contours_text(result: RefineResult) -> str:
+    """Return the proposal as `import-annotations` reads it."""
+    rows = [(one.sent.pullback_id, one.sent.frame_index, one.contours) for one in result.frames]
+    return contours_csv_text(rows, {one.sent.pullback_id: one.sent.spacing_mm for one in result.frames})
+
+
+def _refuse_to_overwrite(folder: Path, text: str) -> None:
+    """Raise where a folder holds anything but this very proposal: someone may have worked on it."""
+    path = folder / CONTOURS_NAME
+    if folder.exists() and not (path.is_file() and path.read_bytes() == text.encode()):
+        raise PacketError("is there already and holds something else", hint="name another with: --to DIR", path=folder)
+
+
+def _write(project: Project, result: RefineResult, text: str) -> None:
+    """Write the proposal, and pictures for a person to look at."""
+    for one in result.frames:
+        frame = np.asarray(project.frames(project.pullback(one.sent.pullback_id))[one.sent.frame_index])
+        picture = overlay(
+            frame,
+            one.contours,
+            structures=project.structures,
+            title=one.sent.name,
+            subtitle=f"laid through {one.n_points} point{'' if one.n_points == 1 else 's'}",
+            spacing_mm=one.sent.spacing_mm,
+        )
+        atomic.write_bytes(result.folder / OVERLAYS_NAME / f"{one.sent.name}.png", png_bytes(picture))
+    atomic.write_text(result.folder / CONTOURS_NAME, text)

@@ -1,0 +1,307 @@
+"""Selection: opens a round with the frames that should be annotated next, and why each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.domain.selection import (
+    LOOKS_AT_FRAMES,
+    FrameKey,
+    Limits,
+    Pool,
+    PullbackFrames,
+    Selection,
+    Strategy,
+    plan_selection,
+)
+from ivsqa.domain.selection.plan import COLUMN_OF
+from ivsqa.errors import NotFoundError, StateError
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.frames_in_use import standing_frames
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project, next_id
+from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord, Split, provenance
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.selections import SelectedFrame, read_selection, write_selection
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.predicting.doubtful_arcs import expected_error
+
+SPREAD = 2
+"""Without a cap from the user, a pullback gives at most this many times its even share."""
+
+FramesOf: TypeAlias = Mapping[str, NDArray[np.intp]]
+"""Frames that may be chosen, by pullback_id."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was chosen, from what."""
+
+    pool: Pool
+    limits: Limits
+    taken: set[FrameKey]
+    selection: Selection
+
+
+@dataclass(frozen=True)
+class SelectResult:
+    """A round that was opened, or with `dry_run` would be.
+
+    Attributes:
+        round: Its record.
+        frames: Its frames, first to annotate first.
+    """
+
+    round: RoundRecord
+    frames: list[SelectedFrame]
+
+
+def select_frames(
+    project: Project,
+    *,
+    n: int,
+    strategy: Strategy | None = None,
+    split: Split = "train",
+    model_id: str | None = None,
+    pullback_ids: Sequence[str] = (),
+    gated: bool = False,
+    every_mm: float | None = None,
+    seed: int | None = None,
+    dry_run: bool = False,
+    context: Context = DEFAULT_CONTEXT,
+) -> SelectResult:
+    """Choose the frames of the next round.
+
+    Writes `rounds/<id>/round.yaml` and `selection.csv`. Every call opens a new round; frames of open rounds are not chosen again.
+
+    Args:
+        project: The project.
+        n: How many frames.
+        strategy: How; None: "sqa" for training subjects once there is a model, else "stratified".
+        split: Whose frames. Validation and test subjects are never chosen by score: it would make them easy or hard on purpose.
+        model_id: Whose scores; None: the current model's.
+        pullback_ids: Only from these; empty: all of the split.
+        gated: Only end-diastolic frames; pullbacks whose phases are not known are passed over.
+        every_mm: Only frames about so far apart.
+        seed: Of what is drawn at random; None: the number of the round.
+        dry_run: Write nothing.
+        context: Clock.
+
+    Raises:
+        StateError: there is nothing to choose from, frames are not scored, or scores would leak into a held-out split.
+    """
+    strategy = strategy or ("sqa" if split == "train" and project.models() else "stratified")
+    if split != "train" and strategy in LOOKS_AT_FRAMES:
+        raise StateError(
+            f"{split} subjects are never chosen by what a model says of them",
+            hint="use --strategy stratified or --strategy random",
+        )
+    with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
+        rounds = project.rounds()
+        round_id = next_id("r", [one.round_id for one in rounds])
+        seed = int(round_id.removeprefix("r")) if seed is None else seed
+        records = _records_of_split(project, split, pullback_ids)
+        model = project.get_model(model_id) if strategy in LOOKS_AT_FRAMES else None
+        frames_of = _standing(records, gated=gated, every_mm=every_mm)
+        records = [record for record in records if record.pullback_id in frames_of]
+        plan = _plan(project, rounds, records, frames_of, model, strategy=strategy, n=n, seed=seed)
+        settings = project.settings.selection
+        record = RoundRecord(
+            round_id=round_id,
+            state="selected",
+            strategy=strategy,
+            split=split,
+            seed=seed,
+            n_requested=n,
+            n=len(plan.selection.chosen),
+            model_id=model.model_id if model else None,
+            max_per_pullback=plan.limits.max_per_pullback,
+            min_gap_frames=settings.min_gap_frames,
+            min_gap_mm=settings.min_gap_mm,
+            control_share=settings.control_share,
+            diversity=settings.diversity,
+            gated=gated,
+            every_mm=every_mm,
+            shortfall=plan.selection.shortfall,
+            provenance=provenance(context.clock(), "numpy"),
+        )
+        frames = _selected_frames(project, model, plan)
+        if not dry_run:
+            write_selection(project.layout.selection(round_id), frames)
+            write_manifest(project.layout.round_record(round_id), record)
+    return SelectResult(record, frames)
+
+
+def _plan(
+    project: Project,
+    rounds: Sequence[RoundRecord],
+    records: Sequence[PullbackRecord],
+    frames_of: FramesOf,
+    model: ModelRecord | None,
+    *,
+    strategy: Strategy,
+    n: int,
+    seed: int,
+) -> _Plan:
+    """Return what is chosen, from which pool, under which limits.
+
+    Raises:
+        StateError: no frame is left.
+    """
+    settings = project.settings.selection
+    pool = _scored(project, model, strategy, records, frames_of) if model else _unscored(records, frames_of)
+    limits = Limits(
+        settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records))),
+        settings.min_gap_frames,
+        settings.min_gap_mm,
+    )
+    taken = _taken(project, rounds, records)
+    selection = plan_selection(
+        pool,
+        strategy=strategy,
+        n=n,
+        rng=np.random.default_rng(seed),
+        taken=taken,
+        limits=limits,
+        diversity=settings.diversity,
+        control_share=settings.control_share,
+    )
+    if not selection.chosen:
+        raise StateError(
+            f"no frame is left to choose ({selection.shortfall or 'all are taken'})",
+            hint="lower selection.min_gap_frames in project.yaml, or import more pullbacks",
+        )
+    return _Plan(pool, limits, taken, selection)
+
+
+def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str]) -> list[PullbackRecord]:
+    """Return the pullbacks to choose from."""
+    records = [record for record in project.iter_pullbacks() if record.split == split]
+    unknown = sorted(set(pullback_ids) - {record.pullback_id for record in records})
+    if unknown:
+        raise NotFoundError(
+            f"no pullback {unknown[0]!r} among the {split} subjects", hint="list them with: ivsqa status --json"
+        )
+    if pullback_ids:
+        records = [record for record in records if record.pullback_id in pullback_ids]
+    if not records:
+        raise StateError(f"there is no {split} subject yet", hint="import more pullbacks with: ivsqa import PATH")
+    return records
+
+
+def _standing(records: Sequence[PullbackRecord], *, gated: bool, every_mm: float | None) -> FramesOf:
+    """Return the frames of each pullback that may be chosen; without those whose phases are wanted and not known.
+
+    Raises:
+        StateError: phases are wanted, and known of none.
+    """
+    known = [record for record in records if not gated or record.end_diastolic_frames is not None]
+    return {
+        record.pullback_id: standing_frames(record, gated=gated, every_mm=every_mm) for record in known or records[:1]
+    }
+
+
+def _unscored(records: Sequence[PullbackRecord], frames_of: FramesOf) -> Pool:
+    """Return the frames that may be chosen."""
+    return Pool.of(_part(record, frames_of[record.pullback_id]) for record in records)
+
+
+def _part(record: PullbackRecord, frames: NDArray[np.intp], score: NDArray[np.float64] | None = None) -> PullbackFrames:
+    """Return frames of a pullback as ones that can be chosen; the score is that of every frame."""
+    positions = record.positions_mm()
+    return PullbackFrames(
+        record.pullback_id,
+        record.subject_id,
+        frames,
+        None if positions is None else positions[frames],
+        None if score is None else score[frames],
+    )
+
+
+def _scored(
+    project: Project,
+    model: ModelRecord,
+    strategy: Strategy,
+    records: Sequence[PullbackRecord],
+    frames_of: FramesOf,
+) -> Pool:
+    """Return the frames that may be chosen with what a strategy ranks by; descriptions are read when they are asked for.
+
+    Raises:
+        StateError: a pullback is not scored to its end, or not with what the strategy needs.
+    """
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    column = COLUMN_OF.get(strategy, "quality")
+    read = store.columns({record.pullback_id: record.n_frames for record in records}, [column])
+    if all(np.isnan(columns[column]).all() for columns in read.values()):
+        raise StateError(
+            f"the scores of {model.model_id} have no {column!r}, which --strategy {strategy} goes by",
+            hint="score with: ivsqa score --draws",
+        )
+    scores = {name: 1.0 - columns[column] if column == "quality" else columns[column] for name, columns in read.items()}
+    pool = Pool.of(_part(record, frames_of[record.pullback_id], scores[record.pullback_id]) for record in records)
+    return replace(pool, features_of=lambda rows: store.features([pool.key(row) for row in rows]))
+
+
+def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[PullbackRecord]) -> set[tuple[str, int]]:
+    """Return the frames that need no new round: annotated, unreadable, or out with an annotator."""
+    store = AnnotationStore(project.layout)
+    taken = {(record.pullback_id, index) for record in records for index in store.read_frames(record.pullback_id)}
+    for one in rounds:
+        if one.state != "imported":
+            taken |= {
+                (frame.pullback_id, frame.frame_index)
+                for frame in read_selection(project.layout.selection(one.round_id))
+            }
+    return taken
+
+
+def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -> list[SelectedFrame]:
+    """Return the chosen frames as the round's table holds them, each with its reason for people."""
+    keys = [plan.pool.key(chosen.row) for chosen in plan.selection.chosen]
+    scores = _scores_of(project, model, keys) if model else {}
+    frames = []
+    for chosen, (pullback_id, index) in zip(plan.selection.chosen, keys, strict=True):
+        record, score = project.pullback(pullback_id), scores.get((pullback_id, index))
+        said = [] if score is None else [expected_error(project, record, score)]
+        frames.append(
+            SelectedFrame(
+                rank=chosen.rank,
+                pullback_id=pullback_id,
+                frame_index=index,
+                subject_id=record.subject_id,
+                quality=None if score is None else score.quality,
+                score=None if score is None else float(plan.pool.score[chosen.row]),
+                reason=", ".join(filter(None, [chosen.reason, *said, _nearest(record, index, plan.taken)])),
+            )
+        )
+    return frames
+
+
+def _scores_of(project: Project, model: ModelRecord, keys: Sequence[FrameKey]) -> dict[FrameKey, FrameScore]:
+    """Return what the model says of some frames; each chunk is opened once."""
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    return {
+        (score.pullback_id, score.frame_index): score
+        for pullback_id in sorted({one for one, _ in keys})
+        for score in store.read(pullback_id, [index for one, index in keys if one == pullback_id])
+    }
+
+
+def _nearest(record: PullbackRecord, index: int, taken: set[FrameKey]) -> str:
+    """Return in words how far the nearest frame is that is annotated or out."""
+    near = [other for pullback_id, other in taken if pullback_id == record.pullback_id]
+    if not near:
+        return "none annotated in its pullback"
+    positions = record.positions_mm()
+    if positions is None:
+        return f"none annotated within {min(abs(other - index) for other in near)} frames"
+    return f"none annotated within {min(abs(positions[other] - positions[index]) for other in near):.1f} mm"

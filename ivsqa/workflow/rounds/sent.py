@@ -1,0 +1,104 @@
+"""What was sent in a round, read back from the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ivsqa.domain.contour import Contour, Contours
+from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.packets import SentFrame
+from ivsqa.io.packets.packet import DECIMALS
+from ivsqa.io.project.manifest import read_manifest
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import PacketRecord, RoundRecord
+
+
+def model_of_round(project: Project, record: RoundRecord) -> str | None:
+    """Return what draws the contours of a round.
+
+    For a second reader that is what drew the first one's: a later model may have learnt from these.
+    """
+    first = next((packet for packet in project.packets(record.round_id) if packet.purpose != "adjudication"), None)
+    return first.model_id if first else record.model_id or _current_id(project)
+
+
+def _current_id(project: Project) -> str | None:
+    """Return the id of the current model, or None."""
+    model = project.current_model()
+    return model.model_id if model else None
+
+
+def as_sent(contours: Contours) -> dict[str, Contour]:
+    """Return contours rounded as `sent.csv` holds them, so that what is read back is what was sent, to the last digit."""
+    return {name: Contour.from_points(np.round(contour.points_px, DECIMALS)) for name, contour in contours.items()}
+
+
+def newest_exported(project: Project, round_id: str | None, reader: str | None = None) -> RoundRecord:
+    """Return the round asked for, or the newest that is out, with the reader first of all; where all came back, the last of them.
+
+    Raises:
+        StateError: no packet was exported.
+    """
+    if round_id is not None:
+        return project.get_round(round_id)
+    exported = [record for record in project.rounds() if record.state != "selected"]
+    if not exported:
+        raise StateError("no packet was exported yet", hint="write one with: ivsqa export-for-annotation")
+    out = [record for record in exported if record.state == "exported"]
+    with_reader = [record for record in out if record.readers.get(reader or "") == "exported"]
+    return (with_reader or out or exported)[-1]
+
+
+def read_sent(project: Project, round_id: str, reader: str | None = None) -> tuple[PacketRecord, list[SentFrame]]:
+    """Return what was sent in a round, from what stayed in the project.
+
+    Args:
+        project: The project.
+        round_id: The round.
+        reader: To whom: their own packet, else that of the round; None: that of the round, else any reader's, who are all sent
+            the same.
+
+    Raises:
+        StateError: the round has no packet yet, or none that this reader can have had.
+        IntegrityError: the contours as sent are missing.
+    """
+    packets = {packet.reader: packet for packet in project.packets(round_id)}
+    if not packets:
+        raise StateError(f"{round_id} was not exported yet", hint="write its packet with: ivsqa export-for-annotation")
+    own = packets.get(reader) or packets.get(None)
+    if own is None and reader is None:
+        own = next(packet for packet in packets.values() if packet.purpose == "reading")
+    if own is None:
+        names = ", ".join(str(name) for name in packets)
+        raise StateError(
+            f"no packet of {round_id} went to {reader!r}", hint=f"say whose it is: --reader NAME, of {names}"
+        )
+    layout = project.layout
+    return read_sent_files(layout.packet_record(round_id, own.reader), layout.sent_contours(round_id, own.reader))
+
+
+def read_sent_files(path: Path, contours_path: Path) -> tuple[PacketRecord, list[SentFrame]]:
+    """Return what was sent by the two files that say so, in the project or in the packet; raises IntegrityError."""
+    packet = read_manifest(path, PacketRecord)
+    if not contours_path.is_file():
+        raise IntegrityError(
+            "the contours as sent are missing", path=contours_path, hint="restore the file from a copy"
+        )
+    contours = read_contours_csv(contours_path)
+    return packet, [
+        SentFrame(
+            frame.name,
+            frame.pullback_id,
+            frame.frame_index,
+            frame.height_px,
+            frame.width_px,
+            frame.image_sha256,
+            contours.get(frame.pullback_id, {}).get(frame.frame_index, {}),
+            frame.spacing_mm,
+            frame.carried_from,
+        )
+        for frame in packet.frames
+    ]

@@ -1,0 +1,251 @@
+"""Scoring: one pass over every frame that needs it; contours, error maps and quality, in chunks that survive any stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import polars as pl
+
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.errors import StateError
+from ivsqa.io import atomic
+from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.records import ModelRecord, PullbackRecord, ScoresRecord, provenance
+from ivsqa.io.project.scores import ScoreStore
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.parallel import in_parallel
+from ivsqa.workflow.predicting.error_maps import heatmap_of_score
+from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.predicting.prediction import FramePostprocessor
+from ivsqa.workflow.scoring.signals import DRAW_SEED, N_DRAWS, frame_signals
+
+BATCH_FRAMES = 32
+
+
+@dataclass(frozen=True)
+class RankedFrame:
+    """A frame of the table of worst frames."""
+
+    rank: int
+    pullback_id: str
+    frame_index: int
+    quality: float
+    dice: dict[str, float]
+    n_regions: int
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a scoring pass did.
+
+    Attributes:
+        model_id: The model that scored.
+        n_scored: Frames scored now.
+        n_reused: Frames whose scores were there.
+        seconds: Time for the frames scored now.
+        finished: False when it was asked to stop; the same command goes on.
+        frames: The worst frames of the pool, worst first: of training subjects, not annotated yet.
+    """
+
+    model_id: str
+    n_scored: int
+    n_reused: int
+    seconds: float
+    finished: bool
+    frames: list[RankedFrame]
+
+
+def score_frames(
+    project: Project,
+    *,
+    model_id: str | None = None,
+    pullback_ids: Sequence[str] = (),
+    again: bool = False,
+    draws: bool = False,
+    top: int = 50,
+    device: str = "auto",
+    context: Context = DEFAULT_CONTEXT,
+) -> ScoreResult:
+    """Score every frame that has no score by the model yet.
+
+    Writes `scores/<model>/<pullback>/`, chunk by chunk: a stop loses at most one chunk, and the same call goes on.
+
+    Args:
+        project: The project.
+        model_id: Which model; None: the current one.
+        pullback_ids: Only these; empty: all.
+        again: Score anew what is scored already.
+        draws: Score with draws with dropout besides, ten times as long: what the strategy "bald" goes by.
+        top: Length of the table of worst frames.
+        device: "auto", "cpu" or "cuda".
+        context: Clock, progress, wish to stop.
+
+    Raises:
+        StateError: there is no model or no pullback.
+        NotFoundError: no such model or pullback.
+    """
+    model = project.get_model(model_id)
+    records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
+    if not records:
+        raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
+    store = ScoreStore(project.layout, model.model_id, model.structures)
+    with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
+        _write_record(project, model, context)
+        for record in records:
+            store.remove_stale(record.pullback_id, record.frames_sha256)
+        work = [
+            (record, chunk)
+            for record in records
+            for chunk in store.chunks(record.n_frames)
+            if again or not store.has_chunk(record.pullback_id, *chunk, drawn=draws)
+        ]
+        n_todo = sum(last - first + 1 for _, (first, last) in work)
+        started = time.perf_counter()
+        n_scored = _score_chunks(project, model, store, work, device, context, draws=draws) if work else 0
+        seconds = time.perf_counter() - started
+    return ScoreResult(
+        model_id=model.model_id,
+        n_scored=n_scored,
+        n_reused=sum(record.n_frames for record in records) - n_todo,
+        seconds=seconds,
+        finished=n_scored == n_todo,
+        frames=worst_in_pool(project, store, records, top) if top and n_scored == n_todo else [],
+    )
+
+
+def _write_record(project: Project, model: ModelRecord, context: Context) -> None:
+    """Say what makes the scores, once."""
+    path = project.layout.scores_record(model.model_id)
+    if path.is_file() or model.weights_sha256 is None:
+        return
+    write_manifest(
+        path,
+        ScoresRecord(
+            model_id=model.model_id,
+            weights_sha256=model.weights_sha256,
+            structures=model.structures,
+            image=model.image,
+            provenance=provenance(context.clock(), "torch", "numpy", "polars"),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Frames start … stop - 1 of a pullback, the last of a chunk or not."""
+
+    record: PullbackRecord
+    start: int
+    stop: int
+    ends_chunk: bool
+
+
+def _score_chunks(
+    project: Project,
+    model: ModelRecord,
+    store: ScoreStore,
+    work: Sequence[tuple[PullbackRecord, tuple[int, int]]],
+    device: str,
+    context: Context,
+    *,
+    draws: bool,
+) -> int:
+    """Score chunks of frames and return how many frames are kept.
+
+    Each worker takes a batch all the way from pixels to scores. On a CPU there is a worker a core, each with a network of one
+    thread, so that no core waits for another; on a GPU one worker prepares while the other's batch is on the device. They go
+    from maps to scores in turn: that is mostly Python, of which one thread runs at a time, and so one is there while another is
+    in the network.
+    """
+    predictor = load_predictor(project, model, device=device)
+    postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))
+
+    n_todo = sum(last - first + 1 for _, (first, last) in work)
+    turn = Lock()
+
+    def run(batch: _Batch) -> tuple[_Batch, list[FrameScore]]:
+        grid = project.grid(batch.record)
+        frames = project.frames(batch.record)[batch.start : batch.stop]
+        images = np.stack([grid.sample(frame) for frame in frames])
+        prediction = predictor(images)
+        signals = frame_signals(prediction, predictor.sample(images, N_DRAWS, DRAW_SEED) if draws else None)
+        outputs = zip(prediction.probabilities, prediction.error, prediction.features, signals, strict=True)
+        pullback_id = batch.record.pullback_id
+        with turn:
+            return batch, [
+                postprocessor.score((pullback_id, batch.start + row), grid, *output)
+                for row, output in enumerate(outputs)
+            ]
+
+    n_kept, chunk = 0, []
+    with predictor.workers() as n_workers, context.progress("Scoring", n_todo, "frame") as advance:
+        for batch, scores in in_parallel(_iter_batches(work, context), run, n_workers=n_workers):
+            chunk += scores
+            if batch.ends_chunk:
+                store.write_chunk(batch.record.frames_sha256, chunk)
+                n_kept, chunk = n_kept + len(chunk), []
+            advance(len(scores))
+    return n_kept
+
+
+def _iter_batches(work: Sequence[tuple[PullbackRecord, tuple[int, int]]], context: Context) -> Iterator[_Batch]:
+    """Yield batches until all are named or someone asks to stop."""
+    for record, (first, last) in work:
+        for start in range(first, last + 1, BATCH_FRAMES):
+            if context.should_stop():
+                return
+            stop = min(start + BATCH_FRAMES, last + 1)
+            yield _Batch(record, start, stop, ends_chunk=stop > last)
+
+
+def worst_in_pool(
+    project: Project, store: ScoreStore, records: Sequence[PullbackRecord], top: int
+) -> list[RankedFrame]:
+    """Return the choosable frames of lowest quality, worst first: of training subjects, and not annotated yet."""
+    annotations = AnnotationStore(project.layout)
+    pool = pl.DataFrame(
+        [
+            (record.pullback_id, index)
+            for record in records
+            if record.split == "train"
+            for index in sorted(set(range(record.n_frames)) - set(annotations.read_frames(record.pullback_id)))
+        ],
+        schema={"pullback_id": pl.String, "frame_index": pl.Int32},
+        orient="row",
+    )
+    table = store.table().join(pool, on=["pullback_id", "frame_index"]).sort("quality", "pullback_id", "frame_index")
+    return [
+        RankedFrame(
+            rank=rank,
+            pullback_id=row["pullback_id"],
+            frame_index=row["frame_index"],
+            quality=row["quality"],
+            dice={name: row[f"dice_{name}"] for name in project.structures.names},
+            n_regions=row["n_regions"],
+        )
+        for rank, row in enumerate(table.head(top).iter_rows(named=True), start=1)
+    ]
+
+
+def write_heatmaps(
+    project: Project, model_id: str, frames: Sequence[RankedFrame], context: Context = DEFAULT_CONTEXT
+) -> Path:
+    """Write the error picture of each frame under `scores/<model>/heatmaps/` and return that folder."""
+    store = ScoreStore(project.layout, model_id, project.structures.names)
+    with context.progress("Drawing heatmaps", len(frames), "picture") as advance:
+        for frame in frames:
+            record = project.pullback(frame.pullback_id)
+            score = next(store.read(frame.pullback_id, [frame.frame_index]))
+            picture = heatmap_of_score(project, record, score)
+            atomic.write_bytes(project.layout.heatmap(model_id, frame.pullback_id, frame.frame_index), picture)
+            advance(1)
+    return project.layout.scores(model_id) / "heatmaps"

@@ -1,0 +1,126 @@
+"""The signals that an estimate of quality can be made from, each as raw maps: the network's own error map, entropy, MC-dropout.
+
+All take the same road: raw uint8 map → calibration on validation subjects → expected Dice. So a signal wins by what it
+knows, not by how it is scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.quality.frame_score import BALD
+from ivsqa.domain.quality.predicted_quality import (
+    CalibrationFrame,
+    ErrorCalibration,
+    StructureQuality,
+    assess,
+    fit_error_calibration,
+    region_of_frame,
+)
+from ivsqa.domain.quality.uncertainty import entropy_levels, mutual_information
+from ivsqa.io.project.annotated_frames import AnnotatedFrame
+from ivsqa.io.project.project import Project
+from ivsqa.model.inference import FRAME_SIGNALS, Prediction, Predictor
+from ivsqa.workflow.context import Advance
+from ivsqa.workflow.predicting.prediction import predicted_masks
+
+ERROR_MAP, ENTROPY, MC_DROPOUT = "error_map", "entropy", "mc_dropout"
+"""MC-dropout: the entropy of the mean over draws (Gal & Ghahramani, ICML 2016)."""
+
+N_DRAWS = 10
+"""Draws with dropout: enough for their mean, and the pass is that many times as long."""
+DRAW_SEED = 0
+
+RawMaps = dict[str, NDArray[np.uint8]]
+"""(K, s, s) by signal."""
+
+
+class SignalReader:
+    """Reads frames with a predictor and gives every signal there is.
+
+    Args:
+        project: Whose frames.
+        predictor: The network.
+    """
+
+    def __init__(self, project: Project, predictor: Predictor) -> None:
+        self._project = project
+        self._predictor = predictor
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The signals, the network's own first."""
+        return (ERROR_MAP, ENTROPY, *((MC_DROPOUT,) if self._predictor.has_dropout else ()))
+
+    def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, RawMaps]:
+        """Return what the network says of one frame, and the raw map of each signal."""
+        grid = self._project.grid(frame.pullback)
+        image = grid.sample(self._project.frames(frame.pullback)[frame.annotation.frame_index])[None]
+        prediction = self._predictor(image)
+        maps = {ERROR_MAP: prediction.error[0], ENTROPY: entropy_levels(prediction.probabilities[0])}
+        if self._predictor.has_dropout:
+            draws = self._predictor.sample(image, N_DRAWS, DRAW_SEED)  # (n, 1, K, s, s)
+            maps[MC_DROPOUT] = entropy_levels(draws[:, 0].mean(axis=0))
+        return prediction, maps
+
+    def calibrations(
+        self, frames: Iterable[AnnotatedFrame], own: ErrorCalibration, advance: Advance
+    ) -> dict[str, ErrorCalibration]:
+        """Return the calibration of each signal.
+
+        Args:
+            frames: Annotated frames of validation subjects; without any, raw maps are believed.
+            own: The calibration of the network's own error map, stored with the model.
+            advance: Told of each frame read.
+        """
+        names = self._project.structures.names
+        seen: dict[str, list[CalibrationFrame]] = {signal: [] for signal in self.names if signal != ERROR_MAP}
+        for frame in frames:
+            prediction, maps = self(frame)
+            predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
+            reference = reference_masks(self._project, frame)
+            for signal, listed in seen.items():
+                raw = dict(zip(names, maps[signal], strict=True))
+                listed.append(CalibrationFrame(raw, predicted, reference, frame.pullback.subject_id))
+            advance(1)
+        return {ERROR_MAP: own} | {signal: fit_error_calibration(listed, names) for signal, listed in seen.items()}
+
+
+def reference_masks(project: Project, frame: AnnotatedFrame) -> dict[str, Mask]:
+    """Return what was drawn as masks on the working grid; a structure that nobody drew is absent."""
+    grid = project.grid(frame.pullback)
+    size = project.settings.image.working_size_px
+    return {
+        name: grid.contour_to_grid(contour).mask((size, size)) for name, contour in frame.annotation.contours.items()
+    }
+
+
+def assess_frame(
+    names: Sequence[str], raw: NDArray[np.uint8], masks: Sequence[Mask], calibration: ErrorCalibration
+) -> dict[str, StructureQuality]:
+    """Return the expected quality of each structure, from the (K, s, s) raw map of one signal."""
+    region = region_of_frame(masks)
+    return {
+        name: assess(one, mask, calibration.structures[name], region)
+        for name, one, mask in zip(names, raw, masks, strict=True)
+    }
+
+
+def frame_signals(prediction: Prediction, draws: NDArray[np.float32] | None = None) -> list[dict[str, float | None]]:
+    """Return the plain signals of doubt of each frame by name, as the score table keeps them.
+
+    Args:
+        prediction: Of b frames.
+        draws: (n, b, K, s, s) probabilities with dropout left on; None: "bald" is None.
+    """
+    bald = (
+        [None] * len(prediction.signals) if draws is None else [mutual_information(one) for one in draws.swapaxes(0, 1)]
+    )
+    return [
+        {**dict(zip(FRAME_SIGNALS, map(float, row), strict=True)), BALD: one}
+        for row, one in zip(prediction.signals, bald, strict=True)
+    ]

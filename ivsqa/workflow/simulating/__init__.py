@@ -1,0 +1,1 @@
+"""Rounds replayed on labelled data, strategy by strategy."""

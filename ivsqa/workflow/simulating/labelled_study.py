@@ -1,0 +1,155 @@
+"""Frames whose annotations are known, dealt into parts by subject, and a reader who corrects what a network drew in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.agreement.effort import corrected_mask, length_to_move, points_to_set
+from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.io.packets.thinning import kept_vertices
+from ivsqa.model.data import SampleSet
+
+EDITOR_PX = 512
+"""Side of a frame as an editor shows it: so many vertices does a border have that is drawn anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledStudy:
+    """Frames on the working grid whose annotations are known.
+
+    Attributes:
+        structures: Names, innermost first.
+        images: uint8 (n, s, s).
+        labels: Ring labels, uint8 (n, s, s).
+        pullback_ids: (n,).
+        subject_ids: (n,).
+        frame_index: (n,).
+        px_mm: Side of a pixel of the grid, (n,); NaN where spacing is unknown.
+    """
+
+    structures: tuple[str, ...]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    pullback_ids: NDArray[np.str_]
+    subject_ids: NDArray[np.str_]
+    frame_index: NDArray[np.intp]
+    px_mm: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return the reference masks of some frames, (m, K, s, s)."""
+        labels = self.labels[rows]  # (m, s, s)
+        inside = [(labels >= 1) & (labels <= number) for number in range(1, len(self.structures) + 1)]
+        return np.stack(inside, axis=1)
+
+    def samples(self, rows: NDArray[np.intp]) -> SampleSet:
+        """Return some frames with their reference."""
+        return SampleSet(self.images[rows], self.labels[rows], np.ones(len(rows), dtype=np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Rows of a study, by subject: to choose from, to calibrate on, and held back to be judged on."""
+
+    pool: NDArray[np.intp]
+    calibration: NDArray[np.intp]
+    held_back: NDArray[np.intp]
+
+
+def deal(study: LabelledStudy, seed: int, *, calibration: float = 0.2, held_back: float = 0.25) -> Parts:
+    """Return the parts of a study for a seed; each part has at least one subject.
+
+    Raises:
+        ValueError: fewer than three subjects.
+    """
+    subjects = np.unique(study.subject_ids)
+    if len(subjects) < 3:
+        raise ValueError("a simulation needs annotated frames of at least three subjects")
+    order = np.random.default_rng(seed).permutation(subjects)
+    n_back, n_calibration = (max(1, round(share * len(subjects))) for share in (held_back, calibration))
+    back, calibrating, learning = np.split(order, [n_back, n_back + n_calibration])
+    return Parts(*(np.flatnonzero(np.isin(study.subject_ids, part)) for part in (learning, calibrating, back)))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a simulated reader works.
+
+    Attributes:
+        tolerance_mm: A border nearer than this to the right place is left, where spacing is known.
+        tolerance_share: The same as a share of the grid's side, where it is not.
+    """
+
+    tolerance_mm: float = 0.1
+    tolerance_share: float = 0.01
+
+    def tolerance_px(self, px_mm: float, size_px: int) -> float:
+        """Return the tolerance in px of a grid of that side."""
+        return self.tolerance_share * size_px if np.isnan(px_mm) else self.tolerance_mm / px_mm
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What annotated frames cost a reader.
+
+    Attributes:
+        length: Border drawn by who redraws what is wrong, mm where spacing is known of every frame, else px of the grid.
+        clicks: Points set by who sets points, and vertices of the borders that no points put right.
+    """
+
+    length: float = 0.0
+    clicks: int = 0
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(self.length + other.length, self.clicks + other.clicks)
+
+
+def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: Reader) -> Effort:
+    """Return what a frame costs a reader who is shown what (K, s, s) probabilities say; all of it where nothing is shown."""
+    px_mm = float(study.px_mm[row])
+    wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
+    drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(one) for one in probabilities]
+    tolerance_px = reader.tolerance_px(px_mm, study.images.shape[-1])
+    length_px = sum(
+        length_to_move(one, other, tolerance_px=tolerance_px) for one, other in zip(drawn, wanted, strict=True)
+    )
+    right, shown = (
+        {name: one for name, one in zip(study.structures, some, strict=True) if one is not None}
+        for some in (wanted, drawn)
+    )
+    clicks, by_hand = 0, [name for name in right if name not in shown]
+    if probabilities is not None:
+        fields = dict(zip(study.structures, probabilities, strict=True))
+        clicks, left = points_to_set(fields, shown, right, tolerance_px=tolerance_px)
+        by_hand += left
+    scale = EDITOR_PX / study.images.shape[-1]
+    clicks += sum(len(kept_vertices(right[name].mapped((scale, scale), (0.0, 0.0)))) for name in by_hand)
+    in_mm = not np.isnan(study.px_mm).any()
+    return Effort(length_px * px_mm if in_mm else length_px, clicks)
+
+
+def _outline(mask: Mask) -> Contour | None:
+    """Return the border of a reference mask without its staircase."""
+    contour = contour_from_mask(mask)
+    return None if contour is None else contour.smoothed(128, 16)
+
+
+def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: Reader) -> NDArray[np.uint8]:
+    """Return the ring labels of a frame once a reader has been at it, (s, s)."""
+    tolerance_px = reader.tolerance_px(float(study.px_mm[row]), study.images.shape[-1])
+    wanted = study.masks(np.array([row]))[0]
+    labels = np.array(study.labels[row], dtype=np.uint8)
+    inside = np.zeros(labels.shape, dtype=np.bool_)
+    known = labels <= len(study.structures)
+    labels[known] = 0
+    for number, (one, other) in enumerate(zip(drawn, wanted, strict=True), start=1):
+        mask = corrected_mask(one, other, tolerance_px=tolerance_px) | inside
+        labels[mask & ~inside & known] = number
+        inside = mask
+    return labels

@@ -1,0 +1,228 @@
+"""Simulation: rounds replayed on a project's annotated frames, to see what each way of choosing would have bought."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ivsqa.domain.selection import Limits, Strategy
+from ivsqa.errors import StateError
+from ivsqa.io.project.annotated_frames import annotated_frames
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.simulations import ArmStore, LastRung, iter_arms
+from ivsqa.model.device import one_thread
+from ivsqa.model.state import TrainedModel
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.predicting.networks import network_config, training_config
+from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, run_arm
+from ivsqa.workflow.simulating.labelled_study import Effort, LabelledStudy, deal
+from ivsqa.workflow.training.samples import sample_set
+
+REFERENCE = "all labels"
+"""The arm that has every label at once: what the others are measured against."""
+BASELINE: Strategy = "stratified"
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What is simulated.
+
+    Attributes:
+        study: The frames.
+        strategies: Ways to choose.
+        seeds: Each deals the subjects anew.
+        ladder: Shares of the pool that are annotated, rising, in (0, 1].
+        template: The plan of an arm; strategy, seed and ladder are filled in.
+    """
+
+    study: LabelledStudy
+    strategies: tuple[Strategy, ...]
+    seeds: tuple[int, ...]
+    ladder: tuple[float, ...]
+    template: ArmPlan
+
+    def arms(self) -> Iterator[tuple[str, ArmPlan]]:
+        """Yield name and plan of every arm, seed by seed, the reference of a seed first."""
+        for seed in self.seeds:
+            n_pool = len(deal(self.study, seed).pool)
+            counts = sorted({max(2, round(share * n_pool)) for share in self.ladder})
+            yield f"{REFERENCE}-{seed}", replace(self.template, strategy="stratified", seed=seed, ladder=(n_pool,))
+            for strategy in self.strategies:
+                plan = replace(self.template, strategy=strategy, seed=seed, ladder=tuple(counts))
+                yield f"{strategy}-{seed}", plan
+
+    def sha256(self) -> str:
+        """Return the hash of all that determines an arm besides its strategy, its seed and its rungs."""
+        says = {key: value for key, value in asdict(self.template).items() if key not in ("strategy", "seed", "ladder")}
+        digest = hashlib.sha256(json.dumps(says, sort_keys=True).encode())
+        for array in (self.study.images, self.study.labels, self.study.frame_index, self.study.px_mm):
+            digest.update(np.ascontiguousarray(array).data)
+        digest.update("\n".join([*self.study.pullback_ids, *self.study.subject_ids]).encode())
+        return digest.hexdigest()
+
+
+def run_simulation(
+    simulation: Simulation,
+    folder: Path,
+    *,
+    device: str = "auto",
+    n_jobs: int = 1,
+    part: tuple[int, int] = (0, 1),
+    context: Context = DEFAULT_CONTEXT,
+) -> None:
+    """Run the arms that are not there yet, and write each rung as it ends; the same call goes on after any stop.
+
+    Args:
+        simulation: What to run.
+        folder: Where to keep it.
+        device: Where to train.
+        n_jobs: Arms at once, each in a process of its own.
+        part: (i, n): only every n-th arm, from the i-th, so that n jobs of a cluster share the work.
+        context: Progress and wish to stop.
+
+    Raises:
+        StateError: the folder holds a simulation of other frames or settings.
+    """
+    request = simulation.sha256()
+    _check_same(folder, request)
+    arms = [arm for number, arm in enumerate(simulation.arms()) if number % part[1] == part[0]]
+    todo = [(name, plan) for name, plan in arms if len(ArmStore(folder, name).facts()) < len(plan.ladder)]
+    n_rungs = sum(len(plan.ladder) - len(ArmStore(folder, name).facts()) for name, plan in todo)
+    with context.progress("Simulating", n_rungs, "rung") as advance:
+        if n_jobs == 1:
+            for name, plan in todo:
+                for facts in _iter_rungs(simulation.study, plan, folder, name, request, device, context):
+                    advance(1, f"{name}: {facts['n_labels']} labels, Dice {facts['mean_dice']:.3f}")
+            return
+        with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
+            work = [
+                pool.submit(_run_alone, simulation.study, plan, folder, name, request, device) for name, plan in todo
+            ]
+            for done in work:
+                n, said = done.result()
+                advance(n, said)
+
+
+def is_complete(simulation: Simulation, folder: Path) -> bool:
+    """Return whether every arm has all its rungs."""
+    return all(len(ArmStore(folder, name).facts()) == len(plan.ladder) for name, plan in simulation.arms())
+
+
+def _check_same(folder: Path, request: str) -> None:
+    """Refuse to go on with what was begun on other frames, or with other settings."""
+    for name, facts in iter_arms(folder):
+        if facts and facts[0]["request"] != request:
+            raise StateError(
+                f"{name} was run on other annotations or with other settings",
+                path=folder,
+                hint="give this simulation another --name, or remove the folder",
+            )
+
+
+def _run_alone(
+    study: LabelledStudy, plan: ArmPlan, folder: Path, name: str, request: str, device: str
+) -> tuple[int, str]:
+    """Run an arm in a process of its own, on one core; returns how many rungs, and what to say."""
+    rungs = list(_iter_rungs(study, plan, folder, name, request, device, DEFAULT_CONTEXT))
+    return len(rungs), f"{name}: Dice {rungs[-1]['mean_dice']:.3f}" if rungs else name
+
+
+def _iter_rungs(
+    study: LabelledStudy, plan: ArmPlan, folder: Path, name: str, request: str, device: str, context: Context
+) -> Iterator[dict[str, Any]]:
+    """Run what is missing of an arm, and yield the record of each rung once it is written."""
+    store = ArmStore(folder, name)
+    last = store.last()
+    before = None if last is None else _rung(last)
+    n_pool = len(deal(study, plan.seed).pool)
+    # The number of threads changes the last bits, and with them what is chosen.
+    with one_thread():
+        for rung in run_arm(study, plan, device=device, before=before, should_stop=context.should_stop):
+            share = rung.n_labels / n_pool
+            facts = {"strategy": name.rsplit("-", 1)[0], "seed": plan.seed, "share": share, "request": request}
+            facts |= rung.facts()
+            store.write(LastRung(facts, rung.rows, rung.labels, rung.frame_dice, rung.model.to_bytes()))
+            yield facts
+
+
+def _rung(last: LastRung) -> Rung:
+    """Return the rung that was written."""
+    return Rung(
+        n_labels=last.facts["n_labels"],
+        rows=last.rows,
+        labels=last.labels,
+        effort=Effort(last.facts["effort"], last.facts["clicks"]),
+        dice=last.facts["dice"],
+        frame_dice=last.frame_dice,
+        model=TrainedModel.from_bytes(last.weights),
+    )
+
+
+def simulation_of(
+    project: Project,
+    *,
+    strategies: Sequence[Strategy],
+    n_seeds: int,
+    ladder: Sequence[float],
+    mode: Mode,
+    max_steps: int | None = None,
+) -> Simulation:
+    """Return the simulation of a project: all its annotated frames but those of test subjects, which stay sealed.
+
+    Raises:
+        StateError: annotated frames of fewer than three subjects.
+    """
+    settings = project.settings
+    study = labelled_study(project)
+    template = ArmPlan(
+        strategy=BASELINE,
+        seed=0,
+        ladder=(),
+        network=network_config(settings),
+        training=training_config(settings, seed=0, finetune=False, max_steps=max_steps),
+        finetune_steps=max_steps or settings.training.finetune_steps,
+        finetune_rate=settings.training.finetune_learning_rate,
+        mode=mode,
+        new_frame_weight=settings.training.new_frame_weight,
+        limits=Limits(settings.selection.max_per_pullback, settings.selection.min_gap_frames),
+        diversity=settings.selection.diversity,
+    )
+    return Simulation(study, tuple(strategies), tuple(range(n_seeds)), tuple(sorted(ladder)), template)
+
+
+def labelled_study(project: Project) -> LabelledStudy:
+    """Return the annotated frames of training and validation subjects on the working grid.
+
+    Raises:
+        StateError: they are of fewer than three subjects.
+    """
+    frames = [*annotated_frames(project, "train"), *annotated_frames(project, "validation")]
+    if len({frame.pullback.subject_id for frame in frames}) < 3:
+        raise StateError(
+            "a simulation needs annotated frames of at least three training or validation subjects",
+            hint="annotate more, or import masks with: ivsqa import PATH --annotations DIR",
+        )
+    samples = sample_set(project, frames)
+    spacings = [frame.pullback.spacing_mm for frame in frames]
+    return LabelledStudy(
+        project.structures.names,
+        samples.images,
+        samples.labels,
+        np.array([frame.pullback.pullback_id for frame in frames]),
+        np.array([frame.pullback.subject_id for frame in frames]),
+        np.array([frame.annotation.frame_index for frame in frames]),
+        np.array(
+            [
+                np.nan if spacing is None else spacing[0] * project.grid(frame.pullback).scale[0]
+                for spacing, frame in zip(spacings, frames, strict=True)
+            ]
+        ),
+    )

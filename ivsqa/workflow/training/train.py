@@ -1,0 +1,361 @@
+"""Training, from scratch or from the current model: one request is one model, however often it is stopped and started again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
+from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
+from ivsqa.errors import StateError
+from ivsqa.io import atomic
+from ivsqa.io.project.annotated_frames import (
+    AnnotatedFrame,
+    annotated_frames,
+    get_training_frames,
+    unannotated_keys,
+)
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.model_fit import check_fits
+from ivsqa.io.project.project import Project, next_id
+from ivsqa.io.project.records import ModelRecord, provenance
+from ivsqa.io.project.training_frames_csv import frames_csv, keys_from_frames_csv
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.data import SampleSet
+from ivsqa.model.inference import Predictor
+from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+from ivsqa.model.training import TrainResult, train
+from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
+from ivsqa.workflow.predicting.networks import load_weights, network_config, training_config
+from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
+from ivsqa.workflow.predicting.prediction import contours_on_frame, predicted_masks
+from ivsqa.workflow.training.samples import frames_on_grid, sample_set
+
+NON_INFERIORITY_MARGIN = 0.01
+"""A fine-tuned model is accepted unless its validation Dice is surely (95 %) lower than the parent's by more than this."""
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What a training did.
+
+    Attributes:
+        model: The model's record.
+        resumed_at: The step it went on from; 0 for a fresh start.
+        reused: The same request had been trained before; nothing was done.
+        finished: False when it was asked to stop; the same command goes on.
+        n_new_frames: Annotated frames its parent had not seen.
+    """
+
+    model: ModelRecord
+    resumed_at: int
+    reused: bool
+    finished: bool
+    n_new_frames: int
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Everything that determines a training."""
+
+    network: NetworkConfig
+    config: TrainingConfig
+    parent: ModelRecord | None
+    training: Sequence[AnnotatedFrame]
+    validation: Sequence[AnnotatedFrame]
+    unannotated: Sequence[tuple[str, int]]
+    seen: frozenset[tuple[str, int]]
+
+    def sha256(self, project: Project) -> str:
+        """Return the hash that names this request."""
+        says = {
+            "network": self.network.to_dict(),
+            "training": self.config.to_dict(),
+            "new_frame_weight": project.settings.training.new_frame_weight,
+            "image": project.settings.image.model_dump(),
+            "structures": project.structures.names,
+            "parent": self.parent.weights_sha256 if self.parent else None,
+            "frames": self.frames_csv(),
+            "unannotated": self.unannotated,
+        }
+        return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+
+    def frames_csv(self) -> str:
+        """Return the table of annotations used."""
+        return frames_csv([("train", frame) for frame in self.training] + [("validation", f) for f in self.validation])
+
+
+def train_model(
+    project: Project,
+    *,
+    seed: int | None = None,
+    max_steps: int | None = None,
+    device: str = "auto",
+    context: Context = DEFAULT_CONTEXT,
+) -> TrainingOutcome:
+    """Train a model from scratch on the annotated training subjects.
+
+    Writes `models/<id>/`. Stopped at any moment, the same call goes on from the last checkpoint; called again once finished, with
+    nothing changed, it does nothing.
+
+    Raises:
+        StateError: nothing is annotated.
+        ProjectLockedError: another training runs.
+    """
+    return _train(project, None, seed, max_steps, device, context)
+
+
+def finetune_model(
+    project: Project,
+    *,
+    parent_id: str | None = None,
+    seed: int | None = None,
+    max_steps: int | None = None,
+    device: str = "auto",
+    context: Context = DEFAULT_CONTEXT,
+) -> TrainingOutcome:
+    """Train a model further, on all annotated frames with the new ones weighted up.
+
+    The result becomes current only if it is not worse on the validation subjects; both are kept. Otherwise as `train_model`.
+
+    Raises:
+        StateError: there is no model yet, or nothing is annotated.
+    """
+    parent = project.get_model(parent_id)
+    check_fits(project, parent)
+    if NetworkConfig.from_dict(parent.network) != network_config(project.settings):
+        raise StateError(
+            f"{parent.model_id} is a network of another size than project.yaml now asks for",
+            hint="set `network` back in project.yaml, or train from scratch with: ivsqa train",
+        )
+    return _train(project, parent, seed, max_steps, device, context)
+
+
+def _train(
+    project: Project,
+    parent: ModelRecord | None,
+    seed: int | None,
+    max_steps: int | None,
+    device: str,
+    context: Context,
+) -> TrainingOutcome:
+    """Find or open the model of a request and bring it to its end."""
+    settings = project.settings
+    seed = settings.training.seed if seed is None else seed
+    with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
+        seen = _seen_by(project, parent)
+        request = _Request(
+            network_config(settings),
+            training_config(settings, seed=seed, finetune=parent is not None, max_steps=max_steps),
+            parent,
+            get_training_frames(project),
+            annotated_frames(project, "validation"),
+            unannotated_keys(project, settings.training.unannotated_frames) if settings.training.committee else [],
+            seen,
+        )
+        n_new = sum(frame.key not in seen for frame in request.training)
+        record = _find_or_open(project, request, context)
+        if record.state == "ready":
+            return TrainingOutcome(record, resumed_at=0, reused=True, finished=True, n_new_frames=n_new)
+        state = _stored_state(project, record.model_id)
+        result, validation = _run(project, request, record.model_id, state, device, context)
+        if result.finished:
+            record = _finish(project, request, record, result, validation, device)
+        return TrainingOutcome(
+            record, resumed_at=state.step if state else 0, reused=False, finished=result.finished, n_new_frames=n_new
+        )
+
+
+def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[tuple[str, int]]:
+    """Return the frames a model was trained on."""
+    if parent is None:
+        return frozenset()
+    return keys_from_frames_csv(project.layout.training_frames(parent.model_id).read_text(encoding="utf-8"), "train")
+
+
+def _find_or_open(project: Project, request: _Request, context: Context) -> ModelRecord:
+    """Return the model of a request: one that is there, finished or not, or a new one."""
+    models = project.models()
+    wanted = request.sha256(project)
+    found = next((model for model in models if model.request_sha256 == wanted), None)
+    if found is not None:
+        return found
+    record = ModelRecord(
+        model_id=next_id("m", [model.model_id for model in models]),
+        state="training",
+        parent=request.parent.model_id if request.parent else None,
+        request_sha256=wanted,
+        seed=request.config.seed,
+        structures=project.structures.names,
+        network=request.network.to_dict(),
+        training=request.config.to_dict(),
+        image=project.settings.image.model_dump(mode="json"),
+        n_training_frames=len(request.training),
+        n_validation_frames=len(request.validation),
+        n_subjects=len({frame.pullback.subject_id for frame in request.training}),
+        provenance=provenance(context.clock(), "torch", "numpy", "safetensors"),
+    )
+    atomic.write_text(project.layout.training_frames(record.model_id), request.frames_csv())
+    write_manifest(project.layout.model_record(record.model_id), record)
+    return record
+
+
+def _stored_state(project: Project, model_id: str) -> TrainingState | None:
+    """Return what a stopped training left, or None."""
+    path = project.layout.checkpoint(model_id)
+    return TrainingState.from_bytes(path.read_bytes()) if path.is_file() else None
+
+
+def _run(
+    project: Project,
+    request: _Request,
+    model_id: str,
+    state: TrainingState | None,
+    device: str,
+    context: Context,
+) -> tuple[TrainResult, SampleSet | None]:
+    """Run the training loop over the frames of a request, checkpointing as it goes."""
+    training = sample_set(
+        project, request.training, seen=request.seen, new_weight=project.settings.training.new_frame_weight
+    )
+    validation = sample_set(project, request.validation) if request.validation else None
+    start = load_weights(project, request.parent) if request.parent else None
+    label = "Fine-tuning" if request.parent else "Training"
+    with context.progress(label, request.config.max_steps + request.config.error_steps, "step") as advance:
+        if state is not None:
+            advance(state.step)
+        result = train(
+            request.network,
+            request.config,
+            training,
+            validation,
+            unannotated=frames_on_grid(project, request.unannotated),
+            start=start,
+            state=state,
+            device=device,
+            save=lambda current: atomic.write_bytes(project.layout.checkpoint(model_id), current.to_bytes()),
+            should_stop=context.should_stop,
+            on_step=lambda report: _show(advance, report),
+        )
+    return result, validation
+
+
+def _show(advance: Advance, report: StepReport) -> None:
+    """Tell how a step went."""
+    dice = "" if report.validation_dice is None else f", validation Dice {report.validation_dice:.3f}"
+    advance(1, f"{report.stage}: loss {report.loss:.3f}{dice}")
+
+
+def _finish(
+    project: Project,
+    request: _Request,
+    record: ModelRecord,
+    result: TrainResult,
+    validation: SampleSet | None,
+    device: str,
+) -> ModelRecord:
+    """Calibrate the error maps, judge the model against its parent, and write it down; the manifest comes last."""
+    weights = result.model.to_bytes()
+    model_id = record.model_id
+    atomic.write_bytes(project.layout.weights(model_id), weights)
+    atomic.write_text(project.layout.training_log(model_id), _history_csv(result))
+    judged: list[PredictedFrame] = []
+    dice = None
+    if validation is not None:
+        judged = _predict_validation(project, request, result.model, validation, device)
+        dice = _dice_of(judged)
+    verdict, accepted, parent_dice = _judge(project, request, dice, validation, device)
+    record = record.model_copy(
+        update={
+            "state": "ready",
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "best_step": result.best_step,
+            "steps": result.steps,
+            "validation_dice": None if dice is None else round(float(np.nanmean(dice)), 6),
+            "parent_validation_dice": parent_dice,
+            "accepted": accepted,
+            "verdict": verdict,
+            "error_calibration": fit_error_calibration(
+                [frame.on_grid for frame in judged], project.structures.names
+            ).to_dict(),
+            "measure_calibration": calibrate_measures(project, judged).to_dict(),
+        }
+    )
+    write_manifest(project.layout.model_record(model_id), record)
+    project.layout.checkpoint(model_id).unlink(missing_ok=True)
+    return record
+
+
+def _predict_validation(
+    project: Project, request: _Request, model: TrainedModel, validation: SampleSet, device: str
+) -> list[PredictedFrame]:
+    """Return what a model says of each validation frame beside its reference."""
+    names = project.structures.names
+    predictor = Predictor(model, request.network, device=device, precision=request.config.precision)
+    frames = []
+    for row, frame in enumerate(request.validation):
+        prediction = predictor(validation.images[row : row + 1])
+        predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
+        reference = {
+            name: mask
+            for name, mask in project.structures.masks_from_label_map(validation.labels[row]).items()
+            if name in frame.annotation.contours
+        }
+        errors = dict(zip(names, prediction.error[0], strict=True))
+        contours = contours_on_frame(project.structures, project.grid(frame.pullback), prediction.probabilities[0])
+        on_grid = CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id)
+        frames.append(PredictedFrame(frame, contours, on_grid))
+    return frames
+
+
+def _dice_of(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the mean Dice of each frame."""
+    return np.array([_mean_dice(frame.on_grid.predicted, frame.on_grid.reference) for frame in frames])
+
+
+def _mean_dice(predicted: Mapping[str, Mask], reference: Mapping[str, Mask]) -> float:
+    """Return the mean Dice over the structures that were drawn; NaN where none was."""
+    values = [
+        2.0 * np.count_nonzero(predicted[name] & mask) / (np.count_nonzero(predicted[name]) + np.count_nonzero(mask))
+        for name, mask in reference.items()
+        if mask.any() or predicted[name].any()
+    ]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _judge(
+    project: Project,
+    request: _Request,
+    dice: np.ndarray[Any, np.dtype[np.float64]] | None,
+    validation: SampleSet | None,
+    device: str,
+) -> tuple[str, bool, float | None]:
+    """Return the verdict on a model against its parent, whether it becomes current, and the parent's validation Dice."""
+    if request.parent is None:
+        return "trained from scratch", True, None
+    if dice is None or validation is None:
+        return "accepted unseen: no validation frame is annotated", True, None
+    parent = load_weights(project, request.parent)
+    parent_dice = _dice_of(_predict_validation(project, request, parent, validation, device))
+    low, high = paired_bootstrap_difference(dice, parent_dice, rng=np.random.default_rng(request.config.seed))
+    accepted = high >= -NON_INFERIORITY_MARGIN
+    change = float(np.nanmean(dice) - np.nanmean(parent_dice))
+    word = "accepted" if accepted else "not accepted"
+    verdict = f"{word}: validation Dice {change:+.4f} against {request.parent.model_id} (95 % interval {low:+.4f} to {high:+.4f})"
+    return verdict, accepted, round(float(np.nanmean(parent_dice)), 6)
+
+
+def _history_csv(result: TrainResult) -> str:
+    """Return loss and validation Dice by step."""
+    lines = ["step,loss,validation_dice"]
+    for row in result.history:
+        dice = "" if row.validation_dice is None else f"{row.validation_dice:.6f}"
+        lines.append(f"{row.step},{row.loss:.6f},{dice}")
+    return "\n".join(lines) + "\n"
