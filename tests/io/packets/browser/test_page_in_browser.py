@@ -14,7 +14,7 @@ from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedFrame, read_return, write_packet
 from tests.chromium import Tab, chromium, find_chromium
-from tests.io.packets.page_frames import GRID, page_frame
+from tests.io.packets.browser.page_frames import GRID, page_frame
 from tests.page_reader import Reader
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine")

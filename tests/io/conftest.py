@@ -27,7 +27,7 @@ from pydicom.uid import (
 
 from ivsqa.domain.structures import Structure, StructureSet
 
-SHARED_DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 DicomMaker = Callable[..., Path]
 

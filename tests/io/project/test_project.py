@@ -9,7 +9,7 @@ from ivsqa.io.project.manifest import read_manifest, write_manifest
 from ivsqa.io.project.project import Project, create_project, next_id, open_project, template_names
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord
 
-SAMPLES = Path(__file__).parents[1] / "data" / "manifests"
+SAMPLES = Path(__file__).parents[2] / "data" / "manifests"
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, Nudge
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return, write_packet
+from tests.io.packets.browser.page_frames import GRID, levels_of, page_frame
 from tests.io.packets.conftest import PageEditor, data_of
-from tests.io.packets.page_frames import GRID, levels_of, page_frame
 
 Write = Callable[..., Path]
 Read = Callable[[Callable[[dict[str, Any]], None]], ReturnedPacket]

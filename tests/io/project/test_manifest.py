@@ -16,7 +16,7 @@ from ivsqa.io.project.manifest import (
 )
 from ivsqa.io.project.settings import ProjectSettings
 
-SAMPLES = Path(__file__).parents[1] / "data" / "manifests"
+SAMPLES = Path(__file__).parents[2] / "data" / "manifests"
 
 
 class Point(Section):
