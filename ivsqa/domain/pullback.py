@@ -3,6 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class FrameKey(NamedTuple):
+    """The name of a frame in a study; sorts by pullback, then along it.
+
+    Attributes:
+        pullback_id: Its pullback.
+        frame_index: 0-based.
+    """
+
+    pullback_id: str
+    frame_index: int
+
+
+class OfFrame:
+    """A base of types that belong to one frame and say which."""
+
+    pullback_id: str
+    frame_index: int
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame it belongs to."""
+        return FrameKey(self.pullback_id, self.frame_index)
 
 
 @dataclass(frozen=True)

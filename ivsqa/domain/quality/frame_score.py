@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.pullback import OfFrame
 
 BALD = "bald"
 SIGNALS = ("entropy", "margin", "mean_error", "error_entropy", BALD)
@@ -15,7 +16,7 @@ SIGNALS = ("entropy", "margin", "mean_error", "error_entropy", BALD)
 
 
 @dataclass(frozen=True)
-class FrameScore:
+class FrameScore(OfFrame):
     """What a model says of one frame.
 
     Attributes:

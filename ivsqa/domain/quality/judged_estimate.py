@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ivsqa.domain.agreement.contour_agreement import ContourAgreement
 from ivsqa.domain.contour import Mask
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects
 from ivsqa.domain.statistics.correlation import (
     auroc,
@@ -54,9 +55,9 @@ class JudgedFrame:
     predicted: Mapping[str, Mapping[str, float]]
 
     @property
-    def key(self) -> tuple[str, int]:
-        """(pullback_id, frame_index)."""
-        return self.pullback_id, self.frame_index
+    def key(self) -> FrameKey:
+        """The frame."""
+        return FrameKey(self.pullback_id, self.frame_index)
 
     @property
     def true_dice(self) -> dict[str, float]:

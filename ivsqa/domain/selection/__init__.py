@@ -14,14 +14,13 @@ from ivsqa.domain.selection.plan import (
     Strategy,
     plan_selection,
 )
-from ivsqa.domain.selection.pool import FrameKey, Limits, Pool, PullbackFrames, Rows
+from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames, Rows
 
 __all__ = [
     "LOOKS_AT_FRAMES",
     "SIGNAL_OF",
     "STRATEGIES",
     "Chosen",
-    "FrameKey",
     "Limits",
     "Pool",
     "PullbackFrames",

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from ivsqa.domain.selection.pool import Allowed, FrameKey, Limits, Pool
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.selection.strategies import (
     Choices,
     at_random,

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-FrameKey: TypeAlias = tuple[str, int]
-"""(pullback_id, frame_index)."""
+from ivsqa.domain.pullback import FrameKey
+
 Rows: TypeAlias = NDArray[np.intp]
 
 SCAN = 4096
@@ -113,7 +113,7 @@ class Pool:
     def key(self, row: int) -> FrameKey:
         """Return the pullback and index of a row."""
         pullback = int(np.searchsorted(self.begins, row, side="right")) - 1
-        return self.pullback_ids[pullback], int(self.frame_index[row])
+        return FrameKey(self.pullback_ids[pullback], int(self.frame_index[row]))
 
     def rows_of(self, keys: Collection[FrameKey]) -> Rows:
         """Return the rows of those frames that are in the pool, rising."""

@@ -21,6 +21,7 @@ from ivsqa.domain.contour import Contour, Contours, Points
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.grid import WorkingGrid
+from ivsqa.domain.pullback import OfFrame
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 
@@ -38,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, eq=False)
-class SentFrame:
+class SentFrame(OfFrame):
     """A frame as it went out.
 
     Attributes:
@@ -83,7 +84,7 @@ class FrameProbabilities:
 
 
 @dataclass(frozen=True, eq=False)
-class PacketFrame:
+class PacketFrame(OfFrame):
     """A frame to annotate, with all that the annotator is shown.
 
     Attributes:

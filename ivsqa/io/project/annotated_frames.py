@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotations import Annotation, AnnotationStore
 from ivsqa.io.project.project import Project
@@ -20,9 +21,9 @@ class AnnotatedFrame:
     annotation: Annotation
 
     @property
-    def key(self) -> tuple[str, int]:
-        """(pullback_id, frame_index)."""
-        return self.pullback.pullback_id, self.annotation.frame_index
+    def key(self) -> FrameKey:
+        """The frame."""
+        return self.annotation.key
 
     @property
     def revision_id(self) -> str:
@@ -56,11 +57,11 @@ def get_training_frames(project: Project) -> list[AnnotatedFrame]:
     return frames
 
 
-def unannotated_keys(project: Project, n: int) -> list[tuple[str, int]]:
+def unannotated_keys(project: Project, n: int) -> list[FrameKey]:
     """Return n frames of training subjects that nobody annotated, or all there are, spread evenly over their pullbacks."""
     store = AnnotationStore(project.layout)
     keys = [
-        (record.pullback_id, index)
+        FrameKey(record.pullback_id, index)
         for record in project.iter_pullbacks()
         if record.split == "train"
         for index in sorted(set(range(record.n_frames)) - set(store.current(record.pullback_id)))

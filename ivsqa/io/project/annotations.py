@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.pullback import OfFrame
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
@@ -38,7 +39,7 @@ class NewAnnotation:
 
 
 @dataclass(frozen=True)
-class Annotation:
+class Annotation(OfFrame):
     """The current annotation of one frame.
 
     Attributes:

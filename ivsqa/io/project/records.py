@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import ivsqa
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.pullback import FrameKey, PullbackFacts
 from ivsqa.io.project.manifest import Manifest, Section
 
 Split = Literal["train", "validation", "test"]
@@ -269,6 +269,11 @@ class PacketFrameRecord(Section):
     image_sha256: Sha256
     carried_from: int | None = None
     settles: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame."""
+        return FrameKey(self.pullback_id, self.frame_index)
 
 
 class PacketRecord(Manifest):

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
@@ -103,7 +104,7 @@ class ScoreStore:
             begin += n
         return found
 
-    def features(self, keys: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
+    def features(self, keys: Sequence[FrameKey]) -> NDArray[np.float32]:
         """Return the descriptions of scored frames, (n, F), in the order of their keys.
 
         Raises:

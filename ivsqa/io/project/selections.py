@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ivsqa.domain.pullback import OfFrame
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
 
@@ -15,7 +16,7 @@ COLUMNS = ("rank", "pullback_id", "frame_index", "subject_id", "quality", "score
 
 
 @dataclass(frozen=True)
-class SelectedFrame:
+class SelectedFrame(OfFrame):
     """One chosen frame.
 
     Attributes:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.project.annotated_frames import AnnotatedFrame
 
 
@@ -19,7 +20,7 @@ def frames_csv(frames: Sequence[tuple[str, AnnotatedFrame]]) -> str:
     return stream.getvalue()
 
 
-def keys_from_frames_csv(text: str, role: str) -> frozenset[tuple[str, int]]:
-    """Return the (pullback_id, frame_index) of one role in such a table."""
+def keys_from_frames_csv(text: str, role: str) -> frozenset[FrameKey]:
+    """Return the frames of one role in such a table."""
     rows = csv.DictReader(io.StringIO(text))
-    return frozenset((row["pullback_id"], int(row["frame_index"])) for row in rows if row["role"] == role)
+    return frozenset(FrameKey(row["pullback_id"], int(row["frame_index"])) for row in rows if row["role"] == role)

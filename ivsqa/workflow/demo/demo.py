@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ivsqa.domain.contour import Contours
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection import Strategy
 from ivsqa.drawing.pictures import contact_sheet, overlay, png_bytes
 from ivsqa.io import atomic
@@ -130,7 +131,7 @@ class _Demo:
         self._context = context
         self._rng = np.random.default_rng(plan.seed)
         self._truth: dict[str, dict[int, Contours]] = {}
-        self._examples: dict[tuple[str, int], list[Contours]] = {}
+        self._examples: dict[FrameKey, list[Contours]] = {}
         self.project: Project
 
     def prepare(self) -> None:
@@ -262,7 +263,9 @@ class _Demo:
         """Remember what a model draws on some test frames, the same ones for every model: evenly spread over the split."""
         if not self._examples:
             step = max(1, len(evaluation.frames) // N_EXAMPLES)
-            self._examples = {(pullback, index): [] for pullback, index, _, _ in evaluation.frames[::step][:N_EXAMPLES]}
+            self._examples = {
+                FrameKey(pullback, index): [] for pullback, index, _, _ in evaluation.frames[::step][:N_EXAMPLES]
+            }
         predictor = load_predictor(self.project, self.project.get_model(model_id), device="auto")
         for (pullback_id, index), drawn in self._examples.items():
             record = self.project.pullback(pullback_id)
@@ -270,7 +273,7 @@ class _Demo:
             image = grid.sample(self.project.frames(record)[index])
             drawn.append(contours_on_frame(self.project.structures, grid, predictor(image[None]).probabilities[0]))
 
-    def _example(self, pictures: Path, key: tuple[str, int], drawn: Iterable[Contours]) -> Example:
+    def _example(self, pictures: Path, key: FrameKey, drawn: Iterable[Contours]) -> Example:
         """Write the truth and each model's contours on one frame side by side."""
         pullback_id, index = key
         record = self.project.pullback(pullback_id)

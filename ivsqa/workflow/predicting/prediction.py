@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.geometry.topology import nested
 from ivsqa.domain.grid import WorkingGrid
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration, assess, frame_quality, region_of_frame
 from ivsqa.domain.structures import StructureSet
@@ -39,7 +40,7 @@ class FramePostprocessor:
 
     def score(
         self,
-        key: tuple[str, int],
+        key: FrameKey,
         grid: WorkingGrid,
         probabilities: NDArray[np.float32],
         raw_errors: NDArray[np.uint8],

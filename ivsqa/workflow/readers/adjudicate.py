@@ -10,6 +10,7 @@ import numpy as np
 from ivsqa.domain.agreement.consensus import Comparison, compare_readings
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.topology import check_contours
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.packets import PacketFrame
 from ivsqa.io.project.annotation_status import CONSENSUS, Standing
@@ -58,9 +59,9 @@ class Dispute:
     reason: str
 
     @property
-    def key(self) -> tuple[str, int]:
-        """(pullback_id, frame_index)."""
-        return self.pullback.pullback_id, self.frame_index
+    def key(self) -> FrameKey:
+        """The frame."""
+        return FrameKey(self.pullback.pullback_id, self.frame_index)
 
 
 @dataclass
@@ -152,7 +153,7 @@ def adjudicate(
     return result
 
 
-def _round_in_dispute(project: Project, round_id: str | None) -> tuple[RoundRecord, Mapping[tuple[str, int], Standing]]:
+def _round_in_dispute(project: Project, round_id: str | None) -> tuple[RoundRecord, Mapping[FrameKey, Standing]]:
     """Return the round asked for, or the newest in dispute, and its disputed frames.
 
     Raises:

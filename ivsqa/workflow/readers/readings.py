@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ivsqa.domain.agreement.edits import classify_contour
 from ivsqa.domain.agreement.effort import Reading, length_to_move
 from ivsqa.domain.contour import Contours
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError
 from ivsqa.io.packets import SentFrame, get_adapter
 from ivsqa.io.project.annotations import AnnotationStore
@@ -28,17 +29,17 @@ def read_readings(
         failed: Gets what could not be read; the rest is counted all the same.
         advance: Told of each revision.
     """
-    latest: dict[tuple[str, str], dict[tuple[str, int], RevisionRecord]] = {}
+    latest: dict[tuple[str, str], dict[FrameKey, RevisionRecord]] = {}
     for revision in revisions:
         if revision.round_id is not None and not revision.settles:  # a reference is nobody's reading
-            keys = ((revision.pullback_id, index) for index in revision.frame_indices)
+            keys = (FrameKey(revision.pullback_id, index) for index in revision.frame_indices)
             latest.setdefault((revision.round_id, revision.reader), {}).update(dict.fromkeys(keys, revision))
     found, sent_in = [], {}
     for (round_id, reader), frames in sorted(latest.items()):
         reading = Reading(round_id, reader)
         try:
             if round_id not in sent_in:
-                sent_in[round_id] = {(one.pullback_id, one.frame_index): one for one in read_sent(project, round_id)[1]}
+                sent_in[round_id] = {one.key: one for one in read_sent(project, round_id)[1]}
         except IvsqaError as error:
             failed.append(error)
             continue
@@ -52,7 +53,7 @@ def read_readings(
     return found
 
 
-def _by_revision(frames: dict[tuple[str, int], RevisionRecord]) -> Iterator[tuple[RevisionRecord, list[int]]]:
+def _by_revision(frames: dict[FrameKey, RevisionRecord]) -> Iterator[tuple[RevisionRecord, list[int]]]:
     """Yield each revision with those of its frames in which it is the last word."""
     indices: dict[str, list[int]] = {}
     for (_, index), revision in frames.items():
@@ -66,7 +67,7 @@ def _count(
     reading: Reading,
     revision: RevisionRecord,
     indices: list[int],
-    sent: dict[tuple[str, int], SentFrame],
+    sent: dict[FrameKey, SentFrame],
 ) -> None:
     """Count the frames of a revision.
 
@@ -78,8 +79,9 @@ def _count(
     for index in indices:
         origin = revision.origin_of(index)
         reading.frames[origin] += 1
-        if origin != "unreadable" and (revision.pullback_id, index) in sent:
-            _compare(project, reading, revision, sent[revision.pullback_id, index], contours.get(index, {}))
+        key = FrameKey(revision.pullback_id, index)
+        if origin != "unreadable" and key in sent:
+            _compare(project, reading, revision, sent[key], contours.get(index, {}))
 
 
 def _compare(project: Project, reading: Reading, revision: RevisionRecord, sent: SentFrame, returned: Contours) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotation_status import Standing
@@ -71,7 +72,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
             (one, chosen)
             for one in project.rounds()
             for chosen in read_selection(project.layout.selection(one.round_id))
-            if (chosen.pullback_id, chosen.frame_index) == key
+            if chosen.key == key
         ],
         revisions=list(store.history(*key)),
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
@@ -88,7 +89,7 @@ def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_in
         return None
 
 
-def _trained_on(project: Project, model: ModelRecord) -> frozenset[tuple[str, int]]:
+def _trained_on(project: Project, model: ModelRecord) -> frozenset[FrameKey]:
     """Return the frames a model learnt from; none where their list was lost, which `check` reports."""
     path = project.layout.training_frames(model.model_id)
     return keys_from_frames_csv(path.read_text(encoding="utf-8"), "train") if path.is_file() else frozenset()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
 from ivsqa.domain.contour import Contours
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.formats.contours_csv import read_contours_csv
 from ivsqa.io.project.annotations import Annotation, AnnotationStore
 from ivsqa.io.project.project import Project
@@ -54,7 +55,7 @@ class Carrier:
     def __call__(self, pullback: PullbackRecord, frame_index: int, drawn: Contours) -> Start:
         """Return what a frame starts from, given what the model drew there."""
         if self._plan.purpose != "correction":
-            return self._before.get((pullback.pullback_id, frame_index)) or Start(drawn)
+            return self._before.get(FrameKey(pullback.pullback_id, frame_index)) or Start(drawn)
         if not self._project.settings.packet.carry or self._plan.model_id is None or not drawn:
             return Start(drawn)
         annotations, drawings = self._of_pullback(pullback.pullback_id)
@@ -80,17 +81,11 @@ class Carrier:
             return Start(drawn)
         return Start(carried(drawn, corrections, self._project.structures, share=shares[near]), near)
 
-    def _carried_before(self) -> dict[tuple[str, int], Start]:
+    def _carried_before(self) -> dict[FrameKey, Start]:
         """Return what the first packet of the round carried, by frame."""
         first = next(iter(self._project.packets(self._plan.round.round_id)), None)
         carried_from = (
-            {}
-            if first is None
-            else {
-                (one.pullback_id, one.frame_index): one.carried_from
-                for one in first.frames
-                if one.carried_from is not None
-            }
+            {} if first is None else {one.key: one.carried_from for one in first.frames if one.carried_from is not None}
         )
         if first is None or not carried_from:
             return {}

@@ -80,7 +80,7 @@ def export_for_annotation(
         purpose="reading" if reader else "correction",
         formats=formats,
         model_id=model_of_round(project, record),
-        keys=tuple((frame.pullback_id, frame.frame_index) for frame in selected),
+        keys=tuple(frame.key for frame in selected),
     )
     return publish_packet(
         project,
@@ -112,7 +112,7 @@ def _thoughts_of(project: Project, model_id: str) -> Callable[[SelectedFrame], F
     model = FrameModel(project, model_id)
 
     def think(frame: SelectedFrame) -> FrameProbabilities:
-        grid, probabilities = model.probabilities(frame.pullback_id, frame.frame_index)
+        grid, probabilities = model.probabilities(*frame.key)
         return FrameProbabilities(grid, np.round(255.0 * probabilities).astype(np.uint8))
 
     return think
@@ -133,7 +133,7 @@ def _packet_frame(
 ) -> PacketFrame:
     """Return one frame with everything the annotator is shown."""
     image = np.array(project.frames(pullback)[frame.frame_index])
-    name = frame_name(frame.pullback_id, frame.frame_index)
+    name = frame_name(*frame.key)
     if score is None:
         return PacketFrame(
             name, frame.pullback_id, frame.frame_index, image, {}, frame.rank, frame.reason, pullback.spacing_mm

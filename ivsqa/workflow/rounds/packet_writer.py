@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
@@ -65,8 +66,8 @@ class PacketPlan:
     purpose: Purpose
     formats: tuple[str, ...]
     model_id: str | None
-    keys: tuple[tuple[str, int], ...]
-    settles: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    keys: tuple[FrameKey, ...]
+    settles: Mapping[FrameKey, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def packet_id(self) -> str:
@@ -205,7 +206,7 @@ def _frame_record(frame: SentFrame, plan: PacketPlan) -> PacketFrameRecord:
         spacing_mm=frame.spacing_mm,
         image_sha256=frame.image_sha256,
         carried_from=frame.carried_from,
-        settles=plan.settles.get((frame.pullback_id, frame.frame_index), ()),
+        settles=plan.settles.get(frame.key, ()),
     )
 
 

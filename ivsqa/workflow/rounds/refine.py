@@ -16,6 +16,7 @@ from ivsqa.domain.agreement.edits import ContourChange, classify_contour
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.geometry.topology import check_contours
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.drawing.pictures import overlay, png_bytes
 from ivsqa.errors import AnnotationError, IvsqaError, PacketError
 from ivsqa.io import atomic
@@ -53,7 +54,7 @@ class Refiner:
         for nudge in nudges:
             if not (-0.5 <= nudge.x_px <= sent.width_px - 0.5 and -0.5 <= nudge.y_px <= sent.height_px - 0.5):
                 raise ValueError(f"a point of {nudge.structure} lies outside the image")
-        grid, probabilities = self._model.probabilities(sent.pullback_id, sent.frame_index)
+        grid, probabilities = self._model.probabilities(*sent.key)
         names = self._project.structures.names
         moved = refined(
             dict(zip(names, probabilities, strict=True)),
@@ -138,8 +139,8 @@ def refine(
     result = RefineResult(packet.round_id, folder or path.parent / f"{path.stem}-refined", failed=failed)
     refiner = Refiner(project, model_id or packet.model_id, device=device)
     with context.progress("Refining", len(points), "frame") as advance:
-        for frame in (frame for frame in sent if (frame.pullback_id, frame.frame_index) in points):
-            nudges = points[frame.pullback_id, frame.frame_index]
+        for frame in (frame for frame in sent if frame.key in points):
+            nudges = points[frame.key]
             try:
                 contours = through_points(refiner, frame, nudges, path)
                 result.frames.append(_judged(project, frame, contours, len(nudges)))
@@ -169,16 +170,16 @@ def through_points(refiner: Refiner, sent: SentFrame, nudges: Sequence[Nudge], p
 
 def _read_points(
     project: Project, path: Path, sent: Sequence[SentFrame]
-) -> tuple[dict[tuple[str, int], Sequence[Nudge]], list[IvsqaError]]:
+) -> tuple[dict[FrameKey, Sequence[Nudge]], list[IvsqaError]]:
     """Return the points of each frame by (pullback_id, frame_index), and what cannot be used."""
     if not is_nudges_csv(path):
         returned = read_return(path, sent, project.structures)
-        found = {(one.frame.pullback_id, one.frame.frame_index): one.nudges for one in returned.frames if one.nudges}
+        found = {one.frame.key: one.nudges for one in returned.frames if one.nudges}
         if not found and not returned.rejected:
             raise AnnotationError("holds no points", hint="in LabelMe: Create Point, named like the border", path=path)
         return dict(found), list(returned.rejected)
     points = read_nudges_csv(path, project.structures)
-    known = {(frame.pullback_id, frame.frame_index) for frame in sent}
+    known = {frame.key for frame in sent}
     strangers: list[IvsqaError] = [
         PacketError(
             "was not sent in this packet",

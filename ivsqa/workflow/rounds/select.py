@@ -10,10 +10,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection import (
     LOOKS_AT_FRAMES,
-    FrameKey,
     Limits,
     Pool,
     PullbackFrames,
@@ -251,16 +251,15 @@ def _scored(
     return replace(pool, features_of=lambda rows: store.features([pool.key(row) for row in rows]))
 
 
-def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[PullbackRecord]) -> set[tuple[str, int]]:
+def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[PullbackRecord]) -> set[FrameKey]:
     """Return the frames that need no new round: annotated, unreadable, or out with an annotator."""
     store = AnnotationStore(project.layout)
-    taken = {(record.pullback_id, index) for record in records for index in store.read_frames(record.pullback_id)}
+    taken = {
+        FrameKey(record.pullback_id, index) for record in records for index in store.read_frames(record.pullback_id)
+    }
     for one in rounds:
         if one.state != "imported":
-            taken |= {
-                (frame.pullback_id, frame.frame_index)
-                for frame in read_selection(project.layout.selection(one.round_id))
-            }
+            taken |= {frame.key for frame in read_selection(project.layout.selection(one.round_id))}
     return taken
 
 
@@ -269,8 +268,9 @@ def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -
     keys = [plan.pool.key(chosen.row) for chosen in plan.selection.chosen]
     scores = _scores_of(project, model, keys) if model else {}
     frames = []
-    for chosen, (pullback_id, index) in zip(plan.selection.chosen, keys, strict=True):
-        record, score = project.pullback(pullback_id), scores.get((pullback_id, index))
+    for chosen, key in zip(plan.selection.chosen, keys, strict=True):
+        (pullback_id, index), score = key, scores.get(key)
+        record = project.pullback(pullback_id)
         said = [] if score is None else [expected_error(project, record, score)]
         frames.append(
             SelectedFrame(
@@ -290,7 +290,7 @@ def _scores_of(project: Project, model: ModelRecord, keys: Sequence[FrameKey]) -
     """Return what the model says of some frames; each chunk is opened once."""
     store = ScoreStore(project.layout, model.model_id, model.structures)
     return {
-        (score.pullback_id, score.frame_index): score
+        score.key: score
         for pullback_id in sorted({one for one, _ in keys})
         for score in store.read(pullback_id, [index for one, index in keys if one == pullback_id])
     }

@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 import polars as pl
 
+from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.errors import StateError
@@ -32,7 +33,7 @@ BATCH_FRAMES = 32
 
 
 @dataclass(frozen=True)
-class RankedFrame:
+class RankedFrame(OfFrame):
     """A frame of the table of worst frames."""
 
     rank: int
@@ -182,7 +183,7 @@ def _score_chunks(
         pullback_id = batch.record.pullback_id
         with turn:
             return batch, [
-                postprocessor.score((pullback_id, batch.start + row), grid, *output)
+                postprocessor.score(FrameKey(pullback_id, batch.start + row), grid, *output)
                 for row, output in enumerate(outputs)
             ]
 

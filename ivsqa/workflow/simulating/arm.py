@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
@@ -211,7 +212,7 @@ def _chosen(
         strategy=strategy,
         n=n,
         rng=np.random.default_rng([plan.seed, len(taken)]),
-        taken=[(str(study.pullback_ids[row]), int(study.frame_index[row])) for row in taken],
+        taken=[FrameKey(str(study.pullback_ids[row]), int(study.frame_index[row])) for row in taken],
         limits=limits,
         diversity=plan.diversity,
     )

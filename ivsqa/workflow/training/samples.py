@@ -8,6 +8,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.project.annotated_frames import AnnotatedFrame
 from ivsqa.io.project.project import Project
@@ -18,7 +19,7 @@ def sample_set(
     project: Project,
     frames: Sequence[AnnotatedFrame],
     *,
-    seen: frozenset[tuple[str, int]] = frozenset(),
+    seen: frozenset[FrameKey] = frozenset(),
     new_weight: float = 1.0,
 ) -> SampleSet:
     """Return frames and ring labels on the working grid.
@@ -45,7 +46,7 @@ def sample_set(
     )
 
 
-def frames_on_grid(project: Project, keys: Sequence[tuple[str, int]]) -> NDArray[np.uint8]:
+def frames_on_grid(project: Project, keys: Sequence[FrameKey]) -> NDArray[np.uint8]:
     """Return frames on the working grid, (n, s, s), from their (pullback_id, frame_index)."""
     size = project.settings.image.working_size_px
     images = np.zeros((len(keys), size, size), dtype=np.uint8)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ivsqa.domain.contour import Mask
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
 from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
 from ivsqa.errors import StateError
@@ -70,8 +71,8 @@ class _Request:
     parent: ModelRecord | None
     training: Sequence[AnnotatedFrame]
     validation: Sequence[AnnotatedFrame]
-    unannotated: Sequence[tuple[str, int]]
-    seen: frozenset[tuple[str, int]]
+    unannotated: Sequence[FrameKey]
+    seen: frozenset[FrameKey]
 
     def sha256(self, project: Project) -> str:
         """Return the hash that names this request."""
@@ -173,7 +174,7 @@ def _train(
         )
 
 
-def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[tuple[str, int]]:
+def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey]:
     """Return the frames a model was trained on."""
     if parent is None:
         return frozenset()

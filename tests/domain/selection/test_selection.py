@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.selection import STRATEGIES, FrameKey, Limits, Pool, PullbackFrames, Selection, plan_selection
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.selection import STRATEGIES, Limits, Pool, PullbackFrames, Selection, plan_selection
 
 RANKING = ("sqa", "entropy", "margin", "bald", "deal-mean", "deal-entropy")
 
@@ -28,7 +29,7 @@ class Frame:
 
     @property
     def key(self) -> FrameKey:
-        return self.pullback_id, self.index
+        return FrameKey(self.pullback_id, self.index)
 
 
 def pool_of(frames: Iterable[Frame]) -> Pool:

@@ -100,7 +100,7 @@ class Study:
 def opened(root: Path, truth, folder: Path) -> Study:
     project = open_project(root)
     frames = read_selection(project.layout.selection("r004"))
-    return Study(project, truth, folder, [(frame.pullback_id, frame.frame_index) for frame in frames])
+    return Study(project, truth, folder, [frame.key for frame in frames])
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_each_reader_gets_an_order_of_their_own_and_always_the_same(study):
     for reader in ("anna", "ben", "carl"):
         export_for_annotation(study.project, reader=reader, formats=["csv"])
         _, sent = read_sent(study.project, "r004", reader)
-        orders.append([(frame.pullback_id, frame.frame_index) for frame in sent])
+        orders.append([frame.key for frame in sent])
     assert all(sorted(order) == sorted(study.keys) for order in orders)
     assert len({tuple(order) for order in orders}) > 1
 
@@ -231,7 +231,7 @@ def test_nothing_learns_from_frames_in_dispute_until_they_are_settled(read_twice
     after = {frame.key for frame in annotated_frames(read_twice.project, "train")}
     assert after - before == set(read_twice.keys[2:])
     chosen = select_frames(read_twice.project, n=60, strategy="random", dry_run=True).frames
-    assert not {(frame.pullback_id, frame.frame_index) for frame in chosen} & set(read_twice.keys)
+    assert not {frame.key for frame in chosen} & set(read_twice.keys)
 
 
 def test_a_known_bias_is_measured_as_what_it_is(read_twice):

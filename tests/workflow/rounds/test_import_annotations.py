@@ -102,7 +102,7 @@ def test_an_unreadable_frame_is_settled_without_an_annotation(squares):
     assert index in store.read_frames(pullback_id)
     assert index not in store.annotated_frames(pullback_id)
     again = select_frames(squares.project, n=60, strategy="random", dry_run=True)
-    assert (pullback_id, index) not in {(f.pullback_id, f.frame_index) for f in again.frames}
+    assert (pullback_id, index) not in {f.key for f in again.frames}
 
 
 def test_importing_the_same_return_again_changes_nothing(squares, redraw, bytes_of):

@@ -14,7 +14,7 @@ from ivsqa.workflow.scoring.score import score_frames
 
 
 def keys(frames) -> set[tuple[str, int]]:
-    return {(frame.pullback_id, frame.frame_index) for frame in frames}
+    return {frame.key for frame in frames}
 
 
 def test_a_round_keeps_what_was_chosen_how_and_why(scored):

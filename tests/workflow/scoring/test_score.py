@@ -69,7 +69,7 @@ def test_the_worst_frames_that_can_be_chosen_come_first(scored):
 
 
 def test_only_training_frames_without_annotation_are_ranked(scored):
-    ranked = {(frame.pullback_id, frame.frame_index) for frame in score_frames(scored, top=80, device="cpu").frames}
+    ranked = {frame.key for frame in score_frames(scored, top=80, device="cpu").frames}
     store = AnnotationStore(scored.layout)
     pool = {
         (record.pullback_id, index)

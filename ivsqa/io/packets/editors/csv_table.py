@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ivsqa.domain.contour import Contour, Contours
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
@@ -69,13 +70,13 @@ class CsvAdapter:
             )
         path = tables[0]
         check_whole(path)
-        by_key = {(frame.pullback_id, frame.frame_index): frame for frame in sent}
+        by_key = {frame.key: frame for frame in sent}
         found: dict[str, ReturnedFrame] = {}
         rejected: list[IvsqaError] = []
         for pullback_id, frames in read_contours_csv(path).items():
             for frame_index, drawn in frames.items():
                 where = f"{pullback_id}, frame {frame_index}"
-                frame = by_key.get((pullback_id, frame_index))
+                frame = by_key.get(FrameKey(pullback_id, frame_index))
                 try:
                     if frame is None:
                         raise PacketError(

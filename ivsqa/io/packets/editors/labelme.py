@@ -147,7 +147,7 @@ def _sent_frame(document: Mapping[str, object], path: Path, sent: Sequence[SentF
             raise PacketError(f"is about {image_name!r}, which was not sent in this packet", hint=SEND_ONLY, path=path)
         return by_name
     key = (origin.get("pullback_id"), origin.get("frame_index"))
-    frame = next((frame for frame in sent if (frame.pullback_id, frame.frame_index) == key), None)
+    frame = next((frame for frame in sent if frame.key == key), None)
     if frame is None:
         raise PacketError(
             f"is about frame {key[1]} of {key[0]}, which was not sent in this packet", hint=SEND_ONLY, path=path
