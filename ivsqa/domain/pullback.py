@@ -46,7 +46,7 @@ class PullbackFacts:
         pullback_speed_source: What said so.
         start_frame_index: First frame of the moving catheter, 0-based; None where unknown.
         stop_frame_index: Last such frame.
-        end_diastolic: Frames at end-diastole, 0-based, rising; None where unknown.
+        end_diastolic_frames: Frames at end-diastole, 0-based, rising; None where unknown.
         gating_source: What said so.
         manufacturer_model: Console, as "manufacturer model"; "" where unknown.
         notes: What a person should know: burned-in text, doubtful tags. No patient data.
@@ -63,7 +63,7 @@ class PullbackFacts:
     pullback_speed_source: str = "unknown"
     start_frame_index: int | None = None
     stop_frame_index: int | None = None
-    end_diastolic: tuple[int, ...] | None = None
+    end_diastolic_frames: tuple[int, ...] | None = None
     gating_source: str = "unknown"
     manufacturer_model: str = ""
     notes: tuple[str, ...] = ()

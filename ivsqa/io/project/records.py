@@ -7,9 +7,10 @@ birth or original UID ever stands here.
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from functools import cache
 from importlib import metadata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,11 @@ class PullbackRecord(Manifest):
     source_sha256: Sha256
     provenance: Provenance
 
+    @classmethod
+    def from_facts(cls, facts: PullbackFacts, **others: object) -> Self:
+        """Return the record of a pullback: its facts under the names they have there, and the other fields."""
+        return cls.model_validate({**asdict(facts), **_timing_fields(facts), **others})
+
     @property
     def frame_shape(self) -> tuple[int, int]:
         """(height, width) in px."""
@@ -131,7 +137,7 @@ class PullbackRecord(Manifest):
         return np.asarray((np.clip(times_s, times_s[start], times_s[stop]) - times_s[start]) * self.pullback_speed_mm_s)
 
 
-def timing_fields(facts: PullbackFacts) -> dict[str, Any]:
+def _timing_fields(facts: PullbackFacts) -> dict[str, Any]:
     """Return frame timing as one interval where frames are even (to 1 µs), as the list of times where they are not."""
     times = facts.frame_time_s
     if times is None or len(times) < 2:

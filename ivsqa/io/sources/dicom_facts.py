@@ -79,7 +79,7 @@ def facts_from_header(header: Dataset, *, n_frames: int) -> PullbackFacts:
         pullback_speed_source=speed.source,
         start_frame_index=start,
         stop_frame_index=stop,
-        end_diastolic=beats,
+        end_diastolic_frames=beats,
         gating_source="unknown" if beats is None else "RWaveTimeVector",
         manufacturer_model=f"{text(header, 'Manufacturer')} {text(header, 'ManufacturerModelName')}".strip(),
         notes=(*spacing.notes, *time.notes, *range_notes, *_burned_in_notes(header)),

@@ -25,7 +25,7 @@ def with_facts_beside(facts: PullbackFacts, path: Path) -> PullbackFacts:
     """
     table = path / PHASES_NAME if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{PHASES_NAME}")
     if table.is_file():
-        facts = replace(facts, end_diastolic=_end_diastolic(table, facts.n_frames), gating_source=PHASES_NAME)
+        facts = replace(facts, end_diastolic_frames=_end_diastolic(table, facts.n_frames), gating_source=PHASES_NAME)
     return with_aivus_facts(facts, [each for each in named_beside(path) if each.is_file()])
 
 

@@ -21,7 +21,7 @@ from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord, Split, provenance, timing_fields
+from ivsqa.io.project.records import PullbackRecord, Split, provenance
 from ivsqa.io.project.settings import SplitSettings
 from ivsqa.io.sources import FoundAnnotations, PullbackSource, find_sources
 from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS
@@ -209,10 +209,10 @@ class _Importer:
     def _with_phases(self, record: PullbackRecord, facts: PullbackFacts) -> PullbackRecord:
         """Store the phases that have come to lie beside a pullback since it was imported; what its files say comes first."""
         known = (record.end_diastolic_frames, record.gating_source)
-        if facts.end_diastolic is None or known == (facts.end_diastolic, facts.gating_source):
+        if facts.end_diastolic_frames is None or known == (facts.end_diastolic_frames, facts.gating_source):
             return record
         record = record.model_copy(
-            update={"end_diastolic_frames": facts.end_diastolic, "gating_source": facts.gating_source}
+            update={"end_diastolic_frames": facts.end_diastolic_frames, "gating_source": facts.gating_source}
         )
         write_manifest(self._project.layout.pullback_record(record.pullback_id), record)
         self._known[record.pullback_id] = record
@@ -232,25 +232,11 @@ class _Importer:
                 hint="give each pullback its own name in --subject-from",
             )
         self._result.n_guessed_subjects += identity.is_guess
-        record = PullbackRecord(
+        record = PullbackRecord.from_facts(
+            facts,
             pullback_id=identity.pullback_id or content_pullback_id(frames.sha256),
             subject_id=identity.subject_id,
             split=self._splits.of(identity.subject_id),
-            n_frames=facts.n_frames,
-            height_px=facts.height_px,
-            width_px=facts.width_px,
-            spacing_mm=facts.spacing_mm,
-            spacing_source=facts.spacing_source,
-            **timing_fields(facts),
-            frame_time_source=facts.frame_time_source,
-            pullback_speed_mm_s=facts.pullback_speed_mm_s,
-            pullback_speed_source=facts.pullback_speed_source,
-            start_frame_index=facts.start_frame_index,
-            stop_frame_index=facts.stop_frame_index,
-            end_diastolic_frames=facts.end_diastolic,
-            gating_source=facts.gating_source,
-            manufacturer_model=facts.manufacturer_model,
-            notes=facts.notes,
             text_regions=tuple(astuple(region) for region in frames.text_regions),
             text_masked=self._options.mask_text,
             frames_sha256=frames.sha256,

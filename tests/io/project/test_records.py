@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 import ivsqa
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.io.project.records import PullbackRecord, RevisionRecord, provenance, timing_fields
+from ivsqa.io.project.records import PullbackRecord, RevisionRecord, provenance
 
 MADE = provenance("2026-01-02T03:04:05.000000+00:00", "numpy")
 
@@ -36,8 +37,11 @@ def pullback(**changes) -> PullbackRecord:
     return PullbackRecord(**(fields | changes))
 
 
-def facts(times: tuple[float, ...] | None) -> PullbackFacts:
-    return PullbackFacts(n_frames=len(times or ()), height_px=1, width_px=1, frame_time_s=times)
+def timing(times: tuple[float, ...] | None) -> tuple[float | None, tuple[float, ...] | None]:
+    facts = PullbackFacts(n_frames=len(times or (0,)), height_px=1, width_px=1, frame_time_s=times)
+    others = {"pullback_id": "pb-1", "subject_id": "s-1", "split": "train", "provenance": MADE}
+    record = PullbackRecord.from_facts(facts, **others, frames_sha256="0" * 64, source_sha256="1" * 64)
+    return record.frame_interval_s, record.frame_time_s
 
 
 def test_provenance_names_the_code_and_the_packages_that_shaped_it():
@@ -63,18 +67,41 @@ def test_position_is_time_times_speed():
 
 
 def test_even_frames_keep_one_interval_and_uneven_ones_every_time():
-    assert timing_fields(facts((0.0, 0.25, 0.5))) == {"frame_interval_s": 0.25, "frame_time_s": None}
-    assert timing_fields(facts((0.0, 0.25, 0.75))) == {"frame_interval_s": None, "frame_time_s": (0.0, 0.25, 0.75)}
+    assert timing((0.0, 0.25, 0.5)) == (0.25, None)
+    assert timing((0.0, 0.25, 0.75)) == (None, (0.0, 0.25, 0.75))
 
 
 def test_frames_even_to_a_microsecond_count_as_even():
-    assert timing_fields(facts((0.0, 0.2500005, 0.5)))["frame_interval_s"] == 0.25
-    assert timing_fields(facts((0.0, 0.250002, 0.5)))["frame_interval_s"] is None
+    assert timing((0.0, 0.2500005, 0.5))[0] == 0.25
+    assert timing((0.0, 0.250002, 0.5))[0] is None
 
 
 @pytest.mark.parametrize("times", [None, (0.0,)])
 def test_timing_that_is_not_there_stays_unknown(times):
-    assert timing_fields(facts(times)) == {"frame_interval_s": None, "frame_time_s": None}
+    assert timing(times) == (None, None)
+
+
+def test_every_fact_of_a_pullback_stands_in_its_record():
+    facts = PullbackFacts(
+        n_frames=3,
+        height_px=4,
+        width_px=5,
+        spacing_mm=(0.1, 0.2),
+        spacing_source="a",
+        frame_time_s=(0.0, 0.1, 0.5),
+        frame_time_source="b",
+        pullback_speed_mm_s=0.5,
+        pullback_speed_source="c",
+        start_frame_index=1,
+        stop_frame_index=2,
+        end_diastolic_frames=(2,),
+        gating_source="d",
+        manufacturer_model="e",
+        notes=("f",),
+    )
+    others = {"pullback_id": "pb-1", "subject_id": "s-1", "split": "train", "provenance": MADE}
+    record = PullbackRecord.from_facts(facts, **others, frames_sha256="0" * 64, source_sha256="1" * 64)
+    assert {name: getattr(record, name) for name in asdict(facts)} == asdict(facts)
 
 
 def test_a_revision_knows_its_frames_in_order_and_how_each_came_about():

@@ -213,7 +213,7 @@ def test_real_frame_times_add_up(shared_data):
 def test_r_waves_end_diastole_in_the_nearest_frames(header):
     waves = [10.0, 140.0, 500.0]  # the last beyond the fourth frame, at 150 ms
     found = facts(header(FrameTime=50.0, RWaveTimeVector=waves))
-    assert (found.end_diastolic, found.gating_source) == ((0, 3), "RWaveTimeVector")
+    assert (found.end_diastolic_frames, found.gating_source) == ((0, 3), "RWaveTimeVector")
 
 
 @pytest.mark.parametrize(
@@ -221,4 +221,4 @@ def test_r_waves_end_diastole_in_the_nearest_frames(header):
 )
 def test_without_times_or_waves_in_them_phases_are_unknown(header, tags):
     found = facts(header(**tags))
-    assert (found.end_diastolic, found.gating_source) == (None, "unknown")
+    assert (found.end_diastolic_frames, found.gating_source) == (None, "unknown")

@@ -17,7 +17,7 @@ def test_end_diastolic_frames_are_those_marked_d(tmp_path, name):
     (tmp_path / name).write_text("\ufeffframe_index, phase\n7,D\n0,-\n3,d\n4,S\n5,\n", encoding="utf-8")
     path = tmp_path / "run" if "/" in name else tmp_path / "run.dcm"
     facts = with_facts_beside(FACTS, path)
-    assert (facts.end_diastolic, facts.gating_source) == ((3, 7), "phases.csv")
+    assert (facts.end_diastolic_frames, facts.gating_source) == ((3, 7), "phases.csv")
 
 
 @pytest.mark.parametrize("line", ["8,D", "-1,D", "one,D", "1,X", ""])

@@ -39,7 +39,7 @@ def with_aivus_facts(facts: PullbackFacts, paths: list[Path]) -> PullbackFacts:
         facts: What the frames say.
         paths: Files that belong to the pullback, of any kind.
     """
-    if facts.end_diastolic is None:
+    if facts.end_diastolic_frames is None:
         files = [path for path in paths if path.suffix.lower() == ".json" and _is_aivus(path)]
         if files:
             facts = _with_phases(facts, _phases(max(files, key=lambda each: (version_of(each), each.name))))
@@ -84,7 +84,7 @@ def _with_report(facts: PullbackFacts, path: Path) -> PullbackFacts:
         facts = replace(facts, frame_time_s=times, frame_time_source=AIVUS)
     if facts.start_frame_index is None and first:
         facts = replace(facts, start_frame_index=int(first) - 1)
-    if facts.end_diastolic is None and "phase" in table.columns:
+    if facts.end_diastolic_frames is None and "phase" in table.columns:
         return _with_phases(facts, dict(zip((frame - 1 for frame in frames), table["phase"], strict=True)))
     return facts
 
@@ -115,4 +115,4 @@ def _phases(path: Path) -> dict[int, Any]:
 def _with_phases(facts: PullbackFacts, phases: Mapping[int, Any]) -> PullbackFacts:
     """Return facts with the frames at end-diastole, if there are any; without, nobody has looked for them."""
     found = sorted(index for index, phase in phases.items() if phase == END_DIASTOLE and 0 <= index < facts.n_frames)
-    return replace(facts, end_diastolic=tuple(found), gating_source=AIVUS) if found else facts
+    return replace(facts, end_diastolic_frames=tuple(found), gating_source=AIVUS) if found else facts

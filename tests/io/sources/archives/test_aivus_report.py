@@ -28,7 +28,7 @@ def test_timing_and_phases_are_those_of_the_report(tmp_path, name, separator, la
     assert (facts.pullback_speed_mm_s, facts.pullback_speed_source) == (0.5, "AIVUS")
     assert facts.frame_time_s == pytest.approx([index / 25.0 for index in range(8)])
     assert (facts.start_frame_index, facts.frame_time_source) == (2, "AIVUS")
-    assert (facts.end_diastolic, facts.gating_source) == ((4,), "AIVUS")
+    assert (facts.end_diastolic_frames, facts.gating_source) == ((4,), "AIVUS")
     assert with_facts_beside(FACTS, tmp_path / "run2.avi") == FACTS
 
 
@@ -40,13 +40,13 @@ def test_what_the_frames_say_comes_first(tmp_path):
         frame_time_source="FrameTime",
         pullback_speed_mm_s=1.0,
         start_frame_index=0,
-        end_diastolic=(3,),
+        end_diastolic_frames=(3,),
         gating_source="RWaveTimeVector",
     )
     assert with_facts_beside(known, tmp_path / "run.dcm") == known
     (tmp_path / "run.phases.csv").write_text("frame_index,phase\n6,D\n")
     facts = with_facts_beside(known, tmp_path / "run.dcm")
-    assert (facts.end_diastolic, facts.gating_source) == ((6,), "phases.csv")
+    assert (facts.end_diastolic_frames, facts.gating_source) == ((6,), "phases.csv")
 
 
 def test_what_nobody_knew_stays_unknown(tmp_path):
@@ -91,7 +91,7 @@ def test_a_broken_contour_file_leaves_the_frames_as_they_are(tmp_path, text):
 def test_phases_are_in_the_contour_files_too(tmp_path, name, document):
     (tmp_path / name).write_text(json.dumps(document))
     facts = with_facts_beside(FACTS, tmp_path / "run.avi")
-    assert (facts.end_diastolic, facts.gating_source) == ((1, 3), "AIVUS")
+    assert (facts.end_diastolic_frames, facts.gating_source) == ((1, 3), "AIVUS")
 
 
 def test_without_a_frame_at_diastole_nobody_has_looked(tmp_path):
@@ -108,4 +108,4 @@ def test_the_real_pullback(aivus):
     assert facts.start_frame_index == 110
     table = (aivus / "anonymized_csv_files" / "diastolic_contours.csv").read_text(encoding="utf-8")
     gated = {int(line.split("\t")[0]) for line in table.splitlines()}
-    assert {index + 1 for index in facts.end_diastolic or ()} == gated
+    assert {index + 1 for index in facts.end_diastolic_frames or ()} == gated
