@@ -70,6 +70,17 @@ IMPURE = {
     "urllib",
 }
 
+MAY_LOAD_TORCH = (
+    "model/",
+    "workflow/training/",
+    "workflow/evaluating/",
+    "workflow/simulating/",
+    "workflow/demo/demo.py",
+    "workflow/predicting/networks.py",
+    "workflow/scoring/signals.py",
+)
+"""Torch takes seconds to load: only what trains or predicts imports it, others where prediction starts, in a function."""
+
 MOST_LINES_OF_A_MODULE = 400
 MOST_LINES_OF_A_FUNCTION = 60
 MEDIAN_LINES_OF_A_FUNCTION = 15
@@ -92,6 +103,39 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def loaded_with(path: Path) -> set[str]:
+    """Return the names of our modules and of packages that are loaded when a module is."""
+    loaded: set[str] = set()
+    waiting = [path]
+    while waiting:
+        new = loaded_by(waiting.pop()) - loaded
+        loaded |= new
+        for name in new:
+            module = PACKAGE.parent.joinpath(*name.split("."))
+            waiting += [source for source in (module.with_suffix(".py"), module / "__init__.py") if source.is_file()]
+    return loaded
+
+
+@cache
+def loaded_by(path: Path) -> frozenset[str]:
+    """Return what a module itself imports when it is loaded, with the packages above: a.b.c, a.b and a."""
+    names = [name.split(".") for name in _imported_on_load(tree_of(path).body)]
+    return frozenset(".".join(parts[:depth]) for parts in names for depth in range(1, len(parts) + 1))
+
+
+def _imported_on_load(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield the dotted name of every import that runs when a module is loaded: none in functions or for types only."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Try | ast.ClassDef | ast.With) or (
+            isinstance(node, ast.If) and ast.unparse(node.test) != "TYPE_CHECKING"
+        ):
+            yield from _imported_on_load(node.body)
 
 
 def functions() -> Iterator[tuple[str, int]]:
@@ -194,6 +238,18 @@ def test_help_loads_nothing_heavy(statement):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+LIGHT = [path for path in MODULES if not path.relative_to(PACKAGE).as_posix().startswith(MAY_LOAD_TORCH)]
+
+
+@pytest.mark.parametrize("path", LIGHT, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_what_trains_or_predicts_loads_torch(path):
+    assert "torch" not in loaded_with(path)
+
+
+def test_what_loads_torch_by_way_of_others_is_noticed():
+    assert "torch" in loaded_with(PACKAGE / "workflow/training/train.py")
 
 
 def test_nothing_names_a_path_of_one_machine():

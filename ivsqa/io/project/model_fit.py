@@ -1,8 +1,10 @@
-"""Whether a model fits the structures of a project."""
+"""The weights of a model, as they were written, and whether they fit the project."""
 
 from __future__ import annotations
 
-from ivsqa.errors import StateError
+import hashlib
+
+from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
 
@@ -26,3 +28,18 @@ def check_fits(project: Project, model: ModelRecord) -> None:
             f"{model.model_id} was trained with image.{key}: {model.image.get(key)}, project.yaml now says {now.get(key)}",
             hint="set it back in project.yaml, or train from scratch with: ivsqa train",
         )
+
+
+def read_weights(project: Project, model: ModelRecord) -> bytes:
+    """Read the weights of a model.
+
+    Raises:
+        IntegrityError: the file is missing or is not what was written.
+    """
+    path = project.layout.weights(model.model_id)
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != model.weights_sha256:
+        raise IntegrityError(
+            "weights are missing or were changed", path=path, hint="restore them from a copy, or train again"
+        )
+    return data

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.io.project.project import Project
-from ivsqa.model.inference import Predictor
-from ivsqa.workflow.predicting.networks import load_predictor
+
+if TYPE_CHECKING:
+    from ivsqa.model.inference import Predictor
 
 
 class FrameModel:
@@ -29,6 +31,9 @@ class FrameModel:
 
     @cached_property
     def _predictor(self) -> Predictor:
+        # torch loads for seconds, and most returns hold no point that a model must follow.
+        from ivsqa.workflow.predicting.networks import load_predictor
+
         return load_predictor(self._project, self._project.get_model(self._model_id), device=self._device)
 
     def probabilities(self, pullback_id: str, frame_index: int) -> tuple[WorkingGrid, NDArray[np.float32]]:

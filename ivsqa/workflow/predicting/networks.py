@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from ivsqa.errors import IntegrityError
-from ivsqa.io.project.model_fit import check_fits
+from ivsqa.io.project.model_fit import check_fits, read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.settings import ProjectSettings
@@ -48,13 +45,7 @@ def load_weights(project: Project, model: ModelRecord) -> TrainedModel:
     Raises:
         IntegrityError: the file is missing or is not what was written.
     """
-    path = project.layout.weights(model.model_id)
-    data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != model.weights_sha256:
-        raise IntegrityError(
-            "weights are missing or were changed", path=path, hint="restore them from a copy, or train again"
-        )
-    return TrainedModel.from_bytes(data)
+    return TrainedModel.from_bytes(read_weights(project, model))
 
 
 def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Predictor:

@@ -12,12 +12,12 @@ from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.model_fit import read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.training_frames_csv import keys_from_frames_csv
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.predicting.networks import load_weights
 from ivsqa.workflow.rounds.sent import read_sent
 
 
@@ -168,7 +168,7 @@ def _check_models(project: Project, records: dict[str, PullbackRecord], *, deep:
             )
         if deep:
             try:
-                load_weights(project, model)
+                read_weights(project, model)
             except IvsqaError as error:
                 yield _of_error("weights", error, model.model_id)
 

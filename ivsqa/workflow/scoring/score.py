@@ -25,9 +25,7 @@ from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_parallel
 from ivsqa.workflow.predicting.error_maps import heatmap_of_score
-from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.prediction import FramePostprocessor
-from ivsqa.workflow.scoring.signals import DRAW_SEED, N_DRAWS, frame_signals
 
 BATCH_FRAMES = 32
 
@@ -167,6 +165,10 @@ def _score_chunks(
     from maps to scores in turn: that is mostly Python, of which one thread runs at a time, and so one is there while another is
     in the network.
     """
+    # torch loads for seconds, and where every frame has its score there is nothing to load it for.
+    from ivsqa.workflow.predicting.networks import load_predictor
+    from ivsqa.workflow.scoring.signals import DRAW_SEED, N_DRAWS, frame_signals
+
     predictor = load_predictor(project, model, device=device)
     postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))
 
