@@ -90,10 +90,12 @@ class StructureSet:
 
     def masks_from_label_map(self, labels: NDArray[np.integer]) -> dict[str, Mask]:
         """Return the mask of each structure, with what it encloses, from a label map (height, width)."""
-        return {
-            name: np.asarray((labels >= 1) & (labels <= index + 1), dtype=np.bool_)
-            for index, name in enumerate(self.names)
-        }
+        return dict(zip(self.names, masks_of_rings(labels, len(self)), strict=True))
+
+
+def masks_of_rings(labels: NDArray[np.integer], n_structures: int) -> list[Mask]:
+    """Return the mask of each structure, with what it encloses, innermost first, each of the shape of the labels."""
+    return [np.asarray((labels >= 1) & (labels <= outer)) for outer in range(1, n_structures + 1)]
 
 
 def training_labels(structures: StructureSet, contours: Contours, shape: tuple[int, int]) -> NDArray[np.uint8]:

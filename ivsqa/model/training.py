@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
@@ -132,9 +133,8 @@ def validation_dice(segmenter: EncoderDecoder, samples: SampleSet, *, device: to
         known = known_pixels(labels)  # (b, 1, s, s)
         decided = (nested_probabilities(rings) > 0.5) & known  # (b, K, s, s)
         wanted = structure_masks(labels, decided.shape[1])  # (b, K, s, s)
-        overlap = (decided & wanted).sum((2, 3)).double()  # (b, K)
-        values.append(2.0 * overlap / (decided.sum((2, 3)) + wanted.sum((2, 3))))  # (b, K), NaN where both are empty
-    return float(torch.cat(values).nanmean())
+        values.append(mask_dice(decided.cpu().numpy(), wanted.cpu().numpy()))  # (b, K)
+    return float(torch.from_numpy(np.concatenate(values)).nanmean())
 
 
 class _Run:

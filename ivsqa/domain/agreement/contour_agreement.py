@@ -1,8 +1,7 @@
-"""Agreement of two contours of one structure, and statistics over many frames.
+"""Agreement of two contours or masks of one structure, and its mean over many frames.
 
-Overlap is exact polygon area, distances run between the lines; no mask is involved and nothing is smoothed. What cannot be
-known is NaN: two absent contours agree on nothing that has a number, one absent contour is the worst there is (Dice 0,
-distance infinite).
+Of contours the overlap is exact polygon area and distances run between the lines; nothing is smoothed. What cannot be known is
+NaN: two absent contours agree on nothing that has a number, one absent contour is the worst there is (Dice 0, distance infinite).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Contour
+from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.geometry.topology import enclosed_area
 
 
@@ -91,6 +90,23 @@ def contour_agreement(
     return ContourAgreement(
         *_overlap(predicted, reference), hd95_px, assd_px, hd95_mm, assd_mm, pad=_pad(predicted, reference)
     )
+
+
+def mask_dice(predicted: Mask, reference: Mask) -> NDArray[np.float64]:
+    """Return the Dice of masks, a fraction; NaN where both are empty.
+
+    Args:
+        predicted: (…, height, width).
+        reference: Likewise.
+
+    Returns:
+        (…).
+    """
+    shared, in_predicted, in_reference = (
+        np.count_nonzero(mask, axis=(-2, -1)) for mask in (predicted & reference, predicted, reference)
+    )
+    total = np.asarray(in_predicted + in_reference)
+    return np.asarray(np.divide(2.0 * shared, total, out=np.full(total.shape, nan), where=total > 0))
 
 
 def plaque_burden(lumen: Contour, eem: Contour) -> float:

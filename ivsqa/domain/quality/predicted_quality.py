@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fit_isotonic
 from ivsqa.domain.quality.error_regions import SALIENT_ERROR
@@ -275,11 +276,10 @@ class _Tally:
 def _tally(frame: CalibrationFrame, name: str, region: Mask) -> _Tally:
     """Return the counts of one structure in one frame, and its Dice over the whole grid."""
     raw, predicted, reference = frame.raw_error[name], frame.predicted[name], frame.reference[name]
-    dice = 2.0 * np.count_nonzero(predicted & reference) / (np.count_nonzero(predicted) + np.count_nonzero(reference))
     counts, wrong = (
         _count_levels(_joint_levels(raw, predicted, where)) for where in (region, region & (predicted != reference))
     )
-    return _Tally(counts, wrong, dice, frame.subject_id)
+    return _Tally(counts, wrong, float(mask_dice(predicted, reference)), frame.subject_id)
 
 
 def _calibrated(tallies: list[_Tally]) -> StructureCalibration:

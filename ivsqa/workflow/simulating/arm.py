@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
@@ -320,7 +321,5 @@ def _dice(study: LabelledStudy, rows: NDArray[np.intp], predictor: Predictor) ->
     for first in range(0, len(rows), BATCH_FRAMES):
         part = rows[first : first + BATCH_FRAMES]
         masks, wanted = predictor(study.images[part]).probabilities > 0.5, study.masks(part)
-        both = np.count_nonzero(masks & wanted, axis=(2, 3))
-        total = np.count_nonzero(masks, axis=(2, 3)) + np.count_nonzero(wanted, axis=(2, 3))
-        found.append(np.divide(2.0 * both, total, out=np.full(total.shape, np.nan), where=total > 0))
+        found.append(mask_dice(masks, wanted))
     return np.concatenate(found)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.effort import corrected_mask, length_to_move, points_to_set
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.domain.structures import masks_of_rings
 from ivsqa.io.packets.thinning import kept_vertices
 from ivsqa.model.data import SampleSet
 
@@ -44,9 +45,7 @@ class LabelledStudy:
 
     def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return the reference masks of some frames, (m, K, s, s)."""
-        labels = self.labels[rows]  # (m, s, s)
-        inside = [(labels >= 1) & (labels <= number) for number in range(1, len(self.structures) + 1)]
-        return np.stack(inside, axis=1)
+        return np.stack(masks_of_rings(self.labels[rows], len(self.structures)), axis=1)
 
     def samples(self, rows: NDArray[np.intp]) -> SampleSet:
         """Return some frames with their reference."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
@@ -323,12 +324,9 @@ def _dice_of(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.fl
 
 def _mean_dice(predicted: Mapping[str, Mask], reference: Mapping[str, Mask]) -> float:
     """Return the mean Dice over the structures that were drawn; NaN where none was."""
-    values = [
-        2.0 * np.count_nonzero(predicted[name] & mask) / (np.count_nonzero(predicted[name]) + np.count_nonzero(mask))
-        for name, mask in reference.items()
-        if mask.any() or predicted[name].any()
-    ]
-    return float(np.mean(values)) if values else float("nan")
+    values = np.array([mask_dice(predicted[name], mask) for name, mask in reference.items()])
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def _judge(

@@ -114,3 +114,10 @@ def test_agreement_is_symmetric_but_for_pad(x, y, side):
     assert (one.dice, one.jaccard) == pytest.approx((other.dice, other.jaccard))
     assert (one.hd95_px, one.assd_px) == pytest.approx((other.hd95_px, other.assd_px))
     assert one.jaccard == pytest.approx(one.dice / (2 - one.dice))
+
+
+def test_dice_of_masks_is_taken_frame_by_frame_and_unknown_where_both_are_empty():
+    a, b = np.zeros((2, 4, 4), dtype=bool), np.zeros((2, 4, 4), dtype=bool)
+    a[0, 0], b[0, 0, :2] = True, True  # 4 and 2 pixels, 2 of them shared
+    np.testing.assert_array_equal(metrics.mask_dice(a, b), [4 / 6, np.nan])
+    assert metrics.mask_dice(a[0], ~a[0]) == 0.0
