@@ -28,11 +28,12 @@ test: lint  ## everything: style, types, tests, doctests, docs, coverage
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='ivsqa/domain/*,ivsqa/io/*' --fail-under=95 --format=total
 
-docs: $(READY)  ## write docs/cli.md from the help
+docs: $(READY)  ## write docs/cli.md from the help, build the site into site/ (open site/index.html)
 	$(BIN)/python docs/generate_cli.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(READY)  ## every measurement that docs and README quote
 	for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .coverage*
+	rm -rf $(VENV) demo site build dist .mypy_cache .pytest_cache .ruff_cache .coverage*

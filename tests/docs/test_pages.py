@@ -47,10 +47,22 @@ def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def anchor_of(heading: str) -> str:
+    """The anchor that a heading gets."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def anchors_of(page: Path) -> set[str]:
-    """Return the anchors that a page's headings get."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """The anchors of a page's headings."""
+    return {anchor_of(heading) for heading in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)}
+
+
+def sections_of(page: str, *, level: int) -> dict[str, str]:
+    """The text under each heading of a level, by the heading."""
+    parts = re.split(rf"^{'#' * level} (.+)$", page, flags=re.MULTILINE)[1:]
+    return {
+        title: re.split(r"^#", text, flags=re.MULTILINE)[0] for title, text in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def prose_of(page: str) -> str:
@@ -149,10 +161,37 @@ def test_every_option_that_a_page_or_script_uses_exists() -> None:
             assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= known, f"ivsqa {command}{rest}"
 
 
-def test_every_figure_names_a_script_that_is_there() -> None:
-    rows = re.findall(r"^\| .+ \| `(benchmarks/[^`]+)` \|$", text_of("README.md"), flags=re.MULTILINE)
-    assert rows
-    assert [row for row in rows if not (ROOT / row).is_file()] == []
+def test_every_measured_claim_names_scripts_that_are_there_and_left_a_result() -> None:
+    claims = sections_of(text_of("docs/measured.md"), level=3)
+    assert len(claims) >= 18
+    for title, text in claims.items():
+        assert re.search(r"\d", text), f"{title}: no figure"
+        scripts = re.findall(r"\[`benchmarks/(\w+)\.py`\]\(\.\./benchmarks/\1\.py\)", text)
+        assert scripts, f"{title}: no script"
+        for script in scripts:
+            assert "__main__" in text_of(f"benchmarks/{script}.py"), f"{title}: benchmarks/{script}.py measures nothing"
+            assert (ROOT / f"benchmarks/results/{script}.json").is_file(), f"{title}: {script} left no result"
+
+
+def test_every_measuring_script_stands_behind_a_claim() -> None:
+    page = text_of("docs/measured.md")
+    scripts = [
+        path.name for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
+    ]
+    assert [name for name in scripts if f"benchmarks/{name}`" not in page] == ["house.py"]  # which measures the code
+
+
+def test_the_readme_makes_eight_claims_of_a_line_each_with_its_figure() -> None:
+    claims = re.findall(r"^\* \[.+\]\(docs/measured\.md#([\w-]+)\)$", text_of("README.md"), flags=re.MULTILINE)
+    titles = {anchor_of(title) for title in sections_of(text_of("docs/measured.md"), level=3)}
+    assert len(claims) == 8
+    assert set(claims) <= titles
+
+
+def test_the_readme_takes_two_screens() -> None:
+    lines = re.sub(r"\]\([^)]*\)", "]", text_of("README.md")).splitlines()
+    assert len(lines) <= 95
+    assert max(map(len, lines)) <= 120
 
 
 def test_commit_hooks_run_the_tools_of_the_virtual_environment() -> None:

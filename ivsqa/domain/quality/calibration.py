@@ -123,7 +123,7 @@ def conformal_factor(scores: ArrayLike, subjects: Sequence[str], *, miscoverage:
 
     Frames of a subject resemble each other, so subjects are what counts: each weighs the same, however many frames it has. One
     more, not yet seen, counts half, as if half of its frames lay above all others: whole, as a proof for every distribution
-    would have it, gave intervals that held too often by far (docs/method.md). With few subjects it outweighs the miscoverage;
+    would have it, gave intervals that held too often by far (docs/evidence.md). With few subjects it outweighs the miscoverage;
     then the largest score seen is returned.
 
     Args:

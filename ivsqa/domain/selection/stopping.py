@@ -8,7 +8,7 @@ from ivsqa.domain.statistics.bootstrap import Measured
 
 POOR_DICE = 0.8
 WORTH_A_ROUND = 0.004
-"""Validation Dice that another round should bring: single trainings scattered by about as much (docs/method.md, a trial)."""
+"""Validation Dice that another round should bring: single trainings scattered by about as much (docs/evidence.md, a trial)."""
 
 
 @dataclass(frozen=True)
