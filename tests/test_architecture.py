@@ -31,8 +31,8 @@ MAY_IMPORT = {
 OUTSIDE = {
     "errors": set(),
     "domain": {"numpy", "scipy", "shapely", "skimage"},
-    "drawing": {"numpy", "skimage", "PIL"},
-    "pages": {"numpy"},
+    "drawing": {"numpy", "skimage", "PIL", "jinja2", "markupsafe"},
+    "pages": {"numpy", "markupsafe"},
     "phantom": {"numpy", "scipy", "skimage", "pydicom"},
     "io": {
         "numpy",
@@ -230,6 +230,7 @@ def test_help_loads_nothing_heavy(statement):
         "nibabel",
         "nrrd",
         "cv2",
+        "jinja2",
     )
     code = (
         "import sys, contextlib, io\n"

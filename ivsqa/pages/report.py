@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import cycle
 from math import isnan, nan
 from typing import Any
 
@@ -15,8 +16,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.agreement.effort import Reading
 from ivsqa.domain.selection.stopping import POOR_DICE, Outlook
 from ivsqa.domain.statistics.bootstrap import Measured
-from ivsqa.drawing.charts import Point, Series, histogram_chart, scatter_chart
-from ivsqa.drawing.curve_chart import COLORS, Curve, CurvePoint, Panel, curve_chart
+from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_chart, histogram_chart, scatter_chart
 from ivsqa.io.project.evaluations import KeptSimulation
 from ivsqa.io.project.records import ModelRecord, RoundRecord
 from ivsqa.pages.evaluation import estimate_table
@@ -238,30 +238,25 @@ accepted. Bands are 95 % intervals over test subjects.</figcaption>{chart}</figu
 <div>{_model_table(study)}</div></div>{simulations}"""
 
 
-def _curves(study: Study) -> list[Curve]:
+def _curves(study: Study) -> list[Series]:
     """Return the learning curves of the accepted models: on validation subjects, and by structure on test subjects."""
     accepted = sorted((one for one in study.models if one.accepted), key=lambda one: one.n_training_frames)
-    curves = [
-        Curve(
-            "validation",
-            [
-                CurvePoint(one.n_training_frames, one.validation_dice, nan, nan)
-                for one in accepted
-                if one.validation_dice is not None
-            ],
-        )
-    ]
-    names = dict.fromkeys(name for one in study.evaluations.values() for name in one["segmentation"])
-    for name in names:
-        points = []
+    curves = {
+        "validation": [
+            Point(model.n_training_frames, model.validation_dice)
+            for model in accepted
+            if model.validation_dice is not None
+        ]
+    }
+    for name in dict.fromkeys(name for one in study.evaluations.values() for name in one["segmentation"]):
+        points = curves[f"test {name}"] = []
         for model in accepted:
             told = study.evaluations.get(model.model_id, {"segmentation": {}})["segmentation"].get(name)
             if told is not None and told["dice"] is not None:
-                points.append(
-                    CurvePoint(model.n_training_frames, told["dice"], *(told["interval"]["dice"] or (nan, nan)))
-                )
-        curves.append(Curve(f"test {name}", points))
-    return [curve for curve in curves if curve.points]
+                low, high = told["interval"]["dice"] or (nan, nan)
+                points.append(Point(model.n_training_frames, told["dice"], low=low, high=high))
+    known = {name: points for name, points in curves.items() if points}
+    return [Series(name, color, known[name]) for name, color in zip(known, cycle(COLORS), strict=False)]
 
 
 def _model_table(study: Study) -> str:

@@ -1,9 +1,19 @@
+import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from ivsqa.drawing.charts import Point, Series, histogram_chart, reliability_chart, scatter_chart
+from ivsqa.drawing.charts import (
+    Panel,
+    Point,
+    Series,
+    curve_chart,
+    curve_figure,
+    histogram_chart,
+    reliability_chart,
+    scatter_chart,
+)
 
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 426.0, 44.0, 388.0  # of the square of data, in the diagram's own units
 
@@ -81,3 +91,42 @@ def test_bars_are_wider_where_frames_are_spread_over_more():
         len(Shapes(histogram_chart(np.array([low, 1.0]), limit=0.8, title="")).of("rect")) for low in (0.75, 0.01)
     )
     assert (few, many) == (13, 20)
+
+
+CURVE = Series("test <b>", "#777777", [Point(8.0, 0.8, low=0.75, high=0.85), Point(32.0, 0.9)])
+
+
+def places(svg: str) -> list[float]:
+    return [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', svg)][:-1]  # the legend's comes last
+
+
+def test_a_curve_runs_from_edge_to_edge_on_a_logarithmic_axis():
+    curve = Series("a", "#777777", [*CURVE.points, Point(16.0, 0.85)])
+    middle = (LEFT + RIGHT) / 2.0
+    assert places(curve_chart(Panel([curve], "labels"), y_label="Dice", title="t")) == [LEFT, RIGHT, middle]
+
+
+def test_a_lone_point_stands_in_the_middle():
+    svg = curve_chart(Panel([Series("a", "#777777", CURVE.points[:1])], "labels"), y_label="Dice", title="t")
+    assert places(svg) == [pytest.approx((LEFT + RIGHT) / 2.0)]
+
+
+def test_intervals_lie_inside_the_axes():
+    svg = curve_chart(Panel([CURVE], "labels"), y_label="Dice", title="t")
+    ticks = [float(one) for one in re.findall(r">(0\.\d\d)<", svg)]
+    assert min(ticks) <= 0.75
+    assert max(ticks) >= 0.9
+
+
+def test_ticks_may_be_the_points_themselves():
+    svg = curve_chart(Panel([CURVE], "labels", x_ticks=[8.0, 32.0]), y_label="Dice", title="t")
+    assert re.findall(r">(\d+)<", svg) == ["8", "32"]
+
+
+def test_in_a_page_a_curve_takes_its_colours_and_alone_it_brings_its_own():
+    panel = Panel([CURVE], "labels", 0.88, "wanted")
+    in_page, alone = curve_chart(panel, y_label="Dice", title="t"), curve_figure([panel], y_label="Dice", title="t")
+    assert 'fill="#fff"' not in in_page
+    assert 'fill="#fff"' in alone
+    assert ">wanted<" in in_page
+    assert "<b>" not in in_page

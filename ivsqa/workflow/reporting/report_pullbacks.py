@@ -16,7 +16,7 @@ from ivsqa.domain.measures.pullback_measures import LesionRule
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.stopping import POOR_DICE
 from ivsqa.drawing.pictures import comparison, jpeg_bytes
-from ivsqa.drawing.pullback_chart import CourseView, Line, course_chart
+from ivsqa.drawing.pullback_chart import Line, PullbackView, pullback_chart
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
@@ -103,7 +103,7 @@ class _Drawn:
             + ("" if record.spacing_mm else "; spacing not known, so nothing in mm"),
             measures=self._row,
             lesions=self._lesions,
-            chart=course_chart(self._view(worst)),
+            chart=pullback_chart(self._view(worst)),
             legend=self._legend(has_worst=bool(worst)),
             worst=[self._picture(score) for score in worst],
         )
@@ -132,7 +132,7 @@ class _Drawn:
         found = {score.frame_index: score for score in self._store.read(self._record.pullback_id, chosen)}
         return [found[index] for index in chosen]
 
-    def _view(self, worst: Sequence[FrameScore]) -> CourseView:
+    def _view(self, worst: Sequence[FrameScore]) -> PullbackView:
         """Return what the diagram shows."""
         record, project = self._record, self._project
         size_mm = record.spacing_mm[0] if record.spacing_mm else 1.0
@@ -145,7 +145,7 @@ class _Drawn:
         )
         site = self._row.get("mla_frame_index")
         has_minimum = site is not None and record.spacing_mm is not None
-        return CourseView(
+        return PullbackView(
             title=f"{record.pullback_id} along the vessel",
             place=self._place,
             in_mm=self._in_mm,

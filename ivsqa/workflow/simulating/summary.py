@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ivsqa.domain.selection import Strategy
 from ivsqa.domain.selection.learning_curve import cost_to_reach, mean_accuracy, paired_gain
-from ivsqa.drawing.curve_chart import Curve, CurvePoint, Panel, curve_figure
+from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_figure
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.simulations import iter_arms
@@ -203,7 +204,7 @@ def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
         ("clicks", 1.0, "points set or vertices drawn"),
     ):
         curves = []
-        for strategy in simulation.strategies:
+        for strategy, color in zip(simulation.strategies, cycle(COLORS), strict=False):
             by_rung: dict[int, list[dict[str, Any]]] = {}
             for seed in simulation.seeds:
                 rows = [row for row in summary.rows if (row["strategy"], row["seed"]) == (strategy, seed)]
@@ -213,7 +214,8 @@ def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
             for rows in by_rung.values():
                 dice = [row["mean_dice"] for row in rows]
                 mean, low, high = paired_gain(dice, [0.0] * len(dice))
-                points.append(CurvePoint(factor * float(np.mean([row[key] for row in rows])), mean, low, high))
-            curves.append(Curve(strategy, points))
+                cost = factor * float(np.mean([row[key] for row in rows]))
+                points.append(Point(cost, mean, low=low, high=high))
+            curves.append(Series(strategy, color, points))
         panels.append(Panel(curves, label, 0.99 * summary.full_dice, "99 % of all labels"))
     return curve_figure(panels, y_label="Dice on subjects held back", title="Learning curves")
