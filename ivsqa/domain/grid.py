@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ivsqa.domain.contour import Contour
 
-AxisWeights: TypeAlias = tuple[slice, csr_array]
+AxisWeights: TypeAlias = "tuple[slice, scipy.sparse.csr_array]"  # in words: scipy.sparse loads when it is first used
 """Source pixels, and the weights (targets, sources) over them."""
 
 
@@ -131,7 +131,7 @@ def _axis_weights(n_target: int, n_source: int, scale: float, origin: float) -> 
     weights = _hat_weights(centres, n_source, max(scale, 1.0))
     used = np.flatnonzero(weights.any(axis=0))
     span = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-    return span, csr_array(weights[:, span])
+    return span, scipy.sparse.csr_array(weights[:, span])
 
 
 def _resampled(field: NDArray[np.generic], rows: AxisWeights, columns: AxisWeights) -> NDArray[np.float32]:

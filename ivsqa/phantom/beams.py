@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ivsqa.phantom.consoles import LATERAL_RADII, ConsoleLook
 
@@ -37,7 +36,7 @@ class BeamGrid:
     angles_rad: NDArray[np.float64]
     depths_mm: Field
     pixels: NDArray[np.intp]
-    weights: csr_array
+    weights: scipy.sparse.csr_array
 
     def to_frame(self, grey: Field, size_px: int, outside: int) -> NDArray[np.uint8]:
         """Return grey on beams as a square frame, uint8 (size, size), with one grey outside the field."""
@@ -65,7 +64,7 @@ def beam_grid(n_lines: int, size_px: int, spacing_mm: float, radius_mm: float) -
         (line_part if i else 1.0 - line_part) * (depth_part if j else 1.0 - depth_part) for i in (0, 1) for j in (0, 1)
     ]
     starts = np.arange(0, 4 * len(pixels) + 1, 4, dtype=np.int32)
-    weights = csr_array(
+    weights = scipy.sparse.csr_array(
         (np.column_stack(parts).astype(np.float32).ravel(), np.column_stack(columns).astype(np.int32).ravel(), starts),
         shape=(len(pixels), n_lines * n_depths),
     )

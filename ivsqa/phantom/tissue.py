@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.fft import irfft2
 
 from ivsqa.phantom.consoles import ConsoleLook
 from ivsqa.phantom.geometry import Wander
@@ -243,5 +243,5 @@ def _smooth_tile(rng: np.random.Generator) -> Field:
         falloff = np.exp(-2.0 * np.pi**2 * ((sectors * around) ** 2 + (shells * outwards) ** 2))
         spectrum += np.sqrt(sectors * shells) * falloff
     noise = rng.standard_normal((2, *spectrum.shape), dtype=np.float32)
-    tile = irfft2(spectrum * (noise[0] + 1j * noise[1]))
+    tile = scipy.fft.irfft2(spectrum * (noise[0] + 1j * noise[1]))
     return np.asarray((tile - tile.mean()) / tile.std(), dtype=np.float32)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy
 import shapely
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import Contour, Contours, Mask
@@ -80,11 +80,13 @@ def corrected_mask(drawn: Mask, wanted: Mask, *, tolerance_px: float) -> Mask:
         >>> corrected_mask(drawn, wanted, tolerance_px=1.0)[0].astype(int).tolist()
         [0, 0, 0, 1, 1, 1, 0, 0, 0]
     """
-    depth = np.where(wanted, ndimage.distance_transform_edt(wanted), ndimage.distance_transform_edt(~wanted))
-    pieces, n = ndimage.label(drawn != wanted)
+    depth = np.where(
+        wanted, scipy.ndimage.distance_transform_edt(wanted), scipy.ndimage.distance_transform_edt(~wanted)
+    )
+    pieces, n = scipy.ndimage.label(drawn != wanted)
     if n == 0:
         return wanted
-    deepest = ndimage.maximum(depth, pieces, index=np.arange(1, n + 1))
+    deepest = scipy.ndimage.maximum(depth, pieces, index=np.arange(1, n + 1))
     is_left = np.concatenate([[False], deepest <= tolerance_px])
     return np.where(is_left[pieces], drawn, wanted)
 

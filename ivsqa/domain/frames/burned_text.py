@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 N_SAMPLES = 16
 """Frames looked at, evenly spread: what is burned in is there in all of them."""
@@ -72,15 +72,15 @@ def find_text(frames: NDArray[np.uint8]) -> tuple[TextRegion, ...]:
     samples = frames[np.unique(np.linspace(0, len(frames) - 1, N_SAMPLES).astype(int))]
     strokes = np.mean([_strokes(sample) for sample in samples], axis=0) >= PERSISTENT_SHARE
     ground = np.median(samples, axis=0)
-    letters, _ = ndimage.label(strokes, structure=np.ones((3, 3)))
-    heights = [rows.stop - rows.start for rows, _ in ndimage.find_objects(letters)]
+    letters, _ = scipy.ndimage.label(strokes, structure=np.ones((3, 3)))
+    heights = [rows.stop - rows.start for rows, _ in scipy.ndimage.find_objects(letters)]
     letters[~np.array([False, *(height <= MAX_HEIGHT_PX for height in heights)])[letters]] = 0
     reach = max(4, strokes.shape[1] // 80)
-    lines, _ = ndimage.label(
-        ndimage.binary_dilation(letters > 0, np.ones((1, 2 * reach + 1), dtype=np.bool_)), np.ones((3, 3))
+    lines, _ = scipy.ndimage.label(
+        scipy.ndimage.binary_dilation(letters > 0, np.ones((1, 2 * reach + 1), dtype=np.bool_)), np.ones((3, 3))
     )
     found = []
-    for number, box in enumerate(ndimage.find_objects(lines * (letters > 0)), start=1):
+    for number, box in enumerate(scipy.ndimage.find_objects(lines * (letters > 0)), start=1):
         if box is None or not _is_row_of_letters(np.where(lines[box] == number, letters[box], 0)):
             continue
         region = _with_margin(box, strokes.shape)
@@ -97,7 +97,7 @@ def mask_text(frames: NDArray[np.uint8], regions: tuple[TextRegion, ...]) -> Non
 
 def _strokes(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the pixels of thin bright lines, bool (height, width)."""
-    opened = ndimage.grey_opening(frame, size=(STROKE_PX, STROKE_PX))
+    opened = scipy.ndimage.grey_opening(frame, size=(STROKE_PX, STROKE_PX))
     return np.asarray(frame.astype(np.int16) - opened > STROKE_CONTRAST)
 
 
@@ -107,7 +107,7 @@ def _is_row_of_letters(letters: NDArray[np.integer]) -> bool:
     ink = float((letters > 0).mean())
     if height > MAX_HEIGHT_PX or width < MIN_ASPECT * height or not INK_SHARE[0] <= ink <= INK_SHARE[1]:
         return False
-    heights = np.array([rows.stop - rows.start for rows, _ in filter(None, ndimage.find_objects(letters))])
+    heights = np.array([rows.stop - rows.start for rows, _ in filter(None, scipy.ndimage.find_objects(letters))])
     heights = heights[heights > MIN_LETTER_PX // 2]  # without dots and specks
     if len(heights) < MIN_LETTERS or np.median(heights) < MIN_LETTER_PX:
         return False
@@ -116,7 +116,7 @@ def _is_row_of_letters(letters: NDArray[np.integer]) -> bool:
 
 def _is_flat(ground: NDArray[np.float64], ink: NDArray[np.bool_]) -> bool:
     """Return whether what lies between and around strokes has one grey; the smooth edges of letters do not count."""
-    around = ground[~ndimage.binary_dilation(ink, np.ones((3, 3), dtype=np.bool_))].astype(np.uint8)
+    around = ground[~scipy.ndimage.binary_dilation(ink, np.ones((3, 3), dtype=np.bool_))].astype(np.uint8)
     levels = np.bincount(around, minlength=256)
     mode = int(levels.argmax())
     return float(levels[max(mode - FLAT_GREY, 0) : mode + FLAT_GREY + 1].sum()) > FLAT_SHARE * len(around)

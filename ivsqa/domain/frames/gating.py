@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 N_ANGLES, N_RADII = 96, 64
 RADII = np.linspace(0.12, 0.92, N_RADII)
@@ -98,9 +98,9 @@ def find_end_diastoles(widening_per_frame: NDArray[np.float64], frame_rate_hz: f
     rate = float(rates[power.argmax()])
     narrowness = -np.concatenate([[0.0], np.cumsum(speed)])
     band = (0.6 * rate, min(2.5 * rate, 0.45 * frame_rate_hz))
-    from scipy import signal  # loads for half a second, and every selection imports this module
-
-    filtered = signal.sosfiltfilt(signal.butter(2, band, "bandpass", fs=frame_rate_hz, output="sos"), narrowness)
+    filtered = scipy.signal.sosfiltfilt(
+        scipy.signal.butter(2, band, "bandpass", fs=frame_rate_hz, output="sos"), narrowness
+    )
     beats = _steady_peaks(filtered / filtered.std(), frame_rate_hz / rate)
     if len(beats) < MIN_BEATS:
         return None
@@ -134,9 +134,9 @@ def _polar(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         (height - 1) / 2.0 + RADII * half * np.sin(angles),
         (width - 1) / 2.0 + RADII * half * np.cos(angles),
     ]
-    smooth = ndimage.uniform_filter(frame.astype(np.float32), max(1, round(half / N_RADII)))
-    polar = ndimage.map_coordinates(smooth, places, order=1)
-    return np.asarray(ndimage.gaussian_filter(polar, 1.0, mode=("wrap", "nearest")))
+    smooth = scipy.ndimage.uniform_filter(frame.astype(np.float32), max(1, round(half / N_RADII)))
+    polar = scipy.ndimage.map_coordinates(smooth, places, order=1)
+    return np.asarray(scipy.ndimage.gaussian_filter(polar, 1.0, mode=("wrap", "nearest")))
 
 
 def _in_band(

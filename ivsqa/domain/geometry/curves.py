@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 from ivsqa.domain.contour import Contour, Points
 
@@ -33,5 +33,5 @@ def contour_through(knots: Points) -> Contour:
     distinct = Contour.from_points(knots).points_px
     closed = np.vstack([distinct, distinct[:1]])
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
-    curve = CubicSpline(along, closed, bc_type="periodic")
+    curve = scipy.interpolate.CubicSpline(along, closed, bc_type="periodic")
     return Contour.from_points(curve(np.linspace(0.0, along[-1], CURVE_VERTICES, endpoint=False)))

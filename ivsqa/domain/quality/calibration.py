@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import ceil, nan
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 UNSEEN_SUBJECTS = 0.5
 """As how many subjects of the largest error those count that nobody has seen."""
@@ -86,7 +86,7 @@ def fit_isotonic(
     levels, level_of = np.unique(scores[used], return_inverse=True)
     level_mass = np.bincount(level_of, weights=mass[used])
     level_mean = np.bincount(level_of, weights=mass[used] * values[used]) / level_mass
-    fit = isotonic_regression(level_mean, weights=level_mass)
+    fit = scipy.optimize.isotonic_regression(level_mean, weights=level_mass)
     starts, stops = fit.blocks[:-1], fit.blocks[1:]
     if centred:
         centres = np.add.reduceat(level_mass * levels, starts) / np.add.reduceat(level_mass, starts)

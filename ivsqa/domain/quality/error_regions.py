@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 SALIENT_ERROR = 0.3
 """Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
@@ -40,10 +40,10 @@ def error_regions(
         threshold: In the same unit.
         min_area_px: Smaller regions are left out.
     """
-    labels, _ = ndimage.label(error >= threshold)
+    labels, _ = scipy.ndimage.label(error >= threshold)
     areas = np.bincount(labels.ravel())[1:]
     kept = [index for index in np.argsort(-areas, kind="stable") if areas[index] >= min_area_px]
-    boxes = ndimage.find_objects(labels)
+    boxes = scipy.ndimage.find_objects(labels)
     regions = []
     for index in kept:
         box = boxes[index]

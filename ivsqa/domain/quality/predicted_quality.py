@@ -16,8 +16,8 @@ from math import isnan, nan
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Mask
@@ -203,7 +203,7 @@ def _count_regions(salient: Mask) -> int:
         return 0
     rows, columns = (np.flatnonzero(salient.any(axis=axis)) for axis in (1, 0))
     box = salient[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    labels, _ = ndimage.label(box)
+    labels, _ = scipy.ndimage.label(box)
     return int((np.bincount(labels[box]) >= MIN_REGION_PX).sum())
 
 

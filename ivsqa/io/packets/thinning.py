@@ -9,9 +9,9 @@ neighbouring corners that were left alone is put back as it was sent, so that on
 from __future__ import annotations
 
 import numpy as np
+import scipy
 import shapely
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.io.packets.packet import DECIMALS
@@ -99,5 +99,5 @@ def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.
 def _places(vertices: Points, written: Points, rounding_px: float) -> NDArray[np.intp]:
     """Return which written corner each vertex is, (n,), −1 where it is none: moved or added."""
     reach = np.sqrt(2.0) * rounding_px + 10.0**-DECIMALS
-    distance, nearest = cKDTree(written).query(vertices)
+    distance, nearest = scipy.spatial.cKDTree(written).query(vertices)
     return np.where(distance <= reach, nearest, -1)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.structures import StructureSet
@@ -140,7 +140,7 @@ def contours_from_masks(found: Mapping[int, Mapping[str, Mask]], structures: Str
             if mask is None or contour is None:
                 continue
             contours.setdefault(index, {})[structure] = contour
-            if ndimage.label(mask)[1] > 1:
+            if scipy.ndimage.label(mask)[1] > 1:
                 scattered[structure].append(index)
     notes = tuple(
         f"{structure}: {len(indices)} masks hold several objects, of which the largest was kept (first in frame {indices[0]})"
@@ -266,7 +266,7 @@ def _without_empty_rings(masks: dict[str, Mask], labels: NDArray[np.integer], na
 def refuse_inverted(labels: NDArray[np.integer], path: Path, index: int) -> None:
     """Raise where label 2 lies inside label 1: public sets exist that number from the outside (EEM 1, lumen 2)."""
     outer = labels == 2
-    enclosed = ndimage.binary_fill_holes(labels == 1) & outer
+    enclosed = scipy.ndimage.binary_fill_holes(labels == 1) & outer
     if outer.any() and enclosed.sum() > outer.sum() / 2:
         raise AnnotationError(
             "label 2 lies inside label 1, so 1 is not the innermost structure here",

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.structures import StructureSet
@@ -245,8 +245,8 @@ def _contours(
     notes: list[str] = []
     before = structures.masks_from_label_map(sent)
     for index, (name, mask) in enumerate(structures.masks_from_label_map(rings).items()):
-        filled = ndimage.binary_fill_holes(mask)
-        if name in frame.contours and np.array_equal(filled, ndimage.binary_fill_holes(before[name])):
+        filled = scipy.ndimage.binary_fill_holes(mask)
+        if name in frame.contours and np.array_equal(filled, scipy.ndimage.binary_fill_holes(before[name])):
             contours[name] = frame.contours[name]
         elif (rings == index + 1).any():  # without a ring of its own it is not there: the lumen is no EEM
             contour, said = outline(filled, name, path=path, where=f"{frame.name}, {name}")
