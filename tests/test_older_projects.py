@@ -1,0 +1,73 @@
+"""A project that an older version wrote opens in this one, and every command answers as that version did."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ivsqa.cli.main import app
+
+KEPT = Path(__file__).parent / "data" / "projects" / "5f113b8"
+ANSWERS: dict[str, Any] = json.loads((KEPT / "answers.json").read_text(encoding="utf-8"))
+TOLERANCE = 1e-6
+
+CHANGED: dict[str, dict[str, Any]] = {}
+"""What this version answers otherwise on purpose: by command line, the path in the answer and what stands there now.
+
+The reason stands beside each.
+"""
+
+
+def differences(old: Any, new: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return old and new value by their place in an answer, such as `rounds.1.state`; a number may differ by 1e-6."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        pairs = {str(key): (old.get(key), new.get(key)) for key in [*old, *(key for key in new if key not in old)]}
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = {str(index): pair for index, pair in enumerate(zip(old, new, strict=True))}
+    else:
+        return {} if _are_same(old, new) else {place: (old, new)}
+    return {
+        where: pair
+        for key, (before, now) in pairs.items()
+        for where, pair in differences(before, now, f"{place}.{key}" if place else key).items()
+    }
+
+
+def _are_same(old: Any, new: Any) -> bool:
+    numbers = (int, float)
+    if isinstance(old, numbers) and isinstance(new, numbers) and not isinstance(old, bool):
+        return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(old == new)
+
+
+def answer(study: Path, command: str) -> Any:
+    """Return what a command answers in a project, its paths as they stand in the kept answers."""
+    result = CliRunner().invoke(app, [*command.split(), "--project", str(study), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout.replace(str(study), "PROJECT"))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return shutil.copytree(KEPT / "study", tmp_path / "study")
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_older_project_answers_as_it_did(command: str, study: Path):
+    found = differences(ANSWERS[command], answer(study, command))
+    assert {place: now for place, (_, now) in found.items()} == CHANGED.get(command, {})
+
+
+def test_every_change_is_of_an_answer_that_is_kept():
+    assert set(CHANGED) <= set(ANSWERS)
+
+
+def test_a_difference_is_found_wherever_it_stands():
+    old = {"a": [1.0, {"b": "x"}], "c": None}
+    assert differences(old, {"a": [1.0 + 1e-9, {"b": "x"}], "c": None}) == {}
+    assert differences(old, {"a": [1.1, {"b": "y"}]}) == {"a.0": (1.0, 1.1), "a.1.b": ("x", "y")}
+    assert differences(old, {"a": [1.0], "c": None, "d": 1}) == {"a": (old["a"], [1.0]), "d": (None, 1)}
