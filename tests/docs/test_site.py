@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import chromium, find_chromium
+
 
 @pytest.fixture(scope="module")
 def site(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -54,6 +56,19 @@ def test_no_page_fetches_anything_from_the_network(site: Path) -> None:
         r'<(?:script|img|iframe)[^>]* src="(?:https?:)?//|<link[^>]* href="(?:https?:)?//(?![^>]*canonical)'
     )
     assert [page.name for page in site.rglob("*.html") if fetched.search(page.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine")
+def test_the_site_opened_from_disk_can_be_searched_and_asks_for_files_alone(site: Path, tmp_path: Path) -> None:
+    found = "document.querySelector('.md-search-result__link[href*=\"concepts.html\"]')"
+    with chromium(tmp_path) as tab:
+        tab.open(site / "index.html", until="document.querySelector('.md-search__input')")
+        field = "document.querySelector('.md-search__input')"
+        tab.evaluate(f"{field}.focus(); {field}.value = 'adjudication'; {field}.dispatchEvent(new Event('keyup'))")
+        tab.wait_for(found)
+        asked = tab.requests()
+    assert asked
+    assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
 
 
 def test_the_reference_shows_types_with_their_docstrings(site: Path) -> None:
