@@ -22,11 +22,10 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key
 from ivsqa.io.formats.pictures import Picture
-from ivsqa.io.sources.archives.contour_format import Target
-from ivsqa.io.sources.archives.plain_text import PlainText
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations
+from ivsqa.io.sources.archives.plain_text import PLAIN_TEXT
 from ivsqa.io.sources.archives.registry import read_contour_files
 from ivsqa.io.sources.frame_folder import FrameFolderSource
-from ivsqa.io.sources.source import FoundAnnotations
 
 FRAME_NAME = re.compile(r"frame_(?P<patient>[0-9]+)_(?P<frame>[0-9]+)_(?P<neighbour>[0-9]{3})", re.IGNORECASE)
 TEXT_NAME = re.compile(r"(lum|med)_frame_[0-9]+_[0-9]+_[0-9]{3}\.txt", re.IGNORECASE)
@@ -51,9 +50,9 @@ class Challenge2011Source(FrameFolderSource):
         """Return of which public set it is; raises SourceError."""
         return f"{self._set or 'frames named as in the IVUS challenge 2011'}, patient {self.patient}"
 
-    def facts(self) -> PullbackFacts:
+    def own_facts(self) -> PullbackFacts:
         """Return number and size of the frames, and the spacing of their set; raises SourceError."""
-        facts = super().facts()
+        facts = super().own_facts()
         spacing = SETS.get(facts.frame_shape, ("", None))[1]
         if spacing is None:
             return replace(facts, spacing_source=UNKNOWN_SET)
@@ -71,10 +70,8 @@ class Challenge2011Source(FrameFolderSource):
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of the texts, some frames having none; raises AnnotationError."""
-        facts = facts or self.facts()
-        by_stem = {bare_name(picture.path.name): index for index, picture in enumerate(self.pictures)}
-        target = Target(self.patient, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, by_stem)
-        return read_contour_files((path for path in self.texts if PlainText().recognises(path, target)), target)
+        target = self.target(structures, facts)
+        return read_contour_files((path for path in self.texts if PLAIN_TEXT.recognises(path, target)), target)
 
 
 def challenge_sources(

@@ -11,31 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.domain.structures import StructureSet
 from ivsqa.io.formats.dicom_header import check_image, n_frames_of, read_header, text, transfer_syntax
 from ivsqa.io.formats.dicom_pixels import iter_grey_frames
-from ivsqa.io.formats.files import bare_name, natural_key
-from ivsqa.io.sources.archives.contour_format import Target
-from ivsqa.io.sources.archives.registry import annotations_beside
+from ivsqa.io.formats.files import natural_key
 from ivsqa.io.sources.dicom_facts import calibration_of, facts_from_header
-from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
+from ivsqa.io.sources.source import PullbackSource
 
 
 @dataclass(frozen=True)
-class DicomSource:
+class DicomSource(PullbackSource):
     """One pullback in DICOM.
 
     Attributes:
-        path: The file, or the folder of the single-frame files.
-        relative: See `PullbackSource`.
         files: The file, or the single-frame files in the order of the frames.
     """
 
-    path: Path
-    relative: str
     files: tuple[Path, ...]
 
     @cached_property
@@ -46,18 +37,18 @@ class DicomSource:
         return header
 
     def kind(self) -> str:
-        """Return that it is DICOM, with the transfer syntax; raises SourceError."""
+        """Return DICOM and the transfer syntax; raises SourceError."""
         files = f"DICOM in {len(self.files)} files" if len(self.files) > 1 else "DICOM"
         return f"{files}, {transfer_syntax(self._header).keyword}"
 
-    def fingerprint(self) -> str:
-        """Return the hex SHA-256 over the files."""
-        return fingerprint_of_files(self.files)
+    def frame_files(self) -> Sequence[Path]:
+        """Return the files, in the order of the frames."""
+        return self.files
 
-    def facts(self) -> PullbackFacts:
-        """Return what the header and files beside it say; raises SourceError."""
+    def own_facts(self) -> PullbackFacts:
+        """Return the facts in the header; raises SourceError."""
         n_frames = n_frames_of(self._header) if len(self.files) == 1 else len(self.files)
-        return with_facts_beside(facts_from_header(self._header, n_frames=n_frames), self.path)
+        return facts_from_header(self._header, n_frames=n_frames)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
@@ -69,23 +60,6 @@ class DicomSource:
         name = text(self._header, "PatientName").strip("^ ")
         named = f"{name}\n{text(self._header, 'PatientBirthDate')}" if name else None
         return text(self._header, "PatientID") or named
-
-    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
-        """Return the contours of `<file>.contours.csv`, or of contours.csv in a folder, and those that other tools left.
-
-        Raises:
-            AnnotationError: a file that is recognised cannot be used.
-        """
-        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
-        index_by_stem = (
-            {bare_name(file.name): index for index, file in enumerate(self.files)} if self.path.is_dir() else {}
-        )
-        target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, index_by_stem)
-        return annotations_beside(self.path, target)
-
-    def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
-        """Return the contours by frame_index and structure; raises AnnotationError."""
-        return self.read_annotations(structures).contours
 
 
 def group_single_frames(files: Iterable[tuple[Path, Dataset]]) -> list[tuple[Path, ...]]:

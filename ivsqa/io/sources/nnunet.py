@@ -14,24 +14,26 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import IGNORE_LABEL, StructureSet
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
 from ivsqa.io.formats.documents import read_json
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, VOLUME_EXTENSIONS, natural_key
-from ivsqa.io.formats.pictures import Picture, opened
+from ivsqa.io.formats.pictures import Picture
 from ivsqa.io.formats.voxels import RAS_FROM_LPS
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.frame_folder import FrameFolderSource
-from ivsqa.io.sources.label_images import label_pixels
-from ivsqa.io.sources.source import FoundAnnotations, PullbackSource
-from ivsqa.io.sources.volume_labels import Meaning, contours_of_values, meaning_of
+from ivsqa.io.sources.label_images import read_label_map
+from ivsqa.io.sources.labels import LabelMeaning, contours_from_masks, masks_of_labels
+from ivsqa.io.sources.source import PullbackSource
 from ivsqa.io.sources.volume_source import VolumeSource
 
 DATASET_FILE = "dataset.json"
@@ -53,8 +55,8 @@ class DatasetLabels:
     path: Path
     values: tuple[tuple[str, tuple[int, ...]], ...]
 
-    def meaning(self, structures: StructureSet) -> Meaning:
-        """Return the values of each structure's own ring; raises AnnotationError for a name that is none of them."""
+    def meaning(self, structures: StructureSet) -> LabelMeaning:
+        """Return the meaning of each value as a structure's own ring; raises AnnotationError for a name that is no structure."""
         pairs: list[tuple[tuple[int, int], str | None]] = []
         for name, values in self.values:
             inner = {
@@ -62,7 +64,7 @@ class DatasetLabels:
             }
             is_named = name.casefold() not in (BACKGROUND, IGNORE)
             pairs += [((0, value), name if is_named else None) for value in values if value not in inner and value != 0]
-        return meaning_of(pairs, structures, path=self.path)
+        return LabelMeaning.of_names(pairs, structures, path=self.path)
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,18 @@ class NnunetPictures(FrameFolderSource):
         """Return the contours of the label pictures; raises AnnotationError."""
         if self.names is None:
             return FoundAnnotations()
-        values = np.zeros((1, len(self.labels), *(facts or self.facts()).frame_shape), dtype=np.uint8)
-        for index, path in enumerate(self.labels):
-            if path is not None:
-                with opened(Picture(path), error=AnnotationError) as image:
-                    pixels = label_pixels(image)
-                if pixels.shape != values.shape[2:]:
-                    raise AnnotationError("has not the size of its frame", path=path)
-                values[0, index] = pixels
-        return contours_of_values(values, self.names.meaning(structures), structures, path=self.names.path)
+        meaning = self.names.meaning(structures)
+        shape = (facts or self.own_facts()).frame_shape
+
+        def masks_of_frames() -> Iterator[tuple[int, Mapping[str, Mask]]]:
+            for index, path in enumerate(self.labels):
+                if path is not None:
+                    values = read_label_map(path, shape, index)
+                    if values.ndim == 3:
+                        raise AnnotationError("holds colours, not labels", path=path, where=f"frame {index}")
+                    yield index, masks_of_labels(values[None], meaning, structures, path=path, index=index)
+
+        return contours_from_masks(masks_of_frames(), structures)
 
 
 def nnunet_sources(folder: Path, relative: str) -> tuple[list[PullbackSource], list[IvsqaError]] | None:

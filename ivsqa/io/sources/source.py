@@ -1,163 +1,130 @@
-"""What every source of a pullback can do, and the small rules that all of them share."""
+"""A pullback as it was found on disk: what every kind of source can do, and what files beside its frames say of it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import AnnotationError
+from ivsqa.errors import SourceError
 from ivsqa.io.atomic import sha256_of_file
-from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
 from ivsqa.io.formats.files import bare_name
+from ivsqa.io.formats.tables import FIRST_ROW, read_rows
+from ivsqa.io.sources.archives.aivus import with_aivus_facts
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
+from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside
 
-CONTOURS_NAME = "contours.csv"
+PHASES_NAME = "phases.csv"
+PHASES = {"d": True, "s": False, "-": False, "": False}
+"""End-diastole or not; systole and frames in between are written as S and -."""
 
 
 @dataclass(frozen=True)
-class FoundAnnotations:
-    """Contours found beside the frames of a pullback.
+class PullbackSource(ABC):
+    """A pullback as it was found on disk. Reading never writes, and nothing of a person's identity gets into a message.
 
     Attributes:
-        contours: By frame_index, then by structure.
-        notes: What a person should know: masks of several objects, of which the largest was kept.
+        path: The file or folder as found.
+        relative: POSIX path below the argument of the command line, without extension; the argument's own name if it is that.
     """
 
-    contours: FrameContours = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    path: Path
+    relative: str
 
-
-class PullbackSource(Protocol):
-    """A pullback as it was found on disk. Reading never writes, and nothing of a person's identity gets into a message."""
-
-    @property
-    def path(self) -> Path:
-        """The file or folder as found."""
-        ...
-
-    @property
-    def relative(self) -> str:
-        """POSIX path below the argument of the command line, without extension; the argument's own name if it is that."""
-        ...
-
+    @abstractmethod
     def kind(self) -> str:
-        """Return what this was recognised as, for people; raises SourceError."""
-        ...
+        """Return the kind of file it was recognised as, for people; raises SourceError."""
 
-    def fingerprint(self) -> str:
-        """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""
-        ...
+    @abstractmethod
+    def own_facts(self) -> PullbackFacts:
+        """Return geometry and timing from the headers alone; raises SourceError where a file cannot be read."""
 
-    def facts(self) -> PullbackFacts:
-        """Return geometry and timing from the headers alone.
-
-        Raises:
-            SourceError: the file cannot be read, or not in the form it has.
-        """
-        ...
-
+    @abstractmethod
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width), one at a time.
 
         Raises:
             SourceError: a frame cannot be decoded; names file and frame.
         """
-        ...
+
+    def frame_files(self) -> Sequence[Path]:
+        """Return the files of the frames, in order."""
+        return (self.path,)
+
+    def facts(self) -> PullbackFacts:
+        """Return geometry and timing from the headers and from files beside them; raises SourceError."""
+        return with_facts_beside(self.own_facts(), self.path)
+
+    def fingerprint(self) -> str:
+        """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""
+        digests = [sha256_of_file(path) for path in dict.fromkeys(self.frame_files())]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
     def patient_key(self) -> str | None:
-        """Return who was scanned as the header says it, to derive a pseudonym in memory; never to be stored or printed."""
-        ...
+        """Return who was scanned as the header says it, to derive a pseudonym in memory; never to be stored or printed.
+
+        None where the files say nothing, or only in free text, which is not read.
+        """
+        return None
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours found beside the frames, with notes.
 
         Args:
             structures: Those of the study.
-            facts: What is known of the pullback, where that is more than `facts` says: the user may know the spacing.
+            facts: The facts of the pullback, where more is known than `facts` says: the user may know the spacing.
 
         Raises:
             AnnotationError: a file that cannot be used, a name or a label that is none of the structures.
         """
-        ...
+        return annotations_beside(self.path, self.target(structures, facts))
 
-    def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
-        """Return the contours found beside the frames by frame_index and structure; raises like `read_annotations`."""
-        ...
+    def target(self, structures: StructureSet, facts: PullbackFacts | None = None) -> Target:
+        """Return the pullback as files beside it are compared with it; raises SourceError."""
+        facts = facts or self.facts()
+        name = self.relative.rpartition("/")[2]
+        return Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, self.index_by_stem())
 
-
-def contours_path(path: Path) -> Path:
-    """Return where the contours.csv of a pullback would be: in its folder, or `<file>.contours.csv` beside its file."""
-    return path / CONTOURS_NAME if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{CONTOURS_NAME}")
-
-
-def fingerprint_of_files(paths: Iterable[Path]) -> str:
-    """Return the hex SHA-256 of one file, or over the digests of several in order."""
-    digests = [sha256_of_file(path) for path in paths]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    def index_by_stem(self) -> Mapping[str, int]:
+        """Return the frame_index by name of a frame's own file; empty where all frames are in one."""
+        if not self.path.is_dir():
+            return {}
+        return {bare_name(file.name): index for index, file in enumerate(self.frame_files())}
 
 
-def structure_named(name: str, structures: StructureSet, *, path: Path, where: str = "") -> str:
-    """Return the structure a file calls `name`; upper and lower case are the same.
+def with_facts_beside(facts: PullbackFacts, path: Path) -> PullbackFacts:
+    """Return facts with what lies beside: a phases.csv counts before the frames, other tools where these say nothing.
 
     Raises:
-        AnnotationError: this study has no such structure.
+        SourceError: a file cannot be used.
     """
-    known = {each.casefold(): each for each in structures.names}
-    found = known.get(name.strip().casefold())
-    if found is not None:
-        return found
-    close = get_close_matches(name.strip().casefold(), list(known), n=1)
-    guess = f" Did you mean {known[close[0]]}?" if close else ""
-    raise AnnotationError(
-        f"{name!r} is no structure of this study, which has {', '.join(structures.names)}.{guess}",
-        hint="rename or remove it there, or add the structure to project.yaml",
-        path=path,
-        where=where,
-    )
+    table = file_beside(path, PHASES_NAME)
+    if table.is_file():
+        end_diastolic = _end_diastolic_frames(table, facts.n_frames)
+        facts = replace(facts, end_diastolic_frames=end_diastolic, gating_source=PHASES_NAME)
+    return with_aivus_facts(facts, [file for file in named_beside(path) if file.is_file()])
 
 
-def contours_beside(path: Path, structures: StructureSet, *, name: str, n_frames: int) -> FrameContours:
-    """Return the contours of one pullback from a contours.csv, by frame_index; {} if there is no such file.
-
-    Args:
-        path: The contours.csv.
-        structures: The structures of the study.
-        name: Name of the pullback; decides where the table holds several, and is not needed where it holds one.
-        n_frames: Number of frames of the pullback.
-
-    Raises:
-        AnnotationError: the table is broken, or speaks of another pullback, structure or frame.
-    """
-    if not path.is_file():
-        return {}
-    tables = read_contours_csv(path)
-    if not tables:
-        return {}
-    if len(tables) > 1 and name not in tables:
-        raise AnnotationError(
-            f"holds {len(tables)} pullbacks, none of them called like the frames beside it",
-            hint=f"keep the lines of this pullback only, or set their pullback_id to {name!r}",
-            path=path,
-        )
-    rows = tables[name] if name in tables else next(iter(tables.values()))
-    last = max(rows)
-    if last >= n_frames:
-        raise AnnotationError(
-            f"frame_index {last} is beyond the last frame, {n_frames - 1}", hint="frames count from 0", path=path
-        )
-    return {
-        index: {
-            structure_named(key, structures, path=path, where=f"frame {index}"): contour
-            for key, contour in each.items()
-        }
-        for index, each in rows.items()
-    }
+def _end_diastolic_frames(table: Path, n_frames: int) -> tuple[int, ...]:
+    """Return the frames that a phases.csv marks, rising; raises SourceError."""
+    marked = set()
+    rows = read_rows(table, "table of phases", ("frame_index", "phase"), error=SourceError)
+    for line, row in enumerate(rows, start=FIRST_ROW):
+        index, phase = row["frame_index"], row["phase"]
+        if not index.isdecimal() or int(index) >= n_frames or phase.lower() not in PHASES:
+            raise SourceError(
+                f"frame_index {index!r} with phase {phase!r} cannot be used",
+                hint=f"its columns are frame_index,phase; frames are 0 to {n_frames - 1}, phases D, S or -",
+                path=table,
+                where=f"line {line}",
+            )
+        if PHASES[phase.lower()]:
+            marked.add(int(index))
+    return tuple(sorted(marked))

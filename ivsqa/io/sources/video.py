@@ -19,16 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 from ivsqa.io.formats.grey import luma
-from ivsqa.io.sources.archives.contour_format import Target
-from ivsqa.io.sources.archives.registry import annotations_beside
-from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
+from ivsqa.io.sources.source import PullbackSource
 
 MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 LARGEST_SIDE_PX = 8192
@@ -38,26 +33,14 @@ AS_PICTURES = "write its frames as PNG files"
 
 
 @dataclass(frozen=True)
-class VideoSource:
-    """One pullback in a video file.
-
-    Attributes:
-        path: The file.
-        relative: See `PullbackSource`.
-    """
-
-    path: Path
-    relative: str
+class VideoSource(PullbackSource):
+    """One pullback in a video file."""
 
     def kind(self) -> str:
-        """Return which kind of video it is."""
+        """Return the kind of video."""
         return f"{self.path.suffix[1:].upper()} video"
 
-    def fingerprint(self) -> str:
-        """Return the hex SHA-256 over the file."""
-        return fingerprint_of_files([self.path])
-
-    def facts(self) -> PullbackFacts:
+    def own_facts(self) -> PullbackFacts:
         """Return size, number and times of the frames; headers may lie about the number, so all are decoded once.
 
         Raises:
@@ -65,7 +48,7 @@ class VideoSource:
         """
         shape, times_s = self._scan
         is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
-        facts = PullbackFacts(
+        return PullbackFacts(
             n_frames=len(times_s),
             height_px=shape[0],
             width_px=shape[1],
@@ -73,7 +56,6 @@ class VideoSource:
             frame_time_s=tuple(round(each - times_s[0], 6) for each in times_s) if is_timed else None,
             frame_time_source="video" if is_timed else "unknown",
         )
-        return with_facts_beside(facts, self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
@@ -82,20 +64,6 @@ class VideoSource:
             while is_there:
                 yield luma(frame[..., ::-1])
                 is_there, frame = video.read()
-
-    def patient_key(self) -> str | None:
-        """Return None: video says nothing of a patient."""
-        return None
-
-    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
-        """Return the contours of files that are called like it; raises AnnotationError."""
-        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
-        target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm)
-        return annotations_beside(self.path, target)
-
-    def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
-        """Return the contours by frame_index and structure; raises AnnotationError."""
-        return self.read_annotations(structures).contours
 
     @cached_property
     def _scan(self) -> tuple[tuple[int, int], list[float]]:

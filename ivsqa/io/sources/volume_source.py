@@ -6,7 +6,7 @@ run.nii.gz    run-labels.nii.gz    run.seg.nrrd    run_mask.nrrd
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,61 +15,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Contour
+from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import SourceError
+from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.formats.files import bare_name
 from ivsqa.io.formats.grey import deep_white
+from ivsqa.io.formats.seg_nrrd import read_segmentation
 from ivsqa.io.formats.volume import Volume, open_volume
-from ivsqa.io.sources.archives.contour_format import Target
-from ivsqa.io.sources.archives.registry import annotations_beside, merged
-from ivsqa.io.sources.facts_beside import with_facts_beside
-from ivsqa.io.sources.source import FoundAnnotations, fingerprint_of_files
-from ivsqa.io.sources.volume_labels import Meaning, read_label_volume
+from ivsqa.io.formats.voxels import OFF_GRID_PX, whole_numbers
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations
+from ivsqa.io.sources.labels import LabelMeaning, contours_from_masks, masks_of_labels
+from ivsqa.io.sources.source import PullbackSource
 
 LABEL_NAME = re.compile(r"(?P<image>.+)[._-](seg|segmentation|labels?|labelmap|masks?)", re.IGNORECASE)
 IMAGE_NAME = re.compile(r"(?P<stem>.+)[._-]image", re.IGNORECASE)
 MOST_LABELS = 16
 DEEPEST = (1 << 16) - 1
+SEG_NRRD = ".seg.nrrd"
+MOST_LAYERS = 16
+"""More voxels than the image has in so many layers are no answer to it, and are not unpacked."""
 
 
 @dataclass(frozen=True)
-class VolumeSource:
+class VolumeSource(PullbackSource):
     """One pullback in a volume.
 
     Attributes:
-        path: The file.
-        relative: See `PullbackSource`.
         labels: The label volumes beside it.
         meaning: What the values of the label volumes mean in a study, where something else than they says so.
     """
 
-    path: Path
-    relative: str
     labels: tuple[Path, ...] = ()
-    meaning: Callable[[StructureSet], Meaning] | None = None
+    meaning: Callable[[StructureSet], LabelMeaning] | None = None
 
     @cached_property
     def _volume(self) -> Volume:
         return open_volume(self.path)
 
     def kind(self) -> str:
-        """Return which kind of volume it is, and with which labels."""
+        """Return the kind of volume, and the names of its labels."""
         name = "NRRD volume" if self.path.suffix.lower() == ".nrrd" else "NIfTI volume"
         name = f"{name} of nnU-Net" if self.meaning is not None else name
         return f"{name} with {', '.join(path.name for path in self.labels)}" if self.labels else name
 
-    def fingerprint(self) -> str:
-        """Return the hex SHA-256 over the file."""
-        return fingerprint_of_files([self.path])
-
-    def facts(self) -> PullbackFacts:
-        """Return what the header says; raises SourceError."""
+    def own_facts(self) -> PullbackFacts:
+        """Return the facts in the header; raises SourceError."""
         volume = self._volume
         n_frames, height, width = volume.shape
         step_s = volume.frame_step_s
-        facts = PullbackFacts(
+        return PullbackFacts(
             n_frames=n_frames,
             height_px=height,
             width_px=width,
@@ -78,7 +73,6 @@ class VolumeSource:
             frame_time_s=None if step_s is None else tuple((np.arange(n_frames) * step_s).tolist()),
             frame_time_source="unknown" if step_s is None else "NIfTI time step",
         )
-        return with_facts_beside(facts, self.path)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
@@ -88,25 +82,15 @@ class VolumeSource:
             grey = frame if white == 255.0 else np.round(np.asarray(frame, dtype=np.float64) * (255.0 / white))
             yield np.ascontiguousarray(grey, dtype=np.uint8)
 
-    def patient_key(self) -> str | None:
-        """Return None: what a header may say of a patient is free text, and not read."""
-        return None
-
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
-        """Return the contours of files beside it, and what label volumes show where they have nothing; raises AnnotationError."""
-        facts, name = facts or self.facts(), self.relative.rpartition("/")[2]
-        target = Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm)
-        found = annotations_beside(self.path, target)
+        """Return contours of files beside it, and of label volumes where these have nothing; raises AnnotationError."""
+        found = super().read_annotations(structures, facts)
         meaning = self.meaning(structures) if self.meaning is not None and self.labels else None
         for path in self.labels:
             shown = read_label_volume(path, self._volume, structures, meaning)
             note = f"{path.name} (label volume): contours of {len(shown.contours)} frames"
-            found = FoundAnnotations(merged(shown.contours, found.contours), (*found.notes, note, *shown.notes))
+            found = found.over(FoundAnnotations(shown.contours, (note, *shown.notes)))
         return found
-
-    def annotations(self, structures: StructureSet) -> dict[int, dict[str, Contour]]:
-        """Return the contours by frame_index and structure; raises AnnotationError."""
-        return self.read_annotations(structures).contours
 
 
 def _white(voxels: NDArray[Any], path: Path) -> float:
@@ -139,7 +123,7 @@ def volume_sources(paths: Sequence[Path], relative: dict[Path, str]) -> tuple[li
     by_stem = images | {match["stem"]: images[stem] for stem in images if (match := IMAGE_NAME.fullmatch(stem))}
     labels: dict[Path, list[Path]] = {path: [] for path in images.values()}
     errors = []
-    for path in (each for each in paths if each not in labels):
+    for path in (path for path in paths if path not in labels):
         match = LABEL_NAME.fullmatch(bare_name(path.name))
         image = by_stem.get(match["image"]) if match else None
         if image is None:
@@ -148,3 +132,84 @@ def volume_sources(paths: Sequence[Path], relative: dict[Path, str]) -> tuple[li
         else:
             labels[image].append(path)
     return [VolumeSource(path, relative[path], tuple(labels[path])) for path in labels], errors
+
+
+def read_label_volume(
+    path: Path, frames: Volume, structures: StructureSet, meaning: LabelMeaning | None = None
+) -> FoundAnnotations:
+    """Return the contours of a label volume.
+
+    Values mean what the file itself says (segments of a `.seg.nrrd`), else what a labels.csv beside it says.
+
+    Args:
+        path: The label volume.
+        frames: The volume it belongs to.
+        structures: The structures of the study.
+        meaning: What its values mean, where something else says so.
+
+    Raises:
+        AnnotationError: it cannot be read, lies on another grid, or holds a value without a name.
+    """
+    try:
+        is_segmentation = path.name.lower().endswith(SEG_NRRD)
+        labels, own = _segmentation(path, frames, structures) if is_segmentation else (_labels(path), None)
+    except SourceError as error:
+        raise AnnotationError(error.message, hint=error.hint, path=path) from error
+    values = _on_grid(labels, frames, path)
+    known = meaning or own or LabelMeaning.beside(path.parent, structures)
+
+    def masks_of_frames() -> Iterator[tuple[int, Mapping[str, Mask]]]:
+        for index in range(values.shape[1]):
+            yield index, masks_of_labels(values[:, index], known, structures, path=path, index=index)
+
+    return contours_from_masks(masks_of_frames(), structures)
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """Values as stored, (layers, frames, height, width), and from voxel index to mm; None where it is not said."""
+
+    values: NDArray[np.integer]
+    to_lps_mm: NDArray[np.float64] | None
+
+
+def _labels(path: Path) -> _Labels:
+    volume = open_volume(path)
+    return _Labels(whole_numbers(volume.voxels(), path=path)[None], volume.to_lps_mm)
+
+
+def _segmentation(path: Path, frames: Volume, structures: StructureSet) -> tuple[_Labels, LabelMeaning | None]:
+    """Return the labels that 3D Slicer saved, and what its segments are called."""
+    file = read_segmentation(path, MOST_LAYERS * int(np.prod(frames.shape)))
+    named = [((segment.layer, segment.value), segment.name) for segment in file.segments]
+    meaning = LabelMeaning.of_names(named, structures, path=path) if named else None
+    return _Labels(file.layers.transpose(0, 3, 2, 1), file.to_lps_mm), meaning
+
+
+def _on_grid(labels: _Labels, frames: Volume, path: Path) -> NDArray[np.integer]:
+    """Return label values on the grid of the frames, (layers, frames, height, width); what a crop left out is 0.
+
+    Raises:
+        AnnotationError: the grids differ in more than where they begin.
+    """
+    start = np.zeros(3, dtype=np.intp)
+    if labels.to_lps_mm is not None and frames.to_lps_mm is not None:
+        step = np.linalg.solve(frames.to_lps_mm, labels.to_lps_mm)
+        start = np.round(step[:3, 3]).astype(np.intp)
+        fits = np.allclose(step[:3, :3], np.eye(3), atol=1e-3) and np.abs(step[:3, 3] - start).max() <= OFF_GRID_PX
+    else:
+        fits = labels.values.shape[1:] == frames.shape
+    grid = np.array(frames.shape[::-1])
+    size = np.array(labels.values.shape[:0:-1])
+    if not fits or (start < 0).any() or (start + size > grid).any():
+        ours, theirs = (" × ".join(str(side) for side in sides) for sides in (grid, size))
+        raise AnnotationError(
+            f"does not lie on the frames: it has {theirs} voxels, they have {ours}",
+            hint="save the labels in the geometry of the image",
+            path=path,
+        )
+    placed = np.zeros((len(labels.values), *frames.shape), dtype=labels.values.dtype)
+    x, y, z = start
+    width, height, n_frames = size
+    placed[:, z : z + n_frames, y : y + height, x : x + width] = labels.values
+    return placed

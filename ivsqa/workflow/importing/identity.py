@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import hmac
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io.formats.files import bare_name
+from ivsqa.io.formats.tables import read_rows
 from ivsqa.io.sources import PullbackSource
 
 PSEUDONYM_LENGTH = 8
@@ -94,15 +94,9 @@ def _by_table(source: PullbackSource, table: dict[str, dict[str, str]], path: Pa
 
 
 def _read_table(path: Path) -> dict[str, dict[str, str]]:
-    """Return rows by path without extension."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if not {"path", "subject_id"} <= set(reader.fieldnames or ()):
-                raise IvsqaError("needs the columns path and subject_id", path=path, where="line 1")
-            return {_without_suffix(row["path"]): row for row in reader if row["path"] and row["subject_id"]}
-    except OSError as error:
-        raise IvsqaError(f"cannot read the table of subjects: {error.strerror}", path=path) from None
+    """Return rows by path without extension; raises IvsqaError."""
+    rows = read_rows(path, "table of subjects", ("path", "subject_id"), error=IvsqaError)
+    return {_without_suffix(row["path"]): row for row in rows if row["path"] and row["subject_id"]}
 
 
 def _without_suffix(name: str) -> str:

@@ -114,9 +114,9 @@ def test_another_kind_of_object_named_outright_is_refused_by_its_kind(write_dico
 
 def test_contours_beside_a_file_belong_to_it(write_dicom, both, tmp_path):
     (source,) = found(write_dicom("run.dcm", np.concatenate([FRAME, FRAME])))
-    assert source.annotations(both) == {}
+    assert source.read_annotations(both).contours == {}
     (tmp_path / "run.contours.csv").write_text(HEAD + TRIANGLE)
-    assert source.annotations(both)[1]["lumen"].area_px2 == 6.0
+    assert source.read_annotations(both).contours[1]["lumen"].area_px2 == 6.0
 
 
 def test_contours_in_the_folder_belong_to_its_single_frames(write_dicom, both, tmp_path):
@@ -124,14 +124,14 @@ def test_contours_in_the_folder_belong_to_its_single_frames(write_dicom, both, t
         write_dicom(f"run/{name}", FRAME)
     (tmp_path / "run" / "contours.csv").write_text(HEAD + TRIANGLE)
     (source,) = found(tmp_path)
-    assert list(source.annotations(both)) == [1]
+    assert list(source.read_annotations(both).contours) == [1]
 
 
 def test_contours_of_a_frame_that_is_not_there_are_refused(write_dicom, both, tmp_path):
     (source,) = found(write_dicom("run.dcm", FRAME))
     (tmp_path / "run.contours.csv").write_text(HEAD + TRIANGLE)
     with pytest.raises(AnnotationError, match="beyond the last frame, 0"):
-        source.annotations(both)
+        source.read_annotations(both)
 
 
 def test_a_nonsense_number_of_frames_is_refused_before_anything_is_made_of_it(write_dicom):

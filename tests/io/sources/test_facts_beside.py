@@ -2,7 +2,7 @@ import pytest
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import SourceError
-from ivsqa.io.sources.facts_beside import with_facts_beside
+from ivsqa.io.sources.source import with_facts_beside
 
 FACTS = PullbackFacts(n_frames=8, height_px=4, width_px=4)
 

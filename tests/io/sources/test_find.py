@@ -53,7 +53,7 @@ def test_masks_beside_the_frames_are_no_pullback(put, tmp_path, folder, both):
     put("run/lumen/2.png", MASK)
     assert names(tmp_path) == ["run"]
     (source,), _ = find_sources(tmp_path)
-    assert list(source.annotations(both)) == [1]
+    assert list(source.read_annotations(both).contours) == [1]
 
 
 def test_masks_in_the_folder_of_open_frames_are_no_pullback_but_frames_there_are(put, tmp_path):
@@ -69,7 +69,7 @@ def test_pictures_made_of_the_frames_are_no_structures(put, tmp_path, both):
     put("run/heatmaps/1.png")
     assert names(tmp_path) == ["run"]
     (source,), _ = find_sources(tmp_path)
-    assert source.annotations(both) == {}
+    assert source.read_annotations(both).contours == {}
 
 
 def test_masks_without_frames_are_reported(put, tmp_path):
@@ -172,7 +172,7 @@ def test_nothing_is_written_to_the_sources(put, write_dicom, tmp_path, both):
     write_dicom("run.dcm", np.stack([FRAME, FRAME]))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     for source in find_sources(tmp_path)[0]:
-        source.fingerprint(), source.facts(), list(source.iter_frames()), source.annotations(both)
+        source.fingerprint(), source.facts(), list(source.iter_frames()), source.read_annotations(both).contours
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 

@@ -144,7 +144,7 @@ def test_contours_in_a_table_count_more_than_masks(tmp_path, both):
     (tmp_path / "contours.csv").write_text(
         HEAD + "".join(f"pb,1,Lumen,{i},{x},{y}\n" for i, (x, y) in enumerate([(0, 0), (6, 0), (0, 4)]))
     )
-    found = the_source(tmp_path).annotations(both)
+    found = the_source(tmp_path).read_annotations(both).contours
     assert found[0]["lumen"].area_px2 == pytest.approx(8.5)  # nine pixels, the corners cut by the half-way line
     assert found[1]["lumen"].area_px2 == 12.0
 
@@ -157,30 +157,30 @@ def test_a_table_of_several_pullbacks_is_taken_by_name(tmp_path, both):
         for i, (x, y) in enumerate([(0, 0), (side, 0), (0, side)])
     )
     (tmp_path / "b" / "contours.csv").write_text(HEAD + rows)
-    assert the_source(tmp_path).annotations(both)[0]["lumen"].area_px2 == 8.0
+    assert the_source(tmp_path).read_annotations(both).contours[0]["lumen"].area_px2 == 8.0
     (tmp_path / "b").rename(tmp_path / "c")
     with pytest.raises(AnnotationError, match="holds 2 pullbacks"):
-        the_source(tmp_path).annotations(both)
+        the_source(tmp_path).read_annotations(both)
 
 
 def test_an_empty_table_holds_nothing(tmp_path, both):
     save(tmp_path / "1.png")
     (tmp_path / "contours.csv").write_text(HEAD)
-    assert the_source(tmp_path).annotations(both) == {}
+    assert the_source(tmp_path).read_annotations(both).contours == {}
 
 
 def test_a_misspelt_structure_in_a_table_is_guessed(tmp_path, both):
     save(tmp_path / "1.png")
     (tmp_path / "contours.csv").write_text(HEAD + "pb,0,lumne,0,0,0\npb,0,lumne,1,3,0\npb,0,lumne,2,0,3\n")
     with pytest.raises(AnnotationError, match="Did you mean lumen"):
-        the_source(tmp_path).annotations(both)
+        the_source(tmp_path).read_annotations(both)
 
 
 def test_real_carotid_frames_and_masks_are_found(shared_data, both):
     sources, errors = find_sources(shared_data / "carotid")
     assert (len(sources), errors) == (19, [])
     assert sum(source.facts().n_frames for source in sources) == 580
-    found = sources[2].annotations(both)
+    found = sources[2].read_annotations(both).contours
     masks = [Image.open(file) for file in sorted((sources[2].path / "lumen").iterdir())]
     assert [found[index]["lumen"].area_px2 for index in sorted(found)] == pytest.approx(
         [np.count_nonzero(np.asarray(mask)) for mask in masks], rel=0.01

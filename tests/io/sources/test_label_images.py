@@ -9,10 +9,10 @@ from PIL import Image
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import AnnotationError
 from ivsqa.io.sources import find_sources
-from ivsqa.io.sources.label_images import Frames, read_label_folders
+from ivsqa.io.sources.archives.contour_format import Target
+from ivsqa.io.sources.label_images import read_label_folders
 
 SHAPE = (40, 50)
-FRAMES = Frames({"a": 0, "b": 1, "c": 2}, SHAPE)
 
 
 def box(top, left, height, width, value=True, dtype=bool):
@@ -41,7 +41,8 @@ def save(path: Path, pixels, mode=None):
 
 
 def read(folder: Path, structures):
-    return read_label_folders([folder], FRAMES, structures)
+    frames = {"a": 0, "b": 1, "c": 2}
+    return read_label_folders([folder], Target("run", 3, SHAPE, structures, index_by_stem=frames))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_a_broken_table_is_named_by_its_line(tmp_path, both, table, message):
     (tmp_path / "labels.csv").write_text(table)
     with pytest.raises(AnnotationError, match=message) as caught:
         read(tmp_path / "labels", both)
-    assert caught.value.where in {"line 2", "line 3"}
+    assert caught.value.where in {"line 1", "line 2", "line 3"}
 
 
 def planes():
@@ -256,9 +257,9 @@ def test_real_optical_coherence_masks_need_names_and_then_fit(shared_data, tmp_p
     (source,), errors = find_sources(tmp_path / "oct")
     assert (errors, source.facts().n_frames, source.facts().frame_shape) == ([], 10, (750, 750))
     with pytest.raises(AnnotationError, match="channels, which have no names"):
-        source.annotations(lumen_only)
+        source.read_annotations(lumen_only)
     (tmp_path / "oct" / "planes.csv").write_text("plane,structure\n0,lumen\n1,\n2,\n3,\n")
-    found = source.annotations(lumen_only)
+    found = source.read_annotations(lumen_only).contours
     for index, path in enumerate(sorted((tmp_path / "oct" / "mask").iterdir())):
         lumen = np.asarray(Image.open(path))[..., 0]
         assert found[index]["lumen"].area_px2 == pytest.approx(np.count_nonzero(lumen), rel=0.005)

@@ -59,7 +59,7 @@ def test_labels_mean_what_the_data_set_calls_them(tmp_path, both, labels):
     assert (first.kind(), second.kind()) == ("NIfTI volume of nnU-Net with S01.nii.gz", "NIfTI volume of nnU-Net")
     np.testing.assert_array_equal(list(first.iter_frames()), FRAMES)
     check(first.read_annotations(both))
-    assert second.annotations(both) == {}
+    assert second.read_annotations(both).contours == {}
 
 
 def test_numbers_from_the_outside_are_no_trap_where_they_have_names(tmp_path, both):
@@ -79,10 +79,10 @@ def test_pictures_called_alike_are_one_pullback(tmp_path, both):
     assert first.kind() == "pictures of nnU-Net"
     np.testing.assert_array_equal(list(first.iter_frames()), FRAMES)
     check(first.read_annotations(both))
-    assert second.annotations(both) == {}
+    assert second.read_annotations(both).contours == {}
     Image.fromarray(LABELS[0].T).save(folder / "labelsTr/S01_f005.png")
-    with pytest.raises(AnnotationError, match="not the size of its frame"):
-        first.annotations(both)
+    with pytest.raises(AnnotationError, match="but its frame is"):
+        first.read_annotations(both)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_cases_of_two_channels_and_names_without_one_are_refused(tmp_path):
 def test_a_label_that_is_no_structure_is_refused(tmp_path, both):
     write_volumes(write_dataset(tmp_path, {"background": 0, "lumen": 1, "calcium": 2}))
     with pytest.raises(AnnotationError, match="'calcium' is no structure"):
-        find_sources(tmp_path)[0][0].annotations(both)
+        find_sources(tmp_path)[0][0].read_annotations(both)
 
 
 @pytest.mark.parametrize("names", [("lumen",), ("lumen", "eem"), ("lumen", "stent", "eem")])
@@ -131,7 +131,7 @@ def test_what_is_written_reads_back_with_what_was_not_drawn_left_out(tmp_path, n
     text = dataset_text(structures, name="study", n_cases=1, has_ignored=True)
     assert json.loads(text)["regions_class_order"] == list(range(len(names), 0, -1))
     (tmp_path / "dataset.json").write_text(text, encoding="utf-8")
-    found = find_sources(tmp_path)[0][0].annotations(structures)
+    found = find_sources(tmp_path)[0][0].read_annotations(structures).contours
     assert {index: set(each) for index, each in found.items()} == {0: set(names), 1: {"lumen"}}
     for name in names:
         assert found[0][name].distances_px(squares[name]).max() < 0.8

@@ -46,7 +46,7 @@ def test_a_video_is_a_pullback_with_the_times_of_its_frames(tmp_path, both, name
         found = np.array(list(source.iter_frames()))
         assert found.dtype == np.uint8
         assert np.abs(found.astype(int) - np.array(frames())).max() <= off
-    assert (source.annotations(both), source.patient_key()) == ({}, None)
+    assert (source.read_annotations(both).contours, source.patient_key()) == ({}, None)
 
 
 def test_colour_becomes_luma(tmp_path):
@@ -61,7 +61,7 @@ def test_contours_called_like_it_belong_to_it(tmp_path, both):
     rows = "".join(f"run,2,lumen,{vertex},{x},{y}\n" for vertex, (x, y) in enumerate([(2, 2), (9, 2), (9, 9)]))
     (tmp_path / "run.contours.csv").write_text(f"pullback_id,frame_index,structure,vertex,x_px,y_px\n{rows}")
     (source,), _ = find_sources(tmp_path)
-    assert source.annotations(both)[2]["lumen"].area_px2 == 24.5
+    assert source.read_annotations(both).contours[2]["lumen"].area_px2 == 24.5
 
 
 def test_nothing_but_our_own_line_reaches_the_terminal(tmp_path):

@@ -6,10 +6,10 @@ noted, a line that encloses nothing too: one bad contour never costs the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -18,13 +18,32 @@ from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.contours_csv import FrameContours
-from ivsqa.io.sources.source import FoundAnnotations
 
 FARTHEST_FRAMES = 2.0
 """Points this many frame sizes away belong to another image, or to other units."""
 SAME_SPACING = 0.01
 """Tools round spacing; more than this share is another one."""
 WORTH_A_NOTE = {"self-crossing": "with a line that crosses itself", "crosses-outer": "beyond the border around it"}
+OTHER_PULLBACK = "it belongs to another pullback, or to another export of this one"
+
+
+@dataclass(frozen=True)
+class FoundAnnotations:
+    """Contours found beside the frames of a pullback.
+
+    Attributes:
+        contours: By frame_index, then by structure.
+        notes: What a person should know: masks of several objects, of which the largest was kept.
+    """
+
+    contours: FrameContours = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def over(self, other: FoundAnnotations) -> FoundAnnotations:
+        """Return both, frames in order; where both have a contour, this one counts, and its notes come first."""
+        indices = sorted({*self.contours, *other.contours})
+        contours = {index: other.contours.get(index, {}) | self.contours.get(index, {}) for index in indices}
+        return FoundAnnotations(contours, (*self.notes, *other.notes))
 
 
 @dataclass(frozen=True)
@@ -48,24 +67,6 @@ class Target:
     index_by_stem: Mapping[str, int] = field(default_factory=dict)
 
 
-class ContourFormat(Protocol):
-    """One kind of contour files. A new one is one more of these in `registry`."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    def recognises(self, path: Path, target: Target | None = None) -> bool:
-        """Return whether a file is of this kind, by name and beginning; some names say so only beside those of frames."""
-
-    def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
-        """Return what the files of this kind that belong to a pullback say.
-
-        Raises:
-            AnnotationError: a file cannot be read, or belongs to another pullback.
-        """
-
-
 @dataclass
 class Lines:
     """Contours while they are read from files of one format."""
@@ -87,11 +88,8 @@ class Lines:
     def check_frames(self, n_frames: int) -> None:
         """Raise AnnotationError where a file speaks of another number of frames than there are."""
         if n_frames != self.target.n_frames:
-            raise AnnotationError(
-                f"is about {n_frames} frames, but the pullback has {self.target.n_frames}",
-                hint="it belongs to another pullback, or to another export of this one",
-                path=self.path,
-            )
+            message = f"is about {n_frames} frames, but the pullback has {self.target.n_frames}"
+            raise AnnotationError(message, hint=OTHER_PULLBACK, path=self.path)
 
     def add(self, index: int, structure: str, contour: Contour | Points, *, where: str = "") -> None:
         """Add a line of a structure that the study has; of two in one frame the larger counts.
@@ -107,21 +105,16 @@ class Lines:
         """
         where = where or f"frame {index}"
         if not 0 <= index < self.target.n_frames:
-            raise AnnotationError(
-                f"there is no frame {index}: the pullback has {self.target.n_frames}", path=self.path, where=where
-            )
+            message = f"there is no frame {index}: the pullback has {self.target.n_frames}"
+            raise AnnotationError(message, path=self.path, where=where)
         try:
             line = contour if isinstance(contour, Contour) else Contour.from_points(contour)
         except ValueError:
             self._unusable.append(f"{structure} in frame {index}")
             return
         if np.abs(line.points_px).max() > FARTHEST_FRAMES * max(self.target.shape):
-            raise AnnotationError(
-                f"the {structure} contour lies far outside the frame",
-                hint="it was drawn on another image",
-                path=self.path,
-                where=where,
-            )
+            message = f"the {structure} contour lies far outside the frame"
+            raise AnnotationError(message, hint="it was drawn on another image", path=self.path, where=where)
         drawn = self.contours.setdefault(index, {})
         if structure in drawn:
             self._notes.append(f"frame {index} has two {structure} contours, of which the larger was kept")
@@ -130,29 +123,67 @@ class Lines:
 
     def note_spacing(self, spacing_mm: tuple[float, float]) -> None:
         """Note a spacing that a file states, where the pullback has none or another."""
-        said = " × ".join(f"{each:.5g}" for each in dict.fromkeys(spacing_mm))
+        stated = " × ".join(f"{side:.5g}" for side in dict.fromkeys(spacing_mm))
         ours = self.target.spacing_mm
         if ours is None:
             self._notes.append(
-                f"goes by {said} mm per pixel; the frames say nothing, so give --spacing-mm at first import"
+                f"goes by {stated} mm per pixel; the frames say nothing, so give --spacing-mm at first import"
             )
         elif not np.allclose(ours, spacing_mm, rtol=SAME_SPACING, atol=0.0):
-            self._notes.append(f"goes by {said} mm per pixel, but the pullback has {ours[0]:.5g}: one of them is wrong")
+            self._notes.append(
+                f"goes by {stated} mm per pixel, but the pullback has {ours[0]:.5g}: one of them is wrong"
+            )
 
     def found(self, format_name: str) -> FoundAnnotations:
         """Return the contours, with notes on what was read and what was not."""
-        head = f"{self.path.name} ({format_name})"
-        notes = [
-            f"{head}: contours of {counted(len(self.contours), 'frame')}",
-            *(f"{head}: {note}" for note in self._notes),
-        ]
+        notes = [f"contours of {counted(len(self.contours), 'frame')}", *self._notes]
         for structure, n in sorted(self._passed_over.items()):
-            notes.append(
-                f"{head}: passed over {counted(n, 'contour')} of {structure}, which is no structure of this study"
-            )
+            notes.append(f"passed over {counted(n, 'contour')} of {structure}, which is no structure of this study")
         if self._unusable:
-            notes.append(f"{head}: {counted(len(self._unusable), 'line')} without an area (first: {self._unusable[0]})")
-        return FoundAnnotations({index: self.contours[index] for index in sorted(self.contours)}, tuple(notes))
+            notes.append(f"{counted(len(self._unusable), 'line')} without an area (first: {self._unusable[0]})")
+        contours = {index: self.contours[index] for index in sorted(self.contours)}
+        return FoundAnnotations(contours, tuple(f"{self.path.name} ({format_name}): {note}" for note in notes))
+
+
+@dataclass(frozen=True)
+class ContourFormat:
+    """One kind of contour files. A new one is one more of these in `registry`.
+
+    Attributes:
+        name: What people call it.
+        recognises: Whether a file is of this kind, by name and beginning; some names say so only beside those of frames, so
+            there is a target where the frames are known. Raises OSError.
+        read_lines: The lines of all files of this kind that belong to a pullback. Raises AnnotationError where a file cannot
+            be read, or belongs to another pullback.
+    """
+
+    name: str
+    recognises: Callable[[Path, Target | None], bool]
+    read_lines: Callable[[Sequence[Path], Target], Lines]
+
+    def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
+        """Return the contours in files of this kind, with notes; raises AnnotationError."""
+        return self.read_lines(paths, target).found(self.name)
+
+
+def structure_named(name: str, structures: StructureSet, *, path: Path, where: str = "") -> str:
+    """Return the structure a file calls `name`; upper and lower case are the same.
+
+    Raises:
+        AnnotationError: this study has no such structure.
+    """
+    known = {structure.casefold(): structure for structure in structures.names}
+    wanted = name.strip().casefold()
+    if wanted in known:
+        return known[wanted]
+    close = get_close_matches(wanted, list(known), n=1)
+    guess = f" Did you mean {known[close[0]]}?" if close else ""
+    raise AnnotationError(
+        f"{name!r} is no structure of this study, which has {', '.join(structures.names)}.{guess}",
+        hint="rename or remove it there, or add the structure to project.yaml",
+        path=path,
+        where=where,
+    )
 
 
 def counted(n: int, noun: str) -> str:

@@ -11,10 +11,8 @@ are constants that mean nothing here. The header of a stranger's file may hold n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Final
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -22,44 +20,36 @@ import numpy as np
 from ivsqa.domain.contour import Contour, Contours, Points
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.documents import head_of, read_xml, xml_text
-from ivsqa.io.sources.archives.contour_format import Lines, Target
-from ivsqa.io.sources.source import FoundAnnotations
+from ivsqa.io.sources.archives.contour_format import OTHER_PULLBACK, ContourFormat, Lines, Target
 
 TYPES = {"L": "lumen", "V": "eem", "S": "stent"}
 """What the types of contours are called here (source: DeepIVUS, which echoPlaque reads)."""
 
 
-@dataclass(frozen=True)
-class EchoPlaque:
-    """Contours of a pullback in whole pixels."""
+def _recognises(path: Path, target: Target | None = None) -> bool:  # noqa: ARG001
+    """Return whether an XML file begins with the element of echoPlaque."""
+    return path.suffix.lower() == ".xml" and b"<AnalysisState" in head_of(path)
 
-    name: Final = "echoPlaque"
 
-    def recognises(self, path: Path, target: Target | None = None) -> bool:  # noqa: ARG002
-        """Return whether an XML file begins with the element of echoPlaque."""
-        return path.suffix.lower() == ".xml" and b"<AnalysisState" in head_of(path)
+def _read_lines(paths: Sequence[Path], target: Target) -> Lines:
+    """Return the contours of the one file; raises AnnotationError for several, or for images of another size."""
+    if len(paths) > 1:
+        raise AnnotationError(f"is there besides {paths[0].name}", hint="keep the one that counts", path=paths[1])
+    lines = Lines(target, paths[0])
+    root = read_xml(paths[0], editor="the tool it is from")
+    _check_size(root, lines)
+    for frame in root.iter("Fm"):
+        index = _whole_number(frame, "Num", lines.path)
+        for structure, points in _iter_borders(frame, index, lines.path):
+            if len(points) and lines.wants(structure):
+                lines.add(index, structure, points)
+    x_mm, y_mm = (_positive(root, f"ImageCalibration/{axis}Calibration") for axis in "XY")
+    if x_mm is not None and y_mm is not None:
+        lines.note_spacing((x_mm, y_mm))
+    return lines
 
-    def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
-        """Read the one file.
 
-        Raises:
-            AnnotationError: there are several, or it was drawn on images of another size.
-        """
-        if len(paths) > 1:
-            raise AnnotationError(f"is there besides {paths[0].name}", hint="keep the one that counts", path=paths[1])
-        lines = Lines(target, paths[0])
-        root = read_xml(paths[0], editor="the tool it is from")
-        _check_size(root, lines)
-        for frame in root.iter("Fm"):
-            index = _whole_number(frame, "Num", lines.path)
-            for structure, points in _iter_borders(frame, index, lines.path):
-                if len(points) and lines.wants(structure):
-                    lines.add(index, structure, points)
-        calibration = [_positive(root, f"ImageCalibration/{axis}Calibration") for axis in "XY"]
-        x_mm, y_mm = calibration
-        if x_mm is not None and y_mm is not None:
-            lines.note_spacing((x_mm, y_mm))
-        return lines.found(self.name)
+ECHOPLAQUE = ContourFormat("echoPlaque", _recognises, _read_lines)
 
 
 def _check_size(root: Element, lines: Lines) -> None:
@@ -69,7 +59,7 @@ def _check_size(root: Element, lines: Lines) -> None:
         height, width = lines.target.shape
         raise AnnotationError(
             f"was drawn on images of {sides[0]:g} × {sides[1]:g} px, but the frames are {width} × {height} px",
-            hint="it belongs to another pullback, or to another export of this one",
+            hint=OTHER_PULLBACK,
             path=lines.path,
         )
 

@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from ivsqa.domain.contour import Points
 from ivsqa.errors import AnnotationError
-from ivsqa.io.sources.archives.contour_format import Lines, Target
-from ivsqa.io.sources.source import FoundAnnotations
+from ivsqa.io.sources.archives.contour_format import ContourFormat, Lines, Target
 
 ALIASES = {"lum": "lumen", "med": "eem"}
 LARGEST_FILE_BYTES = 1 << 20
@@ -29,29 +26,23 @@ _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _POINT = re.compile(rf"\s*({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})\s*")
 
 
-@dataclass(frozen=True)
-class PlainText:
-    """Points in text files."""
+def _recognises(path: Path, target: Target | None = None) -> bool:
+    """Return whether the name says which structure of which frame it is, and the first line is a point."""
+    if path.suffix.lower() != ".txt" or (target is not None and _meaning(path, target) is None):
+        return False
+    with path.open("rb") as stream:
+        first = stream.readline(200).decode("ascii", errors="replace")
+    return bool(_POINT.fullmatch(first)) or (target is not None and not first.strip())
 
-    name: Final = "plain text"
 
-    def recognises(self, path: Path, target: Target | None = None) -> bool:
-        """Return whether the name says which structure of which frame it is, and the first line is a point."""
-        if path.suffix.lower() != ".txt" or (target is not None and _meaning(path, target) is None):
-            return False
-        with path.open("rb") as stream:
-            first = stream.readline(200).decode("ascii", errors="replace")
-        return bool(_POINT.fullmatch(first)) or (target is not None and not first.strip())
-
-    def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
-        """Read all files."""
-        lines = Lines(target, paths[0].parent)
-        for path in paths:
-            structure, index = _meaning(path, target) or ("", -1)
-            points = _points(path)
-            if len(points) and lines.wants(structure):
-                lines.add(index, structure, points, where=path.name)
-        return lines.found(self.name)
+def _read_lines(paths: Sequence[Path], target: Target) -> Lines:
+    lines = Lines(target, paths[0].parent)
+    for path in paths:
+        structure, index = _meaning(path, target) or ("", -1)
+        points = _points(path)
+        if len(points) and lines.wants(structure):
+            lines.add(index, structure, points, where=path.name)
+    return lines
 
 
 def _meaning(path: Path, target: Target) -> tuple[str, int] | None:
@@ -60,10 +51,10 @@ def _meaning(path: Path, target: Target) -> tuple[str, int] | None:
     stem, folder = path.stem, path.parent.name.casefold()
     if folder in names and stem in target.index_by_stem:
         return names[folder], target.index_by_stem[stem]
-    for name in names:
-        for frame in (_without(stem, f"{name}_", ""), _without(stem, "", f"_{name}")):
+    for word, structure in names.items():
+        for frame in (_without(stem, f"{word}_", ""), _without(stem, "", f"_{word}")):
             if frame is not None and frame in target.index_by_stem:
-                return names[name], target.index_by_stem[frame]
+                return structure, target.index_by_stem[frame]
     return None
 
 
@@ -84,10 +75,12 @@ def _points(path: Path) -> Points:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
-        found = _POINT.fullmatch(line)
-        if found is None:
-            raise AnnotationError(
-                f"{line[:40]!r} is no point", hint="a line is: x, y", path=path, where=f"line {number}"
-            )
-        points.append((float(found[1]), float(found[2])))
+        match = _POINT.fullmatch(line)
+        if match is None:
+            message = f"{line[:40]!r} is no point"
+            raise AnnotationError(message, hint="a line is: x, y", path=path, where=f"line {number}")
+        points.append((float(match[1]), float(match[2])))
     return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+PLAIN_TEXT = ContourFormat("plain text", _recognises, _read_lines)

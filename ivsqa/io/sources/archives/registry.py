@@ -7,21 +7,26 @@ from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
-from ivsqa.io.formats.contours_csv import FrameContours
+from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
 from ivsqa.io.formats.files import bare_name
-from ivsqa.io.sources.archives.aivus_csv import AivusCsv
-from ivsqa.io.sources.archives.aivus_json import AivusJson
-from ivsqa.io.sources.archives.contour_format import ContourFormat, Target, defect_notes
-from ivsqa.io.sources.archives.echoplaque import EchoPlaque
-from ivsqa.io.sources.archives.labelme_files import LabelmeFiles
-from ivsqa.io.sources.archives.plain_text import PlainText
-from ivsqa.io.sources.source import CONTOURS_NAME, FoundAnnotations, contours_beside, contours_path
+from ivsqa.io.sources.archives.aivus import AIVUS_KNOTS, AIVUS_TABLE
+from ivsqa.io.sources.archives.contour_format import (
+    ContourFormat,
+    FoundAnnotations,
+    Target,
+    defect_notes,
+    structure_named,
+)
+from ivsqa.io.sources.archives.echoplaque import ECHOPLAQUE
+from ivsqa.io.sources.archives.labelme_files import LABELME
+from ivsqa.io.sources.archives.plain_text import PLAIN_TEXT
 
-CONTOUR_FORMATS: tuple[ContourFormat, ...] = (LabelmeFiles(), AivusJson(), EchoPlaque(), AivusCsv(), PlainText())
+CONTOUR_FORMATS: tuple[ContourFormat, ...] = (LABELME, AIVUS_KNOTS, ECHOPLAQUE, AIVUS_TABLE, PLAIN_TEXT)
 """Where two say something of one border, the earlier counts: AIVUS itself prefers its JSON to its XML."""
 
+CONTOURS_NAME = "contours.csv"
 CONTOUR_EXTENSIONS = (".json", ".xml", ".csv", ".txt")
-PER_FRAME_FOLDERS = ("labels", "label", "annotations", "contours")
+PER_FRAME_FOLDERS = ("labels", "label", "annotations", "contours", "frames", "img", "images")
 EXPORTS_FOLDER = "_csv_files"
 """What AIVUS adds to the name of a pullback for the folder of its tables."""
 
@@ -31,29 +36,26 @@ def format_of(path: Path, target: Target | None = None) -> ContourFormat | None:
     if path.suffix.lower() not in CONTOUR_EXTENSIONS:
         return None
     try:
-        return next((each for each in CONTOUR_FORMATS if each.recognises(path, target)), None)
+        return next((known for known in CONTOUR_FORMATS if known.recognises(path, target)), None)
     except OSError as error:
         raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from error
 
 
 def read_contour_files(paths: Iterable[Path], target: Target) -> FoundAnnotations:
-    """Return what files say of a pullback, with notes on what was read, what was passed over and what is drawn wrong.
+    """Return the contours of a pullback in files, with notes on what was read, what was passed over and what is drawn wrong.
 
     Raises:
         AnnotationError: a file that is recognised cannot be used.
     """
-    by_format: dict[str, list[Path]] = {}
+    by_format: dict[ContourFormat, list[Path]] = {}
     for path in paths:
-        found = format_of(path, target)
-        if found is not None:
-            by_format.setdefault(found.name, []).append(path)
-    contours: FrameContours = {}
-    notes: list[str] = []
-    for each in (one for one in CONTOUR_FORMATS if one.name in by_format):
-        found_now = each.read(by_format[each.name], target)
-        notes += found_now.notes
-        contours = merged(found_now.contours, contours)
-    return FoundAnnotations(contours, (*notes, *defect_notes(contours, target)))
+        known = format_of(path, target)
+        if known is not None:
+            by_format.setdefault(known, []).append(path)
+    found = FoundAnnotations()
+    for known in (known for known in CONTOUR_FORMATS if known in by_format):
+        found = found.over(known.read(by_format[known], target))
+    return FoundAnnotations(found.contours, (*found.notes, *defect_notes(found.contours, target)))
 
 
 def annotations_beside(path: Path, target: Target) -> FoundAnnotations:
@@ -66,14 +68,43 @@ def annotations_beside(path: Path, target: Target) -> FoundAnnotations:
     Raises:
         AnnotationError: a file that is recognised cannot be used.
     """
-    drawn = contours_beside(contours_path(path), target.structures, name=target.name, n_frames=target.n_frames)
-    found = read_contour_files(files_beside(path, target.structures), target)
-    return FoundAnnotations(merged(found.contours, drawn), found.notes)
+    drawn = _contours_in_table(file_beside(path, CONTOURS_NAME), target)
+    return FoundAnnotations(drawn).over(read_contour_files(files_beside(path, target.structures), target))
 
 
-def merged(contours: FrameContours, over: FrameContours) -> FrameContours:
-    """Return the contours of both by frame, in order; where both have one, that of the second."""
-    return {index: contours.get(index, {}) | over.get(index, {}) for index in sorted({*contours, *over})}
+def _contours_in_table(path: Path, target: Target) -> FrameContours:
+    """Return the contours of one pullback from a contours.csv, by frame_index; {} if there is no such file.
+
+    A table of several pullbacks has to call one like the target; that of one pullback may call it anything.
+
+    Raises:
+        AnnotationError: the table is broken, or speaks of another pullback, structure or frame.
+    """
+    tables = read_contours_csv(path) if path.is_file() else {}
+    if not tables:
+        return {}
+    if len(tables) > 1 and target.name not in tables:
+        raise AnnotationError(
+            f"holds {len(tables)} pullbacks, none of them called like the frames beside it",
+            hint=f"keep the lines of this pullback only, or set their pullback_id to {target.name!r}",
+            path=path,
+        )
+    rows = tables.get(target.name) or next(iter(tables.values()))
+    if max(rows) >= target.n_frames:
+        message = f"frame_index {max(rows)} is beyond the last frame, {target.n_frames - 1}"
+        raise AnnotationError(message, hint="frames count from 0", path=path)
+    return {
+        index: {
+            structure_named(name, target.structures, path=path, where=f"frame {index}"): contour
+            for name, contour in contours.items()
+        }
+        for index, contours in rows.items()
+    }
+
+
+def file_beside(path: Path, name: str) -> Path:
+    """Return where a file of ours would be: in the folder of a pullback, or `<file>.<name>` beside its file."""
+    return path / name if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{name}")
 
 
 def files_beside(path: Path, structures: StructureSet) -> list[Path]:
@@ -83,14 +114,17 @@ def files_beside(path: Path, structures: StructureSet) -> list[Path]:
         path: The folder of the pullback; or its file, whose name then begins theirs: `run.dcm`, `run_contours_1_1_1.json`.
         structures: Folders named like these hold a file a frame.
     """
-    if path.is_dir():
-        named = {*PER_FRAME_FOLDERS, "frames", "img", "images", *(name.casefold() for name in structures.names)}
-        inner = [each for each in path.iterdir() if each.is_dir()]
-        folders = [path, *(each for each in inner if each.name.casefold() in named or _is_export(each.name))]
-        return sorted(each for folder in folders for each in folder.iterdir() if _may_hold(each))
     beside = named_beside(path)
-    exports = [each for folder in beside if folder.is_dir() and _is_export(folder.name) for each in folder.iterdir()]
-    return sorted(each for each in (*beside, *exports) if _may_hold(each))
+    is_folder = path.is_dir()
+    entered = {*PER_FRAME_FOLDERS, *(name.casefold() for name in structures.names)} if is_folder else set()
+    folders = [
+        inner
+        for inner in beside
+        if (inner.name.casefold() in entered or inner.name.lower().endswith(EXPORTS_FOLDER)) and inner.is_dir()
+    ]
+    return sorted(
+        file for file in (*beside, *(file for inner in folders for file in inner.iterdir())) if _may_hold(file)
+    )
 
 
 def named_beside(path: Path) -> list[Path]:
@@ -98,7 +132,7 @@ def named_beside(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(path.iterdir())
     stem = bare_name(path.name)
-    return sorted(each for each in path.parent.iterdir() if each != path and belongs(each.name, stem))
+    return sorted(file for file in path.parent.iterdir() if file != path and belongs(file.name, stem))
 
 
 def belongs(name: str, stem: str) -> bool:
@@ -111,13 +145,8 @@ def belongs(name: str, stem: str) -> bool:
     return name.startswith(stem) and name[len(stem) : len(stem) + 1] in ("", ".", "_", "-")
 
 
-def _is_export(name: str) -> bool:
-    return name.lower().endswith(EXPORTS_FOLDER)
-
-
 def _may_hold(path: Path) -> bool:
     """Return whether a file could hold contours; our own contours.csv is read apart."""
-    is_ours = path.name.lower() == CONTOURS_NAME or path.name.lower().endswith(f".{CONTOURS_NAME}")
-    return (
-        path.suffix.lower() in CONTOUR_EXTENSIONS and not path.name.startswith(".") and not is_ours and path.is_file()
-    )
+    name = path.name.lower()
+    is_ours = name == CONTOURS_NAME or name.endswith(f".{CONTOURS_NAME}")
+    return path.suffix.lower() in CONTOUR_EXTENSIONS and not name.startswith(".") and not is_ours and path.is_file()

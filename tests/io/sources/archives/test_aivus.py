@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import AnnotationError
-from ivsqa.io.sources.archives.aivus_csv import AivusCsv
-from ivsqa.io.sources.archives.aivus_json import AivusJson
+from ivsqa.io.sources.archives.aivus import AIVUS_KNOTS, AIVUS_TABLE
 from ivsqa.io.sources.archives.contour_format import Target
 from ivsqa.io.sources.archives.registry import format_of, read_contour_files
 
@@ -59,7 +58,7 @@ def real(aivus, both):
 def test_real_lumen_areas_are_those_that_aivus_measured(real, version):
     folder, pullback = real
     path = folder / f"anonymized_contours_{version}.json"
-    found = AivusJson().read([path], pullback)
+    found = AIVUS_KNOTS.read([path], pullback)
     measured = json.loads(path.read_text(encoding="utf-8"))["lumen_area"]
     areas = [found.contours[index]["lumen"].area_px2 * 0.01756**2 for index in range(439)]
     np.testing.assert_allclose(areas, measured, rtol=0.001)  # 1 % is wanted
@@ -102,21 +101,21 @@ def test_of_the_real_files_only_contours_are_taken_for_contours(real):
 def test_a_pullback_of_another_length_is_refused(real):
     folder, pullback = real
     with pytest.raises(AnnotationError, match="about 439 frames, but the pullback has 440"):
-        AivusJson().read([folder / "anonymized_contours_1_1_1.json"], replace(pullback, n_frames=440))
+        AIVUS_KNOTS.read([folder / "anonymized_contours_1_1_1.json"], replace(pullback, n_frames=440))
 
 
 def test_spacing_that_the_areas_go_by_is_compared(real):
     folder, pullback = real
     path = folder / "anonymized_contours_1_1_1.json"
-    unknown = AivusJson().read([path], replace(pullback, spacing_mm=None))
+    unknown = AIVUS_KNOTS.read([path], replace(pullback, spacing_mm=None))
     assert "goes by 0.017557 mm per pixel; the frames say nothing" in unknown.notes[1]
-    other = AivusJson().read([path], replace(pullback, spacing_mm=(0.02, 0.02)))
+    other = AIVUS_KNOTS.read([path], replace(pullback, spacing_mm=(0.02, 0.02)))
     assert "but the pullback has 0.02: one of them is wrong" in other.notes[1]
 
 
 def test_knots_become_the_curve_and_frames_without_any_stay_without(tmp_path, target):
     path = write(tmp_path / "run_contours_1_0_0.json", aivus_document([{}, None, {"radius": 5.0}]))
-    found = AivusJson().read([path], target)
+    found = AIVUS_KNOTS.read([path], target)
     assert list(found.contours) == [0, 2]
     assert found.contours[0]["lumen"].area_px2 == pytest.approx(AREA, rel=0.002)
     assert found.contours[2]["lumen"].centroid_px == pytest.approx([25.0, 20.0])
@@ -125,9 +124,9 @@ def test_knots_become_the_curve_and_frames_without_any_stay_without(tmp_path, ta
 def test_the_latest_version_counts_and_holorama_before_all(tmp_path, target):
     old = write(tmp_path / "run_contours_0_9_0.json", aivus_document([{"radius": 2.0}] * 3))
     new = write(tmp_path / "run_contours_0_10_0.json", aivus_document([{"radius": 4.0}] * 3))
-    assert AivusJson().read([new, old], target).contours[0]["lumen"].area_px2 == pytest.approx(AREA * 0.16, rel=0.002)
+    assert AIVUS_KNOTS.read([new, old], target).contours[0]["lumen"].area_px2 == pytest.approx(AREA * 0.16, rel=0.002)
     latest = write(tmp_path / "run_contours_ho_0_1_0.json", holorama_document([{"radius": 6.0}] * 3))
-    found = AivusJson().read([latest, new, old], target)
+    found = AIVUS_KNOTS.read([latest, new, old], target)
     assert found.contours[0]["lumen"].area_px2 == pytest.approx(AREA * 0.36, rel=0.002)
 
 
@@ -137,7 +136,7 @@ def test_bare_nan_and_other_structures_are_no_obstacle(tmp_path, target):
     )
     path = write(tmp_path / "run_contours_1_0_0.json", document)
     assert "NaN" in path.read_text(encoding="utf-8")
-    found = AivusJson().read([path], target)
+    found = AIVUS_KNOTS.read([path], target)
     assert [set(drawn) for drawn in found.contours.values()] == [{"lumen"}] * 3
     assert "passed over 1 contour of calcium, which is no structure of this study" in found.notes[1]
 
@@ -147,8 +146,8 @@ def test_holorama_keeps_every_knot_and_open_lines_are_no_borders(tmp_path, targe
     document["1"]["lumen"]["closed"] = [False]
     document["2"]["eem"] = {"contours": [circle(radius=15.0)], "closed": [True]}
     path = write(tmp_path / "any name.json", document)
-    assert format_of(path, target) == AivusJson()
-    found = AivusJson().read([path], target)
+    assert format_of(path, target) == AIVUS_KNOTS
+    found = AIVUS_KNOTS.read([path], target)
     assert {index: set(drawn) for index, drawn in found.contours.items()} == {0: {"lumen"}, 2: {"lumen", "eem"}}
     assert found.contours[2]["eem"].area_px2 == pytest.approx(AREA * 2.25, rel=0.002)
 
@@ -156,7 +155,7 @@ def test_holorama_keeps_every_knot_and_open_lines_are_no_borders(tmp_path, targe
 def test_one_line_that_encloses_nothing_does_not_cost_the_file(tmp_path, target):
     document = aivus_document([{}, {}, None])
     document["lumen"][0][1], document["lumen"][1][1] = [3.0, 3.0, 3.0], [4.0, 4.0, 4.0]
-    found = AivusJson().read([write(tmp_path / "run_contours_1_0_0.json", document)], target)
+    found = AIVUS_KNOTS.read([write(tmp_path / "run_contours_1_0_0.json", document)], target)
     assert list(found.contours) == [0]
     assert "1 line without an area (first: lumen in frame 1)" in found.notes[1]
 
@@ -177,7 +176,7 @@ def test_one_line_that_encloses_nothing_does_not_cost_the_file(tmp_path, target)
 def test_files_that_make_no_sense_are_refused_in_one_line(tmp_path, target, document, said):
     path = write(tmp_path / "run_contours_1_0_0.json", document)
     with pytest.raises(AnnotationError, match=said) as caught:
-        AivusJson().read([path], target)
+        AIVUS_KNOTS.read([path], target)
     assert caught.value.path == path
     assert "\n" not in str(caught.value)
 
@@ -186,13 +185,13 @@ def test_a_table_in_mm_needs_the_spacing_and_counts_y_from_below(tmp_path, targe
     path = tmp_path / "diastolic_contours.csv"
     corners = [(10, 10), (30, 10), (30, 20), (10, 20), (10, 10)]
     path.write_text("".join(f"2\t{x * 0.02}\t{(40 - y) * 0.02}\t0.0\n" for x, y in corners), encoding="utf-8")
-    assert format_of(path, target) == AivusCsv()
-    found = AivusCsv().read([path], target)
+    assert format_of(path, target) == AIVUS_TABLE
+    found = AIVUS_TABLE.read([path], target)
     np.testing.assert_allclose(found.contours[1]["lumen"].points_px, corners[:-1], atol=1e-9)
     with pytest.raises(
         AnnotationError, match=re.escape("in millimetres, and the spacing of the pullback is not known")
     ):
-        AivusCsv().read([path], replace(target, spacing_mm=None))
+        AIVUS_TABLE.read([path], replace(target, spacing_mm=None))
 
 
 @pytest.mark.parametrize("rows", ["9\t0.2\t0.2\t0\n", "1\t0.2\tx\t0\n", "1\t0.2\t0.2\t0\n1.5\t1\t1\t1\n0\t1\t1\t1\n"])
@@ -200,4 +199,4 @@ def test_a_table_of_other_frames_or_words_is_refused(tmp_path, target, rows):
     path = tmp_path / "systolic_contours.csv"
     path.write_text("1\t0.1\t0.1\t0\n" + rows, encoding="utf-8")
     with pytest.raises(AnnotationError):
-        AivusCsv().read([path], target)
+        AIVUS_TABLE.read([path], target)

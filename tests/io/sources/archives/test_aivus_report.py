@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.io.sources.facts_beside import with_facts_beside
+from ivsqa.io.sources.source import with_facts_beside
 
 FACTS = PullbackFacts(n_frames=8, height_px=4, width_px=4)
 HEADER = ("frame", "position", "phase", "lumen_area", "pullback_speed", "pullback_start_frame", "frame_rate")

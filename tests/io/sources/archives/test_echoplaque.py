@@ -8,7 +8,7 @@ from defusedxml.ElementTree import fromstring
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError
-from ivsqa.io.sources.archives.echoplaque import EchoPlaque, echoplaque_text
+from ivsqa.io.sources.archives.echoplaque import ECHOPLAQUE, echoplaque_text
 from ivsqa.io.sources.archives.registry import format_of
 
 LUMEN = [(20, 10), (30, 10), (30, 20), (20, 20)]
@@ -49,8 +49,8 @@ def write(folder, text):
 
 def test_frames_count_from_zero_and_offsets_mean_nothing(tmp_path, target):
     path = write(tmp_path, deep_ivus({0: [], 1: [("L", LUMEN), ("V", EEM)], 2: [("L", [])]}))
-    assert format_of(path, target) == EchoPlaque()
-    found = EchoPlaque().read([path], target)
+    assert format_of(path, target) == ECHOPLAQUE
+    found = ECHOPLAQUE.read([path], target)
     assert {index: set(drawn) for index, drawn in found.contours.items()} == {1: {"lumen", "eem"}}
     np.testing.assert_array_equal(found.contours[1]["lumen"].points_px, LUMEN)
     assert found.contours[1]["eem"].area_px2 == 30 * 25
@@ -58,20 +58,20 @@ def test_frames_count_from_zero_and_offsets_mean_nothing(tmp_path, target):
 
 
 def test_nothing_of_the_person_in_the_header_is_kept(tmp_path, target):
-    found = EchoPlaque().read([write(tmp_path, deep_ivus({1: [("L", LUMEN), ("S", EEM)]}))], target)
+    found = ECHOPLAQUE.read([write(tmp_path, deep_ivus({1: [("L", LUMEN), ("S", EEM)]}))], target)
     assert "DOE" not in repr(found)
     assert "passed over 1 contour of stent" in found.notes[1]
 
 
 def test_its_calibration_is_compared_with_that_of_the_pullback(tmp_path, target):
     path = write(tmp_path, deep_ivus({1: [("L", LUMEN)]}, calibration=0.025))
-    assert "goes by 0.025 mm per pixel, but the pullback has 0.02" in EchoPlaque().read([path], target).notes[1]
-    unknown = EchoPlaque().read([path], replace(target, spacing_mm=None))
+    assert "goes by 0.025 mm per pixel, but the pullback has 0.02" in ECHOPLAQUE.read([path], target).notes[1]
+    unknown = ECHOPLAQUE.read([path], replace(target, spacing_mm=None))
     assert "goes by 0.025 mm per pixel; the frames say nothing" in unknown.notes[1]
 
 
 def test_of_two_lines_of_a_kind_the_larger_counts(tmp_path, target):
-    found = EchoPlaque().read([write(tmp_path, deep_ivus({1: [("L", LUMEN), ("L", EEM), ("L", LUMEN)]}))], target)
+    found = ECHOPLAQUE.read([write(tmp_path, deep_ivus({1: [("L", LUMEN), ("L", EEM), ("L", LUMEN)]}))], target)
     assert found.contours[1]["lumen"].area_px2 == 30 * 25
     assert "frame 1 has two lumen contours" in found.notes[1]
 
@@ -90,14 +90,14 @@ def test_of_two_lines_of_a_kind_the_larger_counts(tmp_path, target):
 def test_files_that_make_no_sense_are_refused_in_one_line(tmp_path, target, text, said):
     path = write(tmp_path, text)
     with pytest.raises(AnnotationError, match=said) as caught:
-        EchoPlaque().read([path], target)
+        ECHOPLAQUE.read([path], target)
     assert caught.value.path == path
 
 
 def test_two_files_for_a_pullback_are_refused(tmp_path, target):
     paths = [tmp_path / "a.xml", tmp_path / "b.xml"]
     with pytest.raises(AnnotationError, match=r"is there besides a\.xml"):
-        EchoPlaque().read(paths, target)
+        ECHOPLAQUE.read(paths, target)
 
 
 def test_what_is_written_is_one_line_of_whole_pixels_and_reads_back(tmp_path, target):
@@ -107,7 +107,7 @@ def test_what_is_written_is_one_line_of_whole_pixels_and_reads_back(tmp_path, ta
     assert "\n" not in text
     assert not text.startswith("<?xml")
     assert [frame.findtext("Num") for frame in fromstring(text).iter("Fm")] == ["0", "1", "2"]
-    found = EchoPlaque().read([write(tmp_path, text)], target)
+    found = ECHOPLAQUE.read([write(tmp_path, text)], target)
     np.testing.assert_array_equal(found.contours[1]["lumen"].points_px, LUMEN)
     assert echoplaque_text("run", found.contours, **said) == text
     assert len(found.notes) == 1

@@ -10,8 +10,8 @@ from PIL import Image
 
 from ivsqa.errors import AnnotationError
 from ivsqa.io.sources import find_sources
-from ivsqa.io.sources.archives.labelme_files import LabelmeFiles
-from ivsqa.io.sources.archives.plain_text import PlainText
+from ivsqa.io.sources.archives.labelme_files import LABELME
+from ivsqa.io.sources.archives.plain_text import PLAIN_TEXT
 from ivsqa.io.sources.archives.registry import files_beside, format_of, read_contour_files
 
 SQUARE = [(10, 10), (30, 10), (30, 20), (10, 20)]
@@ -38,8 +38,8 @@ def labelme(path, label="lumen", points=SQUARE, **others):
 @pytest.mark.parametrize("between", [", ", ",", " ", "\t", " ; "])
 def test_the_name_says_structure_and_frame(tmp_path, target, name, between):
     path = text(tmp_path / name, between=between)
-    assert format_of(path, target) == PlainText()
-    found = PlainText().read([path], target)
+    assert format_of(path, target) == PLAIN_TEXT
+    found = PLAIN_TEXT.read([path], target)
     np.testing.assert_array_equal(found.contours[1]["lumen"].points_px, SQUARE)
 
 
@@ -58,16 +58,16 @@ def test_a_line_that_is_no_point_is_named(tmp_path, target):
     path = text(tmp_path / "lumen_f1.txt")
     path.write_text("1, 2\n3, 4\n5, six\n", encoding="utf-8")
     with pytest.raises(AnnotationError, match=r"lumen_f1.txt, line 3: '5, six' is no point"):
-        PlainText().read([path], target)
+        PLAIN_TEXT.read([path], target)
     path.write_bytes(b"1, 2\n" * 300_000)
     with pytest.raises(AnnotationError, match="far longer than any contour"):
-        PlainText().read([path], target)
+        PLAIN_TEXT.read([path], target)
 
 
 def test_labelme_counts_from_the_edge(tmp_path, target):
     path = labelme(tmp_path / "f2.json")
-    assert format_of(path, target) == LabelmeFiles()
-    found = LabelmeFiles().read([path], target)
+    assert format_of(path, target) == LABELME
+    found = LABELME.read([path], target)
     np.testing.assert_allclose(found.contours[2]["lumen"].points_px, SQUARE)
 
 
@@ -81,12 +81,12 @@ def test_labelme_counts_from_the_edge(tmp_path, target):
 )
 def test_labelme_of_another_image_is_refused(tmp_path, target, others, said):
     with pytest.raises(AnnotationError, match=said):
-        LabelmeFiles().read([labelme(tmp_path / "f2.json", **others)], target)
+        LABELME.read([labelme(tmp_path / "f2.json", **others)], target)
 
 
 def test_a_label_that_is_no_structure_is_refused(tmp_path, target):
     with pytest.raises(AnnotationError, match="did you mean 'lumen'"):
-        LabelmeFiles().read([labelme(tmp_path / "f2.json", label="lumne")], target)
+        LABELME.read([labelme(tmp_path / "f2.json", label="lumne")], target)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_our_own_table_counts_before_all(folder, both):
         f"pullback_id,frame_index,structure,vertex,x_px,y_px\n{rows}", encoding="utf-8"
     )
     (source,), _ = find_sources(folder)
-    assert source.annotations(both)[0]["lumen"].area_px2 == 24.5
+    assert source.read_annotations(both).contours[0]["lumen"].area_px2 == 24.5
 
 
 def test_what_is_drawn_wrong_is_noted_and_kept(folder, both):
@@ -146,7 +146,7 @@ def test_beside_a_file_only_what_begins_with_its_name_belongs_to_it(tmp_path, bo
 def test_a_folder_without_text_folders_is_still_one_pullback(folder, both):
     shutil.rmtree(folder / "lumen", ignore_errors=True)
     (source,), errors = find_sources(folder)
-    assert (source.annotations(both), errors) == ({}, [])
+    assert (source.read_annotations(both).contours, errors) == ({}, [])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path, target):
