@@ -10,7 +10,7 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri
 
 from ivsqa.domain.contour import Contour, Points
 from ivsqa.domain.geometry.arcs import N_ARCS, arc_numbers
@@ -115,8 +115,8 @@ def _icc_interval(
     raters, error = share_raters * of_raters, share_error * of_error
     degrees = (raters + error) ** 2 / (raters**2 / (k - 1) + error**2 / ((n - 1) * (k - 1)))
     upper = 0.5 + 0.5 * coverage
-    below = float(f_distribution.ppf(upper, n - 1, degrees))
-    above = float(f_distribution.ppf(upper, degrees, n - 1))
+    below = float(fdtri(n - 1, degrees, upper))
+    above = float(fdtri(degrees, n - 1, upper))
     rest = k * of_raters + (k * n - k - n) * of_error
     low = n * (of_targets - below * of_error) / (below * rest + n * of_targets)
     high = n * (above * of_targets - of_error) / (rest + n * above * of_targets)

@@ -7,6 +7,7 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 
 def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
@@ -67,13 +68,11 @@ def paired_gain(new: Sequence[float], old: Sequence[float], *, coverage: float =
         >>> [round(value, 3) for value in paired_gain([0.92, 0.94, 0.93], [0.90, 0.91, 0.92])]
         [0.02, -0.005, 0.045]
     """
-    from scipy.stats import t
-
     difference: NDArray[np.float64] = np.asarray(new, dtype=np.float64) - np.asarray(old, dtype=np.float64)
     mean, n = float(difference.mean()), len(difference)
     if n < 2:
         return mean, nan, nan
-    half = float(t.ppf(0.5 + coverage / 2.0, n - 1)) * float(difference.std(ddof=1)) / n**0.5
+    half = float(stdtrit(n - 1, 0.5 + coverage / 2.0)) * float(difference.std(ddof=1)) / n**0.5
     return mean, mean - half, mean + half
 
 

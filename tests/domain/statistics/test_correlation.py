@@ -40,9 +40,9 @@ def test_auroc_counts_ties_as_half():
 
 def test_average_precision_takes_equal_scores_together():
     # at 3: 1 of 1 found; at 2: 2 of 3; at 1: 3 of 5
-    assert correlation.average_precision([3, 2, 2, 1, 1], [1, 1, 0, 1, 0]) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
-    assert isnan(correlation.average_precision([1, 2], [False, False]))
-    assert correlation.average_precision([1, 1, 1, 1], [True, False, False, False]) == 0.25
+    assert correlation.average_precision_from_histograms([1, 1, 1], [1, 1, 0]) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    assert isnan(correlation.average_precision_from_histograms([0, 0], [1, 1]))
+    assert correlation.average_precision_from_histograms([1], [3]) == 0.25
 
 
 def test_histogram_with_empty_bins_is_the_same_as_without():
@@ -71,9 +71,10 @@ def test_ranking_measures_match_counting_pair_by_pair(values):
     scores, positive = np.array([v[0] for v in values], float), np.array([v[1] for v in values])
     if not positive.any():
         return
+    counts = [np.bincount(scores[where].astype(int), minlength=7) for where in (positive, ~positive)]
     found = [(positive & (scores >= level)).sum() for level in scores]
     precision = np.array([n / (scores >= level).sum() for n, level in zip(found, scores, strict=True)])
-    assert correlation.average_precision(scores, positive) == pytest.approx(precision[positive].mean())
+    assert correlation.average_precision_from_histograms(*counts) == pytest.approx(precision[positive].mean())
     if not positive.all():
         difference = scores[positive][:, None] - scores[~positive][None, :]
         assert correlation.auroc(scores, positive) == pytest.approx(((np.sign(difference) + 1) / 2).mean())
