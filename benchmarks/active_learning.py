@@ -28,7 +28,8 @@ from phantoms import BOTH, NAMES
 from report import RESULTS, WORK, print_table, write_json
 
 from ivsqa.domain.grid import working_grid
-from ivsqa.domain.selection import STRATEGIES, Limits
+from ivsqa.domain.selection.plan import STRATEGIES
+from ivsqa.domain.selection.pool import Limits
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
 from ivsqa.model.augmentation import AugmentationConfig

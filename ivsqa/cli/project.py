@@ -13,7 +13,7 @@ from ivsqa.cli.options import JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from ivsqa.domain.selection.stopping import Outlook
+    from ivsqa.domain.selection.learning_curve import Outlook
     from ivsqa.io.project.records import RevisionRecord
     from ivsqa.workflow.reporting.why import FrameChain
 

@@ -39,8 +39,8 @@ class StructureSet:
 
     Example:
         >>> both = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
-        >>> both.names, both.nested_pairs
-        (('lumen', 'eem'), (('lumen', 'eem'),))
+        >>> both.names, both.outermost
+        (('lumen', 'eem'), 'eem')
     """
 
     structures: tuple[Structure, ...]
@@ -63,11 +63,6 @@ class StructureSet:
     def outermost(self) -> str:
         """Name of the structure that encloses all others."""
         return self.structures[-1].name
-
-    @property
-    def nested_pairs(self) -> tuple[tuple[str, str], ...]:
-        """(inner, outer) for each pair of neighbours in the chain."""
-        return tuple(zip(self.names[:-1], self.names[1:], strict=True))
 
     def color_of(self, name: str) -> str:
         """Return the "#rrggbb" of a structure.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.effort import Reading
-from ivsqa.domain.selection.stopping import POOR_DICE, Outlook
+from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_chart, histogram_chart, scatter_chart
 from ivsqa.io.project.evaluations import KeptSimulation

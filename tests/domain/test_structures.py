@@ -29,7 +29,6 @@ def counts(labels):
 def test_structures_are_named_and_nested_from_the_inside():
     assert THREE.names == ("lumen", "stent", "eem")
     assert THREE.outermost == "eem"
-    assert THREE.nested_pairs == (("lumen", "stent"), ("stent", "eem"))
     assert len(THREE) == 3
     assert BOTH.color_of("eem") == "#ffb000"
 

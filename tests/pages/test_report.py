@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.agreement.effort import Reading
-from ivsqa.domain.selection.stopping import Outlook
+from ivsqa.domain.selection.learning_curve import Outlook
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.io.project.evaluations import KeptSimulation
 from ivsqa.io.project.records import ModelRecord, Provenance, RoundRecord

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fit_isotonic
-from ivsqa.domain.quality.error_regions import SALIENT_ERROR
 
 N_LEVELS = 256
 REGION_MARGIN_PX = 16
 """How far around the predicted structures errors count; an eighth of a 128 px grid."""
 
+SALIENT_ERROR = 0.3
+"""Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
 
 MIN_REGION_PX = 8
 """Smaller specks of error are no region: an arc of a border that is off fills more."""

@@ -4,28 +4,3 @@ Whatever the strategy, no frame is chosen twice or next to one that is already t
 the answer does not depend on the order in which frames come. Where these rules leave too few, fewer are returned and the
 shortfall says so.
 """
-
-from ivsqa.domain.selection.plan import (
-    LOOKS_AT_FRAMES,
-    SIGNAL_OF,
-    STRATEGIES,
-    Chosen,
-    Selection,
-    Strategy,
-    plan_selection,
-)
-from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames, Rows
-
-__all__ = [
-    "LOOKS_AT_FRAMES",
-    "SIGNAL_OF",
-    "STRATEGIES",
-    "Chosen",
-    "Limits",
-    "Pool",
-    "PullbackFrames",
-    "Rows",
-    "Selection",
-    "Strategy",
-    "plan_selection",
-]

@@ -1,13 +1,23 @@
-"""Learning curves: accuracy against what it cost, labels or effort, and what one way of choosing gains over another."""
+"""What annotation brings: accuracy against its cost, labels or effort, and what is left to gain.
+
+A study ends when another round would add less than single trainings scatter.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
+
+from ivsqa.domain.statistics.bootstrap import Measured
+
+POOR_DICE = 0.8
+WORTH_A_ROUND = 0.004
+"""Validation Dice that another round should bring: single trainings scattered by about as much (docs/evidence.md, a trial)."""
 
 
 def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
@@ -103,3 +113,28 @@ def expected_accuracy(labels: ArrayLike, accuracy: ArrayLike, n_labels: float) -
     if slope >= 0.0:
         return nan
     return 1.0 - min(latest, latest * float((n_labels / n.max()) ** slope))
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is left to gain.
+
+    Attributes:
+        n_pool: Frames of training subjects that nobody annotated.
+        quality: Their mean predicted Dice of the worst structure, with its interval over subjects.
+        poor_share: Share of them predicted below `POOR_DICE`.
+        n_next: Frames of another round like the last.
+        expected_gain: What that many more labels would likely add to the validation Dice; None before two models can be
+            compared, and where more labels have not helped so far.
+    """
+
+    n_pool: int
+    quality: Measured
+    poor_share: float
+    n_next: int
+    expected_gain: float | None
+
+    @property
+    def is_worth_a_round(self) -> bool:
+        """Whether another round is likely to pay, as far as can be said."""
+        return self.expected_gain is None or self.expected_gain >= WORTH_A_ROUND

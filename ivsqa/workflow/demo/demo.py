@@ -12,7 +12,7 @@ from PIL import Image
 
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.domain.selection import Strategy
+from ivsqa.domain.selection.plan import Strategy
 from ivsqa.drawing.pictures import contact_sheet, overlay, png_bytes
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv

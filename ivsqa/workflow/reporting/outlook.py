@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ivsqa.domain.selection.learning_curve import expected_accuracy
-from ivsqa.domain.selection.stopping import POOR_DICE, Outlook
+from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook, expected_accuracy
 from ivsqa.domain.statistics.bootstrap import means_over_subjects, subject_numbers
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotations import AnnotationStore

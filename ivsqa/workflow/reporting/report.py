@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ivsqa
-from ivsqa.domain.selection.stopping import POOR_DICE
+from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.annotations import AnnotationStore

@@ -14,7 +14,7 @@ from ivsqa.domain.geometry.longitudinal import columns_along, cut_of
 from ivsqa.domain.measures.frame_measures import EEM, LUMEN, column
 from ivsqa.domain.measures.pullback_measures import LesionRule
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.domain.selection.stopping import POOR_DICE
+from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.drawing.pullback_chart import Line, PullbackView, pullback_chart
 from ivsqa.errors import IvsqaError, StateError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ivsqa.domain.selection.stopping import Outlook
+from ivsqa.domain.selection.learning_curve import Outlook
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import SPLITS, ModelRecord, RoundRecord

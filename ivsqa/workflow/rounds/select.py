@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.domain.selection import (
-    LOOKS_AT_FRAMES,
-    Limits,
-    Pool,
-    PullbackFrames,
-    Selection,
-    Strategy,
-    plan_selection,
-)
-from ivsqa.domain.selection.plan import COLUMN_OF
+from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Selection, Strategy, plan_selection
+from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.frames_in_use import standing_frames

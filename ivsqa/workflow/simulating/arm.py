@@ -25,8 +25,8 @@ from ivsqa.domain.quality.predicted_quality import (
     frame_quality,
     region_of_frame,
 )
-from ivsqa.domain.selection import LOOKS_AT_FRAMES, Limits, Pool, PullbackFrames, Strategy, plan_selection
-from ivsqa.domain.selection.plan import COLUMN_OF
+from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Strategy, plan_selection
+from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ivsqa.domain.selection import Limits, Strategy
+from ivsqa.domain.selection.plan import Strategy
+from ivsqa.domain.selection.pool import Limits
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.io.project.project import Project

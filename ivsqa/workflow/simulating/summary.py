@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ivsqa.domain.selection import Strategy
 from ivsqa.domain.selection.learning_curve import cost_to_reach, mean_accuracy, paired_gain
+from ivsqa.domain.selection.plan import Strategy
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_figure
 from ivsqa.errors import StateError
 from ivsqa.io import atomic

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.domain.selection import STRATEGIES, Limits, Pool, PullbackFrames, Selection, plan_selection
+from ivsqa.domain.selection.plan import STRATEGIES, Selection, plan_selection
+from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
 
 RANKING = ("sqa", "entropy", "margin", "bald", "deal-mean", "deal-entropy")
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.quality.frame_score import SIGNALS, FrameScore
-from ivsqa.domain.selection import LOOKS_AT_FRAMES, STRATEGIES
+from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import StateError
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project, create_project, open_project

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from ivsqa.domain.selection import LOOKS_AT_FRAMES, STRATEGIES
+from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import open_project

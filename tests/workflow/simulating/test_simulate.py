@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ivsqa.domain.selection import Limits
+from ivsqa.domain.selection.pool import Limits
 from ivsqa.errors import StateError
 from ivsqa.io.project.simulations import ArmStore
 from ivsqa.model.config import NetworkConfig, TrainingConfig
