@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ivsqa.domain.pullback import OfFrame
-from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
-
-COLUMNS = ("rank", "pullback_id", "frame_index", "subject_id", "quality", "score", "reason")
+from ivsqa.io.tables import csv_of_records, read_records
 
 
 @dataclass(frozen=True)
@@ -40,13 +36,7 @@ class SelectedFrame(OfFrame):
 
 def write_selection(path: Path, frames: Iterable[SelectedFrame]) -> None:
     """Write the frames of a round."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for frame in frames:
-        numbers = ["" if value is None else f"{value:.6f}" for value in (frame.quality, frame.score)]
-        writer.writerow([frame.rank, frame.pullback_id, frame.frame_index, frame.subject_id, *numbers, frame.reason])
-    atomic.write_text(path, stream.getvalue())
+    atomic.write_text(path, csv_of_records(SelectedFrame, frames, decimals=".6f"))
 
 
 def read_selection(path: Path) -> list[SelectedFrame]:
@@ -55,21 +45,4 @@ def read_selection(path: Path) -> list[SelectedFrame]:
     Raises:
         IntegrityError: the file is missing or not as it was written.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return [
-                SelectedFrame(
-                    rank=int(row["rank"]),
-                    pullback_id=row["pullback_id"],
-                    frame_index=int(row["frame_index"]),
-                    subject_id=row["subject_id"],
-                    quality=float(row["quality"]) if row["quality"] else None,
-                    score=float(row["score"]) if row["score"] else None,
-                    reason=row["reason"],
-                )
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, KeyError, ValueError, TypeError):
-        raise IntegrityError(
-            "the selection is missing or was changed", path=path, hint="restore it from a copy"
-        ) from None
+    return read_records(path, SelectedFrame, what="the selection", hint="restore it from a copy")

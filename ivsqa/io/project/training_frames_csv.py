@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.project.annotated_frames import AnnotatedFrame
+from ivsqa.io.tables import csv_of_records, read_records
 
 
-def frames_csv(frames: Sequence[tuple[str, AnnotatedFrame]]) -> str:
-    """Return the table that says which annotations a model used: (role, frame) pairs."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["role", "pullback_id", "frame_index", "revision_id"])
-    for role, frame in frames:
-        writer.writerow([role, *frame.key, frame.revision_id])
-    return stream.getvalue()
+@dataclass(frozen=True)
+class _Line:
+    role: str
+    pullback_id: str
+    frame_index: int
+    revision_id: str
 
 
-def keys_from_frames_csv(text: str, role: str) -> frozenset[FrameKey]:
-    """Return the frames of one role in such a table."""
-    rows = csv.DictReader(io.StringIO(text))
-    return frozenset(FrameKey(row["pullback_id"], int(row["frame_index"])) for row in rows if row["role"] == role)
+def frames_csv(frames: Iterable[tuple[str, AnnotatedFrame]]) -> str:
+    """Return the table that says which annotations a model used, from (role, frame) pairs; a role is "train" or "validation"."""
+    return csv_of_records(_Line, (_Line(role, *frame.key, frame.revision_id) for role, frame in frames))
+
+
+def read_training_frames(path: Path, role: str) -> frozenset[FrameKey]:
+    """Return the frames of one role in such a table.
+
+    Raises:
+        IntegrityError: the file is missing or not as it was written.
+    """
+    lines = read_records(path, _Line, what="the list of training frames", hint="restore it from a copy")
+    return frozenset(FrameKey(line.pullback_id, line.frame_index) for line in lines if line.role == role)

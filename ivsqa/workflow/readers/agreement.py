@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,6 +27,7 @@ from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects,
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, RevisionRecord
+from ivsqa.io.tables import csv_text
 
 Pair = tuple[str, str]
 
@@ -252,19 +251,22 @@ def _mean_by_arc(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def agreement_csv(rows: Sequence[ReadTwice]) -> str:
     """Return a table with a row a frame, border and pair of readers; blank where a number is not known."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    columns = ("dice", "assd_px", "assd_mm", "hd95_px", "hd95_mm")
+    head = ("pullback_id", "subject_id", "frame_index", "structure", "first_reader", "second_reader")
+    measures = ("dice", "assd_px", "assd_mm", "hd95_px", "hd95_mm")
     areas = ("area_first_px2", "area_second_px2", "area_first_mm2", "area_second_mm2")
     arcs = [f"arc_{10 * number:03d}_px" for number in range(N_ARCS)]
-    head = ("pullback_id", "subject_id", "frame_index", "structure", "first_reader", "second_reader")
-    writer.writerow([*head, *columns, *areas, *arcs])
-    for row in rows:
-        values = [getattr(row.contours, name) for name in columns]
-        values += [*row.areas_px2, *row.areas_mm2, *row.by_arc_px.tolist()]
-        texts = [f"{value:.5g}" if np.isfinite(value) else "" for value in values]
-        pullback = row.pullback
-        writer.writerow(
-            [pullback.pullback_id, pullback.subject_id, row.frame_index, row.structure, *row.readers, *texts]
-        )
-    return stream.getvalue()
+    lines = (
+        [
+            row.pullback.pullback_id,
+            row.pullback.subject_id,
+            row.frame_index,
+            row.structure,
+            *row.readers,
+            *(getattr(row.contours, name) for name in measures),
+            *row.areas_px2,
+            *row.areas_mm2,
+            *row.by_arc_px.tolist(),
+        ]
+        for row in rows
+    )
+    return csv_text([*head, *measures, *areas, *arcs], lines, decimals=".5g")

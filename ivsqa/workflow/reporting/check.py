@@ -16,7 +16,7 @@ from ivsqa.io.project.model_fit import read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord
 from ivsqa.io.project.selections import read_selection
-from ivsqa.io.project.training_frames_csv import keys_from_frames_csv
+from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.rounds.sent import read_sent
 
@@ -158,7 +158,11 @@ def _check_models(project: Project, records: dict[str, PullbackRecord], *, deep:
         if not path.is_file():
             yield ProjectFinding("model", model.model_id, f"{path.name} is missing", "restore it from a copy")
             continue
-        keys = keys_from_frames_csv(path.read_text(encoding="utf-8"), "train")
+        try:
+            keys = read_training_frames(path, "train")
+        except IvsqaError as error:
+            yield _of_error("model", error, model.model_id)
+            continue
         leaked = sorted(
             {pullback for pullback, _ in keys if pullback in records and records[pullback].split != "train"}
         )

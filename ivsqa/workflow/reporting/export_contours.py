@@ -20,6 +20,7 @@ from ivsqa.io.project.records import PullbackRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.io.sources.archives.echoplaque import TYPES, echoplaque_text
 from ivsqa.io.sources.nnunet import DATASET_FILE, HALVES, case_bytes, dataset_text
+from ivsqa.io.tables import csv_text
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 
 ContourSource: TypeAlias = Literal["annotations", "predictions"]
@@ -147,7 +148,7 @@ class _Nnunet:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._rows = ["case,slice,frame_index"]
+        self._rows: list[tuple[str, int, int]] = []
         self._n_training = 0
         self._has_ignored = False
 
@@ -165,7 +166,7 @@ class _Nnunet:
         voxels = np.asarray(self._project.frames(record)[sorted(frames)])
         (images / f"{record.pullback_id}_0000.nii.gz").write_bytes(case_bytes(voxels, record.spacing_mm))
         (labels / f"{record.pullback_id}.nii.gz").write_bytes(case_bytes(values, record.spacing_mm))
-        self._rows += [f"{record.pullback_id},{slice_},{index}" for slice_, index in enumerate(sorted(frames))]
+        self._rows += [(record.pullback_id, number, index) for number, index in enumerate(sorted(frames))]
         self._n_training += images_name == "imagesTr"
 
     def finish(self, folder: Path) -> None:
@@ -177,4 +178,5 @@ class _Nnunet:
             has_ignored=self._has_ignored,
         )
         (folder / DATASET_FILE).write_text(text, encoding="utf-8", newline="\n")
-        (folder / FRAMES_FILE).write_text("\n".join(self._rows) + "\n", encoding="utf-8", newline="\n")
+        frames = csv_text(("case", "slice", "frame_index"), self._rows)
+        (folder / FRAMES_FILE).write_text(frames, encoding="utf-8", newline="\n")

@@ -14,7 +14,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, PointerRecord, PullbackRecord, RevisionRecord, RoundRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.io.project.selections import SelectedFrame, read_selection
-from ivsqa.io.project.training_frames_csv import keys_from_frames_csv
+from ivsqa.io.project.training_frames_csv import read_training_frames
 
 
 @dataclass(frozen=True)
@@ -92,4 +92,4 @@ def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_in
 def _trained_on(project: Project, model: ModelRecord) -> frozenset[FrameKey]:
     """Return the frames a model learnt from; none where their list was lost, which `check` reports."""
     path = project.layout.training_frames(model.model_id)
-    return keys_from_frames_csv(path.read_text(encoding="utf-8"), "train") if path.is_file() else frozenset()
+    return read_training_frames(path, "train") if path.is_file() else frozenset()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -20,6 +18,7 @@ from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_figure
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.simulations import iter_arms
+from ivsqa.io.tables import csv_text
 from ivsqa.workflow.simulating.simulate import BASELINE, REFERENCE, Simulation
 
 LEVELS = (0.95, 0.99)
@@ -155,14 +154,10 @@ def _summary(
 
 def write_results(simulation: Simulation, folder: Path, summary: SimulationSummary) -> None:
     """Write `simulation.json`, `rungs.csv` and `learning-curves.svg`."""
-    stream = io.StringIO()
-    names = list(simulation.study.structures)
-    writer = csv.writer(stream, lineterminator="\n")
+    names = simulation.study.structures
     keys = ("strategy", "seed", "n_labels", "share", "effort", "clicks", "mean_dice")
-    writer.writerow([*keys, *(f"dice_{name}" for name in names)])
-    for row in summary.rows:
-        writer.writerow([row[key] for key in keys] + [row["dice"][name] for name in names])
-    atomic.write_text(folder / "rungs.csv", stream.getvalue())
+    lines = ([*(row[key] for key in keys), *(row["dice"][name] for name in names)] for row in summary.rows)
+    atomic.write_text(folder / "rungs.csv", csv_text([*keys, *(f"dice_{name}" for name in names)], lines))
     atomic.write_text(folder / "simulation.json", json.dumps(facts_of(summary), indent=1) + "\n")
     atomic.write_text(folder / "learning-curves.svg", _figure(simulation, summary))
 

@@ -28,7 +28,7 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project, next_id
 from ivsqa.io.project.records import ModelRecord, provenance
-from ivsqa.io.project.training_frames_csv import frames_csv, keys_from_frames_csv
+from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
@@ -179,7 +179,7 @@ def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey
     """Return the frames a model was trained on."""
     if parent is None:
         return frozenset()
-    return keys_from_frames_csv(project.layout.training_frames(parent.model_id).read_text(encoding="utf-8"), "train")
+    return read_training_frames(project.layout.training_frames(parent.model_id), "train")
 
 
 def _find_or_open(project: Project, request: _Request, context: Context) -> ModelRecord:

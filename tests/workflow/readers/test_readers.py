@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -423,3 +423,14 @@ def test_an_undo_of_a_frame_or_a_revision_takes_back_only_that(read_twice):
     assert len(chain.pointers) == 1
     with pytest.raises(IvsqaError, match="no revision 'rev-00'"):
         undo(project, ["rev-00"])
+
+
+def test_the_table_of_agreement_is_printed_to_five_digits_with_blanks_for_what_is_not_known(read_twice):
+    agreement = reader_agreement(read_twice.project)
+    with_one_gap = replace(agreement.frames[0], areas_mm2=(1 / 3, float("nan")))
+    head, line = agreement_csv([with_one_gap]).splitlines()
+    cells = dict(zip(head.split(","), line.split(","), strict=True))
+    assert (cells["area_first_mm2"], cells["area_second_mm2"]) == ("0.33333", "")
+    assert cells["dice"] == f"{with_one_gap.contours.dice:.5g}"
+    assert head.startswith("pullback_id,subject_id,frame_index,structure,first_reader,second_reader,dice,assd_px,")
+    assert head.endswith("area_second_mm2," + ",".join(f"arc_{degrees:03d}_px" for degrees in range(0, 360, 10)))

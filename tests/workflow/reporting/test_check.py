@@ -127,6 +127,14 @@ def test_a_round_that_lost_a_file_is_found(scored, name):
     assert "r001" in finding.where
 
 
+def test_a_changed_list_of_training_frames_is_found_by_its_line(scored):
+    path = scored.layout.training_frames("m001")
+    path.write_text(path.read_text() + "train,S01-P1,twelve,rev-1\n")
+    (finding,) = check_project(scored)
+    assert (finding.code, finding.where) == ("model", str(path))
+    assert finding.message.startswith(f"line {len(path.read_text().splitlines())}: ")
+
+
 def test_a_model_that_lost_its_list_of_frames_is_found(scored):
     scored.layout.training_frames("m001").unlink()
     assert codes(scored) == [("model", "m001")]

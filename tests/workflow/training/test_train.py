@@ -11,7 +11,7 @@ from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import provenance
-from ivsqa.io.project.training_frames_csv import frames_csv, keys_from_frames_csv
+from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.predicting.networks import load_weights
 from ivsqa.workflow.rounds.export import export_for_annotation
@@ -49,13 +49,13 @@ def test_a_model_says_what_it_was_made_of(trained):
 
 
 def test_the_frames_a_model_learnt_from_are_listed_with_their_revisions(trained):
-    text = trained.layout.training_frames("m001").read_text()
-    learnt = keys_from_frames_csv(text, "train")
+    path = trained.layout.training_frames("m001")
+    learnt = read_training_frames(path, "train")
     assert learnt == {frame.key for frame in annotated_frames(trained, "train")}
-    looked_at = keys_from_frames_csv(text, "validation")
+    looked_at = read_training_frames(path, "validation")
     assert {trained.pullback(pullback_id).split for pullback_id, _ in learnt} == {"train"}
     assert {trained.pullback(pullback_id).split for pullback_id, _ in looked_at} == {"validation"}
-    assert "rev-" in text
+    assert "rev-" in path.read_text()
 
 
 def test_training_twice_is_one_model(trained, bytes_of):
@@ -204,8 +204,9 @@ def test_a_border_that_was_not_seen_is_not_trained_on_as_background(started):
     assert set(np.unique(sample_set(started, [partial]).labels)) == {1, 255}
 
 
-def test_the_table_of_frames_reads_back_by_role(started):
+def test_the_table_of_frames_reads_back_by_role(started, tmp_path):
     frames = annotated_frames(started, "train")
-    text = frames_csv([("train", frames[0]), ("validation", frames[1])])
-    assert keys_from_frames_csv(text, "train") == {frames[0].key}
-    assert keys_from_frames_csv(text, "validation") == {frames[1].key}
+    path = tmp_path / "training_frames.csv"
+    path.write_text(frames_csv([("train", frames[0]), ("validation", frames[1])]))
+    assert read_training_frames(path, "train") == {frames[0].key}
+    assert read_training_frames(path, "validation") == {frames[1].key}

@@ -1,0 +1,108 @@
+"""CSV tables of the program: written the same way everywhere, read back strictly.
+
+Python's csv module does it, not polars: polars takes 0.35 s to load, leaves a lone carriage return in a name without quotes, and
+prints small numbers otherwise than the files that projects already hold. Contours (`formats/contours_csv.py`) and measures
+(`project/measure_tables.py`), which are read and written by the hundred thousand or as Parquet too, stay with polars.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
+
+from ivsqa.errors import IntegrityError
+
+
+class _Dataclass(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Record = TypeVar("Record", bound=_Dataclass)
+
+_READ: dict[object, Callable[[str], object]] = {
+    str: str,
+    int: int,
+    float: float,
+    float | None: lambda text: float(text) if text else None,
+}
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]], *, decimals: str = "") -> str:
+    """Return a table as CSV with LF line ends; what is None or not finite is blank.
+
+    Args:
+        columns: The first line.
+        rows: Lines, a value a column.
+        decimals: The format of floats, such as ".3f"; "": as many digits as give the same float back.
+
+    Example:
+        >>> print(csv_text(("name", "dice"), [("lumen, inner", 0.5), ("eem", None)], decimals=".3f"), end="")
+        name,dice
+        "lumen, inner",0.500
+        eem,
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_printed(value, decimals) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _printed(value: object, decimals: str) -> object:
+    if not isinstance(value, float):
+        return value
+    return format(value, decimals) if math.isfinite(value) else ""
+
+
+def csv_of_records(kind: type[Record], records: Iterable[Record], *, decimals: str = "") -> str:
+    """Return instances of a dataclass as a table, a column a field; see `csv_text`."""
+    columns = [field.name for field in fields(kind)]
+    return csv_text(columns, ([getattr(record, name) for name in columns] for record in records), decimals=decimals)
+
+
+def read_records(path: Path, kind: type[Record], *, what: str, hint: str) -> list[Record]:
+    """Return the lines of a table that `csv_of_records` wrote.
+
+    Args:
+        path: The file.
+        kind: A dataclass whose fields are str, int, float, or float | None where a cell may be blank.
+        what: What the table is, for the message.
+        hint: What mends it.
+
+    Raises:
+        IntegrityError: the file is missing, a column is, or a cell is not of its column's type; says where.
+    """
+    hints = get_type_hints(kind)
+    types = {field.name: hints[field.name] for field in fields(kind)}
+    where = ""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            where = "line 1"
+            _check_columns(reader.fieldnames or (), types)
+            records = []
+            for row in reader:
+                where = f"line {reader.line_num}"
+                records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
+    except (OSError, ValueError, csv.Error):
+        raise IntegrityError(f"{what} is missing or was changed", path=path, where=where, hint=hint) from None
+    return records
+
+
+def _check_columns(found: Sequence[str], wanted: Iterable[str]) -> None:
+    if not set(wanted) <= set(found):
+        raise ValueError(found)
+
+
+def _value(text: str | None, column_type: object) -> object:
+    """Return a cell as its column's type; None, where the line ends before it, is no blank cell."""
+    if text is None:
+        raise ValueError(column_type)
+    return _READ[column_type](text)
