@@ -126,6 +126,18 @@ def test_every_key_of_a_manifest_is_explained() -> None:
     assert set().union(*(names_in(model) for model in MANIFESTS)) <= explained
 
 
+def test_every_word_of_the_glossary_is_used_in_the_code() -> None:
+    rows = re.findall(
+        r"^\| ([^|]+) \| [^|]+ \| ([^|]*) \|$", text_of("docs/concepts.md").partition("## Glossary")[2], re.MULTILINE
+    )
+    names = {name for _, cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert len(rows) > 60
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "ivsqa").rglob("*.py")))
+    assert sorted(names - set(re.findall(r"\w+", code)) - {path.stem for path in (ROOT / "ivsqa").rglob("*.py")}) == []
+    terms = [term for term, _ in rows if term != "term"]
+    assert len(set(terms)) == len(terms)
+
+
 def test_every_packet_format_is_described() -> None:
     page = text_of("docs/formats.md")
     assert [name for name in PACKET_FORMATS if f"| `{name}` |" not in page] == []
