@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import skimage
 from numpy.typing import NDArray
-from skimage.color import lab2rgb
 
 LIGHTNESS = (14.0, 95.0)
 """CIELAB L* of the first and the last colour."""
@@ -36,7 +36,7 @@ def error_colors() -> NDArray[np.uint8]:
     chroma = np.interp(share, *CHROMA)
     lightness = LIGHTNESS[0] + share * (LIGHTNESS[1] - LIGHTNESS[0])
     lab = np.column_stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)])
-    colors = np.asarray(np.round(255.0 * lab2rgb(lab)), dtype=np.uint8)
+    colors = np.asarray(np.round(255.0 * skimage.color.lab2rgb(lab)), dtype=np.uint8)
     colors.setflags(write=False)
     return colors
 
