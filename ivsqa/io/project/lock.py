@@ -1,7 +1,11 @@
 """An advisory lock for what must not run twice in one project, on local disks and on NFS.
 
-The file is made with O_EXCL and says host, process and start. Whoever finds one of a process of this host that no longer runs
-takes it over; one of another host is respected, and the message says how to mend it if that host has died.
+The file appears whole under its name and says host, process and start. Whoever finds one of a process of this host that no longer
+runs takes it over; one of another host is respected, and the message says how to mend it if that host has died.
+
+The library filelock cannot stand in: its FileLock is flock, which many clusters mount as local to one host, and names no holder;
+its SoftFileLock says neither purpose nor start, takes a marker that it cannot read for stale after two seconds, and so would take
+the lock from a running ivsqa that wrote it in this form.
 """
 
 from __future__ import annotations
@@ -88,9 +92,8 @@ def _read_owner(path: Path) -> dict[str, Any] | None:
 
 def _is_dead(owner: dict[str, Any]) -> bool:
     """Whether the owner ran on this host and runs no longer (a process number that was given again counts as dead)."""
-    if (
-        owner["host"] != socket.gethostname() or os.name == "nt"
-    ):  # on Windows, signal 0 would end the process it asks about
+    # On Windows, signal 0 would end the process it asks about.
+    if owner["host"] != socket.gethostname() or os.name == "nt":
         return False
     try:
         os.kill(int(owner["pid"]), 0)
