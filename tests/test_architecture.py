@@ -70,6 +70,21 @@ IMPURE = {
     "urllib",
 }
 
+ROOM_MAY_IMPORT = {
+    "predicting": set(),
+    "importing": set(),
+    "training": {"predicting"},
+    "scoring": {"predicting"},
+    "evaluating": {"predicting"},
+    "simulating": {"predicting"},
+    "measuring": {"predicting"},
+    "rounds": {"predicting"},
+    "readers": {"predicting", "rounds"},
+    "reporting": {"predicting", "measuring", "rounds"},
+    "demo": {"predicting", "importing", "training", "scoring", "evaluating", "rounds", "reporting"},
+}
+"""Which rooms of the workflow may use which. Helpers of several rooms are in `predicting`; the demo drives the others."""
+
 MAY_LOAD_TORCH = (
     "model/",
     "workflow/training/",
@@ -77,7 +92,8 @@ MAY_LOAD_TORCH = (
     "workflow/simulating/",
     "workflow/demo/demo.py",
     "workflow/predicting/networks.py",
-    "workflow/scoring/signals.py",
+    "workflow/predicting/samples.py",
+    "workflow/predicting/signals.py",
 )
 """Torch takes seconds to load: only what trains or predicts imports it, others where prediction starts, in a function."""
 
@@ -169,6 +185,27 @@ def test_imports_point_inwards(path):
         if first != "ivsqa" and first not in sys.stdlib_module_names | OUTSIDE[layer]:
             wrong.append(f"line {line}: {layer} imports {name}")
     assert not wrong
+
+
+ROOMS = sorted(path for path in (PACKAGE / "workflow").rglob("*.py") if path.parent.name != "workflow")
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_rooms_of_the_workflow_import_only_the_rooms_they_may(path):
+    room = path.parent.name
+    used = {
+        name.split(".")[2]: f"line {line}: {room} imports {name}"
+        for line, name in imported(path)
+        if name.startswith("ivsqa.workflow.") and name.split(".")[2] in ROOM_MAY_IMPORT
+    }
+    assert [place for target, place in used.items() if target not in ROOM_MAY_IMPORT[room] | {room}] == []
+
+
+def test_rooms_of_the_workflow_are_listed_those_they_may_import_first():
+    rooms = list(ROOM_MAY_IMPORT)
+    assert set(rooms) == {path.parent.name for path in ROOMS}
+    for room, others in ROOM_MAY_IMPORT.items():
+        assert all(rooms.index(other) < rooms.index(room) for other in others), room  # so there is no cycle
 
 
 def test_every_module_belongs_to_a_layer():

@@ -34,7 +34,7 @@ from ivsqa.domain.statistics.correlation import average_precision_from_histogram
 from ivsqa.io.project.annotated_frames import AnnotatedFrame
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.predicting.prediction import FramePostprocessor, predicted_masks
-from ivsqa.workflow.scoring.signals import ERROR_MAP, RawMaps, assess_frame, reference_masks
+from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, assess_frame, reference_masks
 
 FRAME = "frame"
 """Scope of an estimate that is about the worst structure of a frame."""

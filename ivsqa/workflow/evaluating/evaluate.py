@@ -22,7 +22,7 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.evaluating.collector import FRAME, SqaQuality, Surprise, Tally
 from ivsqa.workflow.evaluating.evaluation_page import evaluation_html
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.scoring.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, SignalReader
+from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, SignalReader
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 from ivsqa.workflow.evaluating.collector import Surprise
 from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
-from ivsqa.workflow.scoring.signals import ERROR_MAP
+from ivsqa.workflow.predicting.signals import ERROR_MAP
 
 
 def evaluation_html(

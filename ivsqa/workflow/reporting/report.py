@@ -22,7 +22,7 @@ from ivsqa.io.project.scores import ScoreStore
 from ivsqa.pages.report import SplitCount, Study, report_page
 from ivsqa.pages.report_pullbacks import PullbackRow
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.readers.readings import read_readings
+from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.reporting.report_pullbacks import pullback_pages
 from ivsqa.workflow.reporting.status import Status, project_status
 

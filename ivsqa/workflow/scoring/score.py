@@ -167,7 +167,7 @@ def _score_chunks(
     """
     # torch loads for seconds, and where every frame has its score there is nothing to load it for.
     from ivsqa.workflow.predicting.networks import load_predictor
-    from ivsqa.workflow.scoring.signals import DRAW_SEED, N_DRAWS, frame_signals
+    from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 
     predictor = load_predictor(project, model, device=device)
     postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))

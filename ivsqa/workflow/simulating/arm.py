@@ -33,7 +33,7 @@ from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
 from ivsqa.workflow.predicting.prediction import predicted_masks
-from ivsqa.workflow.scoring.signals import DRAW_SEED, N_DRAWS, frame_signals
+from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 from ivsqa.workflow.simulating.labelled_study import (
     Effort,
     LabelledStudy,

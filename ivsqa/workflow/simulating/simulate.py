@@ -23,9 +23,9 @@ from ivsqa.model.device import one_thread
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.networks import network_config, training_config
+from ivsqa.workflow.predicting.samples import sample_set
 from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, run_arm
 from ivsqa.workflow.simulating.labelled_study import Effort, LabelledStudy, deal
-from ivsqa.workflow.training.samples import sample_set
 
 REFERENCE = "all labels"
 """The arm that has every label at once: what the others are measured against."""

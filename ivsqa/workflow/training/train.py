@@ -38,7 +38,7 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.predicting.networks import load_weights, network_config, training_config
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
 from ivsqa.workflow.predicting.prediction import contours_on_frame, predicted_masks
-from ivsqa.workflow.training.samples import frames_on_grid, sample_set
+from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
 
 NON_INFERIORITY_MARGIN = 0.01
 """A fine-tuned model is accepted unless its validation Dice is surely (95 %) lower than the parent's by more than this."""

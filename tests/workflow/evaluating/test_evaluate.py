@@ -12,7 +12,7 @@ from ivsqa.io.project.annotated_frames import AnnotatedFrame, annotated_frames
 from ivsqa.workflow.evaluating.collector import Tally
 from ivsqa.workflow.evaluating.evaluate import evaluate_model
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.scoring.signals import ERROR_MAP, MC_DROPOUT, SignalReader
+from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, SignalReader
 
 
 def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):

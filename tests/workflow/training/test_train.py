@@ -14,10 +14,10 @@ from ivsqa.io.project.records import provenance
 from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.predicting.networks import load_weights
+from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
-from ivsqa.workflow.training.samples import frames_on_grid, sample_set
 from ivsqa.workflow.training.train import finetune_model, train_model
 
 

@@ -7,7 +7,7 @@ from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.workflow.context import silent_progress
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.scoring.signals import (
+from ivsqa.workflow.predicting.signals import (
     N_DRAWS,
     SignalReader,
     reference_masks,

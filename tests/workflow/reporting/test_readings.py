@@ -5,7 +5,7 @@ import pytest
 from ivsqa.errors import IvsqaError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.workflow.context import silent_progress
-from ivsqa.workflow.readers.readings import read_readings
+from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 
 
