@@ -19,6 +19,8 @@ Anything else that reaches the top is a bug, and shows as a traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_TEXT = 600
@@ -57,6 +59,26 @@ class IvsqaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.line} ({self.hint})" if self.hint else self.line
+
+
+@contextmanager
+def located(*, path: Path | None = None, where: str = "") -> Iterator[None]:
+    """Give an error that is raised in the block its file and its place in it, where it does not name them itself.
+
+    So what reads a part of a file need not be told which file and part that is; of nested blocks the innermost counts.
+
+    Example:
+        >>> with located(path=Path("a.json")), located(where="shape 1"):
+        ...     raise AnnotationError("has no label")
+        Traceback (most recent call last):
+        ivsqa.errors.AnnotationError: a.json, shape 1: has no label
+    """
+    try:
+        yield
+    except IvsqaError as error:
+        error.path = error.path or path
+        error.where = error.where or _one_line(where)
+        raise
 
 
 def _one_line(text: str) -> str:

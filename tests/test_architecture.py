@@ -208,6 +208,25 @@ def test_rooms_of_the_workflow_are_listed_those_they_may_import_first():
         assert all(rooms.index(other) < rooms.index(room) for other in others), room  # so there is no cycle
 
 
+# Rooms of `io`: what packets and sources share lies in `formats`, so that neither has to know the other.
+MAY_NOT_IMPORT = {
+    "io/formats": ("ivsqa.io.packets", "ivsqa.io.sources", "ivsqa.io.project"),
+    "io/packets": ("ivsqa.io.sources",),
+    "io/sources": ("ivsqa.io.packets",),
+}
+
+
+@pytest.mark.parametrize("room", MAY_NOT_IMPORT)
+def test_rooms_of_io_know_only_what_they_share(room):
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{line} imports {name}"
+        for path in sorted((PACKAGE / room).rglob("*.py"))
+        for line, name in imported(path)
+        if f"{name}.".startswith(tuple(f"{other}." for other in MAY_NOT_IMPORT[room]))
+    ]
+    assert wrong == []
+
+
 def test_every_module_belongs_to_a_layer():
     assert {layer_of(path) for path in MODULES} == {*LAYERS, "__init__"}
 

@@ -68,6 +68,16 @@ def read_xml(path: Path, *, editor: str) -> Element:
     return root
 
 
+def mapping_of(value: object) -> dict[str, object]:
+    """Return an object of a JSON file; an empty one where it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def mappings_of(value: object) -> list[dict[str, object]]:
+    """Return the objects in a list of a JSON file; none where it is something else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def xml_text(tag: str, attributes: Mapping[str, object], *children: str) -> str:
     """Return an element as text; children are elements already, or text that went through `html.escape`.
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 import numpy as np
 
 from ivsqa.domain.contour import Mask
+from ivsqa.errors import PacketError
 
 
 def mask_from_counts(counts: object, n_pixels: int) -> Mask:
     """Return pixels in their order, bool (n_pixels,).
 
     Raises:
-        ValueError: they are not lengths, or not those of a mask of that size.
+        PacketError: they are not lengths, or not those of a mask of that size.
 
     Example:
         >>> mask_from_counts([1, 2, 1], 4).tolist()
         [False, True, True, False]
     """
-    if not isinstance(counts, list) or not all(isinstance(one, int) and 0 <= one <= n_pixels for one in counts):
-        raise ValueError("its counts are not a list of lengths")
+    if not isinstance(counts, list) or not all(isinstance(count, int) and 0 <= count <= n_pixels for count in counts):
+        raise _unreadable("are not a list of lengths")
     if len(counts) > 2 * n_pixels + 2 or sum(counts) != n_pixels:
-        raise ValueError(f"its counts are not those of {n_pixels} pixels")
+        raise _unreadable(f"are not those of {n_pixels} pixels")
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts)
 
 
@@ -35,7 +36,7 @@ def mask_from_text(text: str, n_pixels: int) -> Mask:
     before (source: COCO API, maskApi.c).
 
     Raises:
-        ValueError: as for `mask_from_counts`.
+        PacketError: as for `mask_from_counts`.
 
     Example:
         >>> mask_from_text("121", 4).tolist()
@@ -46,7 +47,7 @@ def mask_from_text(text: str, n_pixels: int) -> Mask:
     for character in text:
         digit = ord(character) - 48
         if not 0 <= digit < 64 or shift > 60:
-            raise ValueError("its counts are not compressed as COCO does")
+            raise _unreadable("are not compressed as COCO does")
         value |= (digit & 31) << shift
         shift += 5
         if not digit & 32:
@@ -54,3 +55,7 @@ def mask_from_text(text: str, n_pixels: int) -> Mask:
             counts.append(value + (counts[-2] if len(counts) > 2 else 0))
             value = shift = 0
     return mask_from_counts(counts, n_pixels)
+
+
+def _unreadable(problem: str) -> PacketError:
+    return PacketError(f"has a mask that cannot be read: its counts {problem}", hint="draw it again")

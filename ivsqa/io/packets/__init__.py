@@ -2,8 +2,8 @@
 
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.io.formats.archive import opened, write_zip
+from ivsqa.io.packets.adapter import Adapter
 from ivsqa.io.packets.packet import (
-    Adapter,
     FrameProbabilities,
     PacketFrame,
     PacketOrigin,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import AnnotationError
-from ivsqa.io.packets.packet import structure_named
+from ivsqa.errors import AnnotationError, located
+from ivsqa.io.formats.label_marks import structure_named
 
 COLUMNS = ("pullback_id", "frame_index", "structure", "x_px", "y_px")
 WEIGHT = "weight"
@@ -42,7 +42,8 @@ def read_nudges_csv(path: Path, structures: StructureSet) -> dict[tuple[str, int
     for number, row in rows:
         where = f"line {number}"
         try:
-            name = structure_named(row["structure"], structures, path=path, where=where)
+            with located(path=path, where=where):
+                name = structure_named(row["structure"], structures)
             nudge = Nudge(name, float(row["x_px"]), float(row["y_px"]), float(row.get(WEIGHT) or 1))
             frame_index = int(row["frame_index"])
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a packet holds, going out and coming back, and what an adapter is.
+"""What a packet holds, going out and coming back.
 
 A frame keeps one name from export to return, so that any editor's files can be matched to it. What was sent is remembered by
 hash and by contour: a return is always read against it, and a contour nobody moved comes back as the very object that was sent.
@@ -6,13 +6,12 @@ hash and by contour: a return is always read against it, and a contour nobody mo
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +21,11 @@ from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.pullback import OfFrame
-from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.errors import IvsqaError
+from ivsqa.io.formats.shapes import DECIMALS
 
 IMAGES_FOLDER = "images"
 """Where a packet keeps its untouched frames."""
-DECIMALS = 3
-"""Decimals of a pixel in text formats."""
-STRAY_SHARE = 0.01
-"""A second object smaller than this share of the first is a slip of the hand, not a second answer."""
 
 Purpose = Literal["correction", "reading", "adjudication"]
 """What a packet is for: to correct what a model drew, the same as one of several readers, or to decide between readers."""
@@ -204,35 +199,18 @@ class ReturnedPacket:
     frames: tuple[ReturnedFrame, ...]
     rejected: tuple[IvsqaError, ...] = ()
 
-
-class Adapter(Protocol):
-    """One format, out and back. A new editor is one more of these in `registry`."""
-
-    @property
-    def name(self) -> str:
-        """What a user calls the format."""
-
-    @property
-    def tolerance_px(self) -> float:
-        """Distance that the format alone, without an annotator, can move a contour by."""
-
-    def write(
-        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
-    ) -> Iterator[PacketFrame]:
-        """Write each frame into a packet folder and hand it on, so that adapters chain and one frame is in memory.
-
-        A format that is a single file writes it when the frames run out.
-        """
-
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:
-        """Return whether a returned folder holds files of this format, by a quick look."""
-
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read a returned folder; what cannot be used goes to `rejected`.
-
-        Raises:
-            PacketError: nothing in it can be read at all.
-        """
+    @classmethod
+    def of(
+        cls,
+        format_name: str,
+        sent: Sequence[SentFrame],
+        frames: Iterable[ReturnedFrame],
+        rejected: Iterable[IvsqaError],
+    ) -> ReturnedPacket:
+        """Return a packet with its frames in the order they were sent."""
+        by_name = {frame.frame.name: frame for frame in frames}
+        ordered = (by_name[frame.name] for frame in sent if frame.name in by_name)
+        return cls(format_name, tuple(ordered), tuple(rejected))
 
 
 def frame_sha256(image: NDArray[np.uint8]) -> str:
@@ -252,28 +230,3 @@ def sent_unless_moved(returned: Contour, sent: Contour | None) -> Contour:
     if rounded.shape != returned.points_px.shape:
         return returned
     return sent if np.abs(rounded - returned.points_px).max() <= 10.0**-DECIMALS else returned
-
-
-def structure_named(label: str, structures: StructureSet, *, path: Path, where: str) -> str:
-    """Return the structure an annotator's label means; case and blanks around it do not matter.
-
-    Raises:
-        PacketError: there is none of that name.
-    """
-    wanted = label.strip().lower()
-    if wanted in structures.names:
-        return wanted
-    near = difflib.get_close_matches(wanted, structures.names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"labels here: {', '.join(structures.names)}"
-    raise PacketError(f"unknown label {label!r}", hint=hint, path=path, where=where)
-
-
-def files_under(folder: Path, suffix: str) -> list[Path]:
-    """Return files below a folder by name, without hidden ones and those that archivers add."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() == suffix
-        and path.is_file()
-        and not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
-    )

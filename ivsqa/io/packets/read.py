@@ -10,8 +10,9 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.formats.archive import opened
 from ivsqa.io.formats.label_marks import Tick
-from ivsqa.io.packets.gather import check_image_beside
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, files_under
+from ivsqa.io.packets.adapter import files_under
+from ivsqa.io.packets.images import check_image_beside
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
 from ivsqa.io.packets.registry import ADAPTERS, get_adapter
 from ivsqa.io.packets.worklist import read_ticks
 

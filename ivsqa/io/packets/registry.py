@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from ivsqa.errors import PacketError
+from ivsqa.io.packets.adapter import Adapter
 from ivsqa.io.packets.browser.page import PageAdapter
 from ivsqa.io.packets.editors.coco import CocoAdapter
 from ivsqa.io.packets.editors.csv_table import CsvAdapter
@@ -17,7 +18,6 @@ from ivsqa.io.packets.editors.napari import NapariAdapter
 from ivsqa.io.packets.editors.qupath import QuPathAdapter
 from ivsqa.io.packets.editors.slicer import SlicerAdapter
 from ivsqa.io.packets.editors.svg import SvgAdapter
-from ivsqa.io.packets.packet import Adapter
 
 ADAPTERS: tuple[Adapter, ...] = (
     LabelmeAdapter(),

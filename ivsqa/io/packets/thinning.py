@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
-from ivsqa.io.packets.packet import DECIMALS
+from ivsqa.io.formats.shapes import DECIMALS
 
 THINNING_TOLERANCE_PX = 1.0
 """Greatest distance of the thinned line from the whole one."""

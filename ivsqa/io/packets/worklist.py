@@ -14,7 +14,8 @@ from pathlib import Path
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.formats.label_marks import Tick
-from ivsqa.io.packets.packet import PacketFrame, files_under
+from ivsqa.io.packets.adapter import files_under
+from ivsqa.io.packets.packet import PacketFrame
 
 FILE_NAME = "worklist.csv"
 SLICES_FILE_NAME = "slices.csv"

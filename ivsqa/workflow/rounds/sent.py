@@ -9,8 +9,8 @@ import numpy as np
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.formats.shapes import DECIMALS
 from ivsqa.io.packets import SentFrame
-from ivsqa.io.packets.packet import DECIMALS
 from ivsqa.io.project.manifest import read_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PacketRecord, RoundRecord

@@ -1,5 +1,6 @@
 import pytest
 
+from ivsqa.errors import PacketError
 from ivsqa.io.formats.run_lengths import mask_from_counts, mask_from_text
 
 
@@ -15,11 +16,11 @@ def test_compressed_text_is_read_digit_by_digit() -> None:
 
 @pytest.mark.parametrize("counts", [None, [1, "2"], [5, -1], [1, 2], [4, 4], [9], [0] * 100 + [4]])
 def test_counts_of_another_mask_are_refused(counts: object) -> None:
-    with pytest.raises(ValueError, match="its counts"):
+    with pytest.raises(PacketError, match="its counts"):
         mask_from_counts(counts, 4)
 
 
 @pytest.mark.parametrize("text", ["~", " ", "o" * 20, "1"])
 def test_text_that_is_not_compressed_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="its counts"):
+    with pytest.raises(PacketError, match="its counts"):
         mask_from_text(text, 4)

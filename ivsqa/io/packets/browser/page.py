@@ -11,13 +11,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +26,11 @@ from ivsqa.domain.geometry.arcs import line_beside
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST_RADIUS_PX, MARGIN_PX, RESIDUE
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_OFFSET_SHARE, heat_layer, png_bytes
+from ivsqa.io.formats.shapes import DECIMALS
+from ivsqa.io.packets.adapter import Adapter
 from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, is_page_return, read_page_returns
 from ivsqa.io.packets.instructions import OTHER_NOTE, STRUCTURE_NOTES
-from ivsqa.io.packets.packet import DECIMALS, FrameProbabilities, PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
+from ivsqa.io.packets.packet import FrameProbabilities, PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
 
 FILE_NAME = "index.html"
 SCRIPTS = ("geometry", "surfaces", "refinement", "packet", "session", "view", "tools", "page")
@@ -39,12 +40,10 @@ HEAT_SIDE_PX = 128
 ARC_STEP_DEG = 3.0
 
 
-@dataclass(frozen=True)
-class PageAdapter:
+class PageAdapter(Adapter):
     """`index.html` out, `contours.json` back."""
 
-    name: Final = "page"
-    tolerance_px: Final = 0.01
+    name = "page"
 
     def write(
         self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin

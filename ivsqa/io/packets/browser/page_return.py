@@ -5,25 +5,19 @@ Each save holds all frames that were looked at, so of one session only the lates
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import PacketError
-from ivsqa.io.formats.documents import head_of, read_json
-from ivsqa.io.packets.drawing import drawn_contour, points_of
-from ivsqa.io.packets.gather import Answer, files_like, frame_of_image, gathered
-from ivsqa.io.packets.packet import (
-    ReturnedFrame,
-    ReturnedPacket,
-    SentFrame,
-    files_under,
-    sent_unless_moved,
-    structure_named,
-)
+from ivsqa.errors import PacketError, located
+from ivsqa.io.formats.documents import head_of, mapping_of, read_json
+from ivsqa.io.formats.label_marks import structure_named
+from ivsqa.io.formats.shapes import drawn_contour, points_of
+from ivsqa.io.packets.adapter import PacketReturn, files_under, gathered
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, sent_unless_moved
 
 KIND = "ivsqa/contours"
 SCHEMA_VERSION = 1
@@ -33,6 +27,7 @@ SHORT_HASH = 16
 LONGEST_S = 1e6
 """No frame takes a fortnight."""
 PAGE = "the page index.html"
+SAVE_AGAIN = f"save again in {PAGE}"
 
 
 def is_page_return(folder: Path) -> bool:
@@ -44,24 +39,27 @@ def read_page_returns(
     format_name: str, folder: Path, sent: Sequence[SentFrame], structures: StructureSet
 ) -> ReturnedPacket:
     """Read the latest save of each session below a folder; every other is left aside."""
-    paths = files_like(folder, ".json", _looks_saved)
+    files = files_under(folder, ".json")
+    paths = [path for path in files if _looks_saved(path)] or files
     latest: dict[str, _Save] = {}
-    broken: list[Path] = []
+    broken: set[Path] = set()
     for path in paths:
         try:
             save = _read_save(path)
         except PacketError:
-            broken.append(path)  # read again below, where what is wrong with it is reported
+            broken.add(path)  # read again below, where what is wrong with it is reported
             continue
         known = latest.get(save.session_id)
         if known is None or save.number > known.number:
             latest[save.session_id] = save
-    saves = {save.path: save for save in latest.values()}
+    counting = broken | {save.path for save in latest.values()}
+    packet = PacketReturn(folder, sent, structures)
     return gathered(
         format_name,
-        [path for path in paths if path in saves or path in broken],
+        [path for path in paths if path in counting],
         sent,
-        lambda path: _iter_frames(saves.get(path) or _read_save(path), sent, structures),
+        _entries,
+        lambda entry, path: _read_frame(entry, path, packet),
     )
 
 
@@ -96,12 +94,10 @@ def _read_save(path: Path) -> _Save:
     """
     document = read_json(path, editor=PAGE)
     if not isinstance(document, dict) or document.get("kind") != KIND or not isinstance(document.get("frames"), list):
-        raise PacketError("is not what the page saves", hint=f"save again in {PAGE}", path=path)
+        raise PacketError("is not what the page saves", hint=SAVE_AGAIN, path=path)
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
-        hint = (
-            "take a newer ivsqa" if isinstance(version, int) and version > SCHEMA_VERSION else f"save again in {PAGE}"
-        )
+        hint = "take a newer ivsqa" if isinstance(version, int) and version > SCHEMA_VERSION else SAVE_AGAIN
         raise PacketError(f"has schema_version {version!r}, known is {SCHEMA_VERSION}", hint=hint, path=path)
     number = document.get("save")
     return _Save(
@@ -113,69 +109,64 @@ def _read_save(path: Path) -> _Save:
     )
 
 
-def _iter_frames(save: _Save, sent: Sequence[SentFrame], structures: StructureSet) -> Iterator[Answer]:
-    """Yield the frames of a file, or what is wrong with each."""
-    for number, one in enumerate(save.frames, start=1):
-        try:
-            yield _read_frame(one, save, sent, structures, where=f"entry {number}")
-        except PacketError as error:
-            yield error
+def _entries(path: Path) -> list[tuple[str, str, object]]:
+    """Return the frames of a file, each with the packet that the file answers and with its place."""
+    save = _read_save(path)
+    return [(save.packet_id, f"entry {number}", frame) for number, frame in enumerate(save.frames, start=1)]
 
 
-def _read_frame(
-    one: object, save: _Save, sent: Sequence[SentFrame], structures: StructureSet, *, where: str
-) -> ReturnedFrame:
+def _read_frame(entry: tuple[str, str, object], path: Path, packet: PacketReturn) -> ReturnedFrame:
     """Return a frame, checked against what was sent."""
-    path, stored = save.path, one if isinstance(one, dict) else {}
+    packet_id, where, stored = entry[0], entry[1], mapping_of(entry[2])
     name = stored.get("name")
     if not isinstance(name, str):
-        raise PacketError("has a frame without a name", hint=f"save again in {PAGE}", path=path, where=where)
-    frame = frame_of_image(name, sent, path=path, where=name)
-    if stored.get("image_sha256") != frame.image_sha256[:SHORT_HASH]:
-        hint = f"this file answers {save.packet_id}; name its round with: --round ID"
-        raise PacketError("was drawn on another image", hint=hint, path=path, where=name)
-    contours = _contours(_mapping(stored.get("contours"), path, name), frame, structures, path)
-    points = [
-        _point(_mapping(point, path, name), structures, path, name) for point in _list(stored.get("points"), path, name)
-    ]
-    laid = " and ".join(sorted({nudge.structure for nudge in points}))
-    note = f"{laid} laid through {len(points)} point{'' if len(points) == 1 else 's'} by the reader"
+        raise PacketError("has a frame without a name", hint=SAVE_AGAIN, where=where)
+    with located(where=name):
+        frame = packet.frame_of_image(name)
+        if stored.get("image_sha256") != frame.image_sha256[:SHORT_HASH]:
+            hint = f"this file answers {packet_id}; name its round with: --round ID"
+            raise PacketError("was drawn on another image", hint=hint)
+        contours = _contours(_mapping(stored.get("contours")), frame, packet.structures)
+        points = stored.get("points")
+        if not isinstance(points, list):
+            raise PacketError("is not what the page saves", hint=SAVE_AGAIN)
+        nudges = tuple(_point(_mapping(point), packet.structures) for point in points)
+    laid = " and ".join(sorted({nudge.structure for nudge in nudges}))
+    note = f"{laid} laid through {len(nudges)} point{'' if len(nudges) == 1 else 's'} by the reader"
     return ReturnedFrame(
         frame,
         contours,
         checked=stored.get("checked") is True,
         unreadable=stored.get("unreadable") is True,
         path=path,
-        notes=(note,) if points else (),
-        nudges=tuple(points),
+        notes=(note,) if nudges else (),
+        nudges=nudges,
         nudges_followed=True,
         active_s=_seconds(stored.get("active_s")),
     )
 
 
-def _contours(
-    stored: Mapping[str, object], frame: SentFrame, structures: StructureSet, path: Path
-) -> dict[str, Contour]:
+def _contours(stored: Mapping[str, object], frame: SentFrame, structures: StructureSet) -> dict[str, Contour]:
     """Return the borders of a frame; one that was not moved is the very object that was sent."""
-    contours = {}
+    contours: dict[str, Contour] = {}
     for label, numbers in stored.items():
-        structure = structure_named(label, structures, path=path, where=frame.name)
-        where = f"{frame.name}, {structure}"
-        if structure in contours:
-            raise PacketError("is there twice, in other letters", hint="keep one", path=path, where=where)
-        contour = drawn_contour(points_of(numbers, path=path, where=where), frame, path=path, where=where)
+        structure = structure_named(label, structures)
+        with located(where=f"{frame.name}, {structure}"):
+            if structure in contours:
+                raise PacketError("is there twice, in other letters", hint="keep one")
+            contour = drawn_contour(points_of(numbers), frame.shape)
         contours[structure] = sent_unless_moved(contour, frame.contours.get(structure))
     return contours
 
 
-def _point(point: Mapping[str, object], structures: StructureSet, path: Path, where: str) -> Nudge:
+def _point(point: Mapping[str, object], structures: StructureSet) -> Nudge:
     """Return a point that a border passes."""
-    structure = structure_named(str(point.get("structure")), structures, path=path, where=where)
-    ((x_px, y_px),) = points_of([[point.get("x_px"), point.get("y_px")]], path=path, where=where).tolist()
+    structure = structure_named(str(point.get("structure")), structures)
+    ((x_px, y_px),) = points_of([[point.get("x_px"), point.get("y_px")]]).tolist()
     try:
         return Nudge(structure, x_px, y_px)
     except ValueError as error:
-        raise PacketError(str(error), hint=f"save again in {PAGE}", path=path, where=where) from error
+        raise PacketError(str(error), hint=SAVE_AGAIN) from error
 
 
 def _seconds(value: object) -> float | None:
@@ -183,13 +174,7 @@ def _seconds(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and 0.0 <= value < LONGEST_S else None
 
 
-def _mapping(value: object, path: Path, where: str) -> Mapping[str, object]:
+def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise PacketError("is not what the page saves", hint=f"save again in {PAGE}", path=path, where=where)
-    return value
-
-
-def _list(value: object, path: Path, where: str) -> Sequence[object]:
-    if not isinstance(value, list):
-        raise PacketError("is not what the page saves", hint=f"save again in {PAGE}", path=path, where=where)
+        raise PacketError("is not what the page saves", hint=SAVE_AGAIN)
     return value

@@ -7,71 +7,117 @@ Polygons are in edge convention. Images are matched by file name: editors number
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TypeAlias
 
 import numpy as np
 
 from ivsqa.domain.contour import Mask, Points
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
-from ivsqa.io.formats.documents import head_of, read_json
+from ivsqa.errors import PacketError, located
+from ivsqa.io.formats.documents import head_of, mapping_of, read_json
+from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.run_lengths import mask_from_counts, mask_from_text
-from ivsqa.io.packets.drawing import CHECKED, LOOK_HERE, UNREADABLE, Drawing, look_here_bands, points_of
-from ivsqa.io.packets.gather import Answer, check_size, files_like, frame_of_image, gathered
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame, files_under
-from ivsqa.io.packets.thinning import written_edge_points
+from ivsqa.io.formats.shapes import check_size, points_of
+from ivsqa.io.packets.adapter import DocumentAdapter, PacketFileAdapter, PacketReturn
+from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_bands, written_shapes
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame
 
 FILE_NAME = "coco.json"
 
 
+EXPORT_AGAIN = "export it again as COCO"
+
+Json: TypeAlias = Mapping[str, object]
+
+
 @dataclass(frozen=True)
-class CocoAdapter:
+class CocoImage:
+    """An image of a COCO file, what is drawn on it, and the labels by their ids."""
+
+    image: Json
+    annotations: Sequence[Json]
+    labels: Mapping[str, object]
+
+
+class CocoAdapter(PacketFileAdapter[tuple[Json, list[tuple[str, Points]]]], DocumentAdapter[CocoImage]):
     """COCO JSON, out and back."""
 
-    name: Final = "coco"
-    tolerance_px: Final = 0.01
+    name = "coco"
+    suffix = ".json"
 
-    def write(
-        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
-    ) -> Iterator[PacketFrame]:
-        """Write `coco.json` when the frames run out; contours are small, images are not kept."""
-        images: list[dict[str, object]] = []
-        annotations: list[dict[str, object]] = []
+    def part(
+        self,
+        frame: PacketFrame,
+        structures: StructureSet,
+        origin: PacketOrigin,  # noqa: ARG002
+    ) -> tuple[Json, list[tuple[str, Points]]]:
+        """Return the image of a frame, without its id, and its labelled polygons."""
+        height, width = frame.image.shape
+        image = {"file_name": f"{frame.name}.png", "width": width, "height": height}
+        return image, written_shapes(frame, structures, hints=look_here_bands(frame))
+
+    def documents(
+        self, parts: Sequence[tuple[Json, list[tuple[str, Points]]]], structures: StructureSet, origin: PacketOrigin
+    ) -> Mapping[str, str]:
+        """Return coco.json; ids of images, annotations and labels count from 1."""
         labels = [*structures.names, LOOK_HERE]
-        for frame in frames:
-            height, width = frame.image.shape
-            images.append({"id": len(images) + 1, "file_name": f"{frame.name}.png", "width": width, "height": height})
-            # Innermost last: editors give the mouse to the last shape, and the lumen lies inside all others.
-            drawn = [(LOOK_HERE, band) for band in look_here_bands(frame)]
-            drawn += [
-                (name, written_edge_points(frame.contours[name]))
-                for name in reversed(structures.names)
-                if name in frame.contours
-            ]
-            for label, points in drawn:
-                ids = {"id": len(annotations) + 1, "image_id": len(images), "category_id": labels.index(label) + 1}
-                annotations.append(ids | _annotation(label, points))
-            yield frame
+        drawn = [(image_id, shape) for image_id, (_, shapes) in enumerate(parts, start=1) for shape in shapes]
         document = {
             "info": {"description": origin.packet_id, "round_id": origin.round_id, "contributor": "ivsqa"},
             "licenses": [],
             "categories": [{"id": index, "name": name, "supercategory": ""} for index, name in enumerate(labels, 1)],
-            "images": images,
-            "annotations": annotations,
+            "images": [{"id": image_id, **image} for image_id, (image, _) in enumerate(parts, start=1)],
+            "annotations": [
+                {"id": number, "image_id": image_id, "category_id": labels.index(label) + 1}
+                | _annotation(label, points)
+                for number, (image_id, (label, points)) in enumerate(drawn, start=1)
+            ],
         }
-        (folder / FILE_NAME).write_text(json.dumps(document) + "\n", encoding="utf-8", newline="\n")
+        return {FILE_NAME: json.dumps(document) + "\n"}
 
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether some JSON starts like COCO's."""
-        return any(_looks_like_coco(path) for path in files_under(folder, ".json"))
+    def is_ours(self, path: Path) -> bool:
+        """Return whether the beginning of a file names COCO's keys."""
+        head = head_of(path)
+        return b'"categories"' in head or b'"file_name"' in head or b'"segmentation"' in head
 
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read every COCO file below the folder."""
-        paths = files_like(folder, ".json", _looks_like_coco)
-        return gathered(self.name, paths, sent, lambda path: _iter_frames(path, sent, structures))
+    def entries(self, path: Path) -> Iterator[CocoImage]:
+        """Yield each image with its annotations."""
+        document = read_json(path, editor="the editor")
+        if not isinstance(document, dict):
+            raise PacketError("is not a COCO file: it is not one object", hint="export it as COCO")
+        categories, images, annotations = (_table(document, key) for key in ("categories", "images", "annotations"))
+        labels = {str(category.get("id")): category.get("name") for category in categories}
+        of_image: dict[str, list[Json]] = {str(image.get("id")): [] for image in images}
+        for annotation in annotations:
+            image_id = str(annotation.get("image_id"))
+            if image_id not in of_image:
+                where = f"annotation {annotation.get('id')}"
+                raise PacketError("is of an image that is not listed", hint=EXPORT_AGAIN, where=where)
+            of_image[image_id].append(annotation)
+        for image in images:
+            yield CocoImage(image, of_image[str(image.get("id"))], labels)
+
+    def read_frame(self, entry: CocoImage, path: Path, packet: PacketReturn) -> ReturnedFrame:
+        """Return the frame of an image."""
+        image, file_name = entry.image, str(entry.image.get("file_name"))
+        frame = packet.frame_of_image(file_name)
+        with located(where=file_name):
+            check_size(image.get("width"), image.get("height"), frame.shape, frame.name)
+        drawing = ReturnedDrawing(frame, packet.structures, path)
+        borders = []
+        for annotation in entry.annotations:
+            label = entry.labels.get(str(annotation.get("category_id")))
+            with drawing.shape(label, where=f"{frame.name}, annotation {annotation.get('id')}") as name:
+                if name is not None:
+                    borders.append(annotation)
+                    _draw(annotation.get("segmentation"), name, drawing)
+        return drawing.returned(
+            checked=_says(image, CHECKED) or (bool(borders) and all(_says(border, CHECKED) for border in borders)),
+            unreadable=any(_says(item, UNREADABLE) for item in (image, *borders)),
+        )
 
 
 def _annotation(label: str, points: Points) -> dict[str, object]:
@@ -88,106 +134,38 @@ def _annotation(label: str, points: Points) -> dict[str, object]:
     return annotation if label == LOOK_HERE else annotation | {"attributes": {CHECKED: False, UNREADABLE: False}}
 
 
-def _looks_like_coco(path: Path) -> bool:
-    """Return whether the beginning of a file names COCO's keys; broken files pass, so that they are reported."""
-    head = head_of(path)
-    return b'"categories"' in head or b'"file_name"' in head or b'"segmentation"' in head
-
-
-def _iter_frames(path: Path, sent: Sequence[SentFrame], structures: StructureSet) -> Iterator[Answer]:
-    """Yield the frames of a file; what is wrong with one leaves the others."""
-    document = read_json(path, editor="the editor")
-    if not isinstance(document, dict):
-        raise PacketError("is not a COCO file: it is not one object", hint="export it as COCO", path=path)
-    tables = {key: _table(document, key, path) for key in ("categories", "images", "annotations")}
-    labels = {str(one.get("id")): one.get("name") for one in tables["categories"]}
-    by_image: dict[str, list[Mapping[str, object]]] = {}
-    for annotation in tables["annotations"]:
-        by_image.setdefault(str(annotation.get("image_id")), []).append(annotation)
-    known = {str(one.get("id")) for one in tables["images"]}
-    for annotation in tables["annotations"]:
-        if str(annotation.get("image_id")) not in known:
-            where = f"annotation {annotation.get('id')}"
-            raise PacketError(
-                "is of an image that is not listed", hint="export it again as COCO", path=path, where=where
-            )
-    for image in tables["images"]:
-        try:
-            yield _frame(image, by_image.get(str(image.get("id")), []), labels, sent, structures, path)
-        except IvsqaError as error:
-            yield error
-
-
-def _table(document: Mapping[str, object], key: str, path: Path) -> list[Mapping[str, object]]:
+def _table(document: Json, key: str) -> list[Json]:
     """Return one of the lists of objects that a COCO file is."""
     table = document.get(key)
-    if not isinstance(table, list) or not all(isinstance(one, dict) for one in table):
-        raise PacketError(f"is not a COCO file: it has no list of {key}", hint="export it again as COCO", path=path)
+    if not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
+        raise PacketError(f"is not a COCO file: it has no list of {key}", hint=EXPORT_AGAIN)
     return table
 
 
-def _frame(
-    image: Mapping[str, object],
-    annotations: Sequence[Mapping[str, object]],
-    labels: Mapping[str, object],
-    sent: Sequence[SentFrame],
-    structures: StructureSet,
-    path: Path,
-) -> ReturnedFrame:
-    """Return one frame."""
-    file_name = str(image.get("file_name"))
-    frame = frame_of_image(file_name, sent, path=path)
-    check_size(image.get("width"), image.get("height"), frame, path=path, where=file_name)
-    drawing = Drawing(frame, structures, path)
-    borders = []
-    for annotation in annotations:
-        where = f"{frame.name}, annotation {annotation.get('id')}"
-        name = drawing.structure(labels.get(str(annotation.get("category_id"))), where=where)
-        if name is not None:
-            borders.append(annotation)
-            _draw(annotation.get("segmentation"), name, drawing, where=f"{where}, {name}")
-    return drawing.returned(
-        checked=_says(image, CHECKED) or (bool(borders) and all(_says(one, CHECKED) for one in borders)),
-        unreadable=any(_says(one, UNREADABLE) for one in (image, *borders)),
-    )
-
-
-def _says(one: Mapping[str, object], word: str) -> bool:
+def _says(item: Json, word: str) -> bool:
     """Return whether an image or annotation is ticked, by an attribute or a key of its own."""
-    attributes = one.get("attributes")
-    value = attributes.get(word, one.get(word)) if isinstance(attributes, dict) else one.get(word)
+    value = mapping_of(item.get("attributes")).get(word, item.get(word))
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
-def _draw(segmentation: object, name: str, drawing: Drawing, *, where: str) -> None:
+def _draw(segmentation: object, name: str, drawing: ReturnedDrawing) -> None:
     """Add a segmentation: polygons, or run lengths."""
     if isinstance(segmentation, dict):
-        drawing.add_mask(name, _mask(segmentation, drawing, where=where), where=where)
+        drawing.add_mask(name, _mask(segmentation, drawing))
         return
     if not isinstance(segmentation, list) or not segmentation:
-        raise PacketError("has no outline", hint="draw it as a polygon", path=drawing.path, where=where)
+        raise PacketError("has no outline", hint="draw it as a polygon")
     for numbers in segmentation:
         is_flat = isinstance(numbers, list) and len(numbers) % 2 == 0
-        pairs = list(zip(numbers[::2], numbers[1::2], strict=True)) if is_flat else None
-        drawing.add(name, points_of(pairs, path=drawing.path, where=where), where=where)
+        drawing.add(name, points_of(list(zip(numbers[::2], numbers[1::2], strict=True)) if is_flat else None))
 
 
-def _mask(run_lengths: Mapping[str, object], drawing: Drawing, *, where: str) -> Mask:
+def _mask(run_lengths: Json, drawing: ReturnedDrawing) -> Mask:
     """Return the mask that run lengths mean; they run down the columns."""
-    height, width = drawing.frame.shape
+    height, width = drawing.frame_shape
     counts = run_lengths.get("counts")
     if run_lengths.get("size") != [height, width]:
-        raise PacketError(
-            "has a mask of another size than the frame", hint="draw it again", path=drawing.path, where=where
-        )
-    try:
-        decoded = (
-            mask_from_text(counts, height * width)
-            if isinstance(counts, str)
-            else mask_from_counts(counts, height * width)
-        )
-    except ValueError as error:
-        raise PacketError(
-            f"has a mask that cannot be read: {error}", hint="draw it again", path=drawing.path, where=where
-        ) from error
-    return np.asarray(decoded.reshape(width, height).T)
+        raise PacketError("has a mask of another size than the frame", hint="draw it again")
+    n_pixels = height * width
+    mask = mask_from_text(counts, n_pixels) if isinstance(counts, str) else mask_from_counts(counts, n_pixels)
+    return np.asarray(mask.reshape(width, height).T)

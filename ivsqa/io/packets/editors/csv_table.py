@@ -5,113 +5,94 @@ A frame without any row did not come back; a frame with rows for one structure o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TypeAlias
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.formats.documents import check_whole
+from ivsqa.io.formats.label_marks import structure_named
+from ivsqa.io.packets.adapter import NOT_SENT_HINT, PacketFileAdapter, PacketReturn, first_line_of, gathered
 from ivsqa.io.packets.packet import (
     PacketFrame,
     PacketOrigin,
     ReturnedFrame,
     ReturnedPacket,
     SentFrame,
-    files_under,
     sent_unless_moved,
-    structure_named,
 )
 
 FILE_NAME = "contours.csv"
 
+Rows: TypeAlias = tuple[str, int, Contours]
+"""pullback_id, frame_index, and the contours of that frame."""
 
-@dataclass(frozen=True)
-class CsvAdapter:
+
+class CsvAdapter(PacketFileAdapter[tuple[Rows, tuple[float, float] | None]]):
     """Our contours.csv, out and back."""
 
-    name: Final = "csv"
-    tolerance_px: Final = 0.01
+    name = "csv"
+    suffix = ".csv"
 
-    def write(
+    def part(
         self,
-        folder: Path,
-        frames: Iterable[PacketFrame],
+        frame: PacketFrame,
         structures: StructureSet,  # noqa: ARG002
         origin: PacketOrigin,  # noqa: ARG002
-    ) -> Iterator[PacketFrame]:
-        """Write `contours.csv` when the frames run out; contours are small, images are not kept."""
-        rows: list[tuple[str, int, Contours]] = []
-        spacing_mm: dict[str, tuple[float, float] | None] = {}
-        for frame in frames:
-            rows.append((frame.pullback_id, frame.frame_index, frame.contours))
-            spacing_mm[frame.pullback_id] = frame.spacing_mm
-            yield frame
-        (folder / FILE_NAME).write_text(contours_csv_text(rows, spacing_mm), encoding="utf-8", newline="\n")
+    ) -> tuple[Rows, tuple[float, float] | None]:
+        """Return the rows and the spacing of a frame."""
+        return (frame.pullback_id, frame.frame_index, frame.contours), frame.spacing_mm
 
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
+    def documents(
+        self,
+        parts: Sequence[tuple[Rows, tuple[float, float] | None]],
+        structures: StructureSet,  # noqa: ARG002
+        origin: PacketOrigin,  # noqa: ARG002
+    ) -> Mapping[str, str]:
+        """Return contours.csv."""
+        spacing_mm = {pullback_id: spacing for (pullback_id, *_), spacing in parts}
+        return {FILE_NAME: contours_csv_text((rows for rows, _ in parts), spacing_mm)}
+
+    def is_ours(self, path: Path) -> bool:
         """Return whether a table has the columns of contours.csv."""
-        return bool(_tables(folder))
+        columns = first_line_of(path)
+        return b"pullback_id" in columns and b"vertex" in columns
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read the one table below the folder.
+        """Return what the one table below the folder holds.
 
         Raises:
-            PacketError: there is none, or more than one.
+            AnnotationError: there is none, more than one, or it cannot be read.
         """
-        tables = _tables(folder)
+        tables = self.files(folder, structures)
         if len(tables) != 1:
-            raise PacketError(
-                f"has {len(tables)} tables of contours", hint=f"send one {FILE_NAME} with all frames", path=folder
-            )
-        path = tables[0]
-        check_whole(path)
-        by_key = {frame.key: frame for frame in sent}
-        found: dict[str, ReturnedFrame] = {}
-        rejected: list[IvsqaError] = []
-        for pullback_id, frames in read_contours_csv(path).items():
-            for frame_index, drawn in frames.items():
-                where = f"{pullback_id}, frame {frame_index}"
-                frame = by_key.get(FrameKey(pullback_id, frame_index))
-                try:
-                    if frame is None:
-                        raise PacketError(
-                            "was not sent in this packet",
-                            hint="send only what belongs to this packet",
-                            path=path,
-                            where=where,
-                        )
-                    found[frame.name] = _returned(frame, drawn, structures, path=path, where=where)
-                except IvsqaError as error:
-                    rejected.append(error)
-        return ReturnedPacket(
-            self.name, tuple(found[frame.name] for frame in sent if frame.name in found), tuple(rejected)
-        )
+            hint = f"send one {FILE_NAME} with all frames"
+            raise PacketError(f"has {len(tables)} tables of contours", hint=hint, path=folder)
+        check_whole(tables[0])
+        rows: list[Rows] = [
+            (pullback_id, index, contours)
+            for pullback_id, frames in read_contours_csv(tables[0]).items()
+            for index, contours in frames.items()
+        ]
+        packet = PacketReturn(folder, sent, structures)
+        return gathered(self.name, tables, sent, lambda _: rows, lambda entry, path: _read_frame(entry, path, packet))
 
 
-def _tables(folder: Path) -> list[Path]:
-    """Return the tables of contours below a folder, by the columns in their first line."""
-    return [path for path in files_under(folder, ".csv") if _has_our_columns(path)]
-
-
-def _has_our_columns(path: Path) -> bool:
-    with path.open("rb") as stream:
-        first_line = stream.readline(4096).lower()
-    return b"pullback_id" in first_line and b"vertex" in first_line
-
-
-def _returned(
-    frame: SentFrame, drawn: dict[str, Contour], structures: StructureSet, *, path: Path, where: str
-) -> ReturnedFrame:
+def _read_frame(rows: Rows, path: Path, packet: PacketReturn) -> ReturnedFrame:
     """Return one frame of the table, its structures by their proper names."""
+    pullback_id, frame_index, drawn = rows
     contours: dict[str, Contour] = {}
-    for label, contour in drawn.items():
-        name = structure_named(label, structures, path=path, where=where)
-        if name in contours:
-            raise PacketError(f"has {name} twice, in other letters", hint="keep one", path=path, where=where)
-        contours[name] = sent_unless_moved(contour, frame.contours.get(name))
+    with located(where=f"{pullback_id}, frame {frame_index}"):
+        frame = packet.by_key.get(FrameKey(pullback_id, frame_index))
+        if frame is None:
+            raise PacketError("was not sent in this packet", hint=NOT_SENT_HINT)
+        for label, contour in drawn.items():
+            name = structure_named(label, packet.structures)
+            if name in contours:
+                raise PacketError(f"has {name} twice, in other letters", hint="keep one")
+            contours[name] = sent_unless_moved(contour, frame.contours.get(name))
     return ReturnedFrame(frame, contours, checked=None, unreadable=False, path=path)

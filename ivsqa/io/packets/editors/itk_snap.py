@@ -10,9 +10,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +18,10 @@ from numpy.typing import NDArray
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.formats.voxels import RAS_FROM_LPS, Segment, VolumeFile, check_size, whole_numbers
+from ivsqa.io.packets.adapter import Adapter, files_under
 from ivsqa.io.packets.editors.label_volumes import color_of, read_volumes, segments_of
 from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, LABELS, FilledStack, Stack, write_stacks
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame, files_under
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
 
 FOLDER = "itk-snap"
 NAMES_FILE = "labels.txt"
@@ -34,12 +33,11 @@ _TITLE = "# ITK-SnAP Label Description File"
 _LINE = re.compile(r'^\s*(\d{1,5})(?:\s+[\d.]+){6}\s+"(.*)"\s*$', flags=re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class ItkSnapAdapter:
+class ItkSnapAdapter(Adapter):
     """NIfTI volumes for ITK-SNAP, out and back."""
 
-    name: Final = "itk-snap"
-    tolerance_px: Final = 0.5
+    name = "itk-snap"
+    tolerance_px = 0.5
 
     def write(
         self,

@@ -7,31 +7,21 @@ predictions it was sent with. Label Studio has no open lines, so doubtful arcs a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_COLOR
-from ivsqa.errors import IvsqaError, PacketError
-from ivsqa.io.formats.documents import head_of, read_json, xml_text
-from ivsqa.io.packets.drawing import CHECKED, LOOK_HERE, UNREADABLE, Drawing, look_here_bands, points_of, rounding_of
-from ivsqa.io.packets.gather import Answer, check_size, files_like, frame_of_image, gathered
-from ivsqa.io.packets.packet import (
-    IMAGES_FOLDER,
-    PacketFrame,
-    PacketOrigin,
-    ReturnedFrame,
-    ReturnedPacket,
-    SentFrame,
-    files_under,
-)
-from ivsqa.io.packets.thinning import written_edge_points
+from ivsqa.errors import PacketError, located
+from ivsqa.io.formats.documents import head_of, mapping_of, mappings_of, read_json, xml_text
+from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
+from ivsqa.io.formats.shapes import check_size, points_of, rounding_of
+from ivsqa.io.packets.adapter import DocumentAdapter, PacketFileAdapter, PacketReturn
+from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_bands, written_shapes
+from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, ReturnedFrame, SentFrame
 
 FILE_NAME = "label-studio.json"
 CONFIG_FILE_NAME = "label-studio.xml"
@@ -42,32 +32,80 @@ IMAGE, BORDER, POINT, STATE = "image", "border", "point", "state"
 """Names of the parts of the labelling interface; results refer to them."""
 
 
-@dataclass(frozen=True)
-class LabelStudioAdapter:
+class LabelStudioAdapter(PacketFileAdapter[dict[str, object]], DocumentAdapter[tuple[str, object]]):
     """Label Studio JSON, out and back."""
 
-    name: Final = "label-studio"
-    tolerance_px: Final = 0.01
+    name = "label-studio"
+    suffix = ".json"
 
-    def write(
-        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
-    ) -> Iterator[PacketFrame]:
-        """Write `label-studio.json` and `label-studio.xml` when the frames run out."""
-        tasks: list[dict[str, object]] = []
-        for frame in frames:
-            tasks.append(_task(frame, structures, origin))
-            yield frame
-        (folder / FILE_NAME).write_text(json.dumps(tasks) + "\n", encoding="utf-8", newline="\n")
-        (folder / CONFIG_FILE_NAME).write_text(_config(structures), encoding="utf-8", newline="\n")
+    def part(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> dict[str, object]:
+        """Return the task of a frame; the model's contours are its prediction, which is copied when work begins."""
+        height, width = frame.image.shape
+        regions = [
+            {
+                "id": f"{frame.name}-{number}",
+                "type": "polygonlabels",
+                "from_name": BORDER,
+                "to_name": IMAGE,
+                "original_width": width,
+                "original_height": height,
+                "image_rotation": 0,
+                "value": {
+                    "points": np.round(100.0 * points / (width, height), PERCENT_DECIMALS).tolist(),
+                    "closed": True,
+                    "polygonlabels": [label],
+                },
+            }
+            for number, (label, points) in enumerate(written_shapes(frame, structures, hints=look_here_bands(frame)))
+        ]
+        return {
+            "data": {
+                "image": f"{IMAGE_URL}{IMAGES_FOLDER}/{frame.name}.png",
+                "frame": frame.name,
+                "packet_id": origin.packet_id,
+                "rank": frame.rank,
+                "reason": frame.reason,
+            },
+            "predictions": [{"model_version": origin.packet_id, "result": regions}],
+        }
 
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether some JSON starts like Label Studio's."""
-        return any(_looks_like_label_studio(path) for path in files_under(folder, ".json"))
+    def documents(
+        self,
+        parts: Sequence[dict[str, object]],
+        structures: StructureSet,
+        origin: PacketOrigin,  # noqa: ARG002
+    ) -> Mapping[str, str]:
+        """Return `label-studio.json` and `label-studio.xml`."""
+        return {FILE_NAME: json.dumps(parts) + "\n", CONFIG_FILE_NAME: _config(structures)}
 
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read every Label Studio file below the folder."""
-        paths = files_like(folder, ".json", _looks_like_label_studio)
-        return gathered(self.name, paths, sent, lambda path: _iter_frames(path, sent, structures))
+    def is_ours(self, path: Path) -> bool:
+        """Return whether the beginning of a file names Label Studio's keys."""
+        head = head_of(path)
+        return b'"from_name"' in head or (b'"data"' in head and (b'"predictions"' in head or b'"annotations"' in head))
+
+    def entries(self, path: Path) -> Sequence[tuple[str, object]]:
+        """Return the tasks of a file with their places in it."""
+        document = read_json(path, editor="Label Studio")
+        tasks = document if isinstance(document, list) else [document]
+        return [(f"task {number}", task) for number, task in enumerate(tasks, start=1)]
+
+    def read_frame(self, entry: tuple[str, object], path: Path, packet: PacketReturn) -> ReturnedFrame | None:
+        """Return the frame of a task; None for one that says nothing."""
+        where, task = entry[0], mapping_of(entry[1])
+        with located(where=where):
+            frame = _sent_frame(task.get("data"), packet)
+        answers = [answer for answer in mappings_of(task.get("annotations")) if answer.get("was_cancelled") is not True]
+        if len(answers) > 1:
+            message = f"has {len(answers)} annotations"
+            raise PacketError(message, hint="keep the one that counts", where=frame.name)
+        answer = next(iter(answers or mappings_of(task.get("predictions"))), None)
+        if answer is None:
+            return None
+        drawing = ReturnedDrawing(frame, packet.structures, path)
+        for number, result in enumerate(mappings_of(answer.get("result")), start=1):
+            with located(where=f"{frame.name}, region {number}"):
+                _read_result(result, drawing)
+        return drawing.returned()
 
 
 def _config(structures: StructureSet) -> str:
@@ -88,131 +126,35 @@ def _config(structures: StructureSet) -> str:
     return xml_text("View", {}, *(f"\n{part}" for part in parts), "\n") + "\n"
 
 
-def _task(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> dict[str, object]:
-    """Return one task; the model's contours are its prediction, which Label Studio copies when work begins."""
-    # Innermost last, so that the lumen lies on top and gets the mouse.
-    drawn = [(LOOK_HERE, band) for band in look_here_bands(frame)]
-    drawn += [
-        (name, written_edge_points(frame.contours[name]))
-        for name in reversed(structures.names)
-        if name in frame.contours
-    ]
-    height, width = frame.image.shape
-    return {
-        "data": {
-            "image": f"{IMAGE_URL}{IMAGES_FOLDER}/{frame.name}.png",
-            "frame": frame.name,
-            "packet_id": origin.packet_id,
-            "rank": frame.rank,
-            "reason": frame.reason,
-        },
-        "predictions": [
-            {
-                "model_version": origin.packet_id,
-                "result": [
-                    {
-                        "id": f"{frame.name}-{number}",
-                        "type": "polygonlabels",
-                        "from_name": BORDER,
-                        "to_name": IMAGE,
-                        "original_width": width,
-                        "original_height": height,
-                        "image_rotation": 0,
-                        "value": {
-                            "points": np.round(100.0 * points / (width, height), PERCENT_DECIMALS).tolist(),
-                            "closed": True,
-                            "polygonlabels": [label],
-                        },
-                    }
-                    for number, (label, points) in enumerate(drawn)
-                ],
-            }
-        ],
-    }
-
-
-def _looks_like_label_studio(path: Path) -> bool:
-    """Return whether the beginning of a file names Label Studio's keys; broken files pass, so that they are reported."""
-    head = head_of(path)
-    return b'"from_name"' in head or (b'"data"' in head and (b'"predictions"' in head or b'"annotations"' in head))
-
-
-def _iter_frames(path: Path, sent: Sequence[SentFrame], structures: StructureSet) -> Iterator[Answer]:
-    """Yield the frames of a file; what is wrong with one leaves the others."""
-    document = read_json(path, editor="Label Studio")
-    tasks = document if isinstance(document, list) else [document]
-    for number, task in enumerate(tasks, start=1):
-        try:
-            frame = _frame(task, sent, structures, path, where=f"task {number}")
-        except IvsqaError as error:
-            yield error
-        else:
-            if frame is not None:
-                yield frame
-
-
-def _frame(
-    task: object, sent: Sequence[SentFrame], structures: StructureSet, path: Path, *, where: str
-) -> ReturnedFrame | None:
-    """Return one frame; None for a task that says nothing."""
-    data = task.get("data") if isinstance(task, dict) else None
-    if not isinstance(task, dict) or not isinstance(data, dict):
-        raise PacketError("is not a task of Label Studio", hint="export as JSON", path=path, where=where)
-    frame = _sent_frame(data, sent, path=path, where=where)
-    answers = [one for one in _objects(task.get("annotations")) if one.get("was_cancelled") is not True]
-    if len(answers) > 1:
-        raise PacketError(
-            f"has {len(answers)} annotations", hint="keep the one that counts", path=path, where=frame.name
-        )
-    answer = next(iter(answers or _objects(task.get("predictions"))), None)
-    if answer is None:
-        return None
-    drawing = Drawing(frame, structures, path)
-    for number, result in enumerate(_objects(answer.get("result")), start=1):
-        _read_result(result, drawing, where=f"{frame.name}, region {number}")
-    return drawing.returned()
-
-
-def _objects(value: object) -> list[Mapping[str, object]]:
-    """Return the objects of a list; Label Studio writes mere ids where it was asked to be brief."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _sent_frame(data: Mapping[str, object], sent: Sequence[SentFrame], *, path: Path, where: str) -> SentFrame:
+def _sent_frame(data: object, packet: PacketReturn) -> SentFrame:
     """Return the frame a task is about: by its image, which has to agree with the name it was sent with."""
+    if not isinstance(data, dict):
+        raise PacketError("is not a task of Label Studio", hint="export as JSON")
     url = urlsplit(str(data.get(IMAGE)))
-    image = parse_qs(url.query).get("d", [unquote(url.path)])[0]
-    shown = frame_of_image(image, sent, path=path, where=where)
+    shown = packet.frame_of_image(parse_qs(url.query).get("d", [unquote(url.path)])[0])
     if data.get("frame") not in (None, shown.name):
         raise PacketError(
             f"was made for {data['frame']} but shows the image of {shown.name}",
             hint="give each task its own image, and draw again",
-            path=path,
-            where=where,
         )
     return shown
 
 
-def _read_result(result: Mapping[str, object], drawing: Drawing, *, where: str) -> None:
+def _read_result(result: Mapping[str, object], drawing: ReturnedDrawing) -> None:
     """Add one region or choice."""
-    value = result.get("value")
-    value = value if isinstance(value, dict) else {}
+    value = mapping_of(result.get("value"))
     kind = str(result.get("type"))
     labels = value.get(kind)
-    labels = labels if isinstance(labels, list) and labels else [None]
-    names = [drawing.structure(label, where=where) for label in labels]
-    name = names[0]
+    name, *_ = [drawing.structure(label) for label in (labels if isinstance(labels, list) and labels else [None])]
     if name is None or kind == "choices":
         return
     if kind not in ("polygonlabels", "keypointlabels"):
-        hint = "draw it as a polygon"
-        raise PacketError(f"is drawn as {kind}, which is not read here", hint=hint, path=drawing.path, where=where)
-    frame = drawing.frame
-    check_size(result.get("original_width"), result.get("original_height"), frame, path=drawing.path, where=where)
-    size = np.array([frame.width_px, frame.height_px])
+        raise PacketError(f"is drawn as {kind}, which is not read here", hint="draw it as a polygon")
+    height, width = drawing.frame_shape
+    check_size(result.get("original_width"), result.get("original_height"), drawing.frame_shape, drawing.frame.name)
+    size = np.array([width, height])
     if kind == "keypointlabels":
-        point = points_of([[value.get("x"), value.get("y")]], path=drawing.path, where=where)
-        drawing.add_points(name, point / 100.0 * size, where=where)
+        drawing.add_points(name, points_of([[value.get("x"), value.get("y")]]) / 100.0 * size)
         return
-    percent: Points = points_of(value.get("points"), path=drawing.path, where=where)
-    drawing.add(name, percent / 100.0 * size, where=where, rounding_px=rounding_of(percent) / 100.0 * size.max())
+    percent = points_of(value.get("points"))
+    drawing.add(name, percent / 100.0 * size, rounding_px=rounding_of(percent) / 100.0 * size.max())

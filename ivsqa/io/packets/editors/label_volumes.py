@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
-from ivsqa.io.formats.label_marks import MARKS, WALL, Tick
+from ivsqa.errors import IvsqaError, PacketError, located
+from ivsqa.io.formats.label_marks import MARKS, WALL, Tick, structure_named
+from ivsqa.io.formats.shapes import outline, stray_note
 from ivsqa.io.formats.voxels import SAVE_AS_SENT, Segment, VolumeFile
 from ivsqa.io.packets.editors.placed_volumes import Placed, check_image, placed_on
 from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, Stack, emptied_errors, named, stack_of_file, stacks_of
-from ivsqa.io.packets.images import outline
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, structure_named
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
 from ivsqa.io.packets.worklist import read_ticks
 
 MARK_COLORS = {"checked": "#3cb44b", "unreadable": "#8c8c8c"}
@@ -213,7 +213,8 @@ def _meaning(label: str, structures: StructureSet, path: Path) -> str:
         return name
     if name == WALL and len(structures) == 2:
         return structures.outermost
-    return structure_named(label, structures, path=path, where="")
+    with located(path=path):
+        return structure_named(label, structures)
 
 
 def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: Stack, path: Path) -> None:
@@ -249,8 +250,9 @@ def _contours(
         if name in frame.contours and np.array_equal(filled, scipy.ndimage.binary_fill_holes(before[name])):
             contours[name] = frame.contours[name]
         elif (rings == index + 1).any():  # without a ring of its own it is not there: the lumen is no EEM
-            contour, said = outline(filled, name, path=path, where=f"{frame.name}, {name}")
-            notes += said
+            with located(path=path, where=f"{frame.name}, {name}"):
+                contour, n_specks = outline(filled)
+            notes += [stray_note(name, n_specks, "speck")] if n_specks else []
             if contour is not None:
                 contours[name] = contour
     return contours, tuple(notes)

@@ -7,37 +7,30 @@ that equals the sent contour's, pixel by pixel, gives that contour back, so that
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
-from ivsqa.io.packets.images import open_image, outline
-from ivsqa.io.packets.packet import (
-    PacketFrame,
-    PacketOrigin,
-    ReturnedFrame,
-    ReturnedPacket,
-    SentFrame,
-    files_under,
-)
+from ivsqa.errors import IvsqaError, PacketError, located
+from ivsqa.io.formats.images import open_image
+from ivsqa.io.formats.shapes import outline, stray_note
+from ivsqa.io.packets.adapter import NOT_SENT_HINT, Adapter, files_under
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
 
 MASKS_FOLDER = "masks"
 MOST_LABELS = 16
 """A map with a few small numbers is a label map; more grey values than that are soft edges."""
 
 
-@dataclass(frozen=True)
-class MasksAdapter:
+class MasksAdapter(Adapter):
     """PNG masks, out and back."""
 
-    name: Final = "masks"
-    tolerance_px: Final = 0.5
+    name = "masks"
+    tolerance_px = 0.5
+    suffix = ".png"
 
     def write(
         self,
@@ -52,42 +45,34 @@ class MasksAdapter:
         for frame in frames:
             shape = (frame.image.shape[0], frame.image.shape[1])
             for name in structures.names:
-                mask = _mask_of(frame.contours.get(name), shape)
-                Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).save(
-                    folder / MASKS_FOLDER / name / f"{frame.name}.png"
-                )
+                white = np.asarray(_mask_of(frame.contours.get(name), shape), dtype=np.uint8) * 255
+                Image.fromarray(white).save(folder / MASKS_FOLDER / name / f"{frame.name}.png")
             yield frame
 
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:
-        """Return whether a folder named as a structure holds PNG files."""
-        return any(path.parent.name.lower() in structures.names for path in files_under(folder, ".png"))
+    def files(self, folder: Path, structures: StructureSet) -> list[Path]:
+        """Return the PNG files in folders named as structures, wherever they lie."""
+        return [path for path in files_under(folder, self.suffix) if path.parent.name.lower() in structures.names]
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read the PNG files in folders named as structures, wherever they lie."""
-        by_name = {frame.name: frame for frame in sent}
-        files: dict[str, dict[str, Path]] = {}
+        """Return what the masks of each frame show; a second mask of one structure costs the frame."""
+        files: dict[str, dict[str, Path]] = {frame.name: {} for frame in sent}
+        frames: list[ReturnedFrame] = []
         rejected: list[IvsqaError] = []
-        for path in files_under(folder, ".png"):
+        for path in self.files(folder, structures):
             structure = path.parent.name.lower()
-            if structure not in structures.names:
-                continue
-            if path.stem not in by_name:
-                rejected.append(
-                    PacketError("was not sent in this packet", hint="send only what belongs to this packet", path=path)
-                )
-            elif structure in files.get(path.stem, {}):
+            if path.stem not in files:
+                rejected.append(PacketError("was not sent in this packet", hint=NOT_SENT_HINT, path=path))
+            elif structure in files[path.stem]:
                 rejected.append(PacketError(f"is a second {structure} mask of {path.stem}", hint="keep one", path=path))
                 files[path.stem] = {}
             else:
-                files.setdefault(path.stem, {})[structure] = path
-        frames = []
-        for frame in sent:
-            if files.get(frame.name):
-                try:
-                    frames.append(_returned(frame, files[frame.name]))
-                except IvsqaError as error:
-                    rejected.append(error)
-        return ReturnedPacket(self.name, tuple(frames), tuple(rejected))
+                files[path.stem][structure] = path
+        for frame in (frame for frame in sent if files[frame.name]):
+            try:
+                frames.append(_returned(frame, files[frame.name]))
+            except IvsqaError as error:
+                rejected.append(error)
+        return ReturnedPacket.of(self.name, sent, frames, rejected)
 
 
 def _mask_of(contour: Contour | None, shape: tuple[int, int]) -> Mask:
@@ -100,11 +85,12 @@ def _returned(frame: SentFrame, files: dict[str, Path]) -> ReturnedFrame:
     contours = dict(frame.contours)
     notes: list[str] = []
     for structure, path in files.items():
-        mask = _read_mask(path, frame)
-        if np.array_equal(mask, _mask_of(frame.contours.get(structure), frame.shape)):
-            continue
-        contour, said = outline(mask, structure, path=path)
-        notes += said
+        with located(path=path):
+            mask = _read_mask(path, frame)
+            if np.array_equal(mask, _mask_of(frame.contours.get(structure), frame.shape)):
+                continue
+            contour, n_specks = outline(mask)
+        notes += [stray_note(structure, n_specks, "speck")] if n_specks else []
         if contour is None:
             contours.pop(structure, None)
         else:
@@ -119,17 +105,16 @@ def _read_mask(path: Path, frame: SentFrame) -> Mask:
     Raises:
         PacketError: of another size than the frame, or a label map of several structures.
     """
-    image = open_image(path, path=path)
+    image = open_image(path)
     if image.size != (frame.width_px, frame.height_px):
         raise PacketError(
             f"is {image.width} × {image.height} px, but {frame.name} was sent with {frame.width_px} × {frame.height_px}",
             hint="paint at the size of the image",
-            path=path,
         )
     values = _brightness(image)
     brightest = values.max()
     if brightest <= MOST_LABELS and len(np.unique(values)) > 2:
-        raise PacketError("holds several labels, not one mask", hint="save each structure as its own image", path=path)
+        raise PacketError("holds several labels, not one mask", hint="save each structure as its own image")
     return np.asarray(values > 0.5 * brightest, dtype=np.bool_)
 
 

@@ -11,7 +11,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,11 @@ from PIL import Image
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError
+from ivsqa.errors import IvsqaError, PacketError, located
 from ivsqa.io.formats.documents import check_whole
-from ivsqa.io.formats.label_marks import MARKS, Tick
+from ivsqa.io.formats.label_marks import MARKS, Tick, structure_named
+from ivsqa.io.formats.shapes import DECIMALS, largest_contour, stray_note
+from ivsqa.io.packets.adapter import Adapter, files_under
 from ivsqa.io.packets.editors.stacks import (
     HEATMAP,
     IMAGE,
@@ -33,17 +34,7 @@ from ivsqa.io.packets.editors.stacks import (
     stacks_of,
     write_stacks,
 )
-from ivsqa.io.packets.packet import (
-    DECIMALS,
-    STRAY_SHARE,
-    PacketFrame,
-    PacketOrigin,
-    ReturnedFrame,
-    ReturnedPacket,
-    SentFrame,
-    files_under,
-    structure_named,
-)
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
 from ivsqa.io.packets.thinning import restored, written_edge_points
 from ivsqa.io.packets.worklist import read_ticks
 
@@ -56,12 +47,11 @@ ELLIPSE_VERTICES = 128
 _COLUMNS = ("index", "shape-type", "vertex-index", "axis-0", "axis-1", "axis-2")
 
 
-@dataclass(frozen=True)
-class NapariAdapter:
+class NapariAdapter(Adapter):
     """Shapes for napari, out and back."""
 
-    name: Final = "napari"
-    tolerance_px: Final = 0.01
+    name = "napari"
+    tolerance_px = 0.01
 
     def write(
         self,
@@ -101,7 +91,7 @@ class NapariAdapter:
                 if label == LOOK_HERE:
                     continue
                 stack = stack_of_file(path, folder, stacks)
-                name = label if label in MARKS else structure_named(path.stem, structures, path=path, where="")
+                name = label if label in MARKS else _named(path, structures)
                 if name in layers[stack.name]:
                     raise PacketError(f"is a second table of {name} for {stack.name}", hint="keep one", path=path)
                 layers[stack.name][name] = _read_layer(path, stack)
@@ -249,11 +239,17 @@ def _contour(
         contours = [Contour.from_points(_closed(kind, points)) for kind, points in shapes]
     except ValueError as error:
         raise PacketError(str(error), hint="delete the shape and draw it again", path=path, where=where) from error
-    largest, *others = sorted(contours, key=lambda contour: -contour.area_px2)
-    if any(contour.area_px2 > STRAY_SHARE * largest.area_px2 for contour in others):
-        raise PacketError(f"holds {len(contours)} shapes in one slice", hint="keep one", path=path, where=where)
-    note = f"{name}: left out {len(others)} stray shape(s) below {STRAY_SHARE:.0%} of the area"
-    return largest, (note,) if others else ()
+    try:
+        largest, n_strays = largest_contour(contours)
+    except ValueError as error:
+        message = f"holds {len(contours)} shapes in one slice"
+        raise PacketError(message, hint="keep one", path=path, where=where) from error
+    return largest, (stray_note(name, n_strays),) if n_strays else ()
+
+
+def _named(path: Path, structures: StructureSet) -> str:
+    with located(path=path):
+        return structure_named(path.stem, structures)
 
 
 def _closed(kind: str, points: Points) -> Points:

@@ -7,28 +7,26 @@ the origin of a cropped one and also notes the offset: both must agree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.formats.seg_nrrd import OFFSET, STATUS, read_segmentation
+from ivsqa.io.packets.adapter import Adapter, files_under
 from ivsqa.io.packets.editors.label_volumes import color_of, read_volumes, segments_of
 from ivsqa.io.packets.editors.nrrd_writer import nrrd_bytes
 from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, FilledStack, Stack, write_stacks
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame, files_under
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
 
 FOLDER = "slicer"
 FIRST_SLICE = 0
 """Slicer shows a position in mm, from 0, and slices of a stack are 1 mm apart."""
 
 
-@dataclass(frozen=True)
-class SlicerAdapter:
+class SlicerAdapter(Adapter):
     """Segmentations for 3D Slicer, out and back."""
 
-    name: Final = "slicer"
-    tolerance_px: Final = 0.5
+    name = "slicer"
+    tolerance_px = 0.5
 
     def write(
         self,

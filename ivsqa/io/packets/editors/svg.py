@@ -8,11 +8,10 @@ read relative to the frame's image, so that moving or scaling the whole drawing 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Final
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -21,17 +20,18 @@ from PIL import Image
 from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_COLOR, heat_layer, png_bytes
-from ivsqa.errors import PacketError
+from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import read_xml, xml_text
+from ivsqa.io.formats.images import open_embedded_image
+from ivsqa.io.formats.label_marks import LOOK_HERE, MARKS
+from ivsqa.io.formats.shapes import AGAIN, ellipse_points
 from ivsqa.io.formats.svg_path import path_lines, transform_matrix
-from ivsqa.io.packets.drawing import CHECKED, LOOK_HERE, UNREADABLE, Drawing, ellipse_points, look_here_lines
-from ivsqa.io.packets.gather import frame_of_image, gathered
-from ivsqa.io.packets.images import check_pixels, decoded_base64, open_image
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame, files_under
+from ivsqa.io.packets.adapter import FrameFileAdapter, PacketReturn
+from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_lines
+from ivsqa.io.packets.images import check_pixels
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, SentFrame
 from ivsqa.io.packets.thinning import written_edge_points
 
-FOLDER = "svg"
-SUFFIX = ".svg"
 FRAME_LAYER, ERROR_LAYER = "frame", "predicted error"
 LINE_SHARE = 0.003
 """Width of a line, as a share of the frame's longer side."""
@@ -52,53 +52,61 @@ _NOT_DRAWN = frozenset({"defs", "clipPath", "mask", "marker", "pattern", "symbol
 _DRAWN = frozenset({"path", "polygon", "polyline", "rect", "circle", "ellipse", "line", "use"})
 
 
-@dataclass(frozen=True)
-class SvgAdapter:
+class SvgAdapter(FrameFileAdapter):
     """SVG, out and back."""
 
-    name: Final = "svg"
-    tolerance_px: Final = 0.02
+    name = "svg"
+    tolerance_px = 0.02
+    suffix = ".svg"
+    folder_name = "svg"
 
-    def write(
-        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
-    ) -> Iterator[PacketFrame]:
-        """Write `svg/<name>.svg` for each frame."""
-        (folder / FOLDER).mkdir(exist_ok=True)
-        for frame in frames:
-            text = _document(frame, structures, origin)
-            (folder / FOLDER / f"{frame.name}{SUFFIX}").write_text(text, encoding="utf-8", newline="\n")
-            yield frame
+    def document(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> str:
+        """Return a frame's drawing, the innermost border on top."""
+        height, width = frame.image.shape
+        line_px = LINE_SHARE * max(height, width)
+        layers = [_layer(FRAME_LAYER, [_image(FRAME_LAYER, Image.fromarray(frame.image))], is_locked=True)]
+        if frame.error_maps:
+            heat = _image("error", heat_layer(frame.error_maps))
+            layers.append(_layer(ERROR_LAYER, [heat], is_locked=True, is_hidden=True))
+        hints = [_path("", line, ARC_COLOR, line_px, end="") for line in look_here_lines(frame)]
+        layers += [_layer(LOOK_HERE, hints, is_locked=True)] if hints else []
+        for name in reversed(structures.names):
+            drawn = [written_edge_points(frame.contours[name])] if name in frame.contours else []
+            layers.append(_layer(name, [_path(name, line, structures.color_of(name), line_px) for line in drawn]))
+        size = 0.05 * max(height, width)
+        for level, word in enumerate(MARKS, start=1):
+            place = {
+                "x": f"{0.3 * size:g}",
+                "y": f"{1.2 * level * size:g}",
+                "font-size": f"{size:g}",
+                "fill": "#ffffff",
+            }
+            layers.append(_layer(word, [xml_text("text", place, escape(word))], is_locked=True, is_hidden=True))
+        attributes = _NAMESPACES | {"width": width, "height": height, "viewBox": f"0 0 {width} {height}"}
+        title = xml_text("title", {}, escape(f"{frame.name}, {origin.packet_id}"))
+        return xml_text("svg", attributes, "\n", title, *(f"\n{layer}" for layer in layers), "\n") + "\n"
 
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether there is SVG."""
-        return bool(files_under(folder, SUFFIX))
-
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read every SVG below the folder."""
-        paths = files_under(folder, SUFFIX)
-        return gathered(self.name, paths, sent, lambda path: [_read_file(path, sent, structures)])
-
-
-def _document(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> str:
-    """Return a frame's drawing, the innermost border on top."""
-    height, width = frame.image.shape
-    line_px = LINE_SHARE * max(frame.image.shape)
-    layers = [_layer(FRAME_LAYER, [_image(FRAME_LAYER, Image.fromarray(frame.image))], is_locked=True)]
-    if frame.error_maps:
-        layers += [_layer(ERROR_LAYER, [_image("error", heat_layer(frame.error_maps))], is_locked=True, is_hidden=True)]
-    hints = [_path("", line, ARC_COLOR, line_px, end="") for line in look_here_lines(frame)]
-    layers += [_layer(LOOK_HERE, hints, is_locked=True)] if hints else []
-    for name in reversed(structures.names):
-        color = structures.color_of(name)
-        drawn = [frame.contours[name]] if name in frame.contours else []
-        layers.append(_layer(name, [_path(name, written_edge_points(one), color, line_px) for one in drawn]))
-    for level, word in enumerate((CHECKED, UNREADABLE), start=1):
-        size = 0.05 * max(frame.image.shape)
-        style = {"x": f"{0.3 * size:g}", "y": f"{1.2 * level * size:g}", "font-size": f"{size:g}", "fill": "#ffffff"}
-        layers.append(_layer(word, [xml_text("text", style, escape(word))], is_locked=True, is_hidden=True))
-    attributes = _NAMESPACES | {"width": width, "height": height, "viewBox": f"0 0 {width} {height}"}
-    title = xml_text("title", {}, escape(f"{frame.name}, {origin.packet_id}"))
-    return xml_text("svg", attributes, "\n", title, *(f"\n{layer}" for layer in layers), "\n") + "\n"
+    def read_frame(self, entry: Path, path: Path, packet: PacketReturn) -> ReturnedFrame:  # noqa: ARG002 - the file
+        """Return the frame of one file."""
+        frame = packet.frame_of_image(path.name)
+        root = read_xml(path, editor="Inkscape")
+        if root.tag != f"{_SVG}svg":
+            raise PacketError("is not SVG", hint="save it as SVG")
+        drawing = ReturnedDrawing(frame, packet.structures, path)
+        try:
+            items = list(_iter_items(root))
+            to_frame = _to_frame(items, frame)
+        except (ValueError, np.linalg.LinAlgError) as error:
+            raise PacketError(str(error), hint="undo the transform of the layers") from error
+        for number, item in enumerate(items):
+            if item.tag == "g" and not item.is_hidden and item.label.lower() in MARKS:
+                drawing.ticks.add(item.label.lower())
+            elif item.tag in _DRAWN:
+                where = f"{item.tag} {item.element.get('id', number)}"
+                with drawing.shape(_name_of(item, packet.structures), where=where) as name:
+                    if name is not None:
+                        _draw(item, name, to_frame, drawing)
+        return drawing.returned()
 
 
 def _layer(label: str, content: Sequence[str], *, is_locked: bool = False, is_hidden: bool = False) -> str:
@@ -106,7 +114,7 @@ def _layer(label: str, content: Sequence[str], *, is_locked: bool = False, is_hi
     attributes = {"inkscape:groupmode": "layer", "inkscape:label": label, "id": f"layer-{label.replace(' ', '-')}"}
     attributes |= {"sodipodi:insensitive": "true"} if is_locked else {}
     attributes |= {"style": "display:none" if is_hidden else "display:inline"}
-    return xml_text("g", attributes, "\n", *(f"{one}\n" for one in content))
+    return xml_text("g", attributes, "\n", *(f"{element}\n" for element in content))
 
 
 def _image(identity: str, image: Image.Image) -> str:
@@ -180,27 +188,7 @@ def _is_group(element: Element) -> bool:
     return element.tag == f"{_SVG}g" and bool(element.get(_LABEL))
 
 
-def _read_file(path: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedFrame:
-    """Return the frame of one file."""
-    frame = frame_of_image(path.name, sent, path=path)
-    root = read_xml(path, editor="Inkscape")
-    if root.tag != f"{_SVG}svg":
-        raise PacketError("is not SVG", hint="save it as SVG", path=path)
-    drawing = Drawing(frame, structures, path)
-    try:
-        items = list(_iter_items(root))
-        to_frame = _to_frame(items, frame, path)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        raise PacketError(str(error), hint="undo the transform of the layers", path=path) from error
-    for number, item in enumerate(items):
-        if item.tag == "g" and not item.is_hidden and item.label.lower() in (CHECKED, UNREADABLE):
-            drawing.ticks.add(item.label.lower())
-        elif item.tag in _DRAWN:
-            _draw(item, to_frame, drawing, where=f"{item.tag} {item.element.get('id', number)}")
-    return drawing.returned()
-
-
-def _to_frame(items: Sequence[_Item], frame: SentFrame, path: Path) -> Points:
+def _to_frame(items: Sequence[_Item], frame: SentFrame) -> Points:
     """Return the matrix from the drawing to the frame's pixels: from its image, wherever it was moved to.
 
     Raises:
@@ -215,7 +203,8 @@ def _to_frame(items: Sequence[_Item], frame: SentFrame, path: Path) -> Points:
     reference = element.get(_HREF, element.get("href", ""))
     if reference.startswith("data:"):
         data = "".join(reference.partition(",")[2].split())
-        check_pixels(open_image(decoded_base64(data, path=path, where="image"), path=path), frame, path=path)
+        with located(where="image"):
+            check_pixels(open_embedded_image(data), frame)
     x, y = (_length(element, key, 0.0) for key in ("x", "y"))
     width, height = _length(element, "width", frame.width_px), _length(element, "height", frame.height_px)
     if width <= 0.0 or height <= 0.0:
@@ -224,22 +213,21 @@ def _to_frame(items: Sequence[_Item], frame: SentFrame, path: Path) -> Points:
     return np.asarray(np.linalg.inv(images[0].matrix @ box))
 
 
-def _draw(item: _Item, to_frame: Points, drawing: Drawing, *, where: str) -> None:
-    """Add one element: named by its class or label, else by its layer."""
+def _name_of(item: _Item, structures: StructureSet) -> str | None:
+    """Return the label of an element: its class or label where that is a structure, else that of its layer."""
     own = [*item.element.get("class", "").split(), item.element.get(_LABEL, "")]
-    label = next((name for name in own if name.strip().lower() in drawing.structures.names), item.label)
-    name = drawing.structure(label or None, where=where)
-    if name is None:
-        return
-    where = f"{where}, {name}"
+    return next((name for name in own if name.strip().lower() in structures.names), item.label) or None
+
+
+def _draw(item: _Item, name: str, to_frame: Points, drawing: ReturnedDrawing) -> None:
+    """Add one element."""
     try:
         lines = _lines(item, to_frame @ item.matrix)
     except ValueError as error:
-        hint = "delete the shape and draw it again"
-        raise PacketError(str(error), hint=hint, path=drawing.path, where=where) from error
+        raise PacketError(str(error), hint=AGAIN) from error
     for line in lines:
         if len(line) > 1:  # a lone point is a click, not a border
-            drawing.add(name, line, where=where, rounding_px=ROUNDING_PX)
+            drawing.add(name, line, rounding_px=ROUNDING_PX)
 
 
 def _lines(item: _Item, matrix: Points) -> list[Points]:

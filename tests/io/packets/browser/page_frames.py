@@ -5,8 +5,8 @@ import numpy as np
 from ivsqa.domain.contour import Contour, contour_from_mask
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.grid import working_grid
+from ivsqa.io.formats.shapes import DECIMALS
 from ivsqa.io.packets import FrameProbabilities, PacketFrame
-from ivsqa.io.packets.packet import DECIMALS
 
 SHAPE = (192, 240)
 GRID = working_grid(SHAPE, size_px=96)

@@ -1,0 +1,295 @@
+"""What an adapter is: one format, out and back. All that formats have in common is here, so each says only what it is.
+
+What cannot be used of a return is set aside, and the rest goes on. A folder that comes back often holds what went out beside what
+was worked on. Of two answers for one frame, the one that equals what was sent gives way; two that were both worked on are not
+ours to choose between.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PureWindowsPath
+from typing import Generic, TypeVar
+
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import IvsqaError, PacketError, located
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
+
+Entry = TypeVar("Entry")
+Part = TypeVar("Part")
+NOT_SENT_HINT = "send only what belongs to this packet"
+
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{6,}-")
+"""What servers put before the name of a file that was uploaded."""
+
+
+@dataclass(frozen=True, eq=False)
+class PacketReturn:
+    """What came back, and what it is read against.
+
+    Attributes:
+        folder: What came back.
+        sent: The frames of the packet, in the order they were sent.
+        structures: The structures of the study.
+    """
+
+    folder: Path
+    sent: Sequence[SentFrame]
+    structures: StructureSet
+
+    @cached_property
+    def by_name(self) -> dict[str, SentFrame]:
+        """The frames by their names."""
+        return {frame.name: frame for frame in self.sent}
+
+    @cached_property
+    def by_key(self) -> dict[FrameKey, SentFrame]:
+        """The frames by pullback and index."""
+        return {frame.key: frame for frame in self.sent}
+
+    def frame_of_image(self, image: str) -> SentFrame:
+        """Return the frame an image is of, by its file name: folders, extensions and upload prefixes do not matter.
+
+        Raises:
+            PacketError: none was sent by that name.
+        """
+        name = PureWindowsPath(image).name.split(".")[0]  # our names have no dot
+        frame = self.by_name.get(name) or self.by_name.get(_UPLOAD_PREFIX.sub("", name))
+        if frame is not None:
+            return frame
+        raise PacketError(f"is about {name!r}, which was not sent in this packet", hint=NOT_SENT_HINT)
+
+
+class Adapter(ABC):
+    """One format, out and back. A new editor is one more of these in `registry`.
+
+    Attributes:
+        name: What a user calls the format.
+        tolerance_px: Distance that the format alone, without an annotator, can move a contour by.
+        suffix: How its files end.
+    """
+
+    name: str
+    tolerance_px: float = 0.01
+    suffix: str = ""
+
+    @abstractmethod
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write each frame into a packet folder and hand it on, so that adapters chain and one frame is in memory.
+
+        A format that is a single file writes it when the frames run out.
+        """
+
+    @abstractmethod
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Return what a returned folder holds; what cannot be used goes to `rejected`.
+
+        Raises:
+            PacketError: nothing in it can be read at all.
+        """
+
+    def recognises(self, folder: Path, structures: StructureSet) -> bool:
+        """Return whether a returned folder holds files of this format, by a quick look."""
+        return bool(self.files(folder, structures))
+
+    def files(self, folder: Path, structures: StructureSet) -> list[Path]:  # noqa: ARG002 - some go by structures
+        """Return the files of this format below a folder."""
+        return [path for path in files_under(folder, self.suffix) if self.is_ours(path)]
+
+    def is_ours(self, path: Path) -> bool:  # noqa: ARG002 - for some the suffix is enough
+        """Return whether a file begins as those of this format do; broken files pass, so that they are reported."""
+        return True
+
+
+class DocumentAdapter(Adapter, Generic[Entry]):
+    """A format whose files have an entry for each frame, or are about one."""
+
+    @abstractmethod
+    def entries(self, path: Path) -> Iterable[Entry]:
+        """Return what a file says of each frame.
+
+        Raises:
+            PacketError: it is no file of this format.
+        """
+
+    @abstractmethod
+    def read_frame(self, entry: Entry, path: Path, packet: PacketReturn) -> ReturnedFrame | None:
+        """Return the frame of an entry; None where it says nothing.
+
+        Raises:
+            PacketError: it cannot be used.
+        """
+
+    def paths(self, packet: PacketReturn) -> list[Path]:
+        """Return the files to read.
+
+        Where none looks like one of the format, all of its suffix are: the user named the format, and each is to say what it
+        lacks.
+        """
+        return self.files(packet.folder, packet.structures) or files_under(packet.folder, self.suffix)
+
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Return what the files of the format below a folder say."""
+        packet = PacketReturn(folder, sent, structures)
+        paths = self.paths(packet)
+        return gathered(self.name, paths, sent, self.entries, lambda entry, path: self.read_frame(entry, path, packet))
+
+
+class FrameFileAdapter(DocumentAdapter[Path]):
+    """A format with one file a frame, which is found again by its name.
+
+    Attributes:
+        folder_name: Where in the packet its files lie.
+    """
+
+    folder_name: str
+
+    @abstractmethod
+    def document(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> str:
+        """Return the file of a frame."""
+
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write `<folder_name>/<name><suffix>` for each frame."""
+        (folder / self.folder_name).mkdir(exist_ok=True)
+        for frame in frames:
+            path = folder / self.folder_name / f"{frame.name}{self.suffix}"
+            write_text(path, self.document(frame, structures, origin))
+            yield frame
+
+    def entries(self, path: Path) -> Iterable[Path]:
+        """Return the file itself, which is about one frame."""
+        return [path]
+
+
+class PacketFileAdapter(Adapter, Generic[Part]):
+    """A format that is written as one file for all frames; contours are small, images are not kept until it is written."""
+
+    @abstractmethod
+    def part(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> Part:
+        """Return what the file will say of a frame."""
+
+    @abstractmethod
+    def documents(self, parts: Sequence[Part], structures: StructureSet, origin: PacketOrigin) -> Mapping[str, str]:
+        """Return the text of each file of the packet by its name."""
+
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write the files when the frames run out."""
+        parts: list[Part] = []
+        for frame in frames:
+            parts.append(self.part(frame, structures, origin))
+            yield frame
+        for name, text in self.documents(parts, structures, origin).items():
+            write_text(folder / name, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 with LF line ends into a packet that is not in its place yet, so without the care of `io.atomic`."""
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def gathered(
+    format_name: str,
+    paths: Iterable[Path],
+    sent: Sequence[SentFrame],
+    entries: Callable[[Path], Iterable[Entry]],
+    read_frame: Callable[[Entry, Path], ReturnedFrame | None],
+) -> ReturnedPacket:
+    """Return the frames of all files, in the order they were sent.
+
+    Args:
+        format_name: The format.
+        paths: Its files.
+        sent: The frames of the packet.
+        entries: Gives the entries of a file; an error it raises is about the whole file.
+        read_frame: Gives the frame of an entry; an error it raises leaves the others.
+    """
+    taken: dict[str, ReturnedFrame] = {}
+    disputed: set[str] = set()
+    rejected: list[IvsqaError] = []
+    for answer in _answers(paths, entries, read_frame):
+        if isinstance(answer, IvsqaError):
+            rejected.append(answer)
+            continue
+        name = answer.frame.name
+        first = taken.setdefault(name, answer)
+        if not first.is_changed:
+            taken[name] = answer
+        elif answer.is_changed and not _say_the_same(first, answer):
+            disputed.add(name)
+            rejected.append(_two_answers_error(first.path, answer.path, name))
+    return ReturnedPacket.of(
+        format_name, sent, (frame for name, frame in taken.items() if name not in disputed), rejected
+    )
+
+
+def _answers(
+    paths: Iterable[Path],
+    entries: Callable[[Path], Iterable[Entry]],
+    read_frame: Callable[[Entry, Path], ReturnedFrame | None],
+) -> Iterator[ReturnedFrame | IvsqaError]:
+    """Yield the frame of each entry of each file, or what is wrong with it."""
+    for path in paths:
+        try:
+            with located(path=path):
+                of_file = list(entries(path))
+        except IvsqaError as error:
+            yield error
+            continue
+        for entry in of_file:
+            try:
+                with located(path=path):
+                    frame = read_frame(entry, path)
+            except IvsqaError as error:
+                yield error
+            else:
+                if frame is not None:
+                    yield frame
+
+
+def files_under(folder: Path, suffix: str) -> list[Path]:
+    """Return files below a folder by name, without hidden ones and those that archivers add."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() == suffix
+        and path.is_file()
+        and not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
+    )
+
+
+def first_line_of(path: Path) -> bytes:
+    """Return the first line of a table in lower case, or as much of it as columns take."""
+    with path.open("rb") as stream:
+        return stream.readline(4096).lower()
+
+
+def _say_the_same(first: ReturnedFrame, second: ReturnedFrame) -> bool:
+    """Return whether two answers for a frame agree."""
+
+    def said(frame: ReturnedFrame) -> object:
+        lines = {name: contour.points_px.tobytes() for name, contour in frame.contours.items()}
+        return lines, bool(frame.checked), frame.unreadable, frame.nudges
+
+    return said(first) == said(second)
+
+
+def _two_answers_error(first: Path, second: Path, name: str) -> PacketError:
+    """Return the error for a frame that came back twice: choosing one would throw away somebody's work."""
+    return PacketError(
+        f"is a second, different file for {name}, beside {first.name} in {first.parent.name}/"
+        if first != second
+        else f"has two different answers for {name}",
+        hint="keep the one that counts and send again",
+        path=second,
+    )
