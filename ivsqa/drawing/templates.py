@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -42,28 +43,29 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
     )
     environment.filters |= {
         "px": "{:.1f}".format,
         "g": "{:g}".format,
+        "thousands": "{:,}".format,
         "number": number,
         "percent": percent,
         "count": count,
+        "ends": ends,
         "in_words": in_words,
-        "jpeg": jpeg_source,
+        "source": source,
     }
     return environment
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number, or a dash where it is not known.
+    """Return a number, or a dash where it is not known: None, NaN or infinite.
 
     Example:
         >>> number(-0.25, 2), number(None)
         ('−0.25', '–')
     """
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if value is None or not isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:
@@ -76,6 +78,16 @@ def percent(fraction: float | None, digits: int = 0) -> str:
     return "–" if fraction is None else f"{number(100.0 * fraction, digits)} %"
 
 
+def ends(interval: Sequence[float] | None, digits: int = 3) -> str:
+    """Return both ends of an interval; nothing where there is none.
+
+    Example:
+        >>> ends([-0.25, 0.5], 2), ends(None)
+        ('−0.25 to 0.50', '')
+    """
+    return "" if interval is None else f"{number(interval[0], digits)} to {number(interval[1], digits)}"
+
+
 def in_words(interval: Sequence[float] | None, digits: int = 3) -> str:
     """Return an interval for a sentence, with a space before it; nothing where there is none.
 
@@ -83,7 +95,7 @@ def in_words(interval: Sequence[float] | None, digits: int = 3) -> str:
         >>> in_words([0.7, 0.9], 1), in_words(None)
         (' (0.7 to 0.9)', '')
     """
-    return "" if interval is None else f" ({number(interval[0], digits)} to {number(interval[1], digits)})"
+    return "" if interval is None else f" ({ends(interval, digits)})"
 
 
 def count(n: int, noun: str) -> str:
@@ -96,6 +108,6 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def jpeg_source(jpeg: bytes) -> str:
-    """Return a JPEG as the source of an image, so that it lies inside the page."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+def source(picture: bytes, kind: str = "jpeg") -> str:
+    """Return a picture as the source of an image, so that it lies inside the page; `kind` is "jpeg", "png" or "svg+xml"."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"

@@ -4,7 +4,7 @@ import sys
 import pytest
 from jinja2 import UndefinedError
 
-from ivsqa.drawing.templates import fill, jpeg_source
+from ivsqa.drawing.templates import fill, source
 
 
 def test_a_name_that_a_template_was_not_given_is_an_error_not_a_blank():
@@ -13,7 +13,7 @@ def test_a_name_that_a_template_was_not_given_is_an_error_not_a_blank():
 
 
 def test_a_picture_lies_inside_the_page():
-    assert jpeg_source(b"jpeg") == "data:image/jpeg;base64,anBlZw=="
+    assert source(b"jpeg") == "data:image/jpeg;base64,anBlZw=="
 
 
 def test_the_template_engine_is_loaded_by_the_first_page_only():

@@ -2,6 +2,8 @@ import base64
 import re
 from typing import Any
 
+from markupsafe import Markup
+
 from ivsqa.domain.quality.judged_estimate import ReliabilityBin
 from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 
@@ -47,14 +49,14 @@ def answer(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def page(**changes: Any) -> str:
+def page(colors: dict[str, str] | None = None, title: str = "S1-P1 frame 3", **changes: Any) -> str:
     return evaluation_page(
         answer(**changes),
-        scatter="<svg id='scatter'></svg>",
-        reliability="<svg id='reliability'></svg>",
+        scatter=Markup("<svg id='scatter'></svg>"),
+        reliability=Markup("<svg id='reliability'></svg>"),
         reliability_bins={"lumen": [ReliabilityBin(0.05, 0.025, 12345)]},
-        pictures=[SurprisePicture("S1-P1 frame 3", "lumen", 0.9, 0.25, (b"left", b"right"))],
-        colors={"lumen": "#56b4e9"},
+        pictures=[SurprisePicture(title, "lumen", 0.9, 0.25, (b"left", b"right"))],
+        colors=colors or {"lumen": "#56b4e9"},
     )
 
 
@@ -69,7 +71,7 @@ def test_the_page_needs_nothing_beside_it_and_runs_no_script():
 
 
 def test_the_headline_says_in_words_what_was_found():
-    text = page()
+    text = " ".join(page().split())
     assert "On 25 frames of 5 subjects the mean Dice of lumen is 0.800 (0.700 to 0.900)." in text
     assert "1 contour had no counterpart and stand in no mean" in text
     assert "entropy reaches 0.50 (−0.25 to 0.75)" in text
@@ -98,4 +100,7 @@ def test_what_weakens_the_figures_is_said_before_them():
 
 
 def test_text_from_outside_is_never_markup():
-    assert "A &amp; B" in page()
+    text = page(model_id="<i>m001", colors={"<b>": '"><script>'}, title='S1" onerror="x')
+    assert "A &amp; B" in text
+    for hostile in ("<i>m001", "<b>", "<script>", 'onerror="x"'):
+        assert hostile not in text

@@ -5,14 +5,14 @@ from math import nan
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from ivsqa.domain.agreement.effort import Reading
 from ivsqa.domain.selection.learning_curve import Outlook
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.io.project.evaluations import KeptSimulation
 from ivsqa.io.project.records import ModelRecord, Provenance, RoundRecord
-from ivsqa.pages.report import SplitCount, Study, report_page
-from ivsqa.pages.report_pullbacks import PullbackPage, PullbackRow, WorstFrame, rest_section
+from ivsqa.pages.report import PullbackPage, PullbackRow, SplitCount, Study, WorstFrame, report_page
 
 MADE = Provenance(created_at="2026-03-01T10:00:00+00:00", ivsqa_version="0.1.0")
 FIGURES = ("pearson", "spearman", "mae", "auroc", "auprc")
@@ -94,7 +94,9 @@ STUDY = replace(
     outlook=Outlook(192, Measured(0.88, 0.86, 0.9), 0.125, 8, 0.0123),
     pool_quality=np.linspace(0.7, 0.95, 192),
     pullbacks=[
-        PullbackPage("<P1>", "facts", ROW, [LESION], "<svg></svg>", "legend", [WorstFrame("frame <3>", (b"l", b"r"))])
+        PullbackPage(
+            "<P1>", "facts", ROW, [LESION], Markup("<svg></svg>"), "legend", [WorstFrame("frame <3>", (b"l", b"r"))]
+        )
     ],
     rest=[PullbackRow("P2", "S2", "test", 30, 3, None, None)],
 )
@@ -177,6 +179,13 @@ def test_the_page_needs_nothing_beside_it_and_runs_no_script():
     assert "5.0 % – 0.0100" in words(text)
 
 
+def test_the_page_is_for_light_and_dark_and_paper_and_its_tables_scroll_by_themselves():
+    text = report_page(STUDY)
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert text.count("<table>") == text.count('<div class="wide"><table>') == 7
+
+
 def test_every_section_that_is_linked_is_there():
     text = report_page(STUDY)
     anchors = re.findall(r'href="#(\w+)"', text)
@@ -200,4 +209,4 @@ def test_an_older_evaluation_is_named_for_what_it_is():
 
 def test_thousands_of_pullbacks_make_a_table_of_about_a_megabyte():
     rows = [PullbackRow(f"S{n:05d}-P1", f"S{n:05d}", "train", 3000, 10, 0.912, 0.05) for n in range(5000)]
-    assert len(rest_section(rows)) < 1_200_000
+    assert len(report_page(replace(NEW, rest=rows))) < 1_200_000

@@ -19,8 +19,7 @@ from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_s
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import SPLITS, ModelRecord, PullbackRecord, RevisionRecord, RoundRecord
 from ivsqa.io.project.scores import ScoreStore
-from ivsqa.pages.report import SplitCount, Study, report_page
-from ivsqa.pages.report_pullbacks import PullbackRow
+from ivsqa.pages.report import PullbackRow, SplitCount, Study, report_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.reporting.report_pullbacks import pullback_pages

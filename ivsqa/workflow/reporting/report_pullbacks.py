@@ -22,7 +22,7 @@ from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, PullbackRecord
 from ivsqa.io.project.scores import ScoreStore
-from ivsqa.pages.report_pullbacks import PullbackPage, WorstFrame
+from ivsqa.pages.report import PullbackPage, WorstFrame
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.measuring.measure import MeasureOptions, Measures, measures_of
 from ivsqa.workflow.predicting.doubtful_arcs import expected_error
