@@ -1,35 +1,105 @@
-"""Contours of other tools that lie apart from the frames: which pullback each file is about, and what it says."""
+"""Contours that lie apart from the frames: which pullback each file is about, and how contours become annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ivsqa.errors import AnnotationError, IvsqaError
+from ivsqa.domain.geometry.topology import nested
+from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError
+from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
+from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.records import PullbackRecord, provenance
 from ivsqa.io.sources import FoundAnnotations
 from ivsqa.io.sources.archives.contour_format import Target
-from ivsqa.io.sources.archives.registry import belongs, format_of, read_contour_files
+from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS, belongs, format_of, read_contour_files
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.importing.options import ImportResult
+
+IMPORT_READER = "import"
 
 
-def recognised(files: Sequence[Path], failed: list[IvsqaError]) -> list[Path]:
+def import_contour_files(project: Project, path: Path, result: ImportResult, context: Context, *, repair: bool) -> None:
+    """Append the contours of a file, or of every one in a folder, to the pullbacks they name or are called like.
+
+    Args:
+        project: The study.
+        path: A contours.csv, a file of another tool, or a folder of them.
+        result: Gets the number of new annotations, notes, and what could not be used.
+        context: The outside.
+        repair: Mend contours that cross themselves or their outer border.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in CONTOUR_EXTENSIONS)
+    if not files or not path.exists():
+        hint = "--annotations FILE, or a folder of contour files"
+        result.failed.append(NotFoundError("no contours there", path=path, hint=hint))
+        return
+    foreign = _recognised(files, result.failed)
+    for record, found in _iter_foreign_contours(project, path, foreign, result.failed):
+        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *found.notes)
+        result.n_annotations += append_contours(project, record, found.contours, context, repair=repair)
+    for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
+        try:
+            for pullback_id, contours in read_contours_csv(file).items():
+                record = project.pullback(pullback_id)
+                result.n_annotations += append_contours(project, record, contours, context, repair=repair)
+        except IvsqaError as error:
+            error.path = error.path or file
+            result.failed.append(error)
+
+
+def append_contours(
+    project: Project, record: PullbackRecord, contours: FrameContours, context: Context, *, repair: bool
+) -> int:
+    """Append contours of one pullback as annotations; returns the number of frames that are new.
+
+    Raises:
+        AnnotationError: there is no such structure or frame.
+    """
+    if not contours:
+        return 0
+    known = set(project.structures.names)
+    for index, drawn in contours.items():
+        unknown = sorted(set(drawn) - known)
+        if unknown:
+            hint = f"known here: {', '.join(sorted(known))}"
+            raise AnnotationError(f"unknown structure {unknown[0]!r} in frame {index}", hint=hint)
+        if not 0 <= index < record.n_frames:
+            raise AnnotationError(f"frame {index} is not one of the {record.n_frames} of {record.pullback_id}")
+    revision, is_new = AnnotationStore(project.layout).append(
+        record.pullback_id,
+        {
+            index: NewAnnotation(nested(drawn, project.structures) if repair else drawn, "imported")
+            for index, drawn in contours.items()
+        },
+        reader=IMPORT_READER,
+        source="import",
+        made=provenance(context.clock()),
+        spacing_mm=record.spacing_mm,
+    )
+    return len(revision.frame_indices) if is_new else 0
+
+
+def _recognised(files: Sequence[Path], failed: list[IvsqaError]) -> list[Path]:
     """Return the files of formats that are known; `failed` gets an error for each that cannot be read."""
-    found = []
+    known = []
     for file in files:
         try:
             if format_of(file) is not None:
-                found.append(file)
+                known.append(file)
         except AnnotationError as error:
             failed.append(error)
-    return found
+    return known
 
 
-def iter_foreign_contours(
+def _iter_foreign_contours(
     project: Project, root: Path, files: Sequence[Path], failed: list[IvsqaError]
 ) -> Iterator[tuple[PullbackRecord, FoundAnnotations]]:
-    """Yield what files say of each pullback; a file is about the one whose id begins its name, or that of a folder around it.
+    """Yield the contours of each pullback; a file is about the one whose id begins its name, or that of a folder around it.
 
     Args:
         project: The study.
@@ -42,20 +112,16 @@ def iter_foreign_contours(
     for file in files:
         pullback_id = _pullback_of(file, root, records)
         if pullback_id is None:
-            failed.append(
-                AnnotationError(
-                    "belongs to no pullback that is here",
-                    hint="its name, or that of its folder, has to begin with the id of its pullback",
-                    path=file,
-                )
-            )
+            hint = "its name, or that of its folder, has to begin with the id of its pullback"
+            failed.append(AnnotationError("belongs to no pullback that is here", hint=hint, path=file))
         else:
             by_pullback.setdefault(pullback_id, []).append(file)
     for pullback_id, paths in by_pullback.items():
         record = records[pullback_id]
         by_stem = {frame_name(pullback_id, index): index for index in range(record.n_frames)}
-        shape = (record.height_px, record.width_px)
-        target = Target(pullback_id, record.n_frames, shape, project.structures, record.spacing_mm, by_stem)
+        target = Target(
+            pullback_id, record.n_frames, record.frame_shape, project.structures, record.spacing_mm, by_stem
+        )
         try:
             yield record, read_contour_files(paths, target)
         except AnnotationError as error:

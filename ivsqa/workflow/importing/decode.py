@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,97 +19,74 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io.sources import FoundAnnotations, PullbackSource
+from ivsqa.workflow.importing.options import ImportOptions
 
 FRAMES_NAME = "frames.npy"
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """How sources are decoded.
-
-    Attributes:
-        structures: The structures of the study.
-        known: Hashes of sources that are in the project: they are not decoded again.
-        spacing_mm: (x, y) mm per pixel where the files do not say.
-        pullback_speed_mm_s: Catheter speed where the files do not say.
-        with_annotations: Read the contours and masks beside the frames.
-        mask_text: Blacken burned-in text.
-    """
-
-    structures: StructureSet
-    known: frozenset[str]
-    spacing_mm: tuple[float, float] | None
-    pullback_speed_mm_s: float | None
-    with_annotations: bool
-    mask_text: bool
-
-    def with_user_facts(self, facts: PullbackFacts) -> PullbackFacts:
-        """Return the facts, with what the user says where the file says nothing."""
-        if facts.spacing_mm is None and self.spacing_mm is not None:
-            facts = replace(facts, spacing_mm=self.spacing_mm, spacing_source="user")
-        if facts.pullback_speed_mm_s is None and self.pullback_speed_mm_s is not None:
-            facts = replace(facts, pullback_speed_mm_s=self.pullback_speed_mm_s, pullback_speed_source="user")
-        return facts
-
-
-@dataclass(frozen=True)
-class DecodedFrames:
-    """What the frames in a folder are.
-
-    Attributes:
-        sha256: Hash over shape and pixels.
-        text_regions: Where text was found; it is still there unless it was asked to be blackened.
-    """
-
-    sha256: str
-    text_regions: tuple[TextRegion, ...]
-
-
-@dataclass(frozen=True)
 class Decoded:
-    """What became of one source.
+    """One source, decoded.
 
     Attributes:
         source: The source.
         folder: Where its frames are, as `FRAMES_NAME`; whoever takes this removes it.
         fingerprint: Hash over its files.
         facts: Geometry and timing, with what the user said.
-        frames: None: a source that is known.
-        annotations: What lies beside it, or why that cannot be used.
+        annotations: The contours beside it, or why they cannot be used.
+        frames_sha256: Hash over shape and pixels; "" for a source that is in the project, which is not decoded again.
+        text_regions: Where text was found; it is still there unless it was asked to be blackened.
     """
 
     source: PullbackSource
     folder: Path
     fingerprint: str
     facts: PullbackFacts
-    frames: DecodedFrames | None
     annotations: FoundAnnotations | IvsqaError
+    frames_sha256: str = ""
+    text_regions: tuple[TextRegion, ...] = ()
 
 
-def decode(work: tuple[PullbackSource, Path], decoding: Decoding) -> Decoded | IvsqaError:
-    """Write the frames of a source into a folder; returns what they are, or why they cannot be read, and then no folder."""
+def decode(
+    work: tuple[PullbackSource, Path], options: ImportOptions, structures: StructureSet, known: frozenset[str]
+) -> Decoded | IvsqaError:
+    """Write the frames of a source into a folder.
+
+    Args:
+        work: The source and the folder.
+        options: What the user says about the files.
+        structures: The structures of the study.
+        known: Fingerprints of the sources that are in the project.
+
+    Returns:
+        The source with what its frames are; or why they cannot be read, and then there is no folder.
+    """
     source, folder = work
+    regions: tuple[TextRegion, ...] = ()
     try:
-        fingerprint, facts = source.fingerprint(), decoding.with_user_facts(source.facts())
-        is_known = fingerprint in decoding.known
-        frames = None if is_known else _write_frames(folder, source, facts, masked=decoding.mask_text)
+        fingerprint, facts = source.fingerprint(), options.with_user_facts(source.facts())
+        sha256 = ""
+        if fingerprint not in known:
+            frames = _write_frames(folder, source, facts)
+            regions = find_text(frames)
+            if options.mask_text:
+                mask_text(frames, regions)
+            frames.flush()
+            sha256 = _sha256(frames)
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return error
-    return Decoded(source, folder, fingerprint, facts, frames, _annotations(source, facts, decoding))
+    annotations: FoundAnnotations | IvsqaError = FoundAnnotations()
+    if options.with_annotations:
+        try:
+            annotations = source.read_annotations(structures, facts)
+        except IvsqaError as error:
+            annotations = error
+    return Decoded(source, folder, fingerprint, facts, annotations, sha256, regions)
 
 
-def _annotations(source: PullbackSource, facts: PullbackFacts, decoding: Decoding) -> FoundAnnotations | IvsqaError:
-    if not decoding.with_annotations:
-        return FoundAnnotations()
-    try:
-        return source.read_annotations(decoding.structures, facts)
-    except IvsqaError as error:
-        return error
-
-
-def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts, *, masked: bool) -> DecodedFrames:
-    """Stream the frames of a source to a .npy file."""
+def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """Stream the frames of a source to a .npy file; returns them as a memory map, (n, height, width)."""
     folder.mkdir(parents=True)
     shape = (facts.n_frames, facts.height_px, facts.width_px)
     frames = np.lib.format.open_memmap(folder / FRAMES_NAME, mode="w+", dtype=np.uint8, shape=shape)
@@ -124,11 +102,7 @@ def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts, *,
         n_written += 1
     if n_written != facts.n_frames:
         raise SourceError(f"holds {n_written} of the {facts.n_frames} frames it declares", path=source.path)
-    regions = find_text(frames)
-    if masked:
-        mask_text(frames, regions)
-    frames.flush()
-    return DecodedFrames(_sha256(frames), regions)
+    return frames
 
 
 def _sha256(frames: NDArray[np.uint8]) -> str:

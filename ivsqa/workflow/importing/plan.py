@@ -13,7 +13,8 @@ from ivsqa.io.project.records import Split
 from ivsqa.io.sources import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.identity import Identity, identify_by
-from ivsqa.workflow.importing.import_pullbacks import ImportOptions, SubjectSplits, find_all_sources
+from ivsqa.workflow.importing.import_pullbacks import SubjectSplits, find_all_sources
+from ivsqa.workflow.importing.options import ImportOptions
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,10 @@ def plan_import(
     records = list(project.iter_pullbacks())
     by_source = {record.source_sha256: record for record in records}
     splits = SubjectSplits(project.settings.split, records)
-    decoding = options.decoding(project.structures, frozenset(by_source))
     plan = ImportPlan([], list(failed))
 
     def planned(source: PullbackSource) -> PlannedPullback:
-        facts = decoding.with_user_facts(source.facts())
+        facts = options.with_user_facts(source.facts())
         # Hashing reads the whole file: only where there is something to compare with, or nothing else to name it by.
         fingerprint = source.fingerprint() if by_source or source.patient_key() is None else ""
         known = by_source.get(fingerprint)
