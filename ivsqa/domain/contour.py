@@ -158,10 +158,12 @@ class Contour:
             (m,) float64, m ≥ 32.
         """
         n_points = max(32, int(np.ceil(self.perimeter_px / step)))
-        scale = np.asarray(spacing, dtype=np.float64)
-        points = self.resampled(n_points).points_px * scale
-        ring = shapely.LinearRing(other.points_px * scale)
-        return np.asarray(shapely.distance(shapely.points(points), ring), dtype=np.float64)
+        return other.distances_of(self.resampled(n_points).points_px, spacing=spacing)
+
+    def distances_of(self, points_px: Points, *, spacing: tuple[float, float] = (1.0, 1.0)) -> Points:
+        """Return the distance from each point, (n, 2) px, to the line, (n,), in the unit of the spacing of a pixel."""
+        points, line = (shapely.points(points_px * spacing), shapely.LinearRing(self.points_px * spacing))
+        return np.asarray(shapely.distance(points, line), dtype=np.float64)
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Return the pixels whose centre lies inside, bool (height, width); unbiased against `area_px2`.

@@ -1,8 +1,7 @@
-"""What several readers drew in one frame, laid side by side: where they agree, what lies between them, where they do not.
+"""The comparison of several readings of one frame: where they agree, the line midway, and where they do not.
 
-Between readers lies the line of mean radii about a centre that all borders of the frame share. It treats readers alike,
-works for any number of them, and keeps what nests nested: where each reader's lumen lies inside that reader's EEM, so do the
-means. A line that the ray meets twice has no one radius: it is not settled this way, but shown to a person.
+Midway is the line of mean radii about a centre that all borders of the frame share. Readers weigh alike, any number may take
+part, and means nest where each reader's borders do. A line that folds back has no one radius: a person has to settle it.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ FOLD_PX = 0.5
 
 @dataclass
 class Comparison:
-    """What lies between the readers of a frame.
+    """The comparison of several readings of one frame.
 
     Attributes:
         contours: The line of mean radii of those who drew the structure; absent where nobody did, or where there is no mean.
         contested: The arcs where readers are too far apart, around the centroid of that line; all around where only some drew
-            it, or where a fold keeps it from being settled.
-        proposals: What each reader drew along these arcs, as open lines (m, 2) px, in the order of the readers.
-        apart: How far two readers are apart at most, as a mean over 10°, by structure; absent where it cannot be said.
+            the structure, or where a line folds back.
+        proposals: Each reader's line along these arcs, open, (m, 2) px, in the order of the readers.
+        apart: Greatest distance of two readers, as a mean over 10°, by structure; absent where it cannot be said.
     """
 
     contours: dict[str, Contour] = field(default_factory=dict)
@@ -61,7 +60,7 @@ def compare_readings(
     tolerance: float,
     spacing: tuple[float, float] = (1.0, 1.0),
 ) -> Comparison:
-    """Return what lies between the readers of a frame.
+    """Return the comparison of the readings of one frame.
 
     Args:
         readings: What each reader drew; a structure that is absent is one that the reader says is not there.
@@ -75,12 +74,24 @@ def compare_readings(
     centre = common_centre(readings, structures)
     for name in structures.names:
         drawn = [contours[name] for contours in readings if name in contours]
-        if drawn:
-            arcs = _compare(result, name, drawn, len(readings), centre, tolerance, spacing)
-            result.contested += arcs
-            for arc in arcs:
-                about = result.contours[name].centroid_px if name in result.contours else None
-                result.proposals += [line_beside(contour, arc, step_deg=STEP_DEG, centre_px=about) for contour in drawn]
+        if not drawn:
+            continue
+        mean = mean_contour(drawn, centre)
+        about = None if mean is None else mean.centroid_px
+        if mean is not None:
+            result.contours[name] = mean
+        arcs = [DoubtfulArc(name, 0.0, 360.0)]
+        if about is not None and len(drawn) == len(readings):
+            apart = np.zeros(N_ARCS)
+            for a, b in combinations(drawn, 2):
+                apart = np.fmax(apart, distance_by_arc(a, b, about, spacing=spacing))
+            result.apart[name] = float(apart.max())
+            close = doubtful_arcs(apart, name, threshold_px=tolerance)
+            if close or not any(_is_folded(contour, centre) for contour in drawn):
+                arcs = close
+        result.contested += arcs
+        lines = [line_beside(contour, arc, step_deg=STEP_DEG, centre_px=about) for arc in arcs for contour in drawn]
+        result.proposals += lines
     # Means of different readers, where not all drew everything, need not nest.
     result.contours = nested(result.contours, structures)
     return result
@@ -118,32 +129,6 @@ def mean_contour(drawn: Sequence[Contour], centre_px: Points) -> Contour | None:
     grid = PolarGrid(centre_px, angles, np.ones(2))
     radii = np.mean([grid.crossings(contour) for contour in drawn], axis=0)
     return None if np.isnan(radii).any() else grid.contour(radii)
-
-
-def _compare(
-    result: Comparison,
-    name: str,
-    drawn: Sequence[Contour],
-    n_readers: int,
-    centre_px: Points,
-    tolerance: float,
-    spacing: tuple[float, float],
-) -> list[DoubtfulArc]:
-    """Note the mean of one structure, where there is one, and how far readers are apart; returns its contested arcs."""
-    mean = mean_contour(drawn, centre_px)
-    if mean is None:
-        return [DoubtfulArc(name, 0.0, 360.0)]
-    result.contours[name] = mean
-    if len(drawn) < n_readers:
-        return [DoubtfulArc(name, 0.0, 360.0)]
-    about, apart = mean.centroid_px, np.zeros(N_ARCS)
-    for a, b in combinations(drawn, 2):
-        apart = np.fmax(apart, distance_by_arc(a, b, about, spacing=spacing))
-    result.apart[name] = float(apart.max())
-    arcs = doubtful_arcs(apart, name, threshold_px=tolerance)
-    if not arcs and any(_is_folded(contour, centre_px) for contour in drawn):
-        return [DoubtfulArc(name, 0.0, 360.0)]
-    return arcs
 
 
 def _is_folded(contour: Contour, centre_px: Points) -> bool:

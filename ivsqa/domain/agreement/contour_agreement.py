@@ -20,7 +20,7 @@ from ivsqa.domain.geometry.topology import enclosed_area
 
 @dataclass(frozen=True)
 class ContourAgreement:
-    """How well a predicted contour agrees with a reference contour.
+    """Agreement of a predicted contour with a reference contour.
 
     Attributes:
         dice: 2·|A∩B| / (|A| + |B|), a fraction.
@@ -29,7 +29,7 @@ class ContourAgreement:
         assd_px: Average symmetric distance between the lines, all points of both pooled.
         hd95_mm: The same in mm; NaN where spacing is unknown.
         assd_mm: The same in mm; NaN where spacing is unknown.
-        pad: |A_predicted - A_reference| / A_reference, a fraction; NaN where the reference is absent.
+        pad: |A_predicted - A_reference| / A_reference, a fraction; NaN where the reference is absent or encloses nothing.
     """
 
     dice: float
@@ -85,11 +85,26 @@ def contour_agreement(
     if predicted is None or reference is None:
         far_mm = nan if spacing_mm is None else inf
         return ContourAgreement(0.0, 0.0, inf, inf, far_mm, far_mm, nan if reference is None else 1.0)
-    hd95_px, assd_px = _line_distances(predicted, reference, (1.0, 1.0))
-    hd95_mm, assd_mm = (nan, nan) if spacing_mm is None else _line_distances(predicted, reference, spacing_mm)
+    hd95_px, assd_px = _hd95_and_assd(predicted, reference, (1.0, 1.0))
+    hd95_mm, assd_mm = (nan, nan) if spacing_mm is None else _hd95_and_assd(predicted, reference, spacing_mm)
+    a, b = enclosed_area(predicted), enclosed_area(reference)
+    shared, total = shapely.intersection(a, b).area, a.area + b.area
     return ContourAgreement(
-        *_overlap(predicted, reference), hd95_px, assd_px, hd95_mm, assd_mm, pad=_pad(predicted, reference)
+        dice=2.0 * shared / total if total > 0.0 else nan,
+        jaccard=shared / (total - shared) if total > 0.0 else nan,
+        hd95_px=hd95_px,
+        assd_px=assd_px,
+        hd95_mm=hd95_mm,
+        assd_mm=assd_mm,
+        pad=abs(a.area - b.area) / b.area if b.area > 0.0 else nan,
     )
+
+
+def line_distances(
+    a: Contour, b: Contour, *, spacing: tuple[float, float] = (1.0, 1.0), step: float = 0.5
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the distances from points along each line to the other line; see `Contour.distances_px`."""
+    return a.distances_px(b, spacing=spacing, step=step), b.distances_px(a, spacing=spacing, step=step)
 
 
 def mask_dice(predicted: Mask, reference: Mask) -> NDArray[np.float64]:
@@ -122,38 +137,24 @@ def plaque_burden(lumen: Contour, eem: Contour) -> float:
 def summary_by_mean(agreements: Iterable[ContourAgreement]) -> AgreementSummary:
     """Return the mean agreement over the frames where both contours were there, and how many lacked one.
 
-    Frames where both are absent count nowhere. A missing contour has an infinite distance, of which no mean can be taken;
-    to leave it out of the distances but not of Dice would make the two speak of different frames.
+    Frames where both are absent count nowhere. No mean can be taken of an infinite distance, so a frame that lacks one contour
+    is left out of Dice too: else the two would speak of different frames.
     """
-    listed = list(agreements)
-    compared = np.array([astuple(one) for one in listed if one.is_comparison], dtype=np.float64)
-    table = compared.reshape(-1, len(fields(ContourAgreement)))
-    n_missing = sum(not one.is_comparison and not isnan(one.dice) for one in listed)
+    known = [agreement for agreement in agreements if not isnan(agreement.dice) or agreement.is_comparison]
+    compared = [astuple(agreement) for agreement in known if agreement.is_comparison]
+    table = np.array(compared, dtype=np.float64).reshape(-1, len(fields(ContourAgreement)))
     mean = ContourAgreement(*(_mean_known(column) for column in table.T))
-    return AgreementSummary(len(table), n_missing, mean)
+    return AgreementSummary(len(table), len(known) - len(table), mean)
 
 
-def _overlap(predicted: Contour, reference: Contour) -> tuple[float, float]:
-    """Return Dice and Jaccard of what two lines enclose; NaN where both enclose nothing."""
-    a, b = enclosed_area(predicted), enclosed_area(reference)
-    shared, total = shapely.intersection(a, b).area, a.area + b.area
-    return (2.0 * shared / total, shared / (total - shared)) if total > 0.0 else (nan, nan)
-
-
-def _pad(predicted: Contour, reference: Contour) -> float:
-    """Return the percentage of area difference as a fraction of the reference; NaN where that encloses nothing."""
-    area = enclosed_area(reference).area
-    return float(abs(enclosed_area(predicted).area - area) / area) if area > 0.0 else nan
-
-
-def _line_distances(a: Contour, b: Contour, spacing: tuple[float, float]) -> tuple[float, float]:
+def _hd95_and_assd(a: Contour, b: Contour, spacing: tuple[float, float]) -> tuple[float, float]:
     """Return HD95 and ASSD between two lines in the unit of `spacing`."""
-    there, back = a.distances_px(b, spacing=spacing), b.distances_px(a, spacing=spacing)
+    there, back = line_distances(a, b, spacing=spacing)
     hd95 = max(np.percentile(there, 95), np.percentile(back, 95))
     return float(hd95), float(np.concatenate([there, back]).mean())
 
 
 def _mean_known(values: NDArray[np.float64]) -> float:
-    """Return the mean of what is not NaN, NaN where nothing is."""
+    """Return the mean of the values that are not NaN, NaN where none is left."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else nan

@@ -1,8 +1,8 @@
-"""Carrying a correction: what a reader changed in one frame, offered on in a frame near it.
+"""A correction: the change a reader made in one frame, offered in a frame near it.
 
-A correction is how far the reader's border lies outside the drawn one on each ray from the drawn one's centroid. Carried, it
-moves what is drawn in the other frame along its own rays, by the share of it that still holds there. A model that has learnt it
-draws the reader's border itself: then there is nothing to carry.
+It is the distance of the reader's border outside the drawn one, on each ray from the drawn one's centroid. In the other frame
+it moves the drawn border along that one's own rays, by the share of it that still holds there. A model that has learnt the
+correction draws the reader's border itself: then nothing is left of it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ benchmarks/carry.py measures on validation phantoms: they follow the way along t
 
 
 def share_at(frames: int, mm: float | None) -> float:
-    """Return how much of a correction holds so far away, 0 to 1; 0 beyond reach.
+    """Return the share of a correction that holds at a distance, 0 to 1; 0 beyond reach.
 
     Args:
         frames: Distance in frames.
-        mm: Distance along the pullback; None where it is unknown, and frames have to do.
+        mm: Distance along the pullback; None where unknown: frames have to do.
 
     Example:
         >>> round(share_at(10, 0.2), 2), round(share_at(10, None), 2), share_at(31, 0.1), share_at(1, 1.5)
@@ -41,7 +41,7 @@ def share_at(frames: int, mm: float | None) -> float:
 
 
 def correction_px(drawn: Contour, annotated: Contour) -> NDArray[np.float64] | None:
-    """Return how far an annotated border lies outside a drawn one on each of its rays, (96,) px; None where some ray misses it.
+    """Return the distance of an annotated border outside a drawn one on each ray, (96,) px; None where a ray misses either.
 
     Example:
         >>> square = Contour.from_points([[0, 0], [8, 0], [8, 8], [0, 8]])
@@ -56,25 +56,23 @@ def correction_px(drawn: Contour, annotated: Contour) -> NDArray[np.float64] | N
 def carried(
     drawn: Contours, corrections_px: dict[str, NDArray[np.float64]], structures: StructureSet, *, share: float
 ) -> dict[str, Contour]:
-    """Return contours with corrections carried to them; those without one as they are, unless they are in the way.
+    """Return contours with corrections applied; the others as they are, unless they are in the way.
 
     Args:
         drawn: What the model drew here.
-        corrections_px: (96,) px by structure, in the frame where they were made; each of a structure that is drawn here.
-        structures: The structures of the study; what is carried nests as they do.
-        share: How much of the corrections holds here, 0 to 1.
+        corrections_px: (96,) px by structure, all of them drawn here; from `correction_px` in the other frame.
+        structures: The structures of the study; the result nests as they do.
+        share: The share of the corrections that holds here, 0 to 1.
     """
-    moved = {name: _moved(drawn[name], share * offset) for name, offset in corrections_px.items()}
-    return nested({**drawn, **moved}, structures)
-
-
-def _moved(drawn: Contour, by_px: NDArray[np.float64]) -> Contour:
-    """Return a border moved along its rays; as it is where some ray misses it, its centroid being outside."""
-    rays = _rays(drawn)
-    radii = rays.crossings(drawn)
-    return drawn if np.isnan(radii).any() else rays.contour(np.maximum(radii + by_px, LEAST_RADIUS_PX))
+    moved = dict(drawn)
+    for name, offset in corrections_px.items():
+        rays = _rays(drawn[name])
+        radii = rays.crossings(drawn[name])
+        if not np.isnan(radii).any():  # a centroid outside its border has rays that miss it
+            moved[name] = rays.contour(np.maximum(radii + share * offset, LEAST_RADIUS_PX))
+    return nested(moved, structures)
 
 
 def _rays(contour: Contour) -> PolarGrid:
-    """Return rays from a border's centroid."""
+    """Return the rays from a border's centroid; radii are of no account."""
     return polar_grid(contour.centroid_px, n_angles=N_ANGLES, least_px=1.0, most_px=2.0, n_radii=2)

@@ -8,12 +8,11 @@ from math import inf, nan
 from typing import Literal, TypeAlias
 
 import numpy as np
-import shapely
 
+from ivsqa.domain.agreement.contour_agreement import line_distances
 from ivsqa.domain.contour import Contour, Points
 
 ChangeKind: TypeAlias = Literal["untouched", "edited", "new", "deleted", "absent"]
-Placement: TypeAlias = Callable[[Points], Points]
 
 MIN_SHIFT_PX = 1.5
 """Smaller offsets are rounding, or the half pixel between conventions."""
@@ -66,25 +65,42 @@ def classify_contour(
         return ContourChange(kind, nan, nan, None)
     if np.array_equal(sent.points_px, returned.points_px):
         return ContourChange("untouched", 0.0, 0.0, None if spacing_mm is None else 0.0)
-    distances_px = _both_ways(sent, returned)
-    max_px = max(float(distances_px.max()), _farthest_vertex_px(sent, returned), _farthest_vertex_px(returned, sent))
-    return ContourChange(
-        kind="untouched" if max_px <= tolerance_px else "edited",
-        mean_px=float(distances_px.mean()),
-        max_px=max_px,
-        mean_mm=None if spacing_mm is None else float(_both_ways(sent, returned, spacing_mm).mean()),
-    )
+    distances_px = np.concatenate(line_distances(sent, returned))
+    # Sharp corners lie between evenly spaced points, so vertices are measured too.
+    at_vertices = sent.distances_of(returned.points_px).max(), returned.distances_of(sent.points_px).max()
+    max_px = float(max(distances_px.max(), *at_vertices))
+    mean_mm = None
+    if spacing_mm is not None:
+        mean_mm = float(np.concatenate(line_distances(sent, returned, spacing=spacing_mm)).mean())
+    kind = "untouched" if max_px <= tolerance_px else "edited"
+    return ContourChange(kind, float(distances_px.mean()), max_px, mean_mm)
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """One way in which a whole packet may lie in the wrong place.
+
+    Attributes:
+        name: For people.
+        place: Takes points (n, 2) to where it would put them.
+        strictness: How many times closer it must bring a contour.
+        limit_px: The greatest mean distance that may remain.
+    """
+
+    name: str
+    place: Callable[[Points], Points]
+    strictness: float = 2.0
+    limit_px: float = inf
 
 
 def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]) -> str | None:
-    """Return how the contours of a returned packet lie in the wrong place as a whole, None where they do not.
+    """Return how a returned packet lies in the wrong place as a whole, None where it does not.
 
-    The sent contours are mirrored, turned, transposed, shifted and scaled, the last two by what most pairs agree on. A
-    packet is misplaced when, of the pairs on which that makes a difference of at least a pixel, three in five come at least
-    twice as close to what returned (shifted or scaled: three times), and these are a fair part of the packet. Honest edits
-    differ from contour to contour and stay in place, a single redrawn contour is outvoted, and contours that look alike
-    either way have no vote. In a small packet, which a hand may drag or grow alike, a shift or a small change of size counts
-    only where contours of at least two frames fit it exactly, as no hand does.
+    The sent contours are mirrored, turned, transposed, shifted and scaled, the last two by what most pairs agree on. Pairs on
+    which that makes less than a pixel of difference have no vote. A packet is misplaced when three in five of the others come
+    at least twice as close to what returned (shifted or scaled: three times), and these are a fair part of the packet: honest
+    edits differ from contour to contour, and a single redrawn contour is outvoted. A hand may drag or grow all contours of a
+    small packet alike, so there a shift or a small change of size counts only where contours of two frames fit it exactly.
 
     Args:
         pairs: (sent, returned) for every contour of the packet that has both.
@@ -97,68 +113,44 @@ def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tup
     needed = max(2.0, _MIN_SHARE_OF_PACKET * len(pairs))
     if np.count_nonzero(as_is > _CLEAR_GAIN_PX) < needed:
         return None
-    best: tuple[float, str] | None = None
-    for name, place, strictness, limit_px in _placements(pairs, frame_shape):
-        placed = np.array([_mean_distance_px(Contour.from_points(place(sent.points_px)), back) for sent, back in pairs])
+    fitting: list[tuple[float, str]] = []
+    for way in _placements(pairs, frame_shape):
+        placed = np.array([_mean_distance_px(Contour.from_points(way.place(a.points_px)), b) for a, b in pairs])
         has_vote = np.abs(as_is - placed) >= _CLEAR_GAIN_PX
-        better = has_vote & (placed * strictness <= as_is) & (placed <= limit_px)
-        wanted = max(needed, _SHARE * has_vote.sum(), _MIN_EXACT if limit_px < inf else 0.0)
-        if better.sum() >= wanted and (best is None or np.median(placed) < best[0]):
-            best = (float(np.median(placed)), name)
-    return best[1] if best else None
+        better = has_vote & (placed * way.strictness <= as_is) & (placed <= way.limit_px)
+        if better.sum() >= max(needed, _SHARE * has_vote.sum(), _MIN_EXACT if way.limit_px < inf else 0.0):
+            fitting.append((float(np.median(placed)), way.name))
+    return min(fitting, key=lambda fit: fit[0])[1] if fitting else None
 
 
-def _placements(
-    pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]
-) -> Iterator[tuple[str, Placement, float, float]]:
-    """Yield what can go wrong with a whole packet.
-
-    Yields:
-        Its name, the map of points, how many times closer it must bring a contour, and the most px that may remain.
-    """
+def _placements(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]) -> Iterator[_Placement]:
+    """Yield what can go wrong with a whole packet."""
     last = np.array([frame_shape[1] - 1.0, frame_shape[0] - 1.0])
-    yield "mirrored in x", lambda points: np.column_stack([last[0] - points[:, 0], points[:, 1]]), 2.0, inf
-    yield "mirrored in y", lambda points: np.column_stack([points[:, 0], last[1] - points[:, 1]]), 2.0, inf
-    yield "turned by 180°", lambda points: last - points, 2.0, inf
-    yield "transposed (x and y exchanged)", lambda points: points[:, ::-1], 2.0, inf
-    sent = np.array([pair[0].centroid_px for pair in pairs])
-    returned = np.array([pair[1].centroid_px for pair in pairs])
+    yield _Placement("mirrored in x", lambda points: np.column_stack([last[0] - points[:, 0], points[:, 1]]))
+    yield _Placement("mirrored in y", lambda points: np.column_stack([points[:, 0], last[1] - points[:, 1]]))
+    yield _Placement("turned by 180°", lambda points: last - points)
+    yield _Placement("transposed (x and y exchanged)", lambda points: points[:, ::-1])
+    sent, returned = (np.array([pair[side].centroid_px for pair in pairs]) for side in (0, 1))
     # A few contours dragged or grown alike are a hand's work; only a plain change of size then speaks of the image.
     by_hand_px = _EXACT_PX if len(pairs) < _SMALL_PACKET else inf
     # An image resized as a whole keeps its corner, which lies half a pixel before the first pixel centre.
     factors = np.median((returned + 0.5) / np.maximum(sent + 0.5, 1.0), axis=0)
-    if np.abs(factors - 1.0).max() >= 0.02 and factors.min() > 0.0:
-        limit_px = by_hand_px if np.abs(factors - 1.0).max() < 0.2 else inf
-        yield _scale_name(factors), lambda points: (points + 0.5) * factors - 0.5, 3.0, limit_px
+    change = np.abs(factors - 1.0).max()
+    if change >= 0.02 and factors.min() > 0.0:
+        alike = abs(factors[0] - factors[1]) < 0.01 * factors.max()
+        name = f"{factors.mean():.2f}" if alike else f"({factors[0]:.2f}, {factors[1]:.2f})"
+        limit_px = by_hand_px if change < 0.2 else inf
+        yield _Placement(f"scaled by {name}", lambda points: (points + 0.5) * factors - 0.5, 3.0, limit_px)
     shift = np.median(returned - sent, axis=0)
     if np.hypot(*shift) >= MIN_SHIFT_PX:
-        name = f"shifted by ({shift[0] + 0.0:.1f}, {shift[1] + 0.0:.1f}) px"
-        yield name, lambda points: points + shift, 3.0, by_hand_px
+        name = f"shifted by ({shift[0] + 0.0:.1f}, {shift[1] + 0.0:.1f}) px"  # + 0.0 makes -0.0 plain
+        yield _Placement(name, lambda points: points + shift, 3.0, by_hand_px)
     growth = float(np.median([np.sqrt(b.area_px2 / max(a.area_px2, 1.0)) for a, b in pairs]))
     if abs(growth - 1.0) >= 0.2:
-        name = f"scaled by {growth:.2f} about the centre"
-        yield name, lambda points: last / 2.0 + (points - last / 2.0) * growth, 6.0, by_hand_px
-
-
-def _scale_name(factors: Points) -> str:
-    """Return "scaled by 0.50", or by two factors where x and y differ."""
-    if abs(factors[0] - factors[1]) < 0.01 * factors.max():
-        return f"scaled by {factors.mean():.2f}"
-    return f"scaled by ({factors[0]:.2f}, {factors[1]:.2f})"
-
-
-def _both_ways(a: Contour, b: Contour, spacing: tuple[float, float] = (1.0, 1.0), *, step: float = 0.5) -> Points:
-    """Return the distances from points along each line to the other line."""
-    return np.concatenate(
-        [a.distances_px(b, spacing=spacing, step=step), b.distances_px(a, spacing=spacing, step=step)]
-    )
-
-
-def _farthest_vertex_px(a: Contour, b: Contour) -> float:
-    """Return the largest distance from a vertex of `a` to the line of `b`: sharp corners lie between evenly spaced points."""
-    return float(shapely.distance(shapely.points(a.points_px), shapely.LinearRing(b.points_px)).max())
+        name, centre = f"scaled by {growth:.2f} about the centre", last / 2.0
+        yield _Placement(name, lambda points: centre + (points - centre) * growth, 6.0, by_hand_px)
 
 
 def _mean_distance_px(a: Contour, b: Contour) -> float:
     """Return the mean distance between two lines, coarsely."""
-    return float(_both_ways(a, b, step=_COMPARE_STEP_PX).mean())
+    return float(np.concatenate(line_distances(a, b, step=_COMPARE_STEP_PX)).mean())

@@ -1,4 +1,4 @@
-"""What it costs a reader to put a drawn border right, and what is left of it when they stop."""
+"""The effort of a reader who puts drawn borders right, and what they leave as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import scipy
-import shapely
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
@@ -34,7 +33,7 @@ class Reading:
         contours: Contours by what happened to them: untouched, edited, new, deleted.
         edit_mm: Mean distance by which each edited contour was moved, where spacing is known.
         border: Length of the borders as they came back, px of the working grid.
-        corrected: As much of it as the reader had to correct: further than experts differ from what was sent, or not sent.
+        corrected: The part of it that the reader had to correct: not sent, or off by more than experts differ.
     """
 
     round_id: str
@@ -48,12 +47,12 @@ class Reading:
 
 
 def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_px: float) -> float:
-    """Return the length of border that a reader has to draw, in px: where the wanted one lies further off than tolerated.
+    """Return the length of border that a reader has to draw, in px.
 
     Args:
         drawn: What they are shown; None: nothing, so all has to be drawn.
         wanted: What they would draw; None: nothing, and removing a contour costs no length.
-        tolerance_px: Nearer than this is left as it is.
+        tolerance_px: A border nearer than this is left as it is.
 
     Example:
         A square drawn 2 px too far to the right: its left side is off, and its right one but for the corners.
@@ -72,7 +71,7 @@ def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_p
 
 
 def corrected_mask(drawn: Mask, wanted: Mask, *, tolerance_px: float) -> Mask:
-    """Return what a reader leaves: the wanted mask, but for what is nowhere further from its border than tolerated.
+    """Return the mask that a reader leaves: the wanted one, except where nothing lies further from its border than tolerated.
 
     Example:
         >>> wanted = np.zeros((1, 9), dtype=bool); wanted[0, 2:6] = True
@@ -99,7 +98,7 @@ def points_to_set(
     tolerance_px: float,
     config: RefinementConfig = DEFAULT_CONFIG,
 ) -> tuple[int, list[str]]:
-    """Return how many points a reader sets until borders are right, each where a border is worst, and which stay wrong.
+    """Return the number of points a reader sets until borders are right, each where a border is worst, and what stays wrong.
 
     Args:
         probabilities: (height, width) by structure, innermost first.
@@ -109,8 +108,7 @@ def points_to_set(
         config: How borders are laid through points.
 
     Returns:
-        The points, at most `MOST_POINTS`, and the names of the borders that no points put right. Borders that only one of both
-        has are not for points to mend, and are not looked at.
+        At most `MOST_POINTS`, and the names of the borders that no points put right, of those both drawn and wanted.
 
     Example:
         A disc that should reach 2 px further out everywhere: after two points, all of it is within a pixel.
@@ -140,7 +138,7 @@ def _worst_place(now: Contours, wanted: Contours, names: Sequence[str]) -> Nudge
     places = []
     for name in names:
         points = wanted[name].resampled(PLACES).points_px
-        distance = np.asarray(shapely.distance(shapely.points(points), shapely.LinearRing(now[name].points_px)))
+        distance = now[name].distances_of(points)
         at = int(distance.argmax())
         places.append((float(distance[at]), name, points[at]))
     _, name, (x, y) = max(places, key=lambda place: place[0])

@@ -1,6 +1,6 @@
-"""How far readers agree: on numbers, as methods of measurement are compared, and along a border, arc by arc.
+"""Agreement of readers: of their numbers, as methods of measurement are compared, and of their borders, arc by arc.
 
-Overlap and distance of two contours are in `metrics`. What is not known is NaN.
+Overlap and distance of two contours are in `contour_agreement`. Unknown is NaN.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import fdtri
 
+from ivsqa.domain.agreement.contour_agreement import line_distances
 from ivsqa.domain.contour import Contour, Points
 from ivsqa.domain.geometry.arcs import N_ARCS, arc_numbers
 
@@ -21,13 +22,13 @@ LIMITS_SD = 1.96
 
 @dataclass(frozen=True)
 class IntraclassCorrelation:
-    """ICC(2,1): how much of the variance of one reader's numbers is that of what was measured.
+    """ICC(2,1): the share of the variance of one reader's numbers that is that of the measured things.
 
     Attributes:
         value: 1: readers give the same numbers; 0 or less: nothing but noise and bias.
-        low: Lower end of its 95 % interval, as if what was measured were independent.
+        low: Lower end of its 95 % interval, as if the measured things were independent.
         high: Upper end.
-        n: How many things were measured.
+        n: Number of measured things.
     """
 
     value: float
@@ -61,7 +62,7 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
     A reader who always draws larger lowers it: unlike Pearson's correlation, and ICC(3,1), it counts bias as disagreement.
 
     Args:
-        ratings: (n, k), a row a thing measured, a column a rater; rows with NaN are dropped.
+        ratings: (n, k), a row for each measured thing, a column for each rater; rows with NaN are dropped.
         coverage: Of the interval.
 
     Returns:
@@ -84,7 +85,7 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
 
 
 def icc_value(ratings: ArrayLike) -> float:
-    """Return ICC(2,1) alone, which is quick; see `intraclass_correlation`."""
+    """Return ICC(2,1) without its interval, which is quick; see `intraclass_correlation`."""
     (of_targets, of_raters, of_error), (n, k) = _mean_squares(ratings)
     if not of_targets + of_raters + of_error > 0.0:
         return nan
@@ -92,7 +93,7 @@ def icc_value(ratings: ArrayLike) -> float:
 
 
 def _mean_squares(ratings: ArrayLike) -> tuple[tuple[float, float, float], tuple[int, int]]:
-    """Return the mean squares of targets, raters and error without rows that have NaN, and (n, k); NaN with too few of either."""
+    """Return the mean squares of targets, raters and error, rows with NaN left out, and (n, k); NaN with less than 2 by 2."""
     table = np.asarray(ratings, dtype=np.float64)
     table = table[~np.isnan(table).any(axis=1)]
     n, k = table.shape
@@ -115,8 +116,8 @@ def _icc_interval(
     raters, error = share_raters * of_raters, share_error * of_error
     degrees = (raters + error) ** 2 / (raters**2 / (k - 1) + error**2 / ((n - 1) * (k - 1)))
     upper = 0.5 + 0.5 * coverage
-    below = float(fdtri(n - 1, degrees, upper))
-    above = float(fdtri(degrees, n - 1, upper))
+    below = float(scipy.special.fdtri(n - 1, degrees, upper))
+    above = float(scipy.special.fdtri(degrees, n - 1, upper))
     rest = k * of_raters + (k * n - k - n) * of_error
     low = n * (of_targets - below * of_error) / (below * rest + n * of_targets)
     high = n * (above * of_targets - of_error) / (rest + n * above * of_targets)
@@ -149,11 +150,11 @@ def bland_altman(first: ArrayLike, second: ArrayLike) -> BlandAltman:
 def distance_by_arc(
     a: Contour, b: Contour, centre_px: Points, *, spacing: tuple[float, float] = (1.0, 1.0), n_arcs: int = N_ARCS
 ) -> NDArray[np.float64]:
-    """Return how far two lines are apart in each arc around a centre: the mean, both ways, of what lies in the arc.
+    """Return the mean distance of two lines, both ways, in each arc around a centre.
 
     Args:
-        a: One line.
-        b: The other; the order does not matter.
+        a: A line.
+        b: The other; their order does not matter.
         centre_px: (x, y) inside both.
         spacing: (x, y) size of a pixel; distances come in its unit (px by default, mm with mm per px).
         n_arcs: Number of equal arcs; the first begins at 0°.
@@ -171,8 +172,7 @@ def distance_by_arc(
         True
     """
     sums, counts = np.zeros(n_arcs), np.zeros(n_arcs)
-    for line, other in ((a, b), (b, a)):
-        distances = line.distances_px(other, spacing=spacing)
+    for line, distances in zip((a, b), line_distances(a, b, spacing=spacing), strict=True):
         x, y = (line.resampled(len(distances)).points_px - centre_px).T
         arcs = arc_numbers(x, y, n_arcs)
         sums += np.bincount(arcs, weights=distances, minlength=n_arcs)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from ivsqa.domain.statistics.bootstrap import Measured
 
@@ -47,9 +47,7 @@ def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
 
 
 def mean_accuracy(cost: ArrayLike, accuracy: ArrayLike, low: float, high: float) -> float:
-    """Return the area under a curve over the logarithm of cost, divided by its width: the mean accuracy on the way.
-
-    Doubling the labels counts alike wherever it happens, as that is how accuracy grows.
+    """Return the mean accuracy on the way, over the logarithm of cost: doubling counts alike wherever it happens.
 
     Args:
         cost: (n,) rising, above 0.
@@ -70,9 +68,7 @@ def mean_accuracy(cost: ArrayLike, accuracy: ArrayLike, low: float, high: float)
 
 
 def paired_gain(new: Sequence[float], old: Sequence[float], *, coverage: float = 0.95) -> tuple[float, float, float]:
-    """Return the mean of new − old over seeds, and its interval, (mean, low, high); interval NaN with fewer than two.
-
-    Student's interval: seeds are too few to resample.
+    """Return the mean of new − old over seeds with Student's interval, (mean, low, high); ends NaN with fewer than two.
 
     Example:
         >>> [round(value, 3) for value in paired_gain([0.92, 0.94, 0.93], [0.90, 0.91, 0.92])]
@@ -82,12 +78,12 @@ def paired_gain(new: Sequence[float], old: Sequence[float], *, coverage: float =
     mean, n = float(difference.mean()), len(difference)
     if n < 2:
         return mean, nan, nan
-    half = float(stdtrit(n - 1, 0.5 + coverage / 2.0)) * float(difference.std(ddof=1)) / n**0.5
+    half = float(scipy.special.stdtrit(n - 1, 0.5 + coverage / 2.0)) * float(difference.std(ddof=1)) / n**0.5
     return mean, mean - half, mean + half
 
 
 def expected_accuracy(labels: ArrayLike, accuracy: ArrayLike, n_labels: float) -> float:
-    """Return the accuracy to expect with so many labels, from what fewer brought: error falls as a power of their number.
+    """Return the accuracy to expect with more labels: error falls as a power of their number.
 
     Args:
         labels: (n,) numbers of labels, at least two different ones.
