@@ -12,7 +12,7 @@ from math import inf, isfinite, isnan, nan
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.geometry.topology import enclosed_area
@@ -143,7 +143,7 @@ def summary_by_mean(agreements: Iterable[ContourAgreement]) -> AgreementSummary:
     known = [agreement for agreement in agreements if not isnan(agreement.dice) or agreement.is_comparison]
     compared = [astuple(agreement) for agreement in known if agreement.is_comparison]
     table = np.array(compared, dtype=np.float64).reshape(-1, len(fields(ContourAgreement)))
-    mean = ContourAgreement(*(_mean_known(column) for column in table.T))
+    mean = ContourAgreement(*(mean_known(column) for column in table.T))
     return AgreementSummary(len(table), len(known) - len(table), mean)
 
 
@@ -154,7 +154,8 @@ def _hd95_and_assd(a: Contour, b: Contour, spacing: tuple[float, float]) -> tupl
     return float(hd95), float(np.concatenate([there, back]).mean())
 
 
-def _mean_known(values: NDArray[np.float64]) -> float:
+def mean_known(values: ArrayLike) -> float:
     """Return the mean of the values that are not NaN, NaN where none is left."""
-    known = values[~np.isnan(values)]
+    array = np.asarray(values, dtype=np.float64)
+    known = array[~np.isnan(array)]
     return float(known.mean()) if len(known) else nan

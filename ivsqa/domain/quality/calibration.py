@@ -1,4 +1,4 @@
-"""Monotone curves that turn a raw score into what it has meant so far, and a margin that says how far to trust it."""
+"""Monotone curves that turn a raw score into what it has meant so far, and margins that say how far to trust it."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def fit_isotonic(
 def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: float = 0.1) -> float:
     """Return the margin m, at least 0, with true ≥ predicted - m for a new frame in at least 1 - miscoverage of cases.
 
-    This holds whatever the network does, as long as the new frame is drawn like those given and the prediction was not fitted
-    to them. Frames of one pullback resemble each other, so it speaks of frames from such subjects taken together, not of each.
+    Whatever the network does, this holds if the new frame is drawn like those given and the prediction was not fitted to them.
+    Frames of a pullback are alike, so it speaks of frames from such subjects taken together, not of each.
 
     Args:
         predicted: (n,) predicted quality of frames; pairs with NaN are dropped.
@@ -107,7 +107,7 @@ def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: floa
         miscoverage: How often the bound may fail, in (0, 1).
 
     Returns:
-        The margin; NaN where fewer than 1 / miscoverage - 1 frames are given: no finite margin can then keep the promise.
+        The margin; NaN with fewer than 1 / miscoverage - 1 frames: no finite margin can then keep the promise.
 
     Source:
         Split conformal prediction, one-sided: Lei et al., J Am Stat Assoc 2018;113:1094.
@@ -121,13 +121,13 @@ def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: floa
 def conformal_factor(scores: ArrayLike, subjects: Sequence[str], *, miscoverage: float = 0.1) -> float:
     """Return the factor f with score ≤ f for a frame of a new subject in about 1 - miscoverage of cases.
 
-    Frames of a subject resemble each other, so subjects are what counts: each weighs the same, however many frames it has. One
-    more, not yet seen, counts half, as if half of its frames lay above all others: whole, as a proof for every distribution
-    would have it, gave intervals that held too often by far (docs/evidence.md). With few subjects it outweighs the miscoverage;
-    then the largest score seen is returned.
+    Frames of a subject are alike, so each subject weighs the same, however many frames it has. One more, not yet seen, counts
+    half, as if half of its frames lay above all others: whole, as a proof for every distribution would have it, gave intervals
+    that held too often by far (docs/evidence.md). With few subjects it outweighs the miscoverage; then the largest score seen
+    is returned.
 
     Args:
-        scores: (n,) how far off each frame was, in units of what was predicted; frames with NaN are dropped.
+        scores: (n,) error of each frame in units of the predicted one; frames with NaN are dropped.
         subjects: (n,) whose frame each is.
         miscoverage: How often a score may lie above, in (0, 1).
 

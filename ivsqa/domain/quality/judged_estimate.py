@@ -6,14 +6,14 @@ the spread of draws with dropout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ivsqa.domain.agreement.contour_agreement import ContourAgreement
+from ivsqa.domain.agreement.contour_agreement import ContourAgreement, mean_known
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects
@@ -62,7 +62,7 @@ class JudgedFrame:
     @property
     def true_dice(self) -> dict[str, float]:
         """Dice of each structure that the network or the reference has."""
-        return {name: one.dice for name, one in self.agreements.items() if not isnan(one.dice)}
+        return {name: agreement.dice for name, agreement in self.agreements.items() if not isnan(agreement.dice)}
 
     @property
     def worst_dice(self) -> float:
@@ -81,7 +81,7 @@ class JudgedFrame:
 
 @dataclass(frozen=True)
 class EstimateFigures:
-    """How good one signal is; each with its interval over subjects, NaN where it cannot be said.
+    """The figures of one signal, each with its interval over subjects; NaN where it cannot be said.
 
     Attributes:
         pearson: Predicted against true Dice, over frames.
@@ -100,7 +100,7 @@ class EstimateFigures:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What one signal says of frames.
+    """An estimate of quality by one signal.
 
     Attributes:
         predicted: (n,) predicted Dice of each frame.
@@ -114,10 +114,10 @@ class Estimate:
 def estimate_figures(
     estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
 ) -> EstimateFigures:
-    """Return how good an estimate is, with intervals over subjects.
+    """Return the figures of an estimate, with intervals over subjects.
 
     Args:
-        estimate: What a signal says.
+        estimate: The estimate.
         true: (n,) the true Dice of each frame; NaN where there is none: the frame counts nowhere.
         subjects: (n,) which subject each frame is of, from `subject_numbers`.
         rng: Randomness.
@@ -129,12 +129,11 @@ def estimate_figures(
 def estimate_gain(
     estimate: Estimate, other: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
 ) -> EstimateFigures:
-    """Return how much better an estimate is than another one of the same frames: each figure of the one less that of the other.
+    """Return the figures of an estimate less those of another one of the same frames; arguments as of `estimate_figures`.
 
-    Both are judged on the same draws of subjects, so that the interval is that of the difference, far narrower than the two
-    intervals let one think. Arguments as of `estimate_figures`.
+    Both are judged on the same draws of subjects: the interval of the difference is far narrower than the two intervals suggest.
     """
-    ours, theirs = (_figures_of(one, true, subjects) for one in (estimate, other))
+    ours, theirs = (_figures_of(judged, true, subjects) for judged in (estimate, other))
     return EstimateFigures(
         *bootstrap_over_subjects(lambda drawn: ours(drawn) - theirs(drawn), len(estimate.counts), rng=rng)
     )
@@ -143,25 +142,17 @@ def estimate_gain(
 def _figures_of(
     estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp]
 ) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
-    """Return a function from subjects, (m,) numbers, to the figures of an estimate on all their frames."""
-    counts = estimate.counts
-    said, found = np.asarray(estimate.predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
-    bad = np.where(np.isnan(found), nan, found < GOOD_DICE)
-    rows_of = [np.flatnonzero(subjects == number) for number in range(len(counts))]
+    """Return a function from numbers of subjects, (m,), to the figures of an estimate on all their frames, (5,)."""
+    predicted_dice, true_dice = np.asarray(estimate.predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
+    is_bad = np.where(np.isnan(true_dice), nan, true_dice < GOOD_DICE)
+    rows_of = [np.flatnonzero(subjects == number) for number in range(len(estimate.counts))]
 
     def figures(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
         rows = np.concatenate([rows_of[number] for number in drawn])
-        a, b = said[rows], found[rows]
-        pixels = counts[drawn].sum(axis=0)
-        return np.array(
-            [
-                pearson(a, b),
-                spearman(a, b),
-                mean_absolute_error(a, b),
-                auroc(-a, bad[rows]),
-                average_precision_from_histograms(*pixels),
-            ]
-        )
+        pair = predicted_dice[rows], true_dice[rows]
+        ranking = auroc(-pair[0], is_bad[rows])
+        precision = average_precision_from_histograms(*estimate.counts[drawn].sum(axis=0))
+        return np.array([pearson(*pair), spearman(*pair), mean_absolute_error(*pair), ranking, precision])
 
     return figures
 
@@ -181,7 +172,7 @@ class ReliabilityBin:
 
 
 def reliability(counts: NDArray[np.int64]) -> list[ReliabilityBin]:
-    """Return what became of pixels in ten bins of predicted error, empty bins left out.
+    """Return the share of wrong pixels in ten bins of predicted error, empty bins left out.
 
     Args:
         counts: (2, 256) wrong and right pixels by level of a calibrated map.
@@ -194,21 +185,21 @@ def reliability(counts: NDArray[np.int64]) -> list[ReliabilityBin]:
         >>> reliability(counts)
         [ReliabilityBin(predicted=0.2, observed=0.25, n_pixels=4)]
     """
-    found = []
+    bins = []
     for levels in np.array_split(np.arange(N_LEVELS), N_BINS):
         n = counts[:, levels].sum(axis=0)
         if n.sum() > 0:
             share = float((n * levels).sum() / n.sum() / (N_LEVELS - 1))
-            found.append(ReliabilityBin(share, float(counts[0, levels].sum() / n.sum()), int(n.sum())))
-    return found
+            bins.append(ReliabilityBin(share, float(counts[0, levels].sum() / n.sum()), int(n.sum())))
+    return bins
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """Frames that have something in common, and how good contours and estimate are on them.
+    """The figures of frames that have something in common.
 
     Attributes:
-        kind: What they have in common: "console", "lumen size", "subject".
+        kind: What that is: "console", "lumen size", "subject".
         name: Which one.
         n_frames: Frames.
         n_subjects: Their subjects.
@@ -229,11 +220,11 @@ class Stratum:
 
 
 def strata_by(kind: str, labels: Sequence[str], frames: Sequence[JudgedFrame], *, signal: str) -> list[Stratum]:
-    """Return frames by label, in order of first appearance; an empty label is no stratum, nor is a single frame.
+    """Return the strata of frames by label, in order of first appearance; no label is no stratum, nor is a single frame.
 
     Args:
         kind: What the labels say.
-        labels: One a frame.
+        labels: Of each frame; "" where it has none.
         frames: The frames.
         signal: Which estimate to judge.
     """
@@ -247,7 +238,7 @@ def _stratum(kind: str, name: str, frames: Sequence[JudgedFrame], signal: str) -
     """Return the figures of one stratum."""
     predicted = [frame.quality(signal) for frame in frames]
     true = [frame.worst_dice for frame in frames]
-    both = [one for frame in frames for one in frame.agreements.items() if one[1].is_comparison]
+    both = [pair for frame in frames for pair in frame.agreements.items() if pair[1].is_comparison]
     return Stratum(
         kind=kind,
         name=name,
@@ -255,7 +246,7 @@ def _stratum(kind: str, name: str, frames: Sequence[JudgedFrame], signal: str) -
         n_subjects=len({frame.subject_id for frame in frames}),
         n_missing=sum(len(frame.true_dice) for frame in frames) - len(both),
         dice={
-            structure: _mean(agreement.dice for other, agreement in both if other == structure)
+            structure: mean_known([agreement.dice for other, agreement in both if other == structure])
             for structure in frames[0].agreements
         },
         mae=mean_absolute_error(predicted, true),
@@ -264,7 +255,7 @@ def _stratum(kind: str, name: str, frames: Sequence[JudgedFrame], signal: str) -
 
 
 def tercile_labels(sizes: ArrayLike, unit: str) -> list[str]:
-    """Return in words which third of all known sizes each is in; "" where it is NaN.
+    """Return the third of all known sizes that each is in, in words; "" where it is NaN.
 
     Example:
         >>> tercile_labels([1.0, 4.0, 9.0, nan], "mm²")
@@ -277,9 +268,3 @@ def tercile_labels(sizes: ArrayLike, unit: str) -> list[str]:
     low, high = np.quantile(known, [1.0 / 3.0, 2.0 / 3.0])
     words = (f"up to {low:.1f} {unit}", f"{low:.1f} to {high:.1f} {unit}", f"over {high:.1f} {unit}")
     return ["" if isnan(value) else words[int(value > low) + int(value > high)] for value in values]
-
-
-def _mean(values: Iterable[float]) -> float:
-    """Return the mean; NaN of nothing."""
-    listed = list(values)
-    return float(np.mean(listed)) if listed else nan

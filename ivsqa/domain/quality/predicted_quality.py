@@ -26,18 +26,14 @@ from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fi
 N_LEVELS = 256
 REGION_MARGIN_PX = 16
 """How far around the predicted structures errors count; an eighth of a 128 px grid."""
-
 SALIENT_ERROR = 0.3
 """Calibrated probability from which a pixel belongs to an error region. A border off by a pixel or two stays below it."""
-
 MIN_REGION_PX = 8
 """Smaller specks of error are no region: an arc of a border that is off fills more."""
 
 _RAW_PROBABILITY = (np.arange(N_LEVELS) / (N_LEVELS - 1.0)) ** 2
 """What each raw level says before calibration, (256,)."""
-
 _SALIENT_LEVEL = int(SALIENT_ERROR * 255.0 + 0.5)
-
 _PRIOR_FRAMES = 10.0
 _PRIOR_POINTS = np.linspace(0.0, 1.0, 21)
 _N_FOLDS = 5
@@ -45,7 +41,7 @@ _N_FOLDS = 5
 
 @dataclass(frozen=True)
 class StructureCalibration:
-    """What raw error and expected Dice of one structure have meant so far.
+    """The meaning of raw error and expected Dice of one structure, as seen so far.
 
     Attributes:
         inside: Raw probability → probability that a pixel of the predicted mask is wrong.
@@ -59,6 +55,18 @@ class StructureCalibration:
     outside: MonotoneCurve
     dice: MonotoneCurve
     dice_margin: float
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> StructureCalibration:
+        """Return the calibration stored by `to_dict`."""
+        inside, outside, dice = (MonotoneCurve.from_dict(stored[name]) for name in ("inside", "outside", "dice"))
+        margin = stored["dice_margin"]
+        return cls(inside, outside, dice, nan if margin is None else float(margin))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists and floats, for JSON or YAML; an unknown margin is None."""
+        curves = {"inside": self.inside.to_dict(), "outside": self.outside.to_dict(), "dice": self.dice.to_dict()}
+        return curves | {"dice_margin": None if isnan(self.dice_margin) else self.dice_margin}
 
     @cached_property
     def tables(self) -> NDArray[np.float64]:
@@ -85,30 +93,12 @@ class ErrorCalibration:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Mapping[str, Any]]) -> ErrorCalibration:
-        """Return the calibration of which `to_dict` made plain values."""
-        return cls(
-            {
-                name: StructureCalibration(
-                    inside=MonotoneCurve.from_dict(one["inside"]),
-                    outside=MonotoneCurve.from_dict(one["outside"]),
-                    dice=MonotoneCurve.from_dict(one["dice"]),
-                    dice_margin=nan if one["dice_margin"] is None else float(one["dice_margin"]),
-                )
-                for name, one in stored.items()
-            }
-        )
+        """Return the calibration stored by `to_dict`."""
+        return cls({name: StructureCalibration.from_dict(values) for name, values in stored.items()})
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain dicts, lists and floats, for JSON or YAML; an unknown margin is None."""
-        return {
-            name: {
-                "inside": one.inside.to_dict(),
-                "outside": one.outside.to_dict(),
-                "dice": one.dice.to_dict(),
-                "dice_margin": None if isnan(one.dice_margin) else one.dice_margin,
-            }
-            for name, one in self.structures.items()
-        }
+        """Return plain values by structure."""
+        return {name: calibration.to_dict() for name, calibration in self.structures.items()}
 
 
 @dataclass(frozen=True)
@@ -130,16 +120,16 @@ class CalibrationFrame:
 
 @dataclass(frozen=True, eq=False)
 class StructureQuality:
-    """How good one structure of one frame is expected to be.
+    """The expected quality of one structure of one frame.
 
     Attributes:
         expected_dice: 2TP / (2TP + FP + FN) from calibrated error; NaN where the network found nothing.
         dice: The predicted Dice, calibrated on frames with a reference; 0, the worst, where the network found nothing.
-        dice_lower: What the true Dice reaches in nine of ten frames; NaN where unknown.
+        dice_lower: Reached by the true Dice in nine of ten frames; NaN where unknown.
         error_area_px: Expected number of wrong pixels; NaN where the network found nothing.
         n_regions: Connected regions of salient error, specks left out.
-        error_map: Probability that a pixel is wrong, uint8 (height, width), 255 is certainty; 0 where errors do not count: far
-            from every border an error map says nothing, and no one should look.
+        error_map: Probability that a pixel is wrong, uint8 (height, width), 255 is certainty; 0 far from every border, where
+            an error map says nothing.
     """
 
     expected_dice: float
@@ -150,8 +140,12 @@ class StructureQuality:
     error_map: NDArray[np.uint8]
 
 
-def region_around(mask: Mask, margin_px: int = REGION_MARGIN_PX) -> Mask:
-    """Return every pixel at most `margin_px` rows and columns away from a mask, bool (height, width)."""
+def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
+    """Return the region in which errors of a frame count, bool (height, width), for each structure alike.
+
+    It is every pixel at most `margin_px` rows and columns away from any of the predicted masks.
+    """
+    mask = np.logical_or.reduce(list(predicted))
     height, width = mask.shape
     padded = np.zeros((height + 2 * margin_px, width + 2 * margin_px), dtype=np.bool_)
     padded[margin_px : margin_px + height, margin_px : margin_px + width] = mask
@@ -163,11 +157,6 @@ def region_around(mask: Mask, margin_px: int = REGION_MARGIN_PX) -> Mask:
             line[: -shift * step] |= line[shift * step :]
             reach += shift
     return padded[:height, :width]
-
-
-def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
-    """Return the region in which errors of a frame count: around everything the network found, for each structure alike."""
-    return region_around(np.logical_or.reduce(list(predicted)), margin_px)
 
 
 def assess(
@@ -219,11 +208,10 @@ def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[st
     Pixels: one isotonic curve inside and one outside the predicted mask, from the pooled counts of wrong and all pixels by
     raw level. A frame brings thousands of pixels to 256 levels, so these need no prior.
 
-    Dice: a frame brings a single point, and a free isotonic curve through a few points follows their noise and is flat
-    outside their range, where every bad frame would get the same quality. Because calibrated probabilities make the expected
-    Dice nearly unbiased, the curve is drawn toward the identity by points on it worth ten frames, spread over [0, 1]; and it is
-    the centred form, which keeps the order of frames. With hundreds of frames the prior vanishes where they lie and still
-    orders what lies below.
+    Dice: a frame brings a single point, and a free isotonic curve through few points follows their noise and is flat beyond
+    them, where every bad frame would get the same quality. Calibrated probabilities make the expected Dice nearly unbiased, so
+    the curve is drawn toward the identity by points worth ten frames, spread over [0, 1]; its centred form keeps the order of
+    frames. With hundreds of frames the prior vanishes where they lie and still orders what lies below.
 
     Margin: from predictions in which each subject's frames were judged by curves fitted to the other subjects; in-sample
     residuals would promise too much. NaN with fewer than nine frames or two subjects.
@@ -232,36 +220,30 @@ def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[st
         frames: Read once; only histograms are kept.
         names: Structures to calibrate, innermost first.
     """
-    tallies: dict[str, list[_Tally]] = {name: [] for name in names}
-    for frame in frames:
-        region = region_of_frame(frame.predicted[name] for name in names)
-        for name in names:
-            if name in frame.reference and frame.predicted[name].any():
-                tallies[name].append(_tally(frame, name, region))
+    tallies = _tallies(frames, names)
     nothing = ErrorCalibration.identity(names).structures
-    return ErrorCalibration({name: _calibrated(tallies[name]) if tallies[name] else nothing[name] for name in names})
+    return ErrorCalibration(
+        {name: _calibrated(list(tallies[name].values())) if tallies[name] else nothing[name] for name in names}
+    )
 
 
 def held_out_error_px(frames: Sequence[CalibrationFrame], names: Sequence[str]) -> list[dict[str, float]]:
-    """Return how many pixels of each structure are expected to be wrong, judged by curves of the other subjects.
+    """Return the expected number of wrong pixels of each structure, by curves fitted to the other subjects.
 
-    These are what the calibrated error map would sum up to, had the frame's subject not been calibrated on.
+    This is the sum of the calibrated error map, had the frame's subject not been calibrated on.
 
     Returns:
-        By structure, one a frame; absent where nobody drew the structure, the network found none, or there is one subject only.
+        By structure, for each frame; absent where nobody drew the structure, the network found none, or there is one subject
+        only.
     """
-    found: list[dict[str, float]] = [{} for _ in frames]
-    for name in names:
-        rows, tallies = [], []
-        for row, frame in enumerate(frames):
-            if name in frame.reference and frame.predicted[name].any():
-                rows.append(row)
-                tallies.append(_tally(frame, name, region_of_frame(frame.predicted[one] for one in names)))
+    error_px: list[dict[str, float]] = [{} for _ in frames]
+    for name, of_frame in _tallies(frames, names).items():
+        numbers, tallies = list(of_frame), list(of_frame.values())
         for held_out, curves in _held_out(tallies):
             levels = curves.map_levels[:-1].reshape(2, N_LEVELS) / 255.0  # as error maps store it
-            for index in held_out:
-                found[rows[index]][name] = float((tallies[index].n_pixels * levels).sum())
-    return found
+            for row in held_out:
+                error_px[numbers[row]][name] = float((tallies[row].n_pixels * levels).sum())
+    return error_px
 
 
 @dataclass(frozen=True)
@@ -274,13 +256,22 @@ class _Tally:
     subject_id: str
 
 
-def _tally(frame: CalibrationFrame, name: str, region: Mask) -> _Tally:
-    """Return the counts of one structure in one frame, and its Dice over the whole grid."""
-    raw, predicted, reference = frame.raw_error[name], frame.predicted[name], frame.reference[name]
-    counts, wrong = (
-        _count_levels(_joint_levels(raw, predicted, where)) for where in (region, region & (predicted != reference))
-    )
-    return _Tally(counts, wrong, float(mask_dice(predicted, reference)), frame.subject_id)
+def _tallies(frames: Iterable[CalibrationFrame], names: Sequence[str]) -> dict[str, dict[int, _Tally]]:
+    """Return the tallies of each structure by number of the frame, for those that are both drawn and found there."""
+    tallies: dict[str, dict[int, _Tally]] = {name: {} for name in names}
+    for number, frame in enumerate(frames):
+        region = region_of_frame(frame.predicted[name] for name in names)
+        for name in names:
+            predicted = frame.predicted[name]
+            if name in frame.reference and predicted.any():
+                wrong = predicted != frame.reference[name]
+                n_pixels, n_wrong = (
+                    _count_levels(_joint_levels(frame.raw_error[name], predicted, where))
+                    for where in (region, region & wrong)
+                )
+                dice = float(mask_dice(predicted, frame.reference[name]))
+                tallies[name][number] = _Tally(n_pixels, n_wrong, dice, frame.subject_id)
+    return tallies
 
 
 def _calibrated(tallies: list[_Tally]) -> StructureCalibration:

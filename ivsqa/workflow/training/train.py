@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ivsqa.domain.agreement.contour_agreement import mask_dice
+from ivsqa.domain.agreement.contour_agreement import mask_dice, mean_known
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
@@ -324,9 +324,7 @@ def _dice_of(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.fl
 
 def _mean_dice(predicted: Mapping[str, Mask], reference: Mapping[str, Mask]) -> float:
     """Return the mean Dice over the structures that were drawn; NaN where none was."""
-    values = np.array([mask_dice(predicted[name], mask) for name, mask in reference.items()])
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")
+    return mean_known([mask_dice(predicted[name], mask) for name, mask in reference.items()])
 
 
 def _judge(

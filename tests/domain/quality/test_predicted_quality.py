@@ -19,7 +19,6 @@ from ivsqa.domain.quality.predicted_quality import (
     fit_error_calibration,
     frame_quality,
     held_out_error_px,
-    region_around,
     region_of_frame,
 )
 
@@ -48,9 +47,9 @@ def test_region_is_a_box_dilation_cut_by_the_frame():
     mask[1, 6] = True
     expected = np.zeros_like(mask)
     expected[0:4, 4:9] = True
-    assert (region_around(mask, 2) == expected).all()
-    assert (region_around(mask, 0) == mask).all()
-    assert not region_around(np.zeros((4, 4), dtype=bool), 2).any()
+    assert (region_of_frame([mask], 2) == expected).all()
+    assert (region_of_frame([mask], 0) == mask).all()
+    assert not region_of_frame([np.zeros((4, 4), dtype=bool)], 2).any()
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 12))
@@ -60,12 +59,12 @@ def test_region_of_a_pixel_is_what_lies_within_the_margin(row, column, margin):
     mask[row, column] = True
     rows, columns = np.indices(mask.shape)
     expected = np.maximum(np.abs(rows - row), np.abs(columns - column)) <= margin
-    assert (region_around(mask, margin) == expected).all()
+    assert (region_of_frame([mask], margin) == expected).all()
 
 
 def test_region_of_a_frame_surrounds_everything_that_was_found():
     one, other = disc(3, x=10), disc(3, x=50)
-    assert (region_of_frame([one, other], 4) == (region_around(one, 4) | region_around(other, 4))).all()
+    assert (region_of_frame([one, other], 4) == (region_of_frame([one], 4) | region_of_frame([other], 4))).all()
 
 
 def test_expected_dice_by_hand():
@@ -93,8 +92,8 @@ def test_speck_of_error_is_no_region():
 def test_errors_outside_the_region_do_not_count():
     predicted = disc(5)
     raw = np.full(predicted.shape, 255, dtype=np.uint8)
-    raw[region_around(predicted, 2)] = 0
-    quality = assess(raw, predicted, SAME, region_around(predicted, 2))
+    raw[region_of_frame([predicted], 2)] = 0
+    quality = assess(raw, predicted, SAME, region_of_frame([predicted], 2))
     assert (quality.expected_dice, quality.error_area_px, quality.n_regions) == (1.0, 0.0, 0)
 
 
