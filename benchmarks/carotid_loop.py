@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 from report import SHARED_DATA, WORK, print_table, write_json
-from shell import IVSQA, ivsqa
+from shell import ivsqa
 
 from ivsqa.domain.contour import Contours, contour_from_mask
 from ivsqa.io.formats.files import natural_key
+from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import open_project
 from ivsqa.workflow.demo.simulated_annotator import Annotator, annotate_packet
 
@@ -62,7 +62,7 @@ def run(arm: str, seed: int) -> list[dict[str, object]]:
     """Run one arm with one seed: the split, the draws and the training all follow the seed."""
     study = WORK / f"carotid-{arm}-{seed}"
     shutil.rmtree(study, ignore_errors=True)
-    ivsqa_init(study, seed)
+    new_study(study, seed)
     ivsqa("import", CAROTID, "--annotations", "none", "--subject-from", SUBJECT, project=study)
     splits = {record.pullback_id: record.split for record in open_project(study).iter_pullbacks()}
     for series, split in splits.items():
@@ -93,12 +93,10 @@ def run(arm: str, seed: int) -> list[dict[str, object]]:
     return rows
 
 
-def ivsqa_init(study: Path, seed: int) -> None:
-    """Make the project and edit its settings as its owner would: the seed, and a small gap, for the frames are thinned out."""
-    subprocess.run([*IVSQA, "init", str(study), "--template", "lumen-only"], check=True, capture_output=True)
-    settings = study / "project.yaml"
-    text = settings.read_text(encoding="utf-8").replace("seed: 1", f"seed: {seed}")
-    settings.write_text(text.replace("min_gap_frames: 10", "min_gap_frames: 2"), encoding="utf-8")
+def new_study(study: Path, seed: int) -> None:
+    """Make the project with the seed, and a small gap, for the frames are thinned out."""
+    seeds = {"split": {"seed": seed}, "training": {"seed": seed}}
+    create_project(study, template="lumen-only", settings={**seeds, "selection": {"min_gap_frames": 2}})
 
 
 def annotate(

@@ -28,6 +28,7 @@ from shell import IVSQA, ivsqa
 from ivsqa.io.formats.contours_csv import read_contours_csv
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.new_project import create_project
 
 SUBJECT = "(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)"
 COMMANDS: dict[str, list[str]] = {
@@ -94,9 +95,7 @@ def learning_rows(phantoms: Path, n_kills: int, rng: random.Random) -> tuple[lis
 def return_row(phantoms: Path, n_kills: int, rng: random.Random) -> Row:
     """Return the row of a packet that is taken in."""
     reference = phantoms.parent / "returned-reference"
-    subprocess.run([*IVSQA, "init", str(reference), "--name", "study"], check=True, capture_output=True)
-    settings = reference / "project.yaml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace("min_gap_frames: 10", "min_gap_frames: 0"))
+    create_project(reference, template="coronary-ivus", name="study", settings={"selection": {"min_gap_frames": 0}})
     ivsqa("import", phantoms, "--annotations", "none", "--subject-from", SUBJECT, project=reference)
     ivsqa("select", "-n", N_RETURNED, "--strategy", "random", project=reference)
     packet = Path(ivsqa("export-for-annotation", "--format", "labelme", project=reference)["packet"])

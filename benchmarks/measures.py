@@ -34,7 +34,8 @@ from ivsqa.domain.measures.intervals import COVERAGE
 from ivsqa.domain.measures.pullback_measures import Course
 from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.io.formats.contours_csv import contours_csv_text
-from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, Split
 from ivsqa.phantom import PhantomPullback, phantom_pullback
 from ivsqa.phantom.files import dicom_bytes
@@ -72,23 +73,12 @@ def study(folder: Path, seed: int, size_px: int) -> tuple[Project, dict[str, tup
         pullback = thinned(long, FRAME_STEP)
         truth[pullback.name] = pullback.contours
         write_bytes(folder / "phantoms" / f"{pullback.name}.dcm", dicom_bytes(pullback))
-    settings = create_project(folder / "study", template="coronary-ivus").layout.settings
-    text = settings.read_text(encoding="utf-8")
-    for default, ours in {
-        "working_size_px: 128": f"working_size_px: {size_px}",
-        "batch_size: 16": "batch_size: 8",
-        "  learning_rate: 0.002": "  learning_rate: 0.003",
-        "train: 0.7": "train: 0.46",
-        "validation: 0.15": "validation: 0.27",
-        "test: 0.15": "test: 0.27",
-        "unannotated_frames: 1000": "unannotated_frames: 300",
-        "seed: 1\n": f"seed: {seed}\n",
-    }.items():
-        if default not in text:
-            raise SystemExit(f"the template no longer says {default!r}")
-        text = text.replace(default, ours)
-    write_text(settings, text)
-    project = open_project(settings.parent)
+    settings = {
+        "image": {"working_size_px": size_px},
+        "split": {"train": 0.46, "validation": 0.27, "test": 0.27, "seed": seed},
+        "training": {"batch_size": 8, "learning_rate": 0.003, "unannotated_frames": 300, "seed": seed},
+    }
+    project = create_project(folder / "study", template="coronary-ivus", settings=settings)
     phantoms, options = folder / "phantoms", ImportOptions(subject_from=SUBJECTS)
     records = import_pullbacks(project, [phantoms], options).imported
     rows = [

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.phantom.files import write_phantom
 from ivsqa.workflow.demo.simulated_annotator import Truth, Work, annotate_packet
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
@@ -30,15 +31,12 @@ N_FRAMES = 10
 START = {"train": 6, "validation": 3, "test": 3}
 
 SMALL = {
-    "working_size_px: 128": "working_size_px: 32",
-    "widths: [16, 32, 64, 96]": "widths: [8, 16]",
-    "max_steps: 2000": "max_steps: 60",
-    "finetune_steps: 800": "finetune_steps: 10",
-    "batch_size: 16": "batch_size: 8",
-    "learning_rate: 0.002 ": "learning_rate: 0.01 ",
-    "eval_every: 50": "eval_every: 20",
-    "min_gap_frames: 10": "min_gap_frames: 2",
+    "image": {"working_size_px": 32},
+    "network": {"widths": [8, 16]},
+    "training": {"max_steps": 60, "finetune_steps": 10, "batch_size": 8, "learning_rate": 0.01, "eval_every": 20},
+    "selection": {"min_gap_frames": 2},
 }
+"""Settings by which a network trains in seconds."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +60,11 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Phantoms:
     return Phantoms(folder, [file.path for file in written], truth)
 
 
-def make_small(project_yaml: Path) -> None:
-    """Edit the settings as a person would, so that a network trains in seconds."""
-    text = project_yaml.read_text(encoding="utf-8").replace("learning_rate: 0.002\n", "learning_rate: 0.002 \n")
-    for shown, wanted in SMALL.items():
-        assert text.count(shown) == 1, shown
-        text = text.replace(shown, wanted)
-    project_yaml.write_text(text, encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def shrink() -> Callable[[Path], None]:
-    return make_small
-
-
 @pytest.fixture(scope="session")
 def imported_study(tmp_path_factory: pytest.TempPathFactory, phantoms: Phantoms) -> Path:
     root = tmp_path_factory.mktemp("imported") / "study"
-    make_small(create_project(root, template="coronary-ivus").layout.settings)
-    import_pullbacks(open_project(root), [phantoms.folder], ImportOptions(subject_from=SUBJECTS))
+    project = create_project(root, template="coronary-ivus", settings=SMALL)
+    import_pullbacks(project, [phantoms.folder], ImportOptions(subject_from=SUBJECTS))
     return root
 
 

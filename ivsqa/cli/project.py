@@ -36,7 +36,7 @@ def init(
     ] = None,
 ) -> None:
     """Make a project folder."""
-    from ivsqa.io.project.project import create_project
+    from ivsqa.io.project.new_project import create_project
 
     project = create_project(directory, template=template, name=name)
     say(f"{project.settings.name}: {' inside '.join(project.structures.names)} ({template})")

@@ -145,11 +145,11 @@ def test_a_project_can_be_named_from_anywhere(run, inside, imported, tmp_path):
 
 def test_a_misspelt_setting_is_named_with_file_line_and_mend(run, imported):
     path = imported.layout.settings
-    path.write_text(path.read_text().replace("patience:", "patients:"))
+    path.write_text(path.read_text().replace("max_steps:", "max_step:"))
     ran = run("status", "--project", imported.root)
     assert ran.code == EXIT_USER_ERROR
     assert f"{path}, line " in ran.err
-    assert "did you mean `patience`?" in ran.err
+    assert "did you mean `max_steps`?" in ran.err
 
 
 STATUS_KEYS = {"version", "n_subjects", "n_pullbacks", "n_frames", "n_annotated", "current_model", "rounds"}

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
 from ivsqa.io.project.project import open_project
+from tests.conftest import SMALL
+from tests.edited_settings import with_settings
 
 
-def test_the_whole_loop_runs_by_command_line(run, inside, shrink, phantoms, tmp_path):
+def test_the_whole_loop_runs_by_command_line(run, inside, phantoms, tmp_path):
     inside(tmp_path)
 
     def done(line: str):
@@ -21,7 +23,7 @@ def test_the_whole_loop_runs_by_command_line(run, inside, shrink, phantoms, tmp_
     person = type(phantoms)(Path("phantoms"), [], truth)
 
     done("init study --template coronary-ivus --name 'Study 007'")
-    shrink(Path("study/project.yaml"))
+    with_settings(Path("study"), SMALL)
     inside(tmp_path / "study")
     out = done("import ../phantoms --subject-from '(?P<pullback>(?P<subject>S[0-9]+)-P[0-9]+)'").out
     assert "6 pullbacks imported" in out

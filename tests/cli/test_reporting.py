@@ -1,6 +1,6 @@
 """`ivsqa report` as it is typed."""
 
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 
 
 def test_the_page_is_named_with_its_size(run, scored):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ivsqa.io.project.project import create_project, open_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.phantom.files import write_phantom
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.training.train import train_model
@@ -19,14 +19,12 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 SUBJECT_PATTERN = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 SMALL = {
-    "working_size_px: 128": "working_size_px: 32",
-    "widths: [16, 32, 64, 96]": "widths: [4, 8]",
-    "batch_size: 16": "batch_size: 2",
-    "max_steps: 2000": "max_steps: 2",
-    "finetune_steps: 800": "finetune_steps: 2",
-    "min_gap_frames: 10": "min_gap_frames: 2",
+    "image": {"working_size_px": 32},
+    "network": {"widths": [4, 8]},
+    "training": {"batch_size": 2, "max_steps": 2, "finetune_steps": 2},
+    "selection": {"min_gap_frames": 2},
 }
-"""Edits of the template that make a network of no use and no cost."""
+"""Settings that make a network of no use and no cost."""
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +60,7 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("small")
     files = write_phantom(folder / "phantoms", n_pullbacks=4, n_frames=8, seed=3, size_px=64)
-    project = create_project(folder / "study", template="coronary-ivus")
-    text = project.layout.settings.read_text(encoding="utf-8")
-    for old, new in SMALL.items():
-        assert old in text
-        text = text.replace(old, new)
-    project.layout.settings.write_text(text, encoding="utf-8")
-    project = open_project(project.root)
+    project = create_project(folder / "study", template="coronary-ivus", settings=SMALL)
     drawn = folder / "drawn"
     drawn.mkdir()
     for file in files[:3]:

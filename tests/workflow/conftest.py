@@ -16,6 +16,7 @@ from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.select import select_frames
+from tests.edited_settings import with_settings
 
 
 def square(low: float, high: float) -> Contour:
@@ -68,9 +69,7 @@ def redraw() -> Callable[..., Callable[[dict[str, Any]], None]]:
 @pytest.fixture(scope="session")
 def squares_study(trained_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = open_project(Path(shutil.copytree(trained_study, tmp_path_factory.mktemp("squares") / "study")))
-    settings = project.layout.settings
-    settings.write_text(settings.read_text(encoding="utf-8").replace("carry: true", "carry: false"), encoding="utf-8")
-    project = open_project(project.root)  # carried to, squares would be none
+    project = with_settings(project.root, {"packet": {"carry": False}})  # carried to, squares would be none
     for record in project.iter_pullbacks():
         scores = [
             FrameScore(

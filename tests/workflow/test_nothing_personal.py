@@ -13,7 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from ivsqa.io.formats.contours_csv import contours_csv_text
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.settings import PACKET_FORMATS
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.measuring.measure import measure_pullbacks

@@ -1,24 +1,20 @@
-"""The project folder as a whole: making one, finding it, and reading what is in it."""
+"""The project folder as a whole: finding it, and reading what is in it; `new_project` makes one."""
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.grid import WorkingGrid, working_grid
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IntegrityError, IvsqaError, NotAProjectError, NotFoundError, StateError
-from ivsqa.io import atomic
+from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout
-from ivsqa.io.project.manifest import parse_manifest, read_manifest, write_manifest
+from ivsqa.io.project.manifest import read_manifest
 from ivsqa.io.project.records import IdentityRecord, ModelRecord, PacketRecord, PullbackRecord, RoundRecord
 from ivsqa.io.project.settings import ProjectSettings
 
@@ -162,36 +158,6 @@ class Project:
         return sorted((read_manifest(path, PacketRecord) for path in found), key=lambda packet: packet.reader or "")
 
 
-def template_names() -> list[str]:
-    """Return the names of the project templates that come with ivsqa."""
-    return _folders_with(_templates_folder(), SETTINGS_NAME)
-
-
-def create_project(folder: Path, *, template: str, name: str | None = None) -> Project:
-    """Make a project folder from a template and return it open.
-
-    Writes `project.yaml` and `identity.yaml`; a folder that already is a project is refused, other files in it are left alone.
-
-    Raises:
-        IvsqaError: `folder` is a project already, or there is no such template.
-    """
-    layout = ProjectLayout(folder.resolve())
-    if layout.settings.exists():
-        raise IvsqaError(
-            "this folder already is a project", path=folder, hint="choose another folder, or work in this one"
-        )
-    if template not in template_names():
-        raise IvsqaError(f"no template {template!r}", hint=f"choose one of: {', '.join(template_names())}")
-    text = (_templates_folder() / template / SETTINGS_NAME).read_text(encoding="utf-8")
-    # As JSON writes it, which is how double-quoted YAML does: a name may hold quotes and backslashes.
-    text = Template(text).substitute(name=json.dumps(name or layout.root.name, ensure_ascii=False)[1:-1])
-    settings = parse_manifest(text, ProjectSettings, path=layout.settings)
-    if not layout.identity.exists():
-        write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)))
-    atomic.write_text(layout.settings, text)
-    return Project(layout, settings)
-
-
 def open_project(start: Path) -> Project:
     """Return the project in a folder or the nearest folder above it.
 
@@ -236,10 +202,3 @@ def _numbered_folders(parent: Path, manifest_name: str) -> list[str]:
     """Return the names of a letter and a number, by number: m1000 is newer than m999. A copy such as "m001-old" is none."""
     names = [name for name in _folders_with(parent, manifest_name) if name[1:].isdecimal()]
     return sorted(names, key=lambda name: int(name[1:]))
-
-
-def _templates_folder() -> Path:
-    """Return the folder of project templates: in the package when installed, beside it in a checkout."""
-    package = Path(__file__).parents[2]
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"

@@ -7,6 +7,7 @@ text.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,67 @@ def parse(text: str, *, path: Path | None = None) -> tuple[Any, yaml.Node | None
 def to_text(value: Any) -> str:  # noqa: ANN401
     """Return a value as YAML: keys in the order given, UTF-8, LF; equal values give equal text."""
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def merged_text(text: str, changes: Mapping[str, Any]) -> str:
+    r"""Return the text of a YAML mapping with the values of a nested mapping put in; comments and other lines stay.
+
+    Args:
+        text: A mapping as a person wrote it, in blocks.
+        changes: Plain values by key, mappings inside mappings; a key that the text lacks is added.
+
+    Example:
+        >>> merged_text("image:\n  size: 128  # px\n", {"image": {"size": 64}, "seed": 7})
+        'image:\n  size: 64  # px\n\nseed: 7\n'
+    """
+    _, root = parse(text)
+    if not isinstance(root, yaml.MappingNode):
+        raise TypeError("only into a mapping can values be put")
+    edits, new = _edits(root, changes, text)
+    for start, end, written in sorted(edits, reverse=True):  # from the end, so that places before it stay right
+        text = text[:start] + written + text[end:]
+    return text.rstrip("\n") + "\n" + ("\n" + to_text(new) if new else "")
+
+
+def _edits(
+    mapping: yaml.MappingNode, changes: Mapping[str, Any], text: str
+) -> tuple[list[tuple[int, int, str]], dict[str, Any]]:
+    """Return what to write in place of which characters of a text, and the values whose keys the mapping lacks."""
+    nodes = {key.value: value for key, value in mapping.value}
+    edits: list[tuple[int, int, str]] = []
+    for key, value in changes.items():
+        node = nodes.get(key)
+        if node is None:
+            continue
+        if isinstance(value, Mapping) and isinstance(node, yaml.MappingNode) and node.value:
+            inner, new = _edits(node, value, text)
+            first = node.value[0][0].start_mark
+            gap = ", " if node.flow_style else "\n" + " " * first.column
+            edits += inner
+            edits += [
+                (first.index, first.index, f"{_in_line(name)}: {_in_line(added)}{gap}") for name, added in new.items()
+            ]
+        else:
+            start, end = node.start_mark.index, _end_of(node)
+            edits.append((start, end, (" " if text[start - 1] == ":" else "") + _in_line(value)))
+    return edits, {key: value for key, value in changes.items() if key not in nodes}
+
+
+def _end_of(node: yaml.Node) -> int:
+    """Return the index behind the last character of a value; the mark of a block lies behind the comments after it."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end_of(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
+
+
+def _in_line(value: Any) -> str:  # noqa: ANN401
+    """Return a value as YAML on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_in_line(key)}: {_in_line(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_in_line, value)) + "]"
+    return to_text([value]).strip()[1:-1]  # as it stands in a list on one line, where commas ask for quotes
 
 
 def line_of(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int | None:

@@ -6,7 +6,8 @@ import pytest
 
 from ivsqa.errors import IntegrityError, IvsqaError, ManifestError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.project.manifest import read_manifest, write_manifest
-from ivsqa.io.project.project import Project, create_project, next_id, open_project, template_names
+from ivsqa.io.project.new_project import create_project, template_names
+from ivsqa.io.project.project import Project, next_id, open_project
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord
 
 SAMPLES = Path(__file__).parents[2] / "data" / "manifests"

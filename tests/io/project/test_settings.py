@@ -7,7 +7,7 @@ from ivsqa.errors import ManifestError
 from ivsqa.io.packets import ADAPTERS
 from ivsqa.io.project import settings as rooms
 from ivsqa.io.project.manifest import parse_manifest
-from ivsqa.io.project.project import create_project, template_names
+from ivsqa.io.project.new_project import create_project, template_names
 from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings
 
 HEAD = "kind: ivsqa/project\nschema_version: 1\nname: study\n"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.errors import ManifestError
-from ivsqa.io.project.strict_yaml import line_of, parse, to_text
+from ivsqa.io.project.strict_yaml import line_of, merged_text, parse, to_text
 
 
 def value_of(text: str):
@@ -142,3 +142,50 @@ def test_line_of_follows_keys_as_far_as_they_lead():
     assert line_of(node, ("a", "list", 9)) == 4
     assert line_of(node, ("a", "absent")) == 2
     assert line_of(None, ("a",)) is None
+
+
+WRITTEN = """\
+# what a person wrote
+name: study
+
+structures:            # innermost first
+  - {name: lumen}
+  - {name: eem}
+# between
+image:
+  size: 128            # px: é
+training: {rate: 0.1, grey: {gain: 0.3}}
+packet:
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown", "wanted"),
+    [
+        ({"name": "a: b"}, "name: study", "name: 'a: b'"),
+        ({"structures": [{"name": "x, y"}]}, "- {name: lumen}\n  - {name: eem}", "[{name: 'x, y'}]"),
+        ({"image": {"size": None}}, "128", "null"),
+        ({"image": {"field": 5.0}}, "  size", "  field: 5.0\n  size"),
+        ({"training": {"grey": {"gain": 0.5}}}, "0.3", "0.5"),
+        ({"training": {"flip": True}}, "{rate", "{flip: true, rate"),
+        ({"packet": {"formats": ("csv", "no")}}, "packet:", "packet: {formats: [csv, 'no']}"),
+        ({"new": {"a": 1}}, "packet:\n", "packet:\n\nnew:\n  a: 1\n"),
+        ({}, "", ""),
+    ],
+)
+def test_values_are_put_into_a_text_and_all_else_stays(changes, shown, wanted):
+    assert merged_text(WRITTEN, changes) == WRITTEN.replace(shown, wanted, 1)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "image", "packet", "new"]), values))
+def test_what_is_put_into_a_text_is_read_from_it(changes):
+    read = value_of(merged_text(WRITTEN, changes))
+    for key, value in changes.items():
+        assert read[key] == (
+            {**value_of(WRITTEN)[key], **value} if key == "image" and isinstance(value, dict) else value
+        )
+
+
+def test_only_into_a_mapping_values_can_be_put():
+    with pytest.raises(TypeError, match="mapping"):
+        merged_text("- 1\n", {"a": 2})

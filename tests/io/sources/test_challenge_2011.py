@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.io.sources import find_sources
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 

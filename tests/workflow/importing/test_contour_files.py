@@ -8,7 +8,7 @@ from PIL import Image
 
 from ivsqa.domain.contour import Contour
 from ivsqa.io.project.annotations import AnnotationStore
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.io.sources.archives.echoplaque import echoplaque_text
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 

@@ -4,7 +4,7 @@ import pytest
 from ivsqa.errors import BatchError, StateError
 from ivsqa.io.project.frames_in_use import standing_frames
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.phantom import phantom_pullback
 from ivsqa.phantom.files import write_phantom
 from ivsqa.workflow.importing.gating import FROM_IMAGES, NOT_CLEAR, NOT_GATED, gate_pullbacks

@@ -11,7 +11,8 @@ from ivsqa.errors import AnnotationError, IntegrityError, IvsqaError, NotFoundEr
 from ivsqa.io.formats.contours_csv import contours_csv_text
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.lock import project_lock
-from ivsqa.io.project.project import create_project, open_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import open_project
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.importing.gating import NOT_CLEAR
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, find_all_sources, import_pullbacks

@@ -30,7 +30,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from ivsqa.io.project.project import Project, create_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 
 N_FILES, N_BROKEN = 500, 40

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import IvsqaError
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.importing.plan import plan_import
 

@@ -20,11 +20,13 @@ from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.formats.contours_csv import contours_csv_text
 from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import provenance
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
+from tests.edited_settings import with_settings
 
 SPACING_MM = 0.025
 STEP_MM = 0.1
@@ -359,17 +361,13 @@ def test_a_study_without_eem_measures_the_lumen_alone(tmp_path):
 
 def test_a_structure_that_the_project_no_longer_has_is_left_out(tmp_path):
     project = vessel_project(tmp_path, drawn=range(3))
-    settings = project.layout.settings
-    lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)
-    settings.write_text("".join(line for line in lines if "{name: eem" not in line), encoding="utf-8")
-    frames = measure_pullbacks(open_project(project.root)).frames
+    project = with_settings(project.root, {"structures": [{"name": "lumen", "color": "#56b4e9"}]})
+    frames = measure_pullbacks(project).frames
     assert frames["lumen_area_mm2"].count() == 3
     assert "eem_area_mm2" not in frames.columns
 
 
 def test_a_model_for_other_settings_is_not_measured(scored):
-    settings = scored.layout.settings
-    text = settings.read_text(encoding="utf-8").replace("field_of_view_mm: 10.0", "field_of_view_mm: 9.0")
-    settings.write_text(text, encoding="utf-8")
+    project = with_settings(scored.root, {"image": {"field_of_view_mm": 9.0}})
     with pytest.raises(StateError, match="field_of_view_mm"):
-        measure_pullbacks(open_project(scored.root))
+        measure_pullbacks(project)

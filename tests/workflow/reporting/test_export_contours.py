@@ -7,7 +7,7 @@ import pytest
 
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotations import AnnotationStore
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.reporting.export_contours import export_contours
 

@@ -6,7 +6,8 @@ import pytest
 from ivsqa.errors import NotFoundError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import Project, create_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project
 from ivsqa.workflow.evaluating.evaluate import evaluate_model
 from ivsqa.workflow.reporting.report import write_report
 

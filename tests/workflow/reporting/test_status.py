@@ -1,4 +1,4 @@
-from ivsqa.io.project.project import create_project
+from ivsqa.io.project.new_project import create_project
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.reporting.status import project_status
 from ivsqa.workflow.rounds.export import export_for_annotation

@@ -7,7 +7,6 @@ import pytest
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
 from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
-from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT
 from ivsqa.workflow.rounds.carry_corrections import Carrier, Start
@@ -16,23 +15,16 @@ from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.packet_writer import PacketPlan
 from ivsqa.workflow.rounds.select import select_frames
 from ivsqa.workflow.rounds.sent import read_sent
+from tests.edited_settings import with_settings
 from tests.workflow.conftest import square
 
 DRAWN = {"lumen": square(20, 40), "eem": square(10, 60)}
 
 
-def switch(project, shown: str, wanted: str):
-    path = project.layout.settings
-    text = path.read_text(encoding="utf-8")
-    assert shown in text
-    path.write_text(text.replace(shown, wanted), encoding="utf-8")
-    return open_project(project.root)
-
-
 @pytest.fixture
 def blank(squares):
     """A project where the model draws the same squares everywhere, and a pullback nobody annotated yet."""
-    project = switch(squares.project, "carry: false", "carry: true")
+    project = with_settings(squares.project.root, {"packet": {"carry": True}})
     store = AnnotationStore(project.layout)
     return project, next(one for one in project.iter_pullbacks() if not store.annotated_frames(one.pullback_id))
 
@@ -87,7 +79,7 @@ def test_what_is_in_dispute_is_not_carried(blank):
 def test_it_can_be_switched_off(blank):
     project, pullback = blank
     annotate(project, pullback, 2, {"lumen": square(16, 44), "eem": square(10, 60)})
-    assert start(switch(project, "carry: true", "carry: false"), pullback, 3) == Start(DRAWN)
+    assert start(with_settings(project.root, {"packet": {"carry": False}}), pullback, 3) == Start(DRAWN)
 
 
 def test_readers_of_a_round_whose_first_packet_carried_nothing_get_what_the_model_drew(blank):

@@ -12,7 +12,8 @@ from ivsqa.domain.quality.frame_score import SIGNALS, FrameScore
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import StateError
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import Project, create_project, open_project
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import ModelRecord, Provenance, PullbackRecord, Split
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.rounds.select import select_frames

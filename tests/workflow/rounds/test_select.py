@@ -6,11 +6,11 @@ import pytest
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
-from ivsqa.io.project.project import open_project
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.select import select_frames
 from ivsqa.workflow.scoring.score import score_frames
+from tests.edited_settings import with_settings
 
 
 def keys(frames) -> set[tuple[str, int]]:
@@ -93,9 +93,7 @@ def test_frames_of_a_pullback_keep_their_distance_and_share(scored):
 
 
 def test_the_users_cap_comes_before_the_even_share(scored):
-    path = scored.layout.settings
-    path.write_text(path.read_text().replace("max_per_pullback: null", "max_per_pullback: 1"))
-    result = select_frames(open_project(scored.root), n=10)
+    result = select_frames(with_settings(scored.root, {"selection": {"max_per_pullback": 1}}), n=10)
     assert result.round.n == 6 == len({frame.pullback_id for frame in result.frames})
     assert result.round.shortfall
 

@@ -6,12 +6,12 @@ from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import read_manifest, write_manifest
-from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import ScoresRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
 from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
+from tests.edited_settings import with_settings
 
 
 def store_of(project) -> ScoreStore:
@@ -134,15 +134,11 @@ def test_two_scorings_with_one_model_are_refused(trained):
         score_frames(trained, device="cpu")
 
 
-@pytest.mark.parametrize(
-    ("shown", "wanted"),
-    [("working_size_px: 32", "working_size_px: 48"), ("field_of_view_mm: 10.0", "field_of_view_mm: 5.0")],
-)
-def test_a_model_never_scores_on_another_grid_than_it_learnt_on(trained, shown, wanted):
-    path = trained.layout.settings
-    path.write_text(path.read_text().replace(shown, wanted))
+@pytest.mark.parametrize("image", [{"working_size_px": 48}, {"field_of_view_mm": 5.0}])
+def test_a_model_never_scores_on_another_grid_than_it_learnt_on(trained, image):
+    project = with_settings(trained.root, {"image": image})
     with pytest.raises(StateError, match="m001 was trained with image"):
-        score_frames(open_project(trained.root), device="cpu")
+        score_frames(project, device="cpu")
 
 
 def test_scores_of_frames_that_were_replaced_are_not_reused(scored):

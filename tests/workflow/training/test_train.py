@@ -9,7 +9,6 @@ from ivsqa.io.project.annotated_frames import annotated_frames, unannotated_keys
 from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import provenance
 from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
 from ivsqa.workflow.context import Context
@@ -19,6 +18,7 @@ from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
 from ivsqa.workflow.training.train import finetune_model, train_model
+from tests.edited_settings import with_settings
 
 
 def annotate_more(project, phantoms, n: int = 4) -> None:
@@ -123,9 +123,8 @@ def test_learning_only_nonsense_ends_where_it_began(trained):
         corner = {name: Contour.from_points([(2, 2), (9, 2), (9, 9), (2, 9)]) for name in ("lumen", "eem")}
         made = provenance("2100-01-01T00:00:00+00:00")
         store.append(pullback_id, {index: NewAnnotation(corner, "edited")}, reader="simulated", source="x", made=made)
-    path = trained.layout.settings
-    path.write_text(path.read_text().replace("finetune_learning_rate: 0.0005", "finetune_learning_rate: 0.05"))
-    outcome = finetune_model(open_project(trained.root), max_steps=20, device="cpu")
+    project = with_settings(trained.root, {"training": {"finetune_learning_rate": 0.05}})
+    outcome = finetune_model(project, max_steps=20, device="cpu")
     assert outcome.model.best_step == 0
     assert outcome.model.validation_dice == trained.get_model("m001").validation_dice
     assert outcome.model.verdict.startswith("accepted: validation Dice +0.0000 against m001")
@@ -150,14 +149,11 @@ def test_a_model_of_other_structures_cannot_be_finetuned(trained):
         finetune_model(trained, device="cpu")
 
 
-@pytest.mark.parametrize(
-    ("shown", "wanted"), [("working_size_px: 32", "working_size_px: 48"), ("widths: [8, 16]", "widths: [8, 24]")]
-)
-def test_a_model_of_another_network_or_grid_cannot_be_finetuned(trained, shown, wanted):
-    path = trained.layout.settings
-    path.write_text(path.read_text().replace(shown, wanted))
+@pytest.mark.parametrize("changes", [{"image": {"working_size_px": 48}}, {"network": {"widths": [8, 24]}}])
+def test_a_model_of_another_network_or_grid_cannot_be_finetuned(trained, changes):
+    project = with_settings(trained.root, changes)
     with pytest.raises(StateError) as caught:
-        finetune_model(open_project(trained.root), device="cpu")
+        finetune_model(project, device="cpu")
     assert "ivsqa train" in caught.value.hint
     assert [model.model_id for model in trained.models()] == ["m001"], "nothing half-made is left"
 
