@@ -50,6 +50,7 @@ OUTSIDE = {
         "polars",
         "PIL",
         "cv2",
+        "markupsafe",
     },
     "model": {"numpy", "torch", "safetensors"},
     "workflow": {"numpy", "scipy", "shapely", "skimage", "polars", "PIL"},

@@ -2,7 +2,9 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from PIL import Image
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import ADAPTERS, PacketFrame, PacketOrigin, write_packet
-from ivsqa.io.packets.instructions import HOW_TO, SENT_BACK, Card, instructions_html
+from ivsqa.io.packets.instructions import Card, instructions_html
+from ivsqa.io.packets.packet import Purpose
 
 Write = Callable[..., Path]
 
@@ -77,9 +80,8 @@ def test_two_frames_of_one_name_are_refused(
 
 
 def test_every_format_has_instructions() -> None:
-    names = {adapter.name for adapter in ADAPTERS}
-    assert set(HOW_TO) == names
-    assert set(SENT_BACK) == names
+    folder = resources.files("ivsqa.io.packets").joinpath("how_to")
+    assert {path.name for path in folder.iterdir()} == {f"{adapter.name}.html.j2" for adapter in ADAPTERS}
 
 
 def test_instructions_begin_with_the_recommended_format(write: Write) -> None:
@@ -87,6 +89,26 @@ def test_instructions_begin_with_the_recommended_format(write: Write) -> None:
     assert "<b>1. Open</b> the folder <code>svg</code> in Inkscape." in page
     assert page.index("In Inkscape, step by step") < page.index("In LabelMe, step by step")
     assert "<b>3. Send back</b> <code>svg</code> or <code>images</code>" in page
+
+
+@pytest.mark.parametrize("name", [adapter.name for adapter in ADAPTERS])
+def test_each_format_says_what_to_open_what_to_do_and_what_to_send_back(name: str, structures: StructureSet) -> None:
+    origin = PacketOrigin("r001", "r001-1")
+    page = instructions_html([], structures=structures, formats=[name], origin=origin, with_heatmaps=False)
+    opened, sent_back = re.findall(
+        r"<li><b>\d. (?:Open|Send back)</b>\s*(.+?)(?:, zipped or as it is)?\.</li>", page, re.DOTALL
+    )
+    assert opened
+    assert sent_back
+    assert page.count("<h2>") == 5  # what to draw, how to, pictures, what to send back, the frames
+
+
+@pytest.mark.parametrize("purpose", get_args(Purpose))
+def test_an_annotator_is_told_what_the_packet_is_for(purpose: Purpose, structures: StructureSet) -> None:
+    origin = PacketOrigin("r001", "r001-1", purpose)
+    page = instructions_html([], structures=structures, formats=["page"], origin=origin, with_heatmaps=False)
+    assert ("Readers differed in these frames" in page) == (purpose == "adjudication")
+    assert ("do not compare before" in page) == (purpose == "reading")
 
 
 def test_unknown_format_writes_nothing(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
@@ -128,7 +150,7 @@ def test_page_is_well_formed_offline_and_leads_to_pictures_that_are_there(write:
 
 def test_names_and_colours_from_outside_are_escaped() -> None:
     hostile = StructureSet((Structure("<b>lumen", '"><script>'),))
-    card = Card(1, "<b>a", "<b>caption", 'x" onclick="', "data:,")
+    card = Card(1, "<b>a", "<b>caption", 'x" onclick="', b"jpeg")
     origin = PacketOrigin("<i>round</i>", "<i>packet</i>")
     page = instructions_html([card], structures=hostile, formats=["labelme"], origin=origin, with_heatmaps=True)
     assert not re.search(r"<script|<b>(lumen|a<|caption)|<i>|onclick=\"", page)
