@@ -13,11 +13,14 @@ from ivsqa.io.formats.documents import head_of, mapping_of, read_json
 from ivsqa.io.formats.images import open_embedded_image
 from ivsqa.io.formats.shapes import AGAIN, Drawing, box_points, ellipse_points, points_of
 
+LABELME_MARKS = ((b'"shapes"',), (b'"imagePath"',))
+"""Keys that LabelMe writes near the beginning of a file, any of which it is known by."""
+
 
 def looks_like_labelme(path: Path) -> bool:
-    """Return whether the beginning of a file names LabelMe's keys; broken files pass, so that they are reported."""
+    """Return whether the beginning of a file names LabelMe's keys."""
     head = head_of(path)
-    return b'"shapes"' in head or b'"imagePath"' in head
+    return any(mark in head for (mark,) in LABELME_MARKS)
 
 
 def read_labelme(path: Path) -> dict[str, object]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Generic, TypeVar
@@ -18,10 +18,10 @@ from typing import Generic, TypeVar
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError, located
+from ivsqa.io.formats.documents import head_of
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
 
 Entry = TypeVar("Entry")
-Part = TypeVar("Part")
 NOT_SENT_HINT = "send only what belongs to this packet"
 
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{6,}-")
@@ -72,11 +72,13 @@ class Adapter(ABC):
         name: What a user calls the format.
         tolerance_px: Distance that the format alone, without an annotator, can move a contour by.
         suffix: How its files end.
+        marks: Words of which a file of this format has all of one group near its beginning; none: the suffix is enough.
     """
 
     name: str
     tolerance_px: float = 0.01
-    suffix: str = ""
+    suffix: str
+    marks: tuple[tuple[bytes, ...], ...] = ()
 
     @abstractmethod
     def write(
@@ -99,13 +101,14 @@ class Adapter(ABC):
         """Return whether a returned folder holds files of this format, by a quick look."""
         return bool(self.files(folder, structures))
 
-    def files(self, folder: Path, structures: StructureSet) -> list[Path]:  # noqa: ARG002 - some go by structures
+    def files(self, folder: Path, structures: StructureSet) -> list[Path]:  # noqa: ARG002 - masks go by structures
         """Return the files of this format below a folder."""
         return [path for path in files_under(folder, self.suffix) if self.is_ours(path)]
 
-    def is_ours(self, path: Path) -> bool:  # noqa: ARG002 - for some the suffix is enough
+    def is_ours(self, path: Path) -> bool:
         """Return whether a file begins as those of this format do; broken files pass, so that they are reported."""
-        return True
+        head = head_of(path) if self.marks else b""
+        return not self.marks or any(all(word in head for word in words) for words in self.marks)
 
 
 class DocumentAdapter(Adapter, Generic[Entry]):
@@ -113,19 +116,11 @@ class DocumentAdapter(Adapter, Generic[Entry]):
 
     @abstractmethod
     def entries(self, path: Path) -> Iterable[Entry]:
-        """Return what a file says of each frame.
-
-        Raises:
-            PacketError: it is no file of this format.
-        """
+        """Return what a file says of each frame; an error it raises is about the whole file."""
 
     @abstractmethod
-    def read_frame(self, entry: Entry, path: Path, packet: PacketReturn) -> ReturnedFrame | None:
-        """Return the frame of an entry; None where it says nothing.
-
-        Raises:
-            PacketError: it cannot be used.
-        """
+    def read_frame(self, entry: Entry, packet: PacketReturn) -> ReturnedFrame | None:
+        """Return the frame of an entry, None where it says nothing; an error it raises leaves the other frames."""
 
     def paths(self, packet: PacketReturn) -> list[Path]:
         """Return the files to read.
@@ -138,16 +133,46 @@ class DocumentAdapter(Adapter, Generic[Entry]):
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
         """Return what the files of the format below a folder say."""
         packet = PacketReturn(folder, sent, structures)
-        paths = self.paths(packet)
-        return gathered(self.name, paths, sent, self.entries, lambda entry, path: self.read_frame(entry, path, packet))
+        taken: dict[str, ReturnedFrame] = {}
+        disputed: set[str] = set()
+        rejected: list[IvsqaError] = []
+        for answer in self._answers(packet):
+            if isinstance(answer, IvsqaError):
+                rejected.append(answer)
+                continue
+            name = answer.frame.name
+            first = taken.setdefault(name, answer)
+            if not first.is_changed:
+                taken[name] = answer
+            elif answer.is_changed and not first.says_the_same_as(answer):
+                disputed.add(name)
+                rejected.append(_two_answers_error(first.path, answer.path, name))
+        return ReturnedPacket.of(
+            self.name, sent, (frame for name, frame in taken.items() if name not in disputed), rejected
+        )
+
+    def _answers(self, packet: PacketReturn) -> Iterator[ReturnedFrame | IvsqaError]:
+        """Yield the frame of each entry of each file, or what is wrong with it."""
+        for path in self.paths(packet):
+            try:
+                with located(path=path):
+                    entries = list(self.entries(path))
+            except IvsqaError as error:
+                yield error
+                continue
+            for entry in entries:
+                try:
+                    with located(path=path):
+                        frame = self.read_frame(entry, packet)
+                except IvsqaError as error:
+                    yield error
+                else:
+                    if frame is not None:
+                        yield replace(frame, path=path)
 
 
 class FrameFileAdapter(DocumentAdapter[Path]):
-    """A format with one file a frame, which is found again by its name.
-
-    Attributes:
-        folder_name: Where in the packet its files lie.
-    """
+    """A format with one file a frame, in a folder of the packet."""
 
     folder_name: str
 
@@ -166,95 +191,34 @@ class FrameFileAdapter(DocumentAdapter[Path]):
             yield frame
 
     def entries(self, path: Path) -> Iterable[Path]:
-        """Return the file itself, which is about one frame."""
+        """Return the file itself."""
         return [path]
 
 
-class PacketFileAdapter(Adapter, Generic[Part]):
-    """A format that is written as one file for all frames; contours are small, images are not kept until it is written."""
+class PacketFileAdapter(Adapter):
+    """A format with one file for all frames."""
 
     @abstractmethod
-    def part(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> Part:
-        """Return what the file will say of a frame."""
-
-    @abstractmethod
-    def documents(self, parts: Sequence[Part], structures: StructureSet, origin: PacketOrigin) -> Mapping[str, str]:
-        """Return the text of each file of the packet by its name."""
+    def documents(
+        self, frames: Sequence[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Mapping[str, str]:
+        """Return the text of each file of the packet by its name; the frames come without their pixels."""
 
     def write(
         self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
     ) -> Iterator[PacketFrame]:
         """Write the files when the frames run out."""
-        parts: list[Part] = []
+        passed: list[PacketFrame] = []
         for frame in frames:
-            parts.append(self.part(frame, structures, origin))
+            passed.append(frame.without_pixels())
             yield frame
-        for name, text in self.documents(parts, structures, origin).items():
+        for name, text in self.documents(passed, structures, origin).items():
             write_text(folder / name, text)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 with LF line ends into a packet that is not in its place yet, so without the care of `io.atomic`."""
     path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def gathered(
-    format_name: str,
-    paths: Iterable[Path],
-    sent: Sequence[SentFrame],
-    entries: Callable[[Path], Iterable[Entry]],
-    read_frame: Callable[[Entry, Path], ReturnedFrame | None],
-) -> ReturnedPacket:
-    """Return the frames of all files, in the order they were sent.
-
-    Args:
-        format_name: The format.
-        paths: Its files.
-        sent: The frames of the packet.
-        entries: Gives the entries of a file; an error it raises is about the whole file.
-        read_frame: Gives the frame of an entry; an error it raises leaves the others.
-    """
-    taken: dict[str, ReturnedFrame] = {}
-    disputed: set[str] = set()
-    rejected: list[IvsqaError] = []
-    for answer in _answers(paths, entries, read_frame):
-        if isinstance(answer, IvsqaError):
-            rejected.append(answer)
-            continue
-        name = answer.frame.name
-        first = taken.setdefault(name, answer)
-        if not first.is_changed:
-            taken[name] = answer
-        elif answer.is_changed and not _say_the_same(first, answer):
-            disputed.add(name)
-            rejected.append(_two_answers_error(first.path, answer.path, name))
-    return ReturnedPacket.of(
-        format_name, sent, (frame for name, frame in taken.items() if name not in disputed), rejected
-    )
-
-
-def _answers(
-    paths: Iterable[Path],
-    entries: Callable[[Path], Iterable[Entry]],
-    read_frame: Callable[[Entry, Path], ReturnedFrame | None],
-) -> Iterator[ReturnedFrame | IvsqaError]:
-    """Yield the frame of each entry of each file, or what is wrong with it."""
-    for path in paths:
-        try:
-            with located(path=path):
-                of_file = list(entries(path))
-        except IvsqaError as error:
-            yield error
-            continue
-        for entry in of_file:
-            try:
-                with located(path=path):
-                    frame = read_frame(entry, path)
-            except IvsqaError as error:
-                yield error
-            else:
-                if frame is not None:
-                    yield frame
 
 
 def files_under(folder: Path, suffix: str) -> list[Path]:
@@ -272,16 +236,6 @@ def first_line_of(path: Path) -> bytes:
     """Return the first line of a table in lower case, or as much of it as columns take."""
     with path.open("rb") as stream:
         return stream.readline(4096).lower()
-
-
-def _say_the_same(first: ReturnedFrame, second: ReturnedFrame) -> bool:
-    """Return whether two answers for a frame agree."""
-
-    def said(frame: ReturnedFrame) -> object:
-        lines = {name: contour.points_px.tobytes() for name, contour in frame.contours.items()}
-        return lines, bool(frame.checked), frame.unreadable, frame.nudges
-
-    return said(first) == said(second)
 
 
 def _two_answers_error(first: Path, second: Path, name: str) -> PacketError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -77,10 +76,9 @@ def _lines_beside_arcs(frame: PacketFrame, share: float) -> list[Points]:
 class ReturnedDrawing(Drawing):
     """What came back drawn on one frame; a contour that nobody moved is the very object that was sent."""
 
-    def __init__(self, frame: SentFrame, structures: StructureSet, path: Path) -> None:
+    def __init__(self, frame: SentFrame, structures: StructureSet) -> None:
         super().__init__(frame.shape, structures)
         self.frame = frame
-        self.path = path
 
     def add_mask(self, name: str, mask: Mask) -> None:
         """Add a painted structure, as `Drawing` does."""
@@ -101,9 +99,8 @@ class ReturnedDrawing(Drawing):
             self.contours(),
             True if CHECKED in self.ticks else checked,
             unreadable or UNREADABLE in self.ticks,
-            self.path,
-            tuple(self.notes),
-            tuple(self.nudges),
+            notes=tuple(self.notes),
+            nudges=tuple(self.nudges),
         )
 
     def _keep(self, name: str, contour: Contour, rounding_px: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -120,6 +120,11 @@ class PacketFrame(OfFrame):
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"a frame's name holds letters, digits, _ and - only, got {self.name!r}")
 
+    def without_pixels(self) -> PacketFrame:
+        """Return the frame to keep while others pass: its image is a blank of the same shape that takes no memory."""
+        blank = np.broadcast_to(np.uint8(0), self.image.shape)
+        return replace(self, image=blank, error_maps={}, probabilities=None)
+
     def sent(self) -> SentFrame:
         """Return what has to be remembered to read the return."""
         height, width = self.image.shape
@@ -160,7 +165,7 @@ class ReturnedFrame:
         contours: What is drawn now; a structure that is absent was deleted. One that was not moved is the sent object itself.
         checked: Whether the annotator ticked it as right; None where the format cannot say.
         unreadable: Whether the annotator marked it as impossible to judge.
-        path: The file it came from.
+        path: The file it came from; a format whose files are about whole frames need not say it.
         notes: What a person should know, such as a stray shape that was left out.
         nudges: Points that the annotator dropped for the border to pass, in frame px.
         nudges_followed: Whether the contours pass these points already: the editor laid them before the annotator's eyes.
@@ -171,7 +176,7 @@ class ReturnedFrame:
     contours: Contours
     checked: bool | None
     unreadable: bool
-    path: Path
+    path: Path = Path()
     notes: tuple[str, ...] = ()
     nudges: tuple[Nudge, ...] = ()
     nudges_followed: bool = False
@@ -183,6 +188,14 @@ class ReturnedFrame:
         names = set(self.contours) | set(self.frame.contours)
         moved = any(self.contours.get(name) is not self.frame.contours.get(name) for name in names)
         return moved or bool(self.checked) or self.unreadable or bool(self.nudges)
+
+    def says_the_same_as(self, other: ReturnedFrame) -> bool:
+        """Return whether two answers for a frame agree."""
+        first, second = (
+            {name: contour.points_px.tobytes() for name, contour in frame.contours.items()} for frame in (self, other)
+        )
+        ticks, other_ticks = ((bool(frame.checked), frame.unreadable, frame.nudges) for frame in (self, other))
+        return first == second and ticks == other_ticks
 
 
 @dataclass(frozen=True, eq=False)

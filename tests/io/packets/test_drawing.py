@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,12 +9,10 @@ from ivsqa.io.packets import PacketFrame, SentFrame
 from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_bands, look_here_lines
 from ivsqa.io.packets.thinning import written_edge_points
 
-HERE = Path("returned.json")
-
 
 @pytest.fixture
 def drawing(frames: list[PacketFrame], structures: StructureSet) -> ReturnedDrawing:
-    return ReturnedDrawing(frames[0].sent(), structures, HERE)
+    return ReturnedDrawing(frames[0].sent(), structures)
 
 
 def square(low: float, high: float) -> np.ndarray:
@@ -63,7 +59,7 @@ def test_editor_that_rounds_all_numbers_has_edited_nothing(
 ) -> None:
     sent = Contour.from_points(np.round(frames[0].contours["eem"].points_px * 3.0, 3))
     frame = SentFrame("a", "pb-1", 0, 400, 400, "", {"eem": sent})
-    drawing = ReturnedDrawing(frame, structures, HERE)
+    drawing = ReturnedDrawing(frame, structures)
     drawing.add("eem", np.round(written_edge_points(sent), decimals))
     assert drawing.returned().contours["eem"] is sent
 

@@ -27,10 +27,9 @@ from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_OFFSET_SHARE, heat_layer, png_bytes
 from ivsqa.io.formats.shapes import DECIMALS
-from ivsqa.io.packets.adapter import Adapter
-from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, is_page_return, read_page_returns
+from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, PageReturns
 from ivsqa.io.packets.instructions import OTHER_NOTE, STRUCTURE_NOTES
-from ivsqa.io.packets.packet import FrameProbabilities, PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
+from ivsqa.io.packets.packet import FrameProbabilities, PacketFrame, PacketOrigin
 
 FILE_NAME = "index.html"
 SCRIPTS = ("geometry", "surfaces", "refinement", "packet", "session", "view", "tools", "page")
@@ -40,10 +39,8 @@ HEAT_SIDE_PX = 128
 ARC_STEP_DEG = 3.0
 
 
-class PageAdapter(Adapter):
+class PageAdapter(PageReturns):
     """`index.html` out, `contours.json` back."""
-
-    name = "page"
 
     def write(
         self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
@@ -62,14 +59,6 @@ class PageAdapter(Adapter):
             contents = _contents(listed, structures, origin) | {"sent_sha256": sent.hexdigest()[:SHORT_HASH]}
             stream.write(_data_block("packet", contents))
             stream.write(f"{_scripts()}</body>\n</html>\n")
-
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether there is something that the page saved."""
-        return is_page_return(folder)
-
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read what the page saved, below the folder."""
-        return read_page_returns(self.name, folder, sent, structures)
 
 
 def _files() -> Traversable:

@@ -5,7 +5,7 @@ Each save holds all frames that were looked at, so of one session only the lates
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.refinement import Nudge
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError, located
-from ivsqa.io.formats.documents import head_of, mapping_of, read_json
+from ivsqa.io.formats.documents import mapping_of, read_json
 from ivsqa.io.formats.label_marks import structure_named
 from ivsqa.io.formats.shapes import drawn_contour, points_of
-from ivsqa.io.packets.adapter import PacketReturn, files_under, gathered
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, sent_unless_moved
+from ivsqa.io.packets.adapter import DocumentAdapter, PacketReturn
+from ivsqa.io.packets.packet import ReturnedFrame, SentFrame, sent_unless_moved
 
 KIND = "ivsqa/contours"
 SCHEMA_VERSION = 1
@@ -28,39 +28,6 @@ LONGEST_S = 1e6
 """No frame takes a fortnight."""
 PAGE = "the page index.html"
 SAVE_AGAIN = f"save again in {PAGE}"
-
-
-def is_page_return(folder: Path) -> bool:
-    """Return whether some JSON begins like what the page saves."""
-    return any(_looks_saved(path) for path in files_under(folder, ".json"))
-
-
-def read_page_returns(
-    format_name: str, folder: Path, sent: Sequence[SentFrame], structures: StructureSet
-) -> ReturnedPacket:
-    """Read the latest save of each session below a folder; every other is left aside."""
-    files = files_under(folder, ".json")
-    paths = [path for path in files if _looks_saved(path)] or files
-    latest: dict[str, _Save] = {}
-    broken: set[Path] = set()
-    for path in paths:
-        try:
-            save = _read_save(path)
-        except PacketError:
-            broken.add(path)  # read again below, where what is wrong with it is reported
-            continue
-        known = latest.get(save.session_id)
-        if known is None or save.number > known.number:
-            latest[save.session_id] = save
-    counting = broken | {save.path for save in latest.values()}
-    packet = PacketReturn(folder, sent, structures)
-    return gathered(
-        format_name,
-        [path for path in paths if path in counting],
-        sent,
-        _entries,
-        lambda entry, path: _read_frame(entry, path, packet),
-    )
 
 
 @dataclass(frozen=True)
@@ -82,8 +49,63 @@ class _Save:
     frames: list[object]
 
 
-def _looks_saved(path: Path) -> bool:
-    return KIND.encode() in head_of(path)
+class PageReturns(DocumentAdapter[tuple[str, str, object]]):
+    """What the page saves, read back; its entries are the packet that a file answers, a place, and what is said of a frame."""
+
+    name = "page"
+    suffix = ".json"
+    marks = ((KIND.encode(),),)
+
+    def paths(self, packet: PacketReturn) -> list[Path]:
+        """Return the latest save of each session below a folder; every other is left aside."""
+        paths = super().paths(packet)
+        latest: dict[str, _Save] = {}
+        counting: set[Path] = set()
+        for path in paths:
+            try:
+                save = _read_save(path)
+            except PacketError:
+                counting.add(path)  # read again, where what is wrong with it is reported
+                continue
+            known = latest.get(save.session_id)
+            if known is None or save.number > known.number:
+                latest[save.session_id] = save
+        counting |= {save.path for save in latest.values()}
+        return [path for path in paths if path in counting]
+
+    def entries(self, path: Path) -> list[tuple[str, str, object]]:
+        """Return the frames of a file."""
+        save = _read_save(path)
+        return [(save.packet_id, f"entry {number}", frame) for number, frame in enumerate(save.frames, start=1)]
+
+    def read_frame(self, entry: tuple[str, str, object], packet: PacketReturn) -> ReturnedFrame:
+        """Return a frame, checked against what was sent."""
+        packet_id, where, stored = entry[0], entry[1], mapping_of(entry[2])
+        name = stored.get("name")
+        if not isinstance(name, str):
+            raise PacketError("has a frame without a name", hint=SAVE_AGAIN, where=where)
+        with located(where=name):
+            frame = packet.frame_of_image(name)
+            if stored.get("image_sha256") != frame.image_sha256[:SHORT_HASH]:
+                hint = f"this file answers {packet_id}; name its round with: --round ID"
+                raise PacketError("was drawn on another image", hint=hint)
+            contours = _contours(_mapping(stored.get("contours")), frame, packet.structures)
+            points = stored.get("points")
+            if not isinstance(points, list):
+                raise PacketError("is not what the page saves", hint=SAVE_AGAIN)
+            nudges = tuple(_point(_mapping(point), packet.structures) for point in points)
+        laid = " and ".join(sorted({nudge.structure for nudge in nudges}))
+        note = f"{laid} laid through {len(nudges)} point{'' if len(nudges) == 1 else 's'} by the reader"
+        return ReturnedFrame(
+            frame,
+            contours,
+            checked=stored.get("checked") is True,
+            unreadable=stored.get("unreadable") is True,
+            notes=(note,) if nudges else (),
+            nudges=nudges,
+            nudges_followed=True,
+            active_s=_seconds(stored.get("active_s")),
+        )
 
 
 def _read_save(path: Path) -> _Save:
@@ -106,43 +128,6 @@ def _read_save(path: Path) -> _Save:
         number if isinstance(number, int) else 0,
         str(document.get("packet_id")),
         document["frames"],
-    )
-
-
-def _entries(path: Path) -> list[tuple[str, str, object]]:
-    """Return the frames of a file, each with the packet that the file answers and with its place."""
-    save = _read_save(path)
-    return [(save.packet_id, f"entry {number}", frame) for number, frame in enumerate(save.frames, start=1)]
-
-
-def _read_frame(entry: tuple[str, str, object], path: Path, packet: PacketReturn) -> ReturnedFrame:
-    """Return a frame, checked against what was sent."""
-    packet_id, where, stored = entry[0], entry[1], mapping_of(entry[2])
-    name = stored.get("name")
-    if not isinstance(name, str):
-        raise PacketError("has a frame without a name", hint=SAVE_AGAIN, where=where)
-    with located(where=name):
-        frame = packet.frame_of_image(name)
-        if stored.get("image_sha256") != frame.image_sha256[:SHORT_HASH]:
-            hint = f"this file answers {packet_id}; name its round with: --round ID"
-            raise PacketError("was drawn on another image", hint=hint)
-        contours = _contours(_mapping(stored.get("contours")), frame, packet.structures)
-        points = stored.get("points")
-        if not isinstance(points, list):
-            raise PacketError("is not what the page saves", hint=SAVE_AGAIN)
-        nudges = tuple(_point(_mapping(point), packet.structures) for point in points)
-    laid = " and ".join(sorted({nudge.structure for nudge in nudges}))
-    note = f"{laid} laid through {len(nudges)} point{'' if len(nudges) == 1 else 's'} by the reader"
-    return ReturnedFrame(
-        frame,
-        contours,
-        checked=stored.get("checked") is True,
-        unreadable=stored.get("unreadable") is True,
-        path=path,
-        notes=(note,) if nudges else (),
-        nudges=nudges,
-        nudges_followed=True,
-        active_s=_seconds(stored.get("active_s")),
     )
 
 

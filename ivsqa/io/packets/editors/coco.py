@@ -17,7 +17,7 @@ import numpy as np
 from ivsqa.domain.contour import Mask, Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError, located
-from ivsqa.io.formats.documents import head_of, mapping_of, read_json
+from ivsqa.io.formats.documents import mapping_of, read_json
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.run_lengths import mask_from_counts, mask_from_text
 from ivsqa.io.formats.shapes import check_size, points_of
@@ -42,46 +42,34 @@ class CocoImage:
     labels: Mapping[str, object]
 
 
-class CocoAdapter(PacketFileAdapter[tuple[Json, list[tuple[str, Points]]]], DocumentAdapter[CocoImage]):
+class CocoAdapter(PacketFileAdapter, DocumentAdapter[CocoImage]):
     """COCO JSON, out and back."""
 
     name = "coco"
     suffix = ".json"
-
-    def part(
-        self,
-        frame: PacketFrame,
-        structures: StructureSet,
-        origin: PacketOrigin,  # noqa: ARG002
-    ) -> tuple[Json, list[tuple[str, Points]]]:
-        """Return the image of a frame, without its id, and its labelled polygons."""
-        height, width = frame.image.shape
-        image = {"file_name": f"{frame.name}.png", "width": width, "height": height}
-        return image, written_shapes(frame, structures, hints=look_here_bands(frame))
+    marks = ((b'"categories"',), (b'"file_name"',), (b'"segmentation"',))
 
     def documents(
-        self, parts: Sequence[tuple[Json, list[tuple[str, Points]]]], structures: StructureSet, origin: PacketOrigin
+        self, frames: Sequence[PacketFrame], structures: StructureSet, origin: PacketOrigin
     ) -> Mapping[str, str]:
         """Return coco.json; ids of images, annotations and labels count from 1."""
         labels = [*structures.names, LOOK_HERE]
-        drawn = [(image_id, shape) for image_id, (_, shapes) in enumerate(parts, start=1) for shape in shapes]
+        images: list[Json] = []
+        annotations: list[Json] = []
+        for image_id, frame in enumerate(frames, start=1):
+            height, width = frame.image.shape
+            images.append({"id": image_id, "file_name": f"{frame.name}.png", "width": width, "height": height})
+            for label, points in written_shapes(frame, structures, hints=look_here_bands(frame)):
+                ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": labels.index(label) + 1}
+                annotations.append(ids | _annotation(label, points))
         document = {
             "info": {"description": origin.packet_id, "round_id": origin.round_id, "contributor": "ivsqa"},
             "licenses": [],
             "categories": [{"id": index, "name": name, "supercategory": ""} for index, name in enumerate(labels, 1)],
-            "images": [{"id": image_id, **image} for image_id, (image, _) in enumerate(parts, start=1)],
-            "annotations": [
-                {"id": number, "image_id": image_id, "category_id": labels.index(label) + 1}
-                | _annotation(label, points)
-                for number, (image_id, (label, points)) in enumerate(drawn, start=1)
-            ],
+            "images": images,
+            "annotations": annotations,
         }
         return {FILE_NAME: json.dumps(document) + "\n"}
-
-    def is_ours(self, path: Path) -> bool:
-        """Return whether the beginning of a file names COCO's keys."""
-        head = head_of(path)
-        return b'"categories"' in head or b'"file_name"' in head or b'"segmentation"' in head
 
     def entries(self, path: Path) -> Iterator[CocoImage]:
         """Yield each image with its annotations."""
@@ -100,13 +88,13 @@ class CocoAdapter(PacketFileAdapter[tuple[Json, list[tuple[str, Points]]]], Docu
         for image in images:
             yield CocoImage(image, of_image[str(image.get("id"))], labels)
 
-    def read_frame(self, entry: CocoImage, path: Path, packet: PacketReturn) -> ReturnedFrame:
+    def read_frame(self, entry: CocoImage, packet: PacketReturn) -> ReturnedFrame:
         """Return the frame of an image."""
         image, file_name = entry.image, str(entry.image.get("file_name"))
         frame = packet.frame_of_image(file_name)
         with located(where=file_name):
             check_size(image.get("width"), image.get("height"), frame.shape, frame.name)
-        drawing = ReturnedDrawing(frame, packet.structures, path)
+        drawing = ReturnedDrawing(frame, packet.structures)
         borders = []
         for annotation in entry.annotations:
             label = entry.labels.get(str(annotation.get("category_id")))

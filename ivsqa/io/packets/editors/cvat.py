@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TypeAlias
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -19,7 +18,7 @@ from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_COLOR
 from ivsqa.errors import PacketError, located
-from ivsqa.io.formats.documents import head_of, read_xml, xml_text
+from ivsqa.io.formats.documents import read_xml, xml_text
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.run_lengths import mask_from_counts
 from ivsqa.io.formats.shapes import box_points, check_size, ellipse_points, points_of, turned
@@ -32,45 +31,26 @@ LABELS_FILE_NAME = "cvat-labels.json"
 EXPORT_HINT = "export it again as CVAT for images 1.1"
 TICK_COLORS = {CHECKED: "#2e9e4f", UNREADABLE: "#8a8f98"}
 
-ImageShapes: TypeAlias = tuple[Mapping[str, object], list[str]]
-"""The attributes of an image, and its shapes as XML."""
 
-
-class CvatAdapter(PacketFileAdapter[ImageShapes], DocumentAdapter[Element]):
+class CvatAdapter(PacketFileAdapter, DocumentAdapter[Element]):
     """CVAT for images 1.1, out and back."""
 
     name = "cvat"
     suffix = ".xml"
-
-    def part(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> ImageShapes:  # noqa: ARG002
-        """Return the attributes of a frame's image but for its number, and what is drawn on it."""
-        height, width = frame.image.shape
-        shapes = written_shapes(frame, structures, hints=look_here_lines(frame))
-        levels = {name: level for level, name in enumerate((LOOK_HERE, *reversed(structures.names)))}
-        return (
-            {"name": f"{frame.name}.png", "width": width, "height": height},
-            [_shape(label, points, levels[label]) for label, points in shapes],
-        )
+    marks = ((b"<annotations",),)
 
     def documents(
-        self, parts: Sequence[ImageShapes], structures: StructureSet, origin: PacketOrigin
+        self, frames: Sequence[PacketFrame], structures: StructureSet, origin: PacketOrigin
     ) -> Mapping[str, str]:
         """Return `annotations.xml` and `cvat-labels.json`."""
         labels = _labels(structures)
-        images = [
-            xml_text("image", {"id": number, **attributes}, "\n", *(f"{shape}\n" for shape in shapes)) + "\n"
-            for number, (attributes, shapes) in enumerate(parts)
-        ]
+        images = [_image(frame, number, structures) for number, frame in enumerate(frames)]
         version = xml_text("version", {}, "1.1")
-        text = xml_text("annotations", {}, "\n", version, "\n", _meta(labels, len(parts), origin), *images)
+        text = xml_text("annotations", {}, "\n", version, "\n", _meta(labels, len(images), origin), *images)
         return {
             FILE_NAME: f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n',
             LABELS_FILE_NAME: json.dumps(labels, indent=1) + "\n",
         }
-
-    def is_ours(self, path: Path) -> bool:
-        """Return whether a file begins as CVAT's do."""
-        return b"<annotations" in head_of(path)
 
     def entries(self, path: Path) -> Iterable[Element]:
         """Return the images of a file."""
@@ -81,10 +61,10 @@ class CvatAdapter(PacketFileAdapter[ImageShapes], DocumentAdapter[Element]):
             raise PacketError("is an export for video", hint=EXPORT_HINT)
         return root.iter("image")
 
-    def read_frame(self, entry: Element, path: Path, packet: PacketReturn) -> ReturnedFrame:
+    def read_frame(self, entry: Element, packet: PacketReturn) -> ReturnedFrame:
         """Return the frame of an image."""
         frame = packet.frame_of_image(entry.get("name", ""))
-        drawing = ReturnedDrawing(frame, packet.structures, path)
+        drawing = ReturnedDrawing(frame, packet.structures)
         with located(where=frame.name):
             width, height = _numbers(entry, "width"), _numbers(entry, "height")
             check_size(int(width[0]), int(height[0]), frame.shape, frame.name)
@@ -117,6 +97,16 @@ def _meta(labels: Sequence[dict[str, object]], n_images: int, origin: PacketOrig
         xml_text("labels", {}, *kinds),
     ]
     return xml_text("meta", {}, xml_text("task", {}, *task)) + "\n"
+
+
+def _image(frame: PacketFrame, number: int, structures: StructureSet) -> str:
+    """Return an image with what is drawn on it."""
+    height, width = frame.image.shape
+    levels = {name: level for level, name in enumerate((LOOK_HERE, *reversed(structures.names)))}
+    drawn = written_shapes(frame, structures, hints=look_here_lines(frame))
+    shapes = [_shape(label, points, levels[label]) for label, points in drawn]
+    attributes = {"id": number, "name": f"{frame.name}.png", "width": width, "height": height}
+    return xml_text("image", attributes, "\n", *(f"{shape}\n" for shape in shapes)) + "\n"
 
 
 def _shape(label: str, points: Points, level: int) -> str:

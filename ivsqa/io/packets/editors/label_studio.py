@@ -16,7 +16,7 @@ import numpy as np
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_COLOR
 from ivsqa.errors import PacketError, located
-from ivsqa.io.formats.documents import head_of, mapping_of, mappings_of, read_json, xml_text
+from ivsqa.io.formats.documents import mapping_of, mappings_of, read_json, xml_text
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.shapes import check_size, points_of, rounding_of
 from ivsqa.io.packets.adapter import DocumentAdapter, PacketFileAdapter, PacketReturn
@@ -32,56 +32,19 @@ IMAGE, BORDER, POINT, STATE = "image", "border", "point", "state"
 """Names of the parts of the labelling interface; results refer to them."""
 
 
-class LabelStudioAdapter(PacketFileAdapter[dict[str, object]], DocumentAdapter[tuple[str, object]]):
+class LabelStudioAdapter(PacketFileAdapter, DocumentAdapter[tuple[str, object]]):
     """Label Studio JSON, out and back."""
 
     name = "label-studio"
     suffix = ".json"
-
-    def part(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> dict[str, object]:
-        """Return the task of a frame; the model's contours are its prediction, which is copied when work begins."""
-        height, width = frame.image.shape
-        regions = [
-            {
-                "id": f"{frame.name}-{number}",
-                "type": "polygonlabels",
-                "from_name": BORDER,
-                "to_name": IMAGE,
-                "original_width": width,
-                "original_height": height,
-                "image_rotation": 0,
-                "value": {
-                    "points": np.round(100.0 * points / (width, height), PERCENT_DECIMALS).tolist(),
-                    "closed": True,
-                    "polygonlabels": [label],
-                },
-            }
-            for number, (label, points) in enumerate(written_shapes(frame, structures, hints=look_here_bands(frame)))
-        ]
-        return {
-            "data": {
-                "image": f"{IMAGE_URL}{IMAGES_FOLDER}/{frame.name}.png",
-                "frame": frame.name,
-                "packet_id": origin.packet_id,
-                "rank": frame.rank,
-                "reason": frame.reason,
-            },
-            "predictions": [{"model_version": origin.packet_id, "result": regions}],
-        }
+    marks = ((b'"from_name"',), (b'"data"', b'"predictions"'), (b'"data"', b'"annotations"'))
 
     def documents(
-        self,
-        parts: Sequence[dict[str, object]],
-        structures: StructureSet,
-        origin: PacketOrigin,  # noqa: ARG002
+        self, frames: Sequence[PacketFrame], structures: StructureSet, origin: PacketOrigin
     ) -> Mapping[str, str]:
         """Return `label-studio.json` and `label-studio.xml`."""
-        return {FILE_NAME: json.dumps(parts) + "\n", CONFIG_FILE_NAME: _config(structures)}
-
-    def is_ours(self, path: Path) -> bool:
-        """Return whether the beginning of a file names Label Studio's keys."""
-        head = head_of(path)
-        return b'"from_name"' in head or (b'"data"' in head and (b'"predictions"' in head or b'"annotations"' in head))
+        tasks = [_task(frame, structures, origin) for frame in frames]
+        return {FILE_NAME: json.dumps(tasks) + "\n", CONFIG_FILE_NAME: _config(structures)}
 
     def entries(self, path: Path) -> Sequence[tuple[str, object]]:
         """Return the tasks of a file with their places in it."""
@@ -89,7 +52,7 @@ class LabelStudioAdapter(PacketFileAdapter[dict[str, object]], DocumentAdapter[t
         tasks = document if isinstance(document, list) else [document]
         return [(f"task {number}", task) for number, task in enumerate(tasks, start=1)]
 
-    def read_frame(self, entry: tuple[str, object], path: Path, packet: PacketReturn) -> ReturnedFrame | None:
+    def read_frame(self, entry: tuple[str, object], packet: PacketReturn) -> ReturnedFrame | None:
         """Return the frame of a task; None for one that says nothing."""
         where, task = entry[0], mapping_of(entry[1])
         with located(where=where):
@@ -101,7 +64,7 @@ class LabelStudioAdapter(PacketFileAdapter[dict[str, object]], DocumentAdapter[t
         answer = next(iter(answers or mappings_of(task.get("predictions"))), None)
         if answer is None:
             return None
-        drawing = ReturnedDrawing(frame, packet.structures, path)
+        drawing = ReturnedDrawing(frame, packet.structures)
         for number, result in enumerate(mappings_of(answer.get("result")), start=1):
             with located(where=f"{frame.name}, region {number}"):
                 _read_result(result, drawing)
@@ -124,6 +87,38 @@ def _config(structures: StructureSet) -> str:
         ),
     ]
     return xml_text("View", {}, *(f"\n{part}" for part in parts), "\n") + "\n"
+
+
+def _task(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> dict[str, object]:
+    """Return the task of a frame; the model's contours are its prediction, which is copied when work begins."""
+    height, width = frame.image.shape
+    regions = [
+        {
+            "id": f"{frame.name}-{number}",
+            "type": "polygonlabels",
+            "from_name": BORDER,
+            "to_name": IMAGE,
+            "original_width": width,
+            "original_height": height,
+            "image_rotation": 0,
+            "value": {
+                "points": np.round(100.0 * points / (width, height), PERCENT_DECIMALS).tolist(),
+                "closed": True,
+                "polygonlabels": [label],
+            },
+        }
+        for number, (label, points) in enumerate(written_shapes(frame, structures, hints=look_here_bands(frame)))
+    ]
+    return {
+        "data": {
+            "image": f"{IMAGE_URL}{IMAGES_FOLDER}/{frame.name}.png",
+            "frame": frame.name,
+            "packet_id": origin.packet_id,
+            "rank": frame.rank,
+            "reason": frame.reason,
+        },
+        "predictions": [{"model_version": origin.packet_id, "result": regions}],
+    }
 
 
 def _sent_frame(data: object, packet: PacketReturn) -> SentFrame:

@@ -20,7 +20,7 @@ from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import mapping_of
 from ivsqa.io.formats.images import open_embedded_image, open_image
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
-from ivsqa.io.formats.labelme import draw_shapes, looks_like_labelme, read_labelme
+from ivsqa.io.formats.labelme import LABELME_MARKS, draw_shapes, read_labelme
 from ivsqa.io.formats.shapes import DECIMALS, check_size
 from ivsqa.io.packets.adapter import NOT_SENT_HINT, FrameFileAdapter, PacketReturn, files_under
 from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_lines, written_shapes
@@ -36,6 +36,7 @@ class LabelmeAdapter(FrameFileAdapter):
 
     name = "labelme"
     suffix = ".json"
+    marks = LABELME_MARKS
     folder_name = IMAGES_FOLDER
 
     def document(self, frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) -> str:
@@ -59,21 +60,17 @@ class LabelmeAdapter(FrameFileAdapter):
         }
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
-    def is_ours(self, path: Path) -> bool:
-        """Return whether a file begins like LabelMe's."""
-        return looks_like_labelme(path)
-
     def paths(self, packet: PacketReturn) -> list[Path]:
         """Return LabelMe's JSON, and whatever is named as a frame, so that a broken file is reported."""
         files = files_under(packet.folder, self.suffix)
-        return [path for path in files if path.stem in packet.by_name or looks_like_labelme(path)] or files
+        return [path for path in files if path.stem in packet.by_name or self.is_ours(path)] or files
 
-    def read_frame(self, entry: Path, path: Path, packet: PacketReturn) -> ReturnedFrame:  # noqa: ARG002 - the file
+    def read_frame(self, entry: Path, packet: PacketReturn) -> ReturnedFrame:
         """Return the frame of one file, checked against what was sent."""
-        document = read_labelme(path)
-        frame = _sent_frame(document, path, packet)
-        _check_image(document, path, packet.folder, frame)
-        drawing = ReturnedDrawing(frame, packet.structures, path)
+        document = read_labelme(entry)
+        frame = _sent_frame(document, entry, packet)
+        _check_image(document, entry, packet.folder, frame)
+        drawing = ReturnedDrawing(frame, packet.structures)
         draw_shapes(document, drawing)
         flags = mapping_of(document.get("flags"))
         checked = bool(flags[CHECKED]) if CHECKED in flags else None

@@ -41,14 +41,14 @@ class QuPathAdapter(FrameFileAdapter):
         ]
         return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
 
-    def read_frame(self, entry: Path, path: Path, packet: PacketReturn) -> ReturnedFrame:  # noqa: ARG002 - the file
+    def read_frame(self, entry: Path, packet: PacketReturn) -> ReturnedFrame:
         """Return the frame of one file."""
-        frame = packet.frame_of_image(path.name)
-        document = read_json(path, editor="QuPath")
+        frame = packet.frame_of_image(entry.name)
+        document = read_json(entry, editor="QuPath")
         features = document.get("features", [document]) if isinstance(document, dict) else document
         if not isinstance(features, list):
             raise PacketError("is not GeoJSON: it has no list of features", hint="export it as GeoJSON")
-        drawing = ReturnedDrawing(frame, packet.structures, path)
+        drawing = ReturnedDrawing(frame, packet.structures)
         for number, feature in enumerate(map(mapping_of, features), start=1):
             with drawing.shape(_label(feature, drawing), where=f"object {number}") as name:
                 if name is not None:

@@ -86,13 +86,13 @@ class SvgAdapter(FrameFileAdapter):
         title = xml_text("title", {}, escape(f"{frame.name}, {origin.packet_id}"))
         return xml_text("svg", attributes, "\n", title, *(f"\n{layer}" for layer in layers), "\n") + "\n"
 
-    def read_frame(self, entry: Path, path: Path, packet: PacketReturn) -> ReturnedFrame:  # noqa: ARG002 - the file
+    def read_frame(self, entry: Path, packet: PacketReturn) -> ReturnedFrame:
         """Return the frame of one file."""
-        frame = packet.frame_of_image(path.name)
-        root = read_xml(path, editor="Inkscape")
+        frame = packet.frame_of_image(entry.name)
+        root = read_xml(entry, editor="Inkscape")
         if root.tag != f"{_SVG}svg":
             raise PacketError("is not SVG", hint="save it as SVG")
-        drawing = ReturnedDrawing(frame, packet.structures, path)
+        drawing = ReturnedDrawing(frame, packet.structures)
         try:
             items = list(_iter_items(root))
             to_frame = _to_frame(items, frame)
