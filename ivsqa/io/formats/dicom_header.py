@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from pydicom.uid import (
     MPEGTransferSyntaxes,
 )
 
-from ivsqa.errors import SourceError
+from ivsqa.errors import SourceError, located
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 
 PREAMBLE_BYTES = 128
@@ -43,6 +45,7 @@ BROKEN = (
     TypeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
 """What pydicom and its decoders raise on files that are cut short, wrong or of an unknown kind."""
 
@@ -73,6 +76,7 @@ JPEG_XL = {
     "1.2.840.10008.1.2.4.112": "JPEG XL",
 }
 SYNTAX_HINT = "export it again uncompressed, as JPEG, JPEG-LS, JPEG 2000 or RLE, or as a folder of PNG frames"
+COPY_AGAIN = "copy or export it again"
 VIDEO_HINT = "write its frames into a folder as PNG files, for example with ffmpeg, and import that folder"
 
 
@@ -100,73 +104,121 @@ def looks_like_dicom(path: Path) -> bool:
         return False
 
 
-def read_header(path: Path) -> Dataset:
-    """Return all of a DICOM file but its pixels.
+@dataclass(frozen=True, eq=False)
+class DicomHeader:
+    """The header of a DICOM file, parsed once: what it says of its image, and a way to ask for any other tag.
+
+    Attributes:
+        path: The file.
+        dataset: All of it but its pixels.
+        sop_class: UID of the kind of object; "" where absent, as for all text.
+        modality: "IVUS", "US" …
+        shape: (height, width) in px; 0 where absent.
+        n_frames: Number of frames declared; a file that says nothing, or nonsense, has one.
+        photometric: What the samples of a pixel are, "MONOCHROME2" …
+        samples: Samples a pixel.
+        bits_allocated: Bits that a sample takes.
+        bits_stored: Bits of it that count; None where absent.
+        is_signed: Samples are signed numbers.
+    """
+
+    path: Path
+    dataset: Dataset
+    sop_class: str
+    modality: str
+    shape: tuple[int, int]
+    n_frames: int
+    photometric: str
+    samples: int
+    bits_allocated: int
+    bits_stored: int | None
+    is_signed: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset, path: Path) -> DicomHeader:
+        """Return the header in a data set that was read from a file."""
+        sides = {name: number(dataset, name) for name in ("Rows", "Columns")}
+        bits_stored = number(dataset, "BitsStored")
+        return cls(
+            path,
+            dataset,
+            sop_class=text(dataset, "SOPClassUID"),
+            modality=text(dataset, "Modality"),
+            shape=(int(sides["Rows"] or 0), int(sides["Columns"] or 0)),
+            n_frames=int(number(dataset, "NumberOfFrames") or 1),
+            photometric=text(dataset, "PhotometricInterpretation"),
+            samples=int(number(dataset, "SamplesPerPixel") or 1),
+            bits_allocated=int(number(dataset, "BitsAllocated") or 8),
+            bits_stored=None if bits_stored is None else int(bits_stored),
+            is_signed=number(dataset, "PixelRepresentation") is not None,
+        )
+
+    @property
+    def has_syntax(self) -> bool:
+        """Whether there is a meta header that names the transfer syntax."""
+        return "TransferSyntaxUID" in self.dataset.file_meta
+
+    @property
+    def syntax(self) -> UID:
+        """The transfer syntax; of a file without meta header, the uncompressed one it turned out to be written in."""
+        named = self.dataset.file_meta.get("TransferSyntaxUID")
+        if named:
+            return UID(named, pydicom.config.IGNORE)
+        implicit, little_endian = self.dataset.original_encoding
+        if implicit:
+            return ImplicitVRLittleEndian
+        return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+    @property
+    def is_image(self) -> bool:
+        """Whether this is an object that may hold a pullback."""
+        return self.sop_class in IMAGE_CLASSES or (self.modality in INTRAVASCULAR_MODALITIES and self.shape[0] > 0)
+
+    def check_image(self) -> None:
+        """Check that the pixels are of a kind that can be decoded here, before any is touched.
+
+        Raises:
+            SourceError: no image, a transfer syntax that nothing here decodes, or a size that makes no sense.
+        """
+        with located(path=self.path):
+            if not self.is_image:
+                message = f"this DICOM object is {_known_name(self.sop_class)}, not an ultrasound image"
+                raise SourceError(message, hint="import the ultrasound files")
+            syntax = self.syntax
+            if syntax in JPEG_XL:
+                message = f"its pixels are {JPEG_XL[syntax]} ({syntax}), which cannot be read"
+                raise SourceError(message, hint=SYNTAX_HINT)
+            if syntax in MPEGTransferSyntaxes:
+                raise SourceError(f"its pixels are video ({syntax.name}), which cannot be read", hint=VIDEO_HINT)
+            if not syntax.is_transfer_syntax:
+                raise SourceError(f"its transfer syntax is {_known_name(syntax)}", hint=SYNTAX_HINT)
+            if 0 in self.shape:
+                missing = "Rows" if self.shape[0] == 0 else "Columns"
+                raise SourceError(f"its header has no {missing}", hint="export it again")
+            if self.n_frames * MIN_FRAME_BYTES > self.path.stat().st_size:
+                message = f"it declares {self.n_frames} frames, more than fit into the file"
+                raise SourceError(message, hint=COPY_AGAIN)
+
+
+def read_header(path: Path) -> DicomHeader:
+    """Return the header of a DICOM file.
 
     Raises:
         SourceError: the file is empty, a Git LFS pointer, cut short, or no DICOM.
     """
-    try:
-        if path.stat().st_size == 0:
-            raise SourceError("is empty", hint="copy or export it again", path=path)
-        if is_lfs_pointer(path):
-            raise SourceError(LFS_MESSAGE, hint=LFS_HINT, path=path)
-        with quiet_pydicom():
-            header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-            if "SOPClassUID" not in header and "Rows" not in header:
-                raise SourceError("is no DICOM file, or is cut short", hint="copy or export it again", path=path)
-    except READ_ERRORS as error:
-        raise SourceError("its DICOM header cannot be read", hint="copy or export it again", path=path) from error
-    return header
-
-
-def is_image(header: Dataset) -> bool:
-    """Return whether this is an object that may hold a pullback."""
-    return text(header, "SOPClassUID") in IMAGE_CLASSES or (
-        text(header, "Modality") in INTRAVASCULAR_MODALITIES and number(header, "Rows") is not None
-    )
-
-
-def check_image(header: Dataset, path: Path) -> None:
-    """Check that the pixels are of a kind that can be decoded here, before any is touched.
-
-    Raises:
-        SourceError: no image, a transfer syntax that nothing here decodes, or a size that makes no sense.
-    """
-    if not is_image(header):
-        kind = _known_name(text(header, "SOPClassUID"))
-        raise SourceError(
-            f"this DICOM object is {kind}, not an ultrasound image", hint="import the ultrasound files", path=path
-        )
-    syntax = transfer_syntax(header)
-    if syntax in JPEG_XL:
-        raise SourceError(
-            f"its pixels are {JPEG_XL[syntax]} ({syntax}), which cannot be read", hint=SYNTAX_HINT, path=path
-        )
-    if syntax in MPEGTransferSyntaxes:
-        raise SourceError(f"its pixels are video ({syntax.name}), which cannot be read", hint=VIDEO_HINT, path=path)
-    if not syntax.is_transfer_syntax:
-        raise SourceError(f"its transfer syntax is {_known_name(syntax)}", hint=SYNTAX_HINT, path=path)
-    for keyword in ("Rows", "Columns"):
-        if number(header, keyword) is None:
-            raise SourceError(f"its header has no {keyword}", hint="export it again", path=path)
-    if n_frames_of(header) * MIN_FRAME_BYTES > path.stat().st_size:
-        raise SourceError(
-            f"it declares {n_frames_of(header)} frames, more than fit into the file",
-            hint="copy or export it again",
-            path=path,
-        )
-
-
-def transfer_syntax(header: Dataset) -> UID:
-    """Return the transfer syntax; of a file without meta header, the uncompressed one it turned out to be written in."""
-    named = header.file_meta.get("TransferSyntaxUID")
-    if named:
-        return UID(named, pydicom.config.IGNORE)
-    implicit, little_endian = header.original_encoding
-    if implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+    with located(path=path):
+        try:
+            if path.stat().st_size == 0:
+                raise SourceError("is empty", hint=COPY_AGAIN)
+            if is_lfs_pointer(path):
+                raise SourceError(LFS_MESSAGE, hint=LFS_HINT)
+            with quiet_pydicom():
+                dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+                if "SOPClassUID" not in dataset and "Rows" not in dataset:
+                    raise SourceError("is no DICOM file, or is cut short", hint=COPY_AGAIN)
+            return DicomHeader.of(dataset, path)
+        except READ_ERRORS as error:
+            raise SourceError("its DICOM header cannot be read", hint=COPY_AGAIN) from error
 
 
 def _known_name(uid: str) -> str:
@@ -176,7 +228,7 @@ def _known_name(uid: str) -> str:
 
 
 def tag_value(header: Dataset, tag: str | tuple[int, int]) -> Any:  # noqa: ANN401  # a tag holds anything
-    """Return what a tag holds, None where it is absent or broken; values are converted only now, and may fail to be."""
+    """Return the value of a tag, None where it is absent or broken; values are converted only now, and may fail to be."""
     try:
         with quiet_pydicom():
             return header[tag].value if tag in header else None
@@ -216,8 +268,3 @@ def _float(value: object) -> float:
         return float(str(value))
     except ValueError:
         return math.nan
-
-
-def n_frames_of(header: Dataset) -> int:
-    """Return the number of frames declared; a file that says nothing, or nonsense, has one."""
-    return int(number(header, "NumberOfFrames") or 1)

@@ -16,7 +16,6 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
@@ -31,14 +30,11 @@ from ivsqa.errors import SourceError
 from ivsqa.io.formats.dicom_header import (
     BROKEN,
     SYNTAX_HINT,
-    check_image,
-    n_frames_of,
+    DicomHeader,
     number,
     numbers,
     quiet_pydicom,
     read_header,
-    text,
-    transfer_syntax,
 )
 from ivsqa.io.formats.grey import luma
 from ivsqa.io.formats.jpeg_head import check_jpeg_head
@@ -62,134 +58,124 @@ def iter_grey_frames(path: Path) -> Iterator[Grey]:
         SourceError: an unsupported syntax or colour, pixel data that is cut short, or fewer frames than declared.
     """
     header = read_header(path)
-    check_image(header, path)
-    n_frames, shape = n_frames_of(header), _shape(header)
-    frames = _decoded(path, header)
-    for index in range(n_frames):
+    header.check_image()
+    frames = _decoded(header)
+    for index in range(header.n_frames):
+        problem: Exception | None = None
         try:
             with quiet_pydicom():
                 frame = next(frames, None)
         except (*BROKEN, Image.DecompressionBombError) as error:
-            raise _broken(path, header, index, n_frames) from error
-        if frame is None or frame.shape != shape:
-            raise _broken(path, header, index, n_frames)
+            frame, problem = None, error
+        if frame is None or frame.shape != header.shape:
+            raise SourceError(
+                f"the pixels are cut short or broken ({header.syntax.name}, frame {index + 1} of {header.n_frames})",
+                hint="copy or export the file again",
+                path=path,
+                where=f"frame {index}",
+            ) from problem
         yield frame
 
 
-def _shape(header: Dataset) -> tuple[int, int]:
-    """Return (height, width) as declared."""
-    return int(number(header, "Rows") or 0), int(number(header, "Columns") or 0)
-
-
-def _broken(path: Path, header: Dataset, index: int, n_frames: int) -> SourceError:
-    """Return the error for a frame that is not there or not what the header says."""
-    return SourceError(
-        f"the pixels are cut short or broken ({transfer_syntax(header).name}, frame {index + 1} of {n_frames})",
-        hint="copy or export the file again",
-        path=path,
-        where=f"frame {index}",
-    )
-
-
-def _decoded(path: Path, header: Dataset) -> Iterator[Grey]:
+def _decoded(header: DicomHeader) -> Iterator[Grey]:
     """Return an iterator over the grey frames, by the quickest way that this file allows."""
-    photometric = text(header, "PhotometricInterpretation")
-    if photometric in LUMA_FIRST and transfer_syntax(header) == JPEGBaseline8Bit:
-        return _luma_of_jpeg(path, header)
+    photometric = header.photometric
+    if photometric in LUMA_FIRST and header.syntax == JPEGBaseline8Bit:
+        return _luma_of_jpeg(header)
     if photometric in LUMA_FIRST:
-        return (_eight_bits(pixels[..., 0], header) for pixels in _pixels(path, header, raw=True))
+        return (_eight_bits(pixels[..., 0], header) for pixels in _pixels(header, raw=True))
     if photometric in DECODED_AS_RGB:
-        return (luma(_eight_bits(pixels, header)) for pixels in _pixels(path, header, raw=False))
+        return (luma(_eight_bits(pixels, header)) for pixels in _pixels(header, raw=False))
     if photometric in ONE_SAMPLE:
-        return _through_table(path, header)
+        return _through_table(header)
     named = photometric if photometric in UNREAD else "is of an unknown kind and"
-    raise SourceError(f"its photometric interpretation {named} cannot be read", hint=SYNTAX_HINT, path=path)
+    message = f"its photometric interpretation {named} cannot be read"
+    raise SourceError(message, hint=SYNTAX_HINT, path=header.path)
 
 
-def _pixels(path: Path, header: Dataset, *, raw: bool) -> Iterator[NDArray[np.integer]]:
+def _pixels(header: DicomHeader, *, raw: bool) -> Iterator[NDArray[np.integer]]:
     """Yield decoded frames, (height, width[, samples]), read from the file as they are needed.
 
     Deflated files and those without meta header cannot be read in pieces and are read whole.
     """
-    if transfer_syntax(header) == DeflatedExplicitVRLittleEndian or "TransferSyntaxUID" not in header.file_meta:
-        whole = pydicom.dcmread(path, force=True)
-        whole.file_meta.TransferSyntaxUID = transfer_syntax(header)
-        yield from iter_pixels(whole, raw=raw, number_of_frames=n_frames_of(header))
+    if header.syntax == DeflatedExplicitVRLittleEndian or not header.has_syntax:
+        whole = pydicom.dcmread(header.path, force=True)
+        whole.file_meta.TransferSyntaxUID = header.syntax
+        yield from iter_pixels(whole, raw=raw, number_of_frames=header.n_frames)
         return
-    frames = iter_pixels(path, raw=raw, number_of_frames=n_frames_of(header))
-    if transfer_syntax(header) not in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes:
+    frames = iter_pixels(header.path, raw=raw, number_of_frames=header.n_frames)
+    if header.syntax not in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes:
         yield from frames
         return
-    samples = int(number(header, "SamplesPerPixel") or 1)
-    for frame in _encapsulated(path, header):
-        check_jpeg_head(frame, shape=_shape(header), samples=samples)
+    for frame in _encapsulated(header):
+        check_jpeg_head(frame, shape=header.shape, samples=header.samples)
         yield next(frames)
 
 
-def _luma_of_jpeg(path: Path, header: Dataset) -> Iterator[Grey]:
+def _luma_of_jpeg(header: DicomHeader) -> Iterator[Grey]:
     """Yield the luma of JPEG baseline frames; the colour planes are never decoded."""
-    for frame in _encapsulated(path, header):
+    for frame in _encapsulated(header):
         with Image.open(BytesIO(frame), formats=("JPEG",)) as image:
             image.draft("L", image.size)
             yield np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
-def _encapsulated(path: Path, header: Dataset) -> Iterator[bytes]:
+def _encapsulated(header: DicomHeader) -> Iterator[bytes]:
     """Yield the compressed frames, read from the file as they are needed.
 
     Raises:
         ValueError: the pixel data is not encapsulated, though the transfer syntax says so.
     """
-    with path.open("rb") as stream:
+    tags = header.dataset
+    with header.path.open("rb") as stream:
         pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["Rows"])
         if stream.read(len(ENCAPSULATED_OB)) != ENCAPSULATED_OB:
             raise ValueError("the pixel data is not encapsulated")
-        offsets = (header[0x7FE00001].value, header[0x7FE00002].value) if 0x7FE00001 in header else None
-        yield from generate_frames(stream, number_of_frames=n_frames_of(header), extended_offsets=offsets)
+        offsets = (tags[0x7FE00001].value, tags[0x7FE00002].value) if 0x7FE00001 in tags else None
+        yield from generate_frames(stream, number_of_frames=header.n_frames, extended_offsets=offsets)
 
 
-def _eight_bits(pixels: NDArray[np.integer], header: Dataset) -> Grey:
+def _eight_bits(pixels: NDArray[np.integer], header: DicomHeader) -> Grey:
     """Return colour samples as 8 bits, by the bits they are stored in."""
-    excess = 0 if pixels.dtype.itemsize == 1 else max(int(number(header, "BitsStored") or 16) - 8, 0)
+    excess = 0 if pixels.dtype.itemsize == 1 else max((header.bits_stored or 16) - 8, 0)
     return np.asarray(pixels >> excess, dtype=np.uint8)
 
 
-def _through_table(path: Path, header: Dataset) -> Iterator[Grey]:
+def _through_table(header: DicomHeader) -> Iterator[Grey]:
     """Yield one-sample frames, each stored value replaced by its grey."""
-    bits = int(number(header, "BitsStored") or 8)
+    bits = header.bits_stored or 8
     if bits > MAX_BITS:
-        raise SourceError(f"its pixels have {bits} bits, which cannot be read", hint=SYNTAX_HINT, path=path)
-    is_palette = text(header, "PhotometricInterpretation") == "PALETTE COLOR"
-    table = _palette_table(header, bits) if is_palette else _grey_table(header, bits)
+        raise SourceError(f"its pixels have {bits} bits, which cannot be read", hint=SYNTAX_HINT, path=header.path)
+    table = _palette_table(header, bits) if header.photometric == "PALETTE COLOR" else _grey_table(header, bits)
     stored = np.uint16(len(table) - 1)
-    for pixels in _pixels(path, header, raw=True):
+    for pixels in _pixels(header, raw=True):
         # Above the stored bits there may be overlays, and for signed values copies of the sign.
         unsigned = pixels.astype(f"u{pixels.dtype.itemsize}", copy=False)
         yield table[unsigned if len(table) == 256 and unsigned.dtype == np.uint8 else unsigned & stored]
 
 
-def _palette_table(header: Dataset, bits: int) -> Grey:
+def _palette_table(header: DicomHeader, bits: int) -> Grey:
     """Return the grey of each index, (2 ** bits,) uint8."""
-    dtype = np.uint8 if int(number(header, "BitsAllocated") or 8) == 8 else np.uint16
-    colours = apply_color_lut(np.arange(1 << bits, dtype=dtype)[None], header)  # (1, n, 3)
+    dtype = np.uint8 if header.bits_allocated == 8 else np.uint16
+    colours = apply_color_lut(np.arange(1 << bits, dtype=dtype)[None], header.dataset)  # (1, n, 3)
     if colours.max() > 255:  # 16-bit tables exist that hold 8-bit colours
         colours = colours >> 8
     return np.asarray(luma(colours.astype(np.uint8))[0])
 
 
-def _grey_table(header: Dataset, bits: int) -> Grey:
+def _grey_table(header: DicomHeader, bits: int) -> Grey:
     """Return the grey of each stored pattern, (2 ** bits,) uint8.
 
     Eight bits stay as they are; more are scaled by the window if there is one (PS3.3 C.11.2.1.2), else by the stored range.
     """
     stored = np.arange(1 << bits, dtype=np.float64)
-    if number(header, "PixelRepresentation"):
+    if header.is_signed:
         stored -= np.where(stored >= 1 << (bits - 1), 1 << bits, 0)
     low, high = float(stored.min()), float(stored.max())
-    centre, width = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
+    tags = header.dataset
+    centre, width = numbers(tags, "WindowCenter"), numbers(tags, "WindowWidth")
     if bits > 8 and centre and width and width[0] > 1:
-        stored = stored * (number(header, "RescaleSlope") or 1.0) + sum(numbers(header, "RescaleIntercept"))
+        stored = stored * (number(tags, "RescaleSlope") or 1.0) + sum(numbers(tags, "RescaleIntercept"))
         low, high = centre[0] - 0.5 - (width[0] - 1) / 2, centre[0] - 0.5 + (width[0] - 1) / 2
     grey = np.clip((stored - low) / (high - low), 0.0, 1.0) * 255.0
-    inverted = text(header, "PhotometricInterpretation") == "MONOCHROME1"
-    return np.asarray(np.rint(255.0 - grey if inverted else grey), dtype=np.uint8)
+    return np.asarray(np.rint(255.0 - grey if header.photometric == "MONOCHROME1" else grey), dtype=np.uint8)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.io.formats.dicom_header import number, numbers, signed_number, tag_value, text
+from ivsqa.io.formats.dicom_header import DicomHeader, number, numbers, signed_number, tag_value, text
 
 SPATIAL_2D = 1
 CENTIMETRES = 3
@@ -56,17 +57,18 @@ class _Found:
     notes: tuple[str, ...] = ()
 
 
-def facts_from_header(header: Dataset, *, n_frames: int) -> PullbackFacts:
-    """Return what a DICOM header says of a pullback.
+def facts_from_header(header: DicomHeader, *, n_frames: int) -> PullbackFacts:
+    """Return the facts of a pullback in a DICOM header.
 
     Args:
-        header: Checked by `check_image`.
+        header: Of an image that can be decoded.
         n_frames: Number of frames: as declared, or the number of single-frame files.
     """
-    height, width = int(number(header, "Rows") or 0), int(number(header, "Columns") or 0)
-    spacing, time, speed = _spacing(header, width, height), _frame_time(header, n_frames), _speed(header)
-    start, stop, range_notes = _pullback_range(header, n_frames)
-    beats = _end_diastolic(header, time.value)
+    tags = header.dataset
+    height, width = header.shape
+    spacing, time, speed = _spacing(tags, width, height), _frame_time(tags, n_frames), _speed(tags)
+    start, stop, range_notes = _pullback_range(tags, n_frames)
+    beats = _end_diastolic(tags, time.value)
     return PullbackFacts(
         n_frames=n_frames,
         height_px=height,
@@ -81,19 +83,19 @@ def facts_from_header(header: Dataset, *, n_frames: int) -> PullbackFacts:
         stop_frame_index=stop,
         end_diastolic_frames=beats,
         gating_source="unknown" if beats is None else "RWaveTimeVector",
-        manufacturer_model=f"{text(header, 'Manufacturer')} {text(header, 'ManufacturerModelName')}".strip(),
-        notes=(*spacing.notes, *time.notes, *range_notes, *_burned_in_notes(header)),
+        manufacturer_model=f"{text(tags, 'Manufacturer')} {text(tags, 'ManufacturerModelName')}".strip(),
+        notes=(*spacing.notes, *time.notes, *range_notes, *_burned_in_notes(tags)),
     )
 
 
-def calibration_of(header: Dataset) -> tuple[tuple[float, float], ...]:
+def calibration_of(tags: Dataset) -> tuple[tuple[float, float], ...]:
     """Return the spacings of all calibrated regions, to tell files of one pullback from files that are none."""
-    return tuple(region.spacing_mm for region in _regions(header))
+    return tuple(region.spacing_mm for region in _regions(tags))
 
 
-def _spacing(header: Dataset, width: int, height: int) -> _Found:
+def _spacing(tags: Dataset, width: int, height: int) -> _Found:
     """Return mm per pixel, (x, y)."""
-    regions = list(_regions(header))
+    regions = list(_regions(tags))
     resampled = [region for region in regions if all(region.exceeds(width, height))]
     if resampled:
         return _untrusted(
@@ -112,7 +114,7 @@ def _spacing(header: Dataset, width: int, height: int) -> _Found:
         note = "the calibrated region is larger than the image in one direction: cropped, the spacing still holds"
         return _Found(first.spacing_mm, "ultrasound region", (note,) if cropped else ())
     for keyword in ("PixelSpacing", "NominalScannedPixelSpacing"):
-        values = numbers(header, keyword)
+        values = numbers(tags, keyword)
         if len(values) == 2 and all(math.isfinite(value) and value > 0.0 for value in values):
             return _Found((values[1], values[0]), keyword)  # DICOM gives the distance of rows, which is y, first.
     if regions:
@@ -131,46 +133,47 @@ def _untrusted(region: _Region, source: str, reason: str) -> _Found:
     )
 
 
-def _regions(header: Dataset) -> Iterator[_Region]:
+def _regions(tags: Dataset) -> Iterator[_Region]:
     """Yield the 2-D regions calibrated in centimetres: not ECG traces, spectra, colour bars or the whole screen."""
-    for item in tag_value(header, "SequenceOfUltrasoundRegions") or ():
+    for item in tag_value(tags, "SequenceOfUltrasoundRegions") or ():
         kind = signed_number(item, "RegionSpatialFormat")
         units = [signed_number(item, f"PhysicalUnits{axis}Direction") for axis in "XY"]
         deltas = [abs(signed_number(item, f"PhysicalDelta{axis}") or 0.0) * MM_PER_CM for axis in "XY"]
         corners = [signed_number(item, f"RegionLocation{name}") for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
         box = [corner for corner in corners if corner is not None]
-        if kind == SPATIAL_2D and units == [CENTIMETRES] * 2 and min(deltas) > 0.0 and len(box) == 4:
+        is_sized = all(0.0 < delta < math.inf for delta in deltas)
+        if kind == SPATIAL_2D and units == [CENTIMETRES] * 2 and is_sized and len(box) == 4:
             x0, y0, x1, y1 = box
             yield _Region((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), (deltas[0], deltas[1]))
 
 
-def _frame_time(header: Dataset, n_frames: int) -> _Found:
+def _frame_time(tags: Dataset, n_frames: int) -> _Found:
     """Return seconds from the first frame to each."""
     notes: tuple[str, ...] = ()
-    steps = numbers(header, "FrameTimeVector")
+    steps = numbers(tags, "FrameTimeVector")
     if steps:
         # The standard wants one step a frame, the first being 0; some consoles leave the first out, some repeat a step there.
         steps = steps[1:] if len(steps) == n_frames else steps
-        if len(steps) == n_frames - 1 and all(math.isfinite(step) and step > 0.0 for step in steps):
-            times = np.concatenate([[0.0], np.cumsum(steps)]) / 1000.0
-            return _Found(tuple(times.tolist()), "FrameTimeVector")
+        times = tuple(time_ms / 1000.0 for time_ms in accumulate(steps, initial=0.0))
+        if len(steps) == n_frames - 1 and all(step > 0.0 for step in steps) and math.isfinite(times[-1]):
+            return _Found(times, "FrameTimeVector")
         notes = ("FrameTimeVector does not fit the frames and is not used",)
-    frame_time_ms = number(header, "FrameTime")
-    rates = {name: number(header, name) for name in ("CineRate", "RecommendedDisplayFrameRate")}
+    frame_time_ms = number(tags, "FrameTime")
+    rates = {name: number(tags, name) for name in ("CineRate", "RecommendedDisplayFrameRate")}
     seconds = {"FrameTime": frame_time_ms / 1000.0 if frame_time_ms else None}
     seconds |= {name: 1.0 / rate if rate else None for name, rate in rates.items()}
     for name, step_s in seconds.items():
-        if step_s is not None and math.isfinite(step_s):
+        if step_s is not None and math.isfinite(step_s * n_frames):
             return _Found(tuple((np.arange(n_frames) * step_s).tolist()), name, notes)
     return _Found(None, "unknown", notes)
 
 
-def _speed(header: Dataset) -> _Found:
+def _speed(tags: Dataset) -> _Found:
     """Return the speed of the catheter in mm/s."""
-    speed = number(header, "IVUSPullbackRate")
+    speed = number(tags, "IVUSPullbackRate")
     if speed is not None:
         return _Found((speed,), "IVUSPullbackRate")
-    value = tag_value(header, BOSTON_PULLBACK_RATE)
+    value = tag_value(tags, BOSTON_PULLBACK_RATE)
     try:
         speed = float(value.decode("ascii").strip(" \0") if isinstance(value, bytes) else str(value))
     except ValueError:
@@ -180,17 +183,17 @@ def _speed(header: Dataset) -> _Found:
     return _Found(None, "unknown")
 
 
-def _pullback_range(header: Dataset, n_frames: int) -> tuple[int | None, int | None, tuple[str, ...]]:
+def _pullback_range(tags: Dataset, n_frames: int) -> tuple[int | None, int | None, tuple[str, ...]]:
     """Return the first and last frame of the moving catheter, 0-based, and a note where the numbers make no sense."""
-    start, stop = (number(header, f"IVUSPullback{end}FrameNumber") for end in ("Start", "Stop"))
+    start, stop = (number(tags, f"IVUSPullback{end}FrameNumber") for end in ("Start", "Stop"))
     if any(each is not None and each > n_frames for each in (start, stop)) or (start and stop and start > stop):
         return None, None, ("start and stop of the pullback do not fit the frames and are not used",)
     return int(start) - 1 if start else None, int(stop) - 1 if stop else None, ()
 
 
-def _end_diastolic(header: Dataset, frame_time_s: tuple[float, ...] | None) -> tuple[int, ...] | None:
+def _end_diastolic(tags: Dataset, frame_time_s: tuple[float, ...] | None) -> tuple[int, ...] | None:
     """Return the frames nearest to the R waves, which end diastole (PS3.3 C.8.5.5: ms from the first frame)."""
-    waves_s = np.array(numbers(header, "RWaveTimeVector")) / 1000.0
+    waves_s = np.array(numbers(tags, "RWaveTimeVector")) / 1000.0
     if frame_time_s is None or len(waves_s) == 0 or not np.isfinite(waves_s).all():
         return None
     times = np.array(frame_time_s)
@@ -198,8 +201,8 @@ def _end_diastolic(header: Dataset, frame_time_s: tuple[float, ...] | None) -> t
     return tuple(sorted({int(np.abs(times - wave).argmin()) for wave in inside})) or None
 
 
-def _burned_in_notes(header: Dataset) -> tuple[str, ...]:
+def _burned_in_notes(tags: Dataset) -> tuple[str, ...]:
     """Return a note where the header itself says that text is burned into the frames."""
-    if text(header, "BurnedInAnnotation").upper() != "YES":
+    if text(tags, "BurnedInAnnotation").upper() != "YES":
         return ()
     return ("the header says that text is burned into the frames: look at them before you pass them on",)

@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
-from ivsqa.io.formats.dicom_header import is_image, looks_like_dicom, n_frames_of, read_header
+from ivsqa.io.formats.dicom_header import DicomHeader, looks_like_dicom, read_header
 from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
@@ -183,28 +181,26 @@ class _Search:
 
     def dicom_files(self, files: Sequence[Path], folder: Path) -> bool:
         """Add the DICOM files of a folder and return whether there are any."""
-        single: list[tuple[Path, Dataset]] = []
-        seen = False
+        headers: list[DicomHeader] = []
         for file in files:
             try:
                 header = _dicom_header(file)
             except SourceError as error:
                 self.errors.append(error)
-                continue
-            if header is None:
-                continue
-            seen = True
-            if not is_image(header):
-                self.n_other_dicom += 1
-            elif n_frames_of(header) > 1:
-                self.sources.append(DicomSource(file, self.relative(file), (file,)))
             else:
-                single.append((file, header))
-        groups = group_single_frames(single)
+                headers += [header] if header else []
+        images = [header for header in headers if header.is_image]
+        self.n_other_dicom += len(headers) - len(images)
+        self.sources += [
+            DicomSource(header.path, self.relative(header.path), (header.path,))
+            for header in images
+            if header.n_frames > 1
+        ]
+        groups = group_single_frames(header for header in images if header.n_frames == 1)
         for group in groups:
             path = folder if len(groups) == 1 and len(group) > 1 else group[0]
             self.sources.append(DicomSource(path, self.relative(path), group))
-        return seen
+        return bool(headers)
 
     def relative(self, path: Path) -> str:
         """Return the POSIX path below the root without extension; the root's own name for the root."""
@@ -232,7 +228,7 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     return [each for each in entries if each.is_file()], [each for each in entries if each.is_dir()]
 
 
-def _dicom_header(file: Path) -> Dataset | None:
+def _dicom_header(file: Path) -> DicomHeader | None:
     """Return the header of a file that is DICOM, None for any other; raises SourceError for one that only claims to be."""
     if file.suffix.lower() in NEVER_DICOM:
         return None

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydicom.dataelem import DataElement
 
+from ivsqa.io.formats.dicom_header import DicomHeader
 from ivsqa.io.sources.dicom import DicomSource
 from ivsqa.io.sources.dicom_facts import facts_from_header
 
@@ -11,7 +14,7 @@ WHOLE = (0, 0, 99, 79)
 
 
 def facts(made, n_frames=4):
-    return facts_from_header(made, n_frames=n_frames)
+    return facts_from_header(DicomHeader.of(made, Path("a")), n_frames=n_frames)
 
 
 def test_size_comes_from_the_header_and_the_rest_is_unknown(header):
@@ -104,6 +107,10 @@ def test_a_region_without_corners_is_passed_over(header, region):
     assert facts(header([broken])).spacing_mm is None
 
 
+def test_a_region_of_pixels_larger_than_any_number_gives_no_spacing(header, region):
+    assert facts(header([region(WHOLE, 1e308)])).spacing_mm is None
+
+
 @pytest.mark.parametrize("steps", [[0, 30, 40, 50], [30, 30, 40, 50], [30, 40, 50]])
 def test_the_frame_time_vector_adds_up_from_the_first_frame(header, steps):
     found = facts(header(FrameTimeVector=steps, FrameTime=33))
@@ -111,7 +118,9 @@ def test_the_frame_time_vector_adds_up_from_the_first_frame(header, steps):
     assert found.frame_time_source == "FrameTimeVector"
 
 
-@pytest.mark.parametrize("steps", [[0, 30], [0, 30, -40, 50], [0, 0, 0, 0], [0, 30, 40, 50, 60]])
+@pytest.mark.parametrize(
+    "steps", [[0, 30], [0, 30, -40, 50], [0, 0, 0, 0], [0, 30, 40, 50, 60], [0, 1e308, 1e308, 1e308]]
+)
 def test_a_frame_time_vector_that_does_not_fit_is_named_and_the_next_rule_counts(header, steps):
     found = facts(header(FrameTimeVector=steps, FrameTime=100))
     assert found.frame_time_s == pytest.approx((0.0, 0.1, 0.2, 0.3))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ivsqa.io.sources import find_sources
 
@@ -188,3 +189,13 @@ def test_the_real_bag_of_files_is_a_pullback_each_and_only_jpeg_xl_fails(shared_
     ((name, message),) = failed
     assert name == "dcm4che_will-jxl_USMF_27f_jpegxl"
     assert "JPEG XL" in message
+
+
+def test_a_deflated_file_that_is_cut_does_not_stop_the_search(tmp_path, write_dicom):
+    whole = write_dicom("a.dcm", np.stack([FRAME, FRAME]), syntax=DeflatedExplicitVRLittleEndian)
+    content = bytearray(whole.read_bytes())
+    content[-200:] = b"\xff" * 200
+    (tmp_path / "b.dcm").write_bytes(bytes(content))
+    sources, (error,) = find_sources(tmp_path)
+    assert [source.path for source in sources] == [whole]
+    assert "header cannot be read" in error.message
