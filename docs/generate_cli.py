@@ -9,10 +9,9 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
-from ivsqa.cli.main import app
+from ivsqa.cli.commands import GROUPS, LazyCommands
 
 TARGET = Path(__file__).with_name("cli.md")
 
@@ -35,11 +34,15 @@ Answers go to stdout, messages and progress to stderr. `--json` prints one objec
 
 
 def cli_page() -> str:
-    """Return the page: a table of the commands, then a section for each."""
-    group = typer.main.get_group(app)
-    commands = {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
-    lines = [HEAD, "| command | does |", "|---|---|"]
-    lines += [f"| [`{name}`](#{name}) | {_first_sentence(command)} |" for name, command in commands.items()]
+    """Return the page: a table of the commands by group, then a section for each."""
+    commands = LazyCommands()
+    lines = [HEAD, "| | command | does |", "|---|---|---|"]
+    for group, names in GROUPS.items():
+        headings = [group, *[""] * (len(names) - 1)]
+        lines += [
+            f"| {heading} | [`{name}`](#{name}) | {_first_sentence(commands[name])} |".replace("|  |", "| |")
+            for heading, name in zip(headings, names, strict=True)
+        ]
     sections = ["\n".join(lines), *(_section(name, command) for name, command in commands.items())]
     return "\n\n".join(sections) + "\n"
 

@@ -8,27 +8,27 @@ import typer
 from typer.core import TyperGroup
 
 import ivsqa
-from ivsqa.cli import (
-    checking,
-    choosing,
-    exporting,
-    learning,
-    measuring,
-    packets,
-    project,
-    readers,
-    reporting,
-    simulation,
-    trial,
-)
+from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.output import say, tell, tell_error
 from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, IvsqaError
 
 
-class ErrorBoundary(TyperGroup):
-    """The one place where errors become messages and exit codes: the same for the shell and for tests."""
+class CommandGroup(TyperGroup):
+    """All commands; and the one place where errors become messages and exit codes: the same for the shell and for tests."""
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  typer's own types are private
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  typer's own types are private
+        super().__init__(**settings)
+        self.commands = LazyCommands()  # type: ignore[assignment]  # nothing is added to it
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
+        """Write the list of commands by group; typer does so only in the help that rich draws, which is not used here."""
+        width = max(map(len, self.commands))
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                helps = [self.commands[name].get_short_help_str(formatter.width - 6 - width) for name in names]
+                formatter.write_dl([(name.ljust(width), text) for name, text in zip(names, helps, strict=True)])
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command; a user's error is one line and 3, an interruption 130, a bug a traceback and 1."""
         try:
             return super().invoke(ctx)
@@ -41,9 +41,8 @@ class ErrorBoundary(TyperGroup):
 
 
 app = typer.Typer(
-    cls=ErrorBoundary,
+    cls=CommandGroup,
     name="ivsqa",
-    help="Annotate intravascular ultrasound with far less work: a network that predicts its own errors chooses the frames.",
     epilog="Start with: ivsqa demo   ·   or: ivsqa init STUDY, then ivsqa status tells what to do next.",
     no_args_is_help=True,
     add_completion=False,
@@ -66,22 +65,6 @@ def root(
     ] = False,
 ) -> None:
     """Annotate intravascular ultrasound with far less work: a network that predicts its own errors chooses the frames."""
-
-
-for command_group in (
-    project,
-    checking,
-    learning,
-    choosing,
-    packets,
-    readers,
-    simulation,
-    measuring,
-    reporting,
-    exporting,
-    trial,
-):
-    command_group.register(app)
 
 
 def main() -> None:

@@ -29,6 +29,12 @@ RoundOption = Annotated[
     str | None, typer.Option("--round", metavar="ID", help="The round, such as r001.", show_default="the newest")
 ]
 ZipOption = Annotated[bool, typer.Option("--zip", help="Also write one file to send.")]
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Mend contours that cross themselves or their outer border.")
+]
+StepsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Train at most this long.", show_default="from project.yaml")
+]
 PullbackOption = Annotated[
     list[str] | None, typer.Option("--pullback", metavar="ID", help="Only this pullback; may be repeated.")
 ]
@@ -70,7 +76,7 @@ def finite(value: float | None) -> float | None:
 SPLIT_NAMES = "|".join(SplitName)
 STRATEGY_NAMES = "|".join(StrategyName)
 FORMAT_NAMES = "labelme, page, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
-"""Spelt out: the settings that know them take longer to import than help may take."""
+"""Spelt out: to import the settings that know them takes longer than help may take."""
 FormatsOption = Annotated[
     list[str] | None,
     typer.Option(

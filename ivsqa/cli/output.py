@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from ivsqa.errors import BatchError, IvsqaError
@@ -23,16 +25,38 @@ def tell(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def say_json(answer: dict[str, Any]) -> None:
-    """Print the answer as one JSON object."""
-    say(json.dumps({"version": JSON_VERSION} | answer, indent=2, ensure_ascii=False, allow_nan=False))
+def say_json(answer: Mapping[str, object]) -> None:
+    """Print the answer as one JSON object; see `as_plain` for what its values may be."""
+    plain = {"version": JSON_VERSION, **{key: as_plain(value) for key, value in answer.items()}}
+    say(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def known_only(value: Any) -> Any:  # noqa: ANN401
-    """Return plain values with None for what JSON cannot say: not a number, or infinite."""
-    if isinstance(value, dict):
-        return {key: known_only(one) for key, one in value.items()}
+def picked(result: object, *names: str) -> dict[str, Any]:
+    """Return some fields of a result by name: those whose keys in `--json` are called as they are."""
+    return {name: getattr(result, name) for name in names}
+
+
+def as_plain(value: object) -> object:
+    """Return a value as JSON holds it: dataclasses by field, paths as text, what is not finite as null.
+
+    Example:
+        >>> as_plain({"dice": (0.5, math.nan), "folder": Path("reports")})
+        {'dice': [0.5, None], 'folder': 'reports'}
+    """
+    if is_dataclass(value):
+        return as_plain(vars(value))
+    if isinstance(value, Mapping):
+        return {key: as_plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_plain(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def failures_as_plain(failures: Iterable[IvsqaError], place: str) -> list[dict[str, str]]:
+    """Return errors as JSON holds them; `place` is the key of the file that each is about."""
+    return [{place: str(error.path or ""), "error": str(error)} for error in failures]
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -70,13 +94,13 @@ def _printable(text: str) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """Return a fraction as people read it."""
-    return "–" if fraction is None else f"{100.0 * fraction:.1f} %"
+    """Return a fraction as people read it, or a dash where it is unknown."""
+    return "–" if fraction is None or math.isnan(fraction) else f"{100.0 * fraction:.1f} %"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number, or a dash where it is unknown."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def interval(ends: Sequence[float] | None, *, of_100: bool = False) -> str:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import ivsqa
+from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.main import app
 from ivsqa.cli.options import FORMAT_NAMES
 from ivsqa.cli.output import count, number, percent
@@ -32,6 +33,33 @@ def test_help_lists_every_command(run):
     assert all(f"\n  {name} " in ran.out for name in COMMANDS)
 
 
+def test_help_lists_commands_by_group_and_lines_them_up(run):
+    lines = run("--help").out.splitlines()
+    headings = [line.removesuffix(":") for line in lines if line.removesuffix(":") in GROUPS]
+    assert headings == ["Study", "Learning", "Rounds", "Readers", "Results", "Try it"]
+    rows = [line for line in lines if line.startswith("  ") and line.split()[0] in COMMANDS]
+    assert len(rows) == len(COMMANDS)
+    assert len({line.index(line.split(maxsplit=1)[1]) for line in rows}) == 1
+
+
+def test_a_command_is_imported_only_when_it_is_called():
+    code = (
+        "import sys, contextlib\nfrom ivsqa.cli.main import app\n"
+        "with contextlib.suppress(SystemExit):\n    app(['select', '--help'])\n"
+        "sys.stderr.write(' '.join(name for name in sys.modules if name.startswith('ivsqa.cli.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = {name.removeprefix("ivsqa.cli.") for name in done.stderr.split()}
+    assert modules == {"main", "commands", "options", "output", "progress", "select"}
+
+
+def test_a_name_that_is_no_command_is_not_looked_for_on_disk():
+    commands = LazyCommands()
+    assert commands.get("options") is None
+    assert commands.get("import_") is None
+    assert len(commands) == len(COMMANDS)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(run, command):
     ran = run(f"{command} -h")
@@ -40,8 +68,8 @@ def test_every_command_explains_itself(run, command):
     assert ("--json" in ran.out) == (command in REPORTING)
 
 
-def test_every_registered_command_is_tested_here():
-    assert {command.name for command in app.registered_commands} == set(COMMANDS)
+def test_every_command_is_tested_here():
+    assert set(LazyCommands()) == set(COMMANDS)
 
 
 def test_help_names_every_packet_format():
@@ -385,9 +413,9 @@ def shell(*arguments: str | Path) -> list[str]:
 def test_a_bug_shows_as_a_traceback_without_locals_and_exits_1():
     code = (
         "import sys\n"
-        "from ivsqa.cli import main, project\n"
+        "from ivsqa.cli import main, status\n"
         "def opened(path):\n    secret = 'Doe^' + 'Jane'\n    raise ZeroDivisionError\n"
-        "project.opened = opened\n"
+        "status.opened = opened\n"
         "sys.argv = ['ivsqa', 'status']\n"
         "main.main()\n"
     )
@@ -425,7 +453,7 @@ def test_an_interruption_where_nothing_can_be_resumed_is_130_too(monkeypatch):
     def interrupted(_path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ivsqa.cli.project.opened", interrupted)
+    monkeypatch.setattr("ivsqa.cli.status.opened", interrupted)
     result = CliRunner().invoke(app, ["status"])
     assert result.exit_code == EXIT_INTERRUPTED
     assert "interrupted" in result.stderr

@@ -93,7 +93,7 @@ def test_every_command_is_in_the_readme_and_has_a_section(command: str) -> None:
 
 def test_the_list_of_commands_is_not_cut_at_80_columns() -> None:
     listed = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["--help"]).stdout
-    assert "..." not in listed.partition("Commands:")[2]
+    assert "..." not in listed.partition("Study:")[2]
 
 
 def test_every_option_with_a_value_says_what_it_takes() -> None:

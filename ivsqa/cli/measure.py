@@ -1,4 +1,4 @@
-"""The command about clinical numbers: measure."""
+"""`ivsqa measure`: lumen, vessel and plaque."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ivsqa.cli.options import GatedOption, JsonOption, ModelOption, ProjectOption, finite, opened
-from ivsqa.cli.output import count, interval, number, percent, say, say_json, say_table, tell
+from ivsqa.cli.output import count, failures_as_plain, interval, number, percent, picked, say, say_json, say_table, tell
+from ivsqa.cli.progress import command_context
 from ivsqa.errors import BatchError
 
 if TYPE_CHECKING:
@@ -35,11 +36,6 @@ class ReferenceName(StrEnum):
 def _length(text: str, *, show_default: str | bool = True) -> Any:  # noqa: ANN401  typer's own type is private
     """Return an option that takes mm."""
     return typer.Option(min=0.0, callback=finite, metavar="MM", help=text, show_default=show_default)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("measure")(measure)
 
 
 def measure(
@@ -77,7 +73,6 @@ def measure(
     Areas, plaque burden, diameters, minimum lumen area, lesions and volumes. Contours that people drew come first; where
     nobody drew, the model's are measured.
     """
-    from ivsqa.cli.progress import command_context
     from ivsqa.domain.measures.pullback_measures import LesionRule
     from ivsqa.io.project.measure_tables import TABLE_FORMATS
     from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
@@ -88,7 +83,7 @@ def measure(
         gated=gated,
         max_gap_mm=max_gap,
         rule=LesionRule(burden, lesion_length, lesion_separation, reach, reference.value),
-        formats=tuple(dict.fromkeys(one.value for one in formats)) if formats else TABLE_FORMATS,
+        formats=tuple(dict.fromkeys(name.value for name in formats)) if formats else TABLE_FORMATS,
     )
     with command_context() as context:
         result = measure_pullbacks(
@@ -103,20 +98,18 @@ def measure(
 
 
 def _as_plain(result: MeasureResult) -> dict[str, Any]:
-    """Return the answer for --json: all but the table of frames, which is in the files."""
+    """Return the answer under its fixed keys: all but the table of frames, which is in the files."""
     return {
-        "model_id": result.model_id,
-        "folder": str(result.folder),
+        **picked(result, "model_id", "folder", "n_calibration_subjects"),
         "files": [path.name for path in result.files],
         "n_frames": len(result.frames),
         "n_annotated": result.n_frames_from("annotation"),
         "n_predicted": result.n_frames_from("prediction"),
         "n_missing": result.n_frames_from("missing"),
         "n_unreadable": result.n_frames_from("unreadable"),
-        "n_calibration_subjects": result.n_calibration_subjects,
         "pullbacks": result.pullbacks.to_dicts(),
         "lesions": result.lesions.to_dicts(),
-        "failed": [{"path": str(error.path or ""), "error": str(error)} for error in result.failed],
+        "failed": failures_as_plain(result.failed, "path"),
     }
 
 

@@ -1,4 +1,4 @@
-"""The command that puts a study on one page: report."""
+"""`ivsqa report`: the study on one page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from typing import Annotated
 import typer
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, say, say_json
+from ivsqa.cli.output import count, failures_as_plain, picked, say, say_json
+from ivsqa.cli.progress import command_context
 from ivsqa.errors import BatchError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("report")(report)
 
 
 def report(
@@ -37,23 +33,14 @@ def report(
     Accuracy, effort saved, what another round would bring, and pullbacks along the vessel with lumen, EEM, plaque burden and
     the worst frames. One HTML file that opens offline; to have it on paper or as a PDF, print it from the browser.
     """
-    from ivsqa.cli.progress import command_context
     from ivsqa.workflow.reporting.report import write_report
 
     study = opened(project)
     with command_context() as context:
         result = write_report(study, pullback_ids=pullback or (), top=top, out=out, context=context)
     if as_json:
-        say_json(
-            {
-                "page": str(result.page),
-                "n_bytes": result.n_bytes,
-                "model_id": result.model_id,
-                "n_pullbacks": result.n_pullbacks,
-                "pullbacks": result.shown,
-                "failed": [{"path": str(error.path or ""), "error": str(error)} for error in result.failed],
-            }
-        )
+        written = picked(result, "page", "n_bytes", "model_id", "n_pullbacks")
+        say_json({**written, "pullbacks": result.shown, "failed": failures_as_plain(result.failed, "path")})
     else:
         shown = f"{len(result.shown)} of {count(result.n_pullbacks, 'pullback')} shown"
         say(f"{result.page}: {shown}, {result.n_bytes / 1e6:.1f} MB")

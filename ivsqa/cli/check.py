@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong: in the project, or in a packet on its own."""
+"""`ivsqa check`: what is wrong in the project, or in a packet on its own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, say, say_json
+from ivsqa.cli.output import count, failures_as_plain, picked, say, say_json
+from ivsqa.cli.progress import command_context
 from ivsqa.errors import EXIT_FINDINGS, BatchError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.rounds.check_packet import PacketCheck
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("check")(check)
 
 
 def check(
@@ -41,19 +37,16 @@ def check(
 
 
 def _check_project(project: Path | None, *, quick: bool, as_json: bool) -> None:
-    from ivsqa.cli.progress import command_context
     from ivsqa.workflow.reporting.check import check_project
 
     with command_context() as context:
         findings = check_project(opened(project), deep=not quick, context=context)
     if as_json:
-        say_json({"findings": [vars(finding) for finding in findings]})
+        say_json({"findings": findings})
     else:
         for finding in findings:
-            say(
-                f"{finding.code}: {finding.where}: {finding.message}"
-                + (f"  (mend: {finding.hint})" if finding.hint else "")
-            )
+            mend = f"  (mend: {finding.hint})" if finding.hint else ""
+            say(f"{finding.code}: {finding.where}: {finding.message}{mend}")
         say(count(len(findings), "finding"))
     if findings:
         raise typer.Exit(EXIT_FINDINGS)
@@ -64,24 +57,12 @@ def _check_packet(path: Path, packet: Path | None, *, as_json: bool) -> None:
 
     result = check_packet(path, packet=packet)
     if as_json:
-        say_json(_as_plain(result))
+        facts = picked(result, "packet_id", "format", "frames")
+        say_json({**facts, "findings": failures_as_plain(result.errors, "file")})
     else:
         _say_packet(result)
     if result.errors:
         raise BatchError(f"{count(len(result.errors), 'finding')}: mend and check again", list(result.errors))
-
-
-def _as_plain(result: PacketCheck) -> dict[str, object]:
-    """Return the result under the fixed keys."""
-    return {
-        "packet_id": result.packet_id,
-        "format": result.format,
-        "frames": [
-            {"name": one.name, "is_back": one.is_back, "is_ticked": one.is_ticked, "changed": list(one.changed)}
-            for one in result.frames
-        ],
-        "findings": [{"file": str(error.path or ""), "error": str(error)} for error in result.errors],
-    }
 
 
 def _say_packet(result: PacketCheck) -> None:
@@ -90,9 +71,8 @@ def _say_packet(result: PacketCheck) -> None:
         done = f"changed: {', '.join(frame.changed)}" if frame.changed else "as it was sent"
         ticked = "ticked" if frame.is_ticked else "not ticked"
         say(f"{frame.name}: {f'{ticked}, {done}' if frame.is_back else 'not there'}")
-    n_open = sum(one.is_back and not one.is_ticked and not one.changed for one in result.frames)
-    n_absent = sum(not one.is_back for one in result.frames)
-    say(
-        f"{result.packet_id} ({result.format}): {count(len(result.frames) - n_open - n_absent, 'frame')} done, "
-        f"{n_open} neither ticked nor changed, {n_absent} not there"
-    )
+    n_open = sum(frame.is_back and not frame.is_ticked and not frame.changed for frame in result.frames)
+    n_absent = sum(not frame.is_back for frame in result.frames)
+    n_done = len(result.frames) - n_open - n_absent
+    rest = f"{n_open} neither ticked nor changed, {n_absent} not there"
+    say(f"{result.packet_id} ({result.format}): {count(n_done, 'frame')} done, {rest}")

@@ -1,17 +1,17 @@
-"""The command that brings pullbacks in: import, and what it would do."""
+"""`ivsqa import`: pullbacks with their masks and contours, and what an import would do."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, say, say_json, say_table, tell
-from ivsqa.errors import EXIT_INTERRUPTED, BatchError, IvsqaError
+from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, RepairOption, opened
+from ivsqa.cli.output import count, failures_as_plain, picked, say, say_json, say_table, tell
+from ivsqa.cli.progress import command_context
+from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.importing.import_pullbacks import ImportResult
@@ -23,9 +23,6 @@ AnnotationsOption = Annotated[
         metavar="auto|none|PATH",
         help="Masks and contours: those beside the frames, none, or from a path. Formats are recognised.",
     ),
-]
-RepairOption = Annotated[
-    bool, typer.Option("--repair", help="Mend contours that cross themselves or their outer border.")
 ]
 MaskTextOption = Annotated[
     bool, typer.Option("--mask-text", help="Blacken text that seems to be burned into the frames.")
@@ -66,7 +63,6 @@ def import_(
     dry_run: DryRunOption = False,
 ) -> None:
     """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised."""
-    from ivsqa.cli.progress import command_context
     from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
     from ivsqa.workflow.importing.plan import plan_import
 
@@ -85,40 +81,36 @@ def import_(
     if dry_run:
         with command_context() as context:
             plan = plan_import(study, paths, options, context)
-        _say_import_plan(plan, as_json=as_json)
+        _say_plan(plan, as_json=as_json)
         return
     with command_context() as context:
         result = import_pullbacks(study, paths, options, context)
     if as_json:
-        say_json(_import_as_plain(result))
+        say_json(_as_plain(result))
     else:
-        _say_import(result)
+        _say(result)
     if result.failed:
         raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is in the project", result.failed)
     if not result.finished:
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
-def _say_import_plan(plan: ImportPlan, *, as_json: bool) -> None:
+def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
     """Print what an import would do."""
+    n_new = sum(pullback.is_new for pullback in plan.pullbacks)
     if as_json:
-        say_json(
-            {
-                "would_import": [str(one.path) for one in plan.pullbacks if one.is_new],
-                "plan": [_planned_as_plain(one) for one in plan.pullbacks],
-                "failed": _failures_as_plain(plan.failed),
-            }
-        )
+        new = [pullback.path for pullback in plan.pullbacks if pullback.is_new]
+        rows = [_planned_as_plain(pullback) for pullback in plan.pullbacks]
+        say_json({"would_import": new, "plan": rows, "failed": failures_as_plain(plan.failed, "path")})
     else:
         if plan.pullbacks:
-            common = Path(os.path.commonpath([one.path.parent for one in plan.pullbacks]))
+            common = Path(os.path.commonpath([pullback.path.parent for pullback in plan.pullbacks]))
             say(f"in {common}:")
             columns = ("file", "is", ">frames", ">px", ">mm/px", "console", "subject", "split", "then")
-            say_table(columns, [_planned_cells(one, common) for one in plan.pullbacks])
-        n_new = sum(one.is_new for one in plan.pullbacks)
+            say_table(columns, [_planned_cells(pullback, common) for pullback in plan.pullbacks])
         n_unchanged = len(plan.pullbacks) - n_new
         say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
-        if any(one.is_guess for one in plan.pullbacks):
+        if any(pullback.is_guess for pullback in plan.pullbacks):
             tell(
                 "note: nothing says whose the guessed ones are; each would count as its own subject: see --subject-from"
             )
@@ -126,37 +118,28 @@ def _say_import_plan(plan: ImportPlan, *, as_json: bool) -> None:
         raise BatchError(f"{count(len(plan.failed), 'path')} cannot be imported", plan.failed)
 
 
-def _planned_as_plain(one: PlannedPullback) -> dict[str, object]:
-    """Return a pullback of a plan for --json."""
+def _planned_as_plain(pullback: PlannedPullback) -> dict[str, object]:
+    """Return a pullback of a plan under its fixed keys."""
     return {
-        "path": str(one.path),
-        "kind": one.kind,
-        "n_frames": one.facts.n_frames,
-        "height_px": one.facts.height_px,
-        "width_px": one.facts.width_px,
-        "spacing_mm": one.facts.spacing_mm,
-        "spacing_source": one.facts.spacing_source,
-        "console": one.facts.manufacturer_model,
-        "subject_id": one.subject_id,
-        "is_guess": one.is_guess,
-        "split": one.split,
-        "pullback_id": one.pullback_id,
-        "is_new": one.is_new,
+        **picked(pullback, "path", "kind", "subject_id", "is_guess", "split", "pullback_id", "is_new"),
+        **picked(pullback.facts, "n_frames", "height_px", "width_px", "spacing_mm", "spacing_source"),
+        "console": pullback.facts.manufacturer_model,
     }
 
 
-def _planned_cells(one: PlannedPullback, common: Path) -> tuple[str, ...]:
+def _planned_cells(pullback: PlannedPullback, common: Path) -> tuple[str, ...]:
     """Return the cells of a pullback of a plan."""
+    facts = pullback.facts
     return (
-        str(one.path.relative_to(common)),
-        one.kind,
-        str(one.facts.n_frames),
-        f"{one.facts.width_px} × {one.facts.height_px}",
-        _spacing_cell(one.facts.spacing_mm),
-        one.facts.manufacturer_model or "–",
-        f"{one.subject_id}{' (guessed)' if one.is_guess else ''}",
-        one.split,
-        "import" if one.is_new else f"here as {one.pullback_id}",
+        str(pullback.path.relative_to(common)),
+        pullback.kind,
+        str(facts.n_frames),
+        f"{facts.width_px} × {facts.height_px}",
+        _spacing_cell(facts.spacing_mm),
+        facts.manufacturer_model or "–",
+        f"{pullback.subject_id}{' (guessed)' if pullback.is_guess else ''}",
+        pullback.split,
+        "import" if pullback.is_new else f"here as {pullback.pullback_id}",
     )
 
 
@@ -165,25 +148,19 @@ def _spacing_cell(spacing_mm: tuple[float, float] | None) -> str:
     return "unknown" if spacing_mm is None else f"{spacing_mm[0]:.5g}"
 
 
-def _import_as_plain(result: ImportResult) -> dict[str, object]:
-    """Return what an import did for --json."""
+def _as_plain(result: ImportResult) -> dict[str, object]:
+    """Return what an import did under its fixed keys."""
     return {
         "imported": [record.pullback_id for record in result.imported],
-        "unchanged": result.unchanged,
-        "failed": _failures_as_plain(result.failed),
-        "n_annotations": result.n_annotations,
+        **picked(result, "unchanged", "n_annotations"),
+        "failed": failures_as_plain(result.failed, "path"),
         "notes": [
             {"pullback_id": pullback_id, "note": note} for pullback_id, notes in result.notes.items() for note in notes
         ],
     }
 
 
-def _failures_as_plain(failed: Sequence[IvsqaError]) -> list[dict[str, str]]:
-    """Return errors for --json."""
-    return [{"path": str(error.path or ""), "error": str(error)} for error in failed]
-
-
-def _say_import(result: ImportResult) -> None:
+def _say(result: ImportResult) -> None:
     """Print what an import did."""
     rows = [
         (

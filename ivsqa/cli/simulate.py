@@ -1,4 +1,4 @@
-"""The command that replays rounds on annotated frames: simulate."""
+"""`ivsqa simulate`: ways of choosing, compared on annotated frames."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import STRATEGY_NAMES, DeviceOption, JsonOption, ProjectOption, StrategyName, opened
-from ivsqa.cli.output import count, number, say, say_json, say_table
+from ivsqa.cli.output import count, number, percent, say, say_json, say_table
+from ivsqa.cli.progress import command_context
 from ivsqa.errors import IvsqaError
 
 if TYPE_CHECKING:
     from ivsqa.workflow.simulating.summary import SimulationSummary
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("simulate")(simulate)
 
 
 def simulate(
@@ -50,7 +46,6 @@ def simulate(
     Rounds are replayed; the curves say what each way would have bought, in labels and in border drawn. Test subjects stay
     sealed. Stopped at any moment, the same command goes on.
     """
-    from ivsqa.cli.progress import command_context
     from ivsqa.workflow.simulating.simulate import is_complete, run_simulation, simulation_of
     from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
@@ -58,7 +53,9 @@ def simulate(
     study = opened(project)
     simulation = simulation_of(
         study,
-        strategies=[one.value for one in strategy or (StrategyName.sqa, StrategyName.stratified, StrategyName.random)],
+        strategies=[
+            name.value for name in strategy or (StrategyName.sqa, StrategyName.stratified, StrategyName.random)
+        ],
         n_seeds=seeds,
         ladder=shares,
         mode="finetune" if finetune else "anew",
@@ -75,33 +72,29 @@ def simulate(
     if as_json:
         say_json({**facts_of(summary), "folder": str(folder), "n_missing": summary.n_missing})
         return
-    _show(summary)
+    _say(summary)
     say(f"curves: {folder / 'learning-curves.svg'}, {folder / 'rungs.csv'}, {folder / 'simulation.json'}")
 
 
-def _show(summary: SimulationSummary) -> None:
+def _say(summary: SimulationSummary) -> None:
     """Print the figures of each strategy."""
     say(f"Dice on subjects held back, with all labels: {number(summary.full_dice)}")
     say_table(
         ("strategy", ">seeds", ">95 % at", ">99 % at", ">clicks", ">above stratified", ">by border drawn", ">by clicks"),
         [
             (
-                one.strategy,
-                str(one.n_seeds),
-                _share(one.share[0.95]),
-                _share(one.share[0.99]),
-                "–" if math.isnan(one.reach["clicks"][0.99]) else f"{one.reach['clicks'][0.99]:,.0f}",
-                *(_gain(gain) for gain in one.gain.values()),
+                row.strategy,
+                str(row.n_seeds),
+                percent(row.share[0.95]),
+                percent(row.share[0.99]),
+                "–" if math.isnan(row.reach["clicks"][0.99]) else f"{row.reach['clicks'][0.99]:,.0f}",
+                *(_gain(gain) for gain in row.gain.values()),
             )
-            for one in summary.strategies
+            for row in summary.strategies
         ],
     )  # fmt: skip
     if summary.n_missing:
         say(f"{count(summary.n_missing, 'arm')} not complete yet; the same command goes on")
-
-
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100.0 * value:.1f} %"
 
 
 def _gain(gain: tuple[float, float, float]) -> str:
@@ -110,9 +103,9 @@ def _gain(gain: tuple[float, float, float]) -> str:
 
 
 def _shares(text: str) -> list[float]:
-    """Return per cent as shares."""
+    """Return the shares that are written in per cent."""
     try:
-        shares = [float(one) / 100.0 for one in text.split(",")]
+        shares = [float(part) / 100.0 for part in text.split(",")]
     except ValueError:
         shares = []
     if not shares or not all(0.0 < share <= 1.0 for share in shares):
@@ -121,7 +114,7 @@ def _shares(text: str) -> list[float]:
 
 
 def _part(text: str) -> tuple[int, int]:
-    """Return which part of how many."""
+    """Return the number of a part, from 1, and the number of parts."""
     which, _, of = text.partition("/")
     if not (which.isdigit() and of.isdigit() and 1 <= int(which) <= int(of)):
         raise IvsqaError(f"--part {text!r} is no part of a whole", hint="write it like 2/8, from 1/8 to 8/8")

@@ -1,4 +1,4 @@
-"""The command that writes contours for other tools: export."""
+"""`ivsqa export`: contours for other tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ModelOption, ProjectOption, PullbackOption, opened
-from ivsqa.cli.output import count, say, say_json, say_table, tell
+from ivsqa.cli.output import count, picked, say, say_json, say_table, tell
+from ivsqa.cli.progress import command_context
 
 
 class ContourFormatName(StrEnum):
@@ -24,11 +25,6 @@ class ContourSourceName(StrEnum):
 
     annotations = "annotations"
     predictions = "predictions"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export")(export)
 
 
 def export(
@@ -46,7 +42,6 @@ def export(
     dry_run: DryRunOption = False,
 ) -> None:
     """Write contours for other tools. echoPlaque XML, which DeepIVUS and AIVUS read too, or a data set for nnU-Net."""
-    from ivsqa.cli.progress import command_context
     from ivsqa.workflow.reporting.export_contours import export_contours
 
     with command_context() as context:
@@ -61,10 +56,10 @@ def export(
             context=context,
         )
     if as_json:
-        rows = [{"pullback_id": each, "n_frames": n} for each, n in result.n_frames.items()]
-        say_json({"folder": str(result.folder), "format": result.format, "source": result.source, "pullbacks": rows})
+        rows = [{"pullback_id": pullback_id, "n_frames": n} for pullback_id, n in result.n_frames.items()]
+        say_json({**picked(result, "folder", "format", "source"), "pullbacks": rows})
     else:
-        say_table(("pullback", ">frames"), [(each, str(n)) for each, n in result.n_frames.items()])
+        say_table(("pullback", ">frames"), [(pullback_id, str(n)) for pullback_id, n in result.n_frames.items()])
         wrote = "would write" if dry_run else "wrote"
         say(f"{wrote} {result.folder}: {result.source} of {count(sum(result.n_frames.values()), 'frame')}")
     for name in result.left_out:

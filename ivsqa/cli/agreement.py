@@ -1,0 +1,95 @@
+"""`ivsqa agreement`: how far readers agree."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ivsqa.cli.options import JsonOption, ProjectOption, opened
+from ivsqa.cli.output import count, number, picked, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from ivsqa.workflow.readers.agreement import AreaAgreement, PairAgreement, ReaderAgreement
+
+
+def agreement(
+    project: ProjectOption = None,
+    round_id: Annotated[
+        str | None, typer.Option("--round", metavar="ID", help="Only this round.", show_default="all rounds")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Also write a row a frame, border and pair of readers.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far readers agree. Dice, distance, and areas: ICC(2,1), bias and limits of agreement (Bland and Altman)."""
+    from ivsqa.workflow.readers.agreement import agreement_csv, reader_agreement
+
+    result = reader_agreement(opened(project), round_id=round_id)
+    if csv is not None:
+        from ivsqa.io import atomic
+
+        atomic.write_text(csv, agreement_csv(result.frames))
+    if as_json:
+        pairs = [_pair_as_plain(pair) for pair in result.pairs]
+        say_json({**picked(result, "n_frames", "n_disputed", "n_unreadable_for_some"), "pairs": pairs})
+        return
+    _say(result)
+    if csv is not None:
+        say(f"wrote {csv}")
+    if result.n_disputed:
+        say("next: ivsqa adjudicate")
+
+
+def _pair_as_plain(pair: PairAgreement) -> dict[str, Any]:
+    """Return the figures of two readers and a border under their fixed keys."""
+    return {
+        **picked(pair, "readers", "structure", "n_frames", "n_one_only", "n_subjects", "dice", "assd_mm", "assd_px"),
+        "area_mm2": _area_as_plain(pair.area_mm2),
+        "area_px2": _area_as_plain(pair.area_px2),
+        "by_arc_mm": pair.by_arc_mm.tolist(),
+        "by_arc_px": pair.by_arc_px.tolist(),
+    }
+
+
+def _area_as_plain(area: AreaAgreement) -> dict[str, float]:
+    """Return the agreement on areas under its fixed keys."""
+    return {
+        "icc": area.icc.value,
+        "icc_low": area.icc.low,
+        "icc_high": area.icc.high,
+        "icc_low_over_subjects": area.icc_over_subjects.low,
+        "icc_high_over_subjects": area.icc_over_subjects.high,
+        "bias": area.bland_altman.bias,
+        "bias_low_over_subjects": area.bias_over_subjects.low,
+        "bias_high_over_subjects": area.bias_over_subjects.high,
+        "sd": area.bland_altman.sd,
+        "limit_low": area.bland_altman.low,
+        "limit_high": area.bland_altman.high,
+    }
+
+
+def _say(result: ReaderAgreement) -> None:
+    """Print the figures for people."""
+    say(f"{count(result.n_frames, 'frame')} read by several, {result.n_disputed:,} of them not settled")
+    if result.n_unreadable_for_some:
+        say(f"{count(result.n_unreadable_for_some, 'frame')} that one reader cannot judge and another can")
+    if not result.pairs:
+        return
+    in_mm = not any(math.isnan(pair.assd_mm.value) for pair in result.pairs)
+    unit, digits = ("mm", 2) if in_mm else ("px", 0)
+    borders, areas = [], []
+    for pair in result.pairs:
+        names = (", ".join(pair.readers), pair.structure)
+        assd, area = (pair.assd_mm, pair.area_mm2) if in_mm else (pair.assd_px, pair.area_px2)
+        figures = (number(pair.dice.value), number(assd.value))
+        borders.append((*names, f"{pair.n_frames:,}", f"{pair.n_one_only:,}", *figures))
+        within = f"{number(area.icc.low)} to {number(area.icc.high)}"
+        limits = f"{number(area.bland_altman.low, digits)} to {number(area.bland_altman.high, digits)}"
+        areas.append((*names, number(area.icc.value), within, number(area.bland_altman.bias, digits), limits))
+    say_table(("readers", "border", ">frames", ">by one only", ">Dice", f">ASSD {unit}"), borders)
+    say_table(("readers", f"area {unit}²", ">ICC(2,1)", ">95 %", ">bias", ">limits of agreement"), areas)
+    say("ICC: 95 % as if frames were independent. Bias: first - second; limits: of 95 %.")

@@ -1,0 +1,59 @@
+"""`ivsqa export-for-annotation`: the packet of a round."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ivsqa.cli.options import (
+    DryRunOption,
+    FormatsOption,
+    JsonOption,
+    ProjectOption,
+    RoundOption,
+    ZipOption,
+    opened,
+)
+from ivsqa.cli.output import count, picked, say, say_json
+from ivsqa.cli.progress import command_context
+
+
+def export_for_annotation(
+    project: ProjectOption = None,
+    round_id: RoundOption = None,
+    formats: FormatsOption = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="For one of several readers, who do not see each other's work; a pseudonym will do."
+        ),
+    ] = None,
+    make_zip: ZipOption = False,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Write the packet for the annotator. It holds images, contours, error pictures, worklist and instructions."""
+    from ivsqa.workflow.rounds.export import export_for_annotation as export
+
+    with command_context() as context:
+        result = export(
+            opened(project),
+            round_id=round_id,
+            reader=reader,
+            formats=formats or (),
+            make_zip=make_zip,
+            dry_run=dry_run,
+            context=context,
+        )
+    if as_json:
+        packet = {"round_id": result.round.round_id, "packet": result.folder, "reader": reader}
+        say_json(packet | picked(result, "formats", "n_frames"))
+        return
+    verb = "would write" if dry_run else "wrote"
+    say(f"{verb} {count(result.n_frames, 'frame')} as {', '.join(result.formats)} to {result.folder}")
+    if result.archive and not dry_run:
+        say(f"to send: {result.archive}")
+    say("the annotator starts with INSTRUCTIONS.html")
+    name = f" --reader {reader}" if reader else ""
+    say(f"next, when it comes back: ivsqa import-annotations PATH{name}")

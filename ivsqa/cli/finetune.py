@@ -1,0 +1,25 @@
+"""`ivsqa finetune`: the current model, trained further on what was annotated since."""
+
+from __future__ import annotations
+
+from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, SeedOption, StepsOption, opened
+from ivsqa.cli.progress import command_context
+from ivsqa.cli.train import say_outcome
+
+
+def finetune(
+    project: ProjectOption = None,
+    model: ModelOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Train the current model further. It sees all annotated frames, new ones more often; it is used only if not worse."""
+    from ivsqa.workflow.training.train import finetune_model
+
+    with command_context() as context:
+        outcome = finetune_model(
+            opened(project), parent_id=model, seed=seed, max_steps=steps, device=device, context=context
+        )
+    say_outcome(outcome, as_json=as_json)

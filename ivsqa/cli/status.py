@@ -1,0 +1,101 @@
+"""`ivsqa status`: what there is, and what to do next."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ivsqa.cli.options import JsonOption, ProjectOption, opened
+from ivsqa.cli.output import count, percent, picked, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from ivsqa.domain.selection.learning_curve import Outlook
+    from ivsqa.workflow.reporting.status import Status
+
+OUTLOOK_KEYS = ("n_pool", "poor_share", "n_next", "expected_gain")
+
+
+def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Show what there is and what to do next."""
+    from ivsqa.workflow.reporting.status import project_status
+
+    now = project_status(opened(project))
+    if as_json:
+        say_json(_as_plain(now))
+    else:
+        _say(now)
+
+
+def _as_plain(now: Status) -> dict[str, Any]:
+    """Return the state under its fixed keys."""
+    return {
+        "n_subjects": sum(now.n_subjects.values()),
+        "n_pullbacks": sum(now.n_pullbacks.values()),
+        "n_frames": sum(now.n_frames.values()),
+        **picked(now, "n_annotated", "n_disputed"),
+        "current_model": now.current_model.model_id if now.current_model else None,
+        "rounds": [picked(record, "round_id", "state", "n") for record in now.rounds],
+        "outlook": _outlook_as_plain(now.outlook),
+    }
+
+
+def _outlook_as_plain(outlook: Outlook | None) -> dict[str, Any]:
+    """Return the outlook under its fixed keys; null where nothing can be said yet."""
+    if outlook is None:
+        return dict.fromkeys((*OUTLOOK_KEYS, "quality", "interval"))
+    mean = outlook.quality
+    within = None if math.isnan(mean.low) else [mean.low, mean.high]
+    return {**picked(outlook, *OUTLOOK_KEYS), "quality": mean.value, "interval": within}
+
+
+def _say(now: Status) -> None:
+    """Print the state for people."""
+    say(now.name)
+    say_table(
+        ("split", ">subjects", ">pullbacks", ">frames", ">annotated", ">share"),
+        [
+            (
+                split,
+                f"{now.n_subjects[split]:,}",
+                f"{now.n_pullbacks[split]:,}",
+                f"{n_frames:,}",
+                f"{now.n_annotated[split]:,}",
+                percent(now.n_annotated[split] / n_frames if n_frames else None),
+            )
+            for split, n_frames in now.n_frames.items()
+        ],
+    )
+    if now.n_without_spacing:
+        say(f"{count(now.n_without_spacing, 'pullback')} without spacing: nothing in mm is reported for them")
+    model = now.current_model
+    if model:
+        dice = f", validation Dice {model.validation_dice:.3f}" if model.validation_dice is not None else ""
+        learnt = f"{count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}"
+        say(f"model {model.model_id}: {learnt}{dice}")
+    for record in now.rounds:
+        readers = ", ".join(f"{name} {state}" for name, state in record.readers.items())
+        chosen = f"{count(record.n, 'frame')} by {record.strategy} ({record.split})"
+        say(f"round {record.round_id}: {chosen}, {record.state}{f' ({readers})' if readers else ''}")
+    if now.n_disputed:
+        say(
+            f"{count(now.n_disputed, 'frame')} read by several and not settled: no model learns from them until they are"
+        )
+    if now.outlook:
+        _say_outlook(now.outlook)
+    if now.unfinished_model:
+        say(f"the training of {now.unfinished_model.model_id} was stopped; the command that started it goes on")
+    say(f"next: {now.next_step[0]}: {now.next_step[1]}")
+
+
+def _say_outlook(outlook: Outlook) -> None:
+    """Print what is left to gain."""
+    mean = outlook.quality
+    within = "" if math.isnan(mean.low) else f" ({mean.low:.3f} to {mean.high:.3f})"
+    say(
+        f"{count(outlook.n_pool, 'frame')} left to choose from: mean predicted Dice {mean.value:.3f}{within}, "
+        f"{percent(outlook.poor_share)} below 0.8"
+    )
+    if outlook.expected_gain is not None:
+        say(
+            f"{count(outlook.n_next, 'label')} more would likely add {outlook.expected_gain:.4f} to the validation Dice"
+        )
