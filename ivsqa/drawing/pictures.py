@@ -56,67 +56,42 @@ def overlay(
     contours: Contours,
     *,
     structures: StructureSet,
+    error_maps: Mapping[str, NDArray[np.floating]] | None = None,
     arcs: Sequence[DoubtfulArc] = (),
     proposals: Sequence[Points] = (),
     title: str = "",
     subtitle: str = "",
     spacing_mm: tuple[float, float] | None = None,
 ) -> Image.Image:
-    """Return the frame with its contours, and a line beside each doubtful arc, or what readers proposed there.
+    """Return the frame with its contours; with error maps, a second panel shows the predicted error as heat.
 
     Args:
         frame: uint8 (height, width), grey.
         contours: By structure name; others than those of `structures` are not drawn.
         structures: Names and colours.
-        arcs: Where to look first; those of a structure without a contour are left out.
-        proposals: Open lines (m, 2), (x, y) px, to show in place of those beside arcs.
-        title: First line of text.
-        subtitle: Second line, fainter.
-        spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
-    """
-    panel, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs)
-    _draw_lines(panel, [_Line(_to_canvas(line, scale), ARC_COLOR, LINE_PX, closed=False) for line in proposals])
-    _draw_scale_bar(panel, scale, spacing_mm)
-    sheet = _sheet([panel], title, subtitle)
-    _draw_legend(sheet, structures, with_arcs=bool(arcs))
-    return sheet
-
-
-def heatmap(
-    frame: NDArray[np.uint8],
-    contours: Contours,
-    error_maps: Mapping[str, NDArray[np.floating]],
-    *,
-    structures: StructureSet,
-    arcs: Sequence[DoubtfulArc] = (),
-    title: str = "",
-    subtitle: str = "",
-    spacing_mm: tuple[float, float] | None = None,
-) -> Image.Image:
-    """Return two panels: the frame with its contours, and the frame with the predicted error as heat.
-
-    Args:
-        frame: uint8 (height, width), grey.
-        contours: By structure name.
         error_maps: Probability in [0, 1] that a pixel's membership is wrong, (height, width) a structure; the greatest over
-            structures is shown, and NaN as none.
-        structures: Names and colours.
-        arcs: Where to look first.
+            structures is shown, and NaN as none. None for a picture without heat.
+        arcs: Where to look first, marked by a line beside each; those of a structure without a contour are left out.
+        proposals: Open lines (m, 2), (x, y) px, to show in place of those beside arcs: what readers drew there.
         title: First line of text.
         subtitle: Second line, fainter.
         spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
 
     Raises:
-        ValueError: no error map, or one of another shape than the frame.
+        ValueError: error maps are empty, or of another shape than the frame.
     """
-    left, scale = _drawn_panel(frame, contours, structures, arcs)
-    _draw_scale_bar(left, scale, spacing_mm)
-    right = _heat_panel(frame, error_maps, left.size)
-    thin = [_Line(line.points, HEAT_LINE_COLOR, 1.0) for line in _contour_lines(contours, structures, scale)]
-    _draw_lines(right, thin)
-    sheet = _sheet([left, right], title, subtitle)
+    panel, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs)
+    _draw_lines(panel, [_Line(_to_canvas(line, scale), ARC_COLOR, LINE_PX, closed=False) for line in proposals])
+    _draw_scale_bar(panel, scale, spacing_mm)
+    panels = [panel]
+    if error_maps is not None:
+        panels.append(_heat_panel(frame, error_maps, panel.size))
+        lines = _contour_lines(contours, structures, scale)
+        _draw_lines(panels[1], [replace(line, color=HEAT_LINE_COLOR, width_px=1.0) for line in lines])
+    sheet = _sheet(panels, title, subtitle)
     _draw_legend(sheet, structures, with_arcs=bool(arcs))
-    _draw_color_bar(sheet)
+    if error_maps is not None:
+        _draw_color_bar(sheet)
     return sheet
 
 
@@ -138,13 +113,13 @@ def comparison(
         frame: uint8 (height, width), grey.
         contours: Predicted, by structure name.
         reference: What an expert drew, by structure name.
-        error_maps: As for `heatmap`.
+        error_maps: As for `overlay`.
         structures: Names and colours.
         spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
         line_px: Width of the lines; more for panels that will be shown small.
 
     Raises:
-        ValueError: no error map, or one of another shape than the frame.
+        ValueError: error maps are empty, or of another shape than the frame.
     """
     left, scale = _drawn_panel(frame, {}, structures, ())
     right = _heat_panel(frame, error_maps, left.size)

@@ -7,7 +7,7 @@ from PIL import Image
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.drawing.pictures import comparison, contact_sheet, heatmap, jpeg_bytes, overlay, png_bytes, thumbnail
+from ivsqa.drawing.pictures import comparison, contact_sheet, jpeg_bytes, overlay, png_bytes, thumbnail
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 FRAME = np.zeros((560, 560), dtype=np.uint8)  # shown pixel for pixel
@@ -32,7 +32,7 @@ def test_contour_is_drawn_where_it_lies() -> None:
 
 def test_frame_itself_is_never_drawn_on() -> None:
     frame = FRAME.copy()
-    heatmap(frame, {"lumen": SQUARE}, {"lumen": np.ones(frame.shape, np.float32)}, structures=BOTH)
+    overlay(frame, {"lumen": SQUARE}, error_maps={"lumen": np.ones(frame.shape, np.float32)}, structures=BOTH)
     assert not frame.any()
 
 
@@ -51,21 +51,21 @@ def test_arc_of_a_structure_without_contour_is_left_out() -> None:
 def test_heat_shows_where_error_is_and_nothing_where_it_is_not() -> None:
     error = np.zeros(FRAME.shape, dtype=np.float32)
     error[100:200, 300:500] = 1.0
-    picture = pixels(heatmap(FRAME, {}, {"eem": error}, structures=BOTH))
+    picture = pixels(overlay(FRAME, {}, error_maps={"eem": error}, structures=BOTH))
     right = picture[16 : 16 + 560, 2 * 16 + 560 : 2 * 16 + 2 * 560]
     assert right[150, 400].sum() > 500  # pale yellow over black
     assert not right[300:500].any()
 
 
 def test_nan_error_shows_as_none() -> None:
-    picture = pixels(heatmap(FRAME, {}, {"eem": np.full(FRAME.shape, np.nan, np.float32)}, structures=BOTH))
+    picture = pixels(overlay(FRAME, {}, error_maps={"eem": np.full(FRAME.shape, np.nan, np.float32)}, structures=BOTH))
     assert not picture[16 : 16 + 560, 2 * 16 + 560 : 2 * 16 + 2 * 560].any()
 
 
 @pytest.mark.parametrize("maps", [{}, {"eem": np.zeros((4, 4), np.float32)}])
 def test_error_map_of_another_shape_is_refused(maps: dict[str, np.ndarray]) -> None:
     with pytest.raises(ValueError, match="frame's shape"):
-        heatmap(FRAME, {}, maps, structures=BOTH)
+        overlay(FRAME, {}, error_maps=maps, structures=BOTH)
 
 
 def test_scale_bar_is_as_long_as_it_says() -> None:

@@ -10,12 +10,13 @@ worklist.csv  INSTRUCTIONS.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.pictures import heatmap, overlay, png_bytes, thumbnail
+from ivsqa.drawing.pictures import overlay, png_bytes, thumbnail
 from ivsqa.io.packets import instructions, worklist
 from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, Purpose
 from ivsqa.io.packets.registry import get_adapter
@@ -86,29 +87,19 @@ def _pictures_written(folder: Path, frame: PacketFrame, structures: StructureSet
     quality = [] if frame.quality is None else [f"predicted Dice {frame.quality:.2f}"]
     subtitle = " · ".join([*quality, *per_structure, *([frame.reason] if frame.reason else [])])
     title = f"{frame.rank}.  {frame.name}"
-    drawn = overlay(
+    draw = partial(
+        overlay,
         frame.image,
         frame.contours,
         structures=structures,
         arcs=frame.arcs,
-        proposals=frame.proposals,
         title=title,
         subtitle=subtitle,
         spacing_mm=frame.spacing_mm,
     )
-    picture = _saved(folder, OVERLAYS_FOLDER, frame.name, drawn)
+    picture = _saved(folder, OVERLAYS_FOLDER, frame.name, draw(proposals=frame.proposals))
     if frame.error_maps:
-        heat = heatmap(
-            frame.image,
-            frame.contours,
-            frame.error_maps,
-            structures=structures,
-            arcs=frame.arcs,
-            title=title,
-            subtitle=subtitle,
-            spacing_mm=frame.spacing_mm,
-        )
-        picture = _saved(folder, HEATMAPS_FOLDER, frame.name, heat)
+        picture = _saved(folder, HEATMAPS_FOLDER, frame.name, draw(error_maps=frame.error_maps))
     small = thumbnail(frame.image, frame.contours, structures=structures, arcs=frame.arcs)
     return instructions.Card.of(frame, picture, small)
 

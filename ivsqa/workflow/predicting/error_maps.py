@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.drawing.pictures import heatmap, png_bytes
+from ivsqa.drawing.pictures import overlay, png_bytes
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord
 
@@ -14,11 +14,11 @@ from ivsqa.io.project.records import PullbackRecord
 def heatmap_of_score(project: Project, record: PullbackRecord, score: FrameScore) -> bytes:
     """Return the error picture of one scored frame, PNG."""
     dice = ", ".join(f"{name} {value:.2f}" for name, value in score.dice.items())
-    picture = heatmap(
+    picture = overlay(
         project.frames(record)[score.frame_index],
         score.contours,
-        error_maps_on_frame(project, record, score),
         structures=project.structures,
+        error_maps=error_maps_on_frame(project, record, score),
         title=f"{record.pullback_id}  frame {score.frame_index}",
         subtitle=f"predicted Dice: {dice}",
         spacing_mm=record.spacing_mm,

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from string import Template
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,6 +25,7 @@ from ivsqa.domain.geometry.arcs import line_beside
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST_RADIUS_PX, MARGIN_PX, RESIDUE
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_OFFSET_SHARE, heat_layer, png_bytes
+from ivsqa.drawing.templates import fill
 from ivsqa.io.formats.shapes import DECIMALS
 from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, PageReturns
 from ivsqa.io.packets.instructions import OTHER_NOTE, STRUCTURE_NOTES
@@ -61,27 +61,21 @@ class PageAdapter(PageReturns):
             stream.write(f"{_scripts()}</body>\n</html>\n")
 
 
-def _files() -> Traversable:
-    """Return the folder of the page's sources."""
-    return resources.files("ivsqa.io.packets.browser").joinpath("page_files")
-
-
 def _text(name: str) -> str:
     """Return one of the page's sources."""
-    return _files().joinpath(name).read_text(encoding="utf-8")
+    return resources.files("ivsqa.io.packets.browser").joinpath("page_files", name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
 def _beginning() -> str:
     """Return the page down to where its data begins."""
     style = _text("style.css")
-    hashes = " ".join(_policy_hash(f"\n{_text(f'{name}.js')}") for name in SCRIPTS)
-    # Inline styles are set by scripts only, through properties that no policy restricts.
-    policy = (
-        f"default-src 'none'; script-src {hashes}; style-src {_policy_hash(style)}; img-src data:;"
-        " base-uri 'none'; form-action 'none'"
+    return fill(
+        "io/packets/browser/page_files/page.html.j2",
+        style=Markup(style),
+        style_hash=_policy_hash(style),
+        script_hashes=[_policy_hash(f"\n{_text(f'{name}.js')}") for name in SCRIPTS],
     )
-    return Template(_text("page.html")).substitute(policy=policy, style=style)
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +86,7 @@ def _scripts() -> str:
 
 def _policy_hash(text: str) -> str:
     """Return an inline element's text as its policy names it (source: W3C, Content Security Policy Level 3, 2.3.1)."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+    return f"sha256-{_base64(hashlib.sha256(text.encode()).digest())}"
 
 
 def _data_block(identifier: str, content: Mapping[str, object]) -> str:
