@@ -1,18 +1,18 @@
-"""How sure a measure is: an interval that follows from the predicted error of the contours behind it.
+"""Intervals of measures, from the predicted error of the contours behind them.
 
 The error maps say how many pixels of a structure are expected to be on the wrong side of its border. Spread along the border
-they are a distance, and from that follows how far each measure may be off: its *scale*. How many scales the truth really was
-away, on frames of validation subjects, says how wide an interval must be to hold it in nine of ten: the *factor*, one a
-measure. So the width follows the predicted error frame by frame, and its level is what was seen on subjects held out.
+they are a distance, and from that follows how far each measure may be off: its *scale*. How many scales the truth was away on
+frames of validation subjects says how wide an interval must be to hold it in nine of ten: the *factor* of the measure. So the
+width follows the predicted error frame by frame, and its level is that of subjects held out.
 
-Errors of a pullback's frames are partly alike and partly cancel out. How much stays in their mean is seen in the same way: areas
-of a validation pullback's annotated frames, taken together, are as many mean scales off; that factor is the *pooled* one.
+Errors of a pullback's frames are partly alike and partly cancel out. How many mean scales the mean areas of a validation
+pullback's annotated frames were off gives the *pooled* factor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from math import inf, isnan, nan, pi
 from typing import Any, TypeAlias
@@ -39,7 +39,7 @@ would have no width at all, and a calibration on it no end."""
 
 @dataclass(frozen=True)
 class MeasureCalibration:
-    """How many scales the truth may be away.
+    """The number of scales that the truth may be away.
 
     Attributes:
         factors: By measure, for a frame; a measure that could not be calibrated is absent.
@@ -60,7 +60,7 @@ class MeasureCalibration:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any] | None) -> MeasureCalibration:
-        """Return the calibration of which `to_dict` made plain values; of None, that which knows nothing."""
+        """Return the calibration stored by `to_dict`; of None, the one that knows nothing."""
         if stored is None:
             return cls.nothing()
         factors, pooled = (
@@ -70,18 +70,17 @@ class MeasureCalibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON or YAML."""
-        factors = {"factors": dict(self.factors), "pooled": dict(self.pooled)}
-        return factors | {"n_frames": self.n_frames, "n_subjects": self.n_subjects}
+        return asdict(self)
 
     def ranged(self, measure: str, value: ArrayLike, scale: ArrayLike, *, pooled: bool = False) -> Ranged:
-        """Return values with their intervals, (…, 3), within what the measure can be; ends are NaN where nothing is known.
+        """Return values with their intervals, (…, 3), within the range of the measure; ends are NaN where nothing is known.
 
         Args:
             measure: Its name in a frame: a volume is a "lumen_area" too, and percent atheroma volume a "plaque_burden".
             value: (…) values.
-            scale: (…) how far off each is expected to be; NaN where that is not known.
-            pooled: They are of a whole pullback; a measure that was seen in single frames only is then taken as if all
-                frames erred alike, which can only be too wide.
+            scale: (…) how far off each is expected to be; NaN where unknown.
+            pooled: They are of a whole pullback. A measure seen in single frames only is then taken as if all frames erred
+                alike, which can only be too wide.
         """
         factor = self.factors.get(measure, nan)
         reach = (self.pooled.get(measure, factor) if pooled else factor) * np.asarray(scale, dtype=np.float64)
@@ -119,15 +118,15 @@ def fit_measure_calibration(frames: Iterable[MeasuredFrame]) -> MeasureCalibrati
 def _factors(frames: Sequence[MeasuredFrame]) -> dict[str, float]:
     """Return the factor of each measure that can be calibrated."""
     subjects = [frame.subject_id for frame in frames]
-    found = {
+    factors = {
         measure: conformal_factor([_score(frame, measure) for frame in frames], subjects, miscoverage=1.0 - COVERAGE)
         for measure in dict.fromkeys(name for frame in frames for name in frame.scales)
     }
-    return {measure: factor for measure, factor in found.items() if not isnan(factor)}
+    return {measure: factor for measure, factor in factors.items() if not isnan(factor)}
 
 
 def _score(frame: MeasuredFrame, measure: str) -> float:
-    """Return how many scales prediction and reference are apart; NaN where one of them lacks the measure."""
+    """Return the number of scales between prediction and reference; NaN where one of them lacks the measure."""
     off = abs(frame.predicted.get(measure, nan) - frame.reference.get(measure, nan))
     return off / frame.scales.get(measure, nan)
 
@@ -135,23 +134,22 @@ def _score(frame: MeasuredFrame, measure: str) -> float:
 def _mean_frame(frames: Sequence[MeasuredFrame]) -> MeasuredFrame:
     """Return the mean areas of a pullback's frames, and the plaque burden between them, as if they were one frame."""
     lumen, eem = f"{LUMEN}_area", f"{EEM}_area"
-    areas = dict.fromkeys(name for one in frames for name in one.scales if name.endswith("_area"))
-    predicted, reference, scales = _means([], [])
-    for name in areas:
-        found, drawn, off = _means(frames, [name])
-        predicted |= found
-        reference |= drawn
-        scales |= off
-    found, drawn, off = _means(frames, [lumen, eem])
-    if found:
-        predicted["plaque_burden"], reference["plaque_burden"] = (1.0 - one[lumen] / one[eem] for one in (found, drawn))
-        scales["plaque_burden"] = burden_scale(off[lumen], off[eem], found[eem], predicted["plaque_burden"])
+    areas = dict.fromkeys(name for frame in frames for name in frame.scales if name.endswith("_area"))
+    means = [_means(frames, [name]) for name in areas]
+    predicted, reference, scales = (
+        {name: mean for kinds in means for name, mean in kinds[i].items()} for i in range(3)
+    )
+    both = _means(frames, [lumen, eem])
+    if both[0]:
+        predicted["plaque_burden"], reference["plaque_burden"] = (1.0 - kind[lumen] / kind[eem] for kind in both[:2])
+        off = both[2]
+        scales["plaque_burden"] = burden_scale(off[lumen], off[eem], both[0][eem], predicted["plaque_burden"])
     return MeasuredFrame(predicted, reference, scales, frames[0].subject_id, frames[0].pullback_id)
 
 
 def _means(frames: Sequence[MeasuredFrame], measures: Sequence[str]) -> list[dict[str, float]]:
-    """Return what was predicted, what is true, and the scales: means over the frames that lack none of the measures."""
-    kinds = [(one.predicted, one.reference, one.scales) for one in frames]
+    """Return the means predicted, drawn and of the scales, over the frames that lack none of the measures."""
+    kinds = [(frame.predicted, frame.reference, frame.scales) for frame in frames]
     whole = [three for three in kinds if all(name in kind for kind in three for name in measures)]
     if not whole:
         return [{}, {}, {}]
@@ -161,7 +159,7 @@ def _means(frames: Sequence[MeasuredFrame], measures: Sequence[str]) -> list[dic
 
 
 def measure_scales(values: Mapping[str, float], wrong_area: Mapping[str, float], pixel: float) -> dict[str, float]:
-    """Return how far each measure of a predicted frame is expected to be off.
+    """Return the scale of each measure of a predicted frame: how far it is expected to be off.
 
     All wrong pixels are taken to lie on one side, and errors of two borders to add up: the worst case to first order.
 
@@ -202,11 +200,11 @@ def measure_scales(values: Mapping[str, float], wrong_area: Mapping[str, float],
 
 
 def burden_scale(of_lumen: float, of_eem: float, eem: float, burden: float) -> float:
-    """Return how far a plaque burden, or a percent atheroma volume, is expected to be off; to first order.
+    """Return the scale of a plaque burden, or of a percent atheroma volume; to first order.
 
     Args:
-        of_lumen: How far the area or volume of the lumen is.
-        of_eem: How far that of the EEM is.
+        of_lumen: The scale of the area or volume of the lumen.
+        of_eem: That of the EEM.
         eem: The area or volume of the EEM.
         burden: 1 - lumen / EEM.
     """

@@ -1,10 +1,10 @@
 """Measures along a pullback: volumes, minimum lumen area, lesions and their references.
 
-Frames count at their true positions. A frame without a value is missing: neighbours stand in for it as long as they are no
-further apart than `max_gap_mm`; beyond that nothing is known, and a volume over it is missing too.
+Frames count at their true positions. Neighbours stand in for a frame without a value if they are at most `max_gap_mm` apart;
+across a wider gap nothing is known, and a volume over it is missing too.
 
-Each value has a scale, how far it is expected to be off. Scales add up as values do; what a sum of scales means is the
-calibration's to say. A contour that a person drew counts as it stands; what rests on such contours alone has no interval.
+Each value has a scale, how far it is expected to be off. Scales add up as values do, and the calibration says what their sum
+means. A contour that a person drew counts as it stands; what rests on such contours alone has no interval.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Course:
         return np.flatnonzero(~np.isnan(self.values[measure]))
 
     def scale(self, measure: str) -> NDArray[np.float64]:
-        """Return how far each value is off as sums count it, (n,): a drawn one is not."""
+        """Return the scale of each value as sums count it, (n,): 0 where a person drew."""
         return np.where(self.drawn, 0.0, self.scales.get(measure, nan))
 
     def ranged(self, measure: str) -> NDArray[np.float64]:
@@ -66,14 +66,14 @@ class Course:
         )
 
     def at(self, row: int, measure: str) -> Ranged:
-        """Return the value of one frame as indices count it, a drawn one being its own ends; `MISSING` where there is none."""
+        """Return the value of one frame as indices count it, a drawn one being its own ends; `MISSING` where it has none."""
         if measure not in self.values:
             return MISSING
         return self.calibration.ranged(measure, self.values[measure][row], self.scale(measure)[row])
 
 
 class Expected(NamedTuple):
-    """What is measured, and how far it is expected to be off."""
+    """A measured value and its scale: how far it is expected to be off."""
 
     value: float
     scale: float
@@ -88,7 +88,7 @@ class Integral:
 
     Attributes:
         total: Over the measured length; its scale is NaN where every contour behind it was drawn.
-        length_mm: The measured length: steps between neighbouring values that are no wider than the widest gap.
+        length_mm: Of the steps between neighbouring values that are no wider than the widest gap.
         n_gaps: Wider gaps, at the ends too.
     """
 
@@ -115,7 +115,7 @@ def integrate(course: Course, measure: str, rows: NDArray[np.intp], *, max_gap_m
     Args:
         course: The pullback.
         measure: Its name.
-        rows: (m,) rows of the stretch, in order; its ends are where the first and the last lie.
+        rows: (m,) rows of the stretch, in order, from end to end.
         max_gap_mm: Widest step that is bridged.
     """
     known = np.intersect1d(rows, course.known(measure))
@@ -222,70 +222,63 @@ def find_lesions(course: Course, rule: LesionRule, *, max_gap_mm: float) -> list
 
     A stretch without values that is wider than `max_gap_mm` ends a lesion: what lies in it is not known.
     """
-    if not len(course.position_mm) or np.isnan(course.position_mm).any():
+    if np.isnan(course.position_mm).any():
         return []
     stretches = _stretches(course, rule, max_gap_mm)
-    inside = np.zeros(len(course.position_mm), dtype=np.bool_)
+    is_free = np.ones(len(course.position_mm), dtype=np.bool_)
     for rows in stretches:
-        inside[rows] = True
-    return [_lesion(course, rows, inside, rule) for rows in stretches]
+        is_free[rows] = False
+    return [_lesion(course, rows, is_free, rule) for rows in stretches]
 
 
 def _stretches(course: Course, rule: LesionRule, max_gap_mm: float) -> list[NDArray[np.intp]]:
     """Return the rows of each lesion: runs above the threshold, long enough, those close to each other joined."""
     known = course.known("plaque_burden")
-    position = course.position_mm
-    burdened = course.values["plaque_burden"][known] >= rule.burden if len(known) else known > 0
-    gap_before = np.append(True, np.diff(position[known]) > max_gap_mm + _TOLERANCE_MM)[: len(known)]
-    starts_anew = gap_before | np.append(True, ~burdened[:-1])[: len(known)]
-    part = np.cumsum(starts_anew)
-    runs = [known[burdened & (part == number)] for number in np.unique(part[burdened])]
-    runs = [run for run in runs if position[run[-1]] - position[run[0]] >= rule.min_length_mm - _TOLERANCE_MM]
+    if not len(known):
+        return []
+    position = course.position_mm[known]
+    burdened = course.values["plaque_burden"][known] >= rule.burden
+    is_wide = np.diff(position) > max_gap_mm + _TOLERANCE_MM
+    starts = np.flatnonzero(burdened & np.append(True, is_wide | ~burdened[:-1]))
+    stops = np.flatnonzero(burdened & np.append(is_wide | ~burdened[1:], True))
+    is_long = position[stops] - position[starts] >= rule.min_length_mm - _TOLERANCE_MM
     joined: list[tuple[int, int]] = []
-    for run in runs:
-        first, last = int(run[0]), int(run[-1])
-        if joined and _close(course, joined[-1][1], first, rule, max_gap_mm):
-            joined[-1] = (joined[-1][0], last)
+    for start, stop in zip(starts[is_long].tolist(), stops[is_long].tolist(), strict=True):
+        before = joined[-1][1] if joined else start
+        near = position[start] - position[before] < rule.separation_mm - _TOLERANCE_MM
+        if joined and near and not is_wide[before:start].any():
+            joined[-1] = (joined[-1][0], stop)
         else:
-            joined.append((first, last))
-    return [np.arange(first, last + 1) for first, last in joined]
+            joined.append((start, stop))
+    return [np.arange(known[start], known[stop] + 1) for start, stop in joined]
 
 
-def _close(course: Course, last: int, first: int, rule: LesionRule, max_gap_mm: float) -> bool:
-    """Return whether two stretches are one lesion: near each other, with no gap between them."""
-    between = course.known("plaque_burden")
-    between = between[(between >= last) & (between <= first)]
-    steps = np.diff(course.position_mm[between])
-    near = course.position_mm[first] - course.position_mm[last] < rule.separation_mm - _TOLERANCE_MM
-    return bool(near and (steps <= max_gap_mm + _TOLERANCE_MM).all())
-
-
-def _lesion(course: Course, rows: NDArray[np.intp], inside: NDArray[np.bool_], rule: LesionRule) -> Lesion:
-    """Return what is to be said of one lesion."""
+def _lesion(course: Course, rows: NDArray[np.intp], is_free: NDArray[np.bool_], rule: LesionRule) -> Lesion:
+    """Return the measures of one lesion; references are sought in free rows."""
     lumen, eem = f"{LUMEN}_area", f"{EEM}_area"
     site = minimum_row(course, lumen, rows)
     if site is None:
         raise ValueError("a lesion has plaque burden, and so a lumen")
-    position = course.position_mm
-    free = np.flatnonzero(~inside)
-    reach = rule.reach_mm + _TOLERANCE_MM
-    beyond = free[(free > rows[-1]) & (position[free] <= position[rows[-1]] + reach)]
-    before = free[(free < rows[0]) & (position[free] >= position[rows[0]] - reach)]
-    proximal, distal = _largest_lumen_row(course, beyond), _largest_lumen_row(course, before)
+    position, number, reach_mm = course.position_mm, np.arange(len(is_free)), rule.reach_mm + _TOLERANCE_MM
+    start_mm, stop_mm = position[rows[[0, -1]]]
+    beyond = is_free & (number > rows[-1]) & (position <= stop_mm + reach_mm)
+    before = is_free & (number < rows[0]) & (position >= start_mm - reach_mm)
+    proximal, distal = (_largest_lumen_row(course, np.flatnonzero(side)) for side in (beyond, before))
     chosen = {"proximal": [proximal], "distal": [distal], "mean": [proximal, distal]}[rule.reference]
-    seen = np.array([site, *(row for row in chosen if row is not None)])
     stenosis = 1.0 - ratio(course.at(site, lumen), _mean_at(course, chosen, lumen))[[0, 2, 1]]
     index = ratio(course.at(site, eem), _mean_at(course, chosen, eem))
+    if course.drawn[[site, *(row for row in chosen if row is not None)]].all():
+        stenosis[1:] = index[1:] = nan  # every contour behind them was drawn: no interval
     return Lesion(
         rows=rows,
-        length_mm=float(position[rows[-1]] - position[rows[0]]),
+        length_mm=float(stop_mm - start_mm),
         mla=course.ranged(lumen)[site],
         mla_row=site,
         plaque_burden=course.ranged("plaque_burden")[site],
         proximal_row=proximal,
         distal_row=distal,
-        remodelling_index=_interval_if_predicted(course, seen, index),
-        area_stenosis=_interval_if_predicted(course, seen, stenosis),
+        remodelling_index=index,
+        area_stenosis=stenosis,
     )
 
 
@@ -301,11 +294,5 @@ def _largest_lumen_row(course: Course, rows: NDArray[np.intp]) -> int | None:
 
 def _mean_at(course: Course, rows: Sequence[int | None], measure: str) -> Ranged:
     """Return the mean over some frames; `MISSING` where one of them is: another reference would be another index."""
-    if any(row is None for row in rows):
-        return MISSING
-    return np.asarray(np.mean([course.at(row, measure) for row in rows if row is not None], axis=0))
-
-
-def _interval_if_predicted(course: Course, rows: NDArray[np.intp], found: Ranged) -> Ranged:
-    """Return a value without ends where every contour behind it was drawn."""
-    return np.where([True, False, False], found, nan) if course.drawn[rows].all() else found
+    values = [MISSING if row is None else course.at(row, measure) for row in rows]
+    return np.asarray(np.mean(values, axis=0))
