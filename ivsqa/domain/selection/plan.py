@@ -29,7 +29,7 @@ COLUMN_OF: dict[Strategy, str] = {
     "deal-mean": "mean_error",
     "deal-entropy": "error_entropy",
 }
-"""What each strategy ranks by in the table of scores, higher first; the others by quality, lower first."""
+"""The column of the table of scores that a strategy ranks by, higher first; the others go by quality, lower first."""
 
 Strategy: TypeAlias = Literal[
     "sqa",
@@ -46,14 +46,9 @@ Strategy: TypeAlias = Literal[
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 SIGNAL_OF: dict[Strategy, str] = {
     "sqa": "predicted error",
-    "entropy": "entropy",
-    "margin": "margin",
-    "bald": "bald",
-    "stochastic-batch": "entropy",
-    "deal-mean": "mean error",
-    "deal-entropy": "error entropy",
+    **{strategy: column.replace("_", " ") for strategy, column in COLUMN_OF.items()},
 }
-"""What each strategy that ranks frames ranks them by; the others look at no score."""
+"""The signal by which a strategy ranks frames, for people; the others look at no score."""
 LOOKS_AT_FRAMES: frozenset[Strategy] = frozenset({*SIGNAL_OF, "coreset"})
 """Strategies that need a model: never for frames that are to judge one."""
 
@@ -100,16 +95,14 @@ def plan_selection(
     """Return the frames to annotate next.
 
     Args:
-        pool: Frames to choose from, those taken before among them or not, with the score that the strategy ranks by.
-        strategy: "sqa": subjects with few labels for their predicted error first, there the worst frames, kept diverse.
-            "random": every frame alike. "stratified": as even as can be over subjects, then pullbacks, then along each pullback.
-            The others: see their functions in `strategies`.
+        pool: Frames to choose from, with or without those taken before, and the score that the strategy ranks by.
+        strategy: How to choose; see the functions in `strategies`.
         n: How many to choose.
-        rng: What is drawn at random.
+        rng: Randomness.
         taken: Frames annotated or selected before: never chosen again, and the gap holds against them.
         limits: What keeps chosen frames apart.
         diversity: For "sqa", in [0, 1]: 0 goes by error alone; 1, within the pool of worst frames, by distance alone.
-        control_share: Share of n drawn at random whatever the strategy, to see what it leaves out.
+        control_share: Share of n drawn at random whatever the strategy, to see what that leaves out.
 
     Raises:
         ValueError: diversity, control share or n make no sense.
@@ -122,9 +115,9 @@ def plan_selection(
     limits = limits or Limits()
     allowed = Allowed(pool, limits, taken)
     n_control = 0 if strategy == "random" else round(control_share * n)
-    control = at_random(pool, n_control, allowed, rng, reason="control, drawn at random")
-    drawn = [*control]
-    chosen = chain(_choose(pool, strategy, n - len(drawn), allowed, rng, taken, diversity), drawn)
+    # Drawn before the strategy takes its frames, but sent after them.
+    control = list(at_random(pool, n_control, allowed, rng, reason="control, drawn at random"))
+    chosen = chain(_choose(pool, strategy, n - len(control), allowed, rng, taken, diversity), control)
     ranked = tuple(Chosen(row, rank, reason) for rank, (row, reason) in enumerate(chosen, start=1))
     return Selection(ranked, _shortfall(pool, n, len(ranked), strategy, limits))
 

@@ -1,13 +1,15 @@
 """Frames that can be chosen, as columns, and which of them still may be.
 
-A study has thousands of pullbacks of thousands of frames: what is kept of each is a few numbers in arrays, and a frame is a row.
-Rows lie by pullback and frame, so no answer depends on the order in which frames were found.
+A study has thousands of pullbacks of thousands of frames, so a frame is a row of a few arrays. Rows are sorted by pullback and
+frame: no answer depends on the order in which frames were found.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -55,8 +57,8 @@ class Pool:
         frame_index: (n,) 0-based, rising within a pullback.
         position_mm: (n,) along the pullback; NaN where unknown.
         score: (n,) what frames are ranked by, higher is chosen first; NaN where the frame was never scored.
-        features_of: Takes (m,) rows, returns their (m, F) descriptions; None where there are none. Called for the rows that come
-            into question only, so that descriptions may stay on the disk.
+        features_of: Takes (m,) rows, returns their (m, F) descriptions, which may stay on the disk until then; None where there
+            are none.
     """
 
     pullback_ids: tuple[str, ...]
@@ -77,20 +79,18 @@ class Pool:
         parts = sorted((part for part in pullbacks if len(part.frame_index)), key=lambda part: part.pullback_id)
         orders = [np.argsort(part.frame_index, kind="stable") for part in parts]
         names = tuple(part.pullback_id for part in parts)
-        indices = [
-            np.asarray(part.frame_index, dtype=np.intp)[order] for part, order in zip(parts, orders, strict=True)
-        ]
+        indices = [np.asarray(part.frame_index, np.intp)[order] for part, order in zip(parts, orders, strict=True)]
         if len(set(names)) < len(names) or any((np.diff(index) == 0).any() for index in indices):
             raise ValueError("a frame or a pullback is in the pool twice")
 
         def column(values: list[NDArray[np.floating] | None]) -> NDArray[np.float64]:
-            listed = [
-                np.full(len(order), np.nan) if one is None else np.asarray(one, dtype=np.float64)[order]
-                for one, order in zip(values, orders, strict=True)
+            in_order = [
+                np.full(len(order), np.nan) if known is None else np.asarray(known, dtype=np.float64)[order]
+                for known, order in zip(values, orders, strict=True)
             ]
-            return np.concatenate([np.empty(0), *listed])
+            return np.concatenate([np.empty(0), *in_order])
 
-        described = [
+        features = [
             part.features[order] for part, order in zip(parts, orders, strict=True) if part.features is not None
         ]
         return cls(
@@ -100,28 +100,32 @@ class Pool:
             np.concatenate([np.empty(0, dtype=np.intp), *indices]),
             column([part.position_mm for part in parts]),
             column([part.score for part in parts]),
-            np.concatenate(described).__getitem__ if described and len(described) == len(parts) else None,
+            np.concatenate(features).__getitem__ if features and len(features) == len(parts) else None,
         )
+
+    @cached_property
+    def number_of(self) -> dict[str, int]:
+        """Number of each pullback, by its id."""
+        return {pullback_id: number for number, pullback_id in enumerate(self.pullback_ids)}
 
     def __len__(self) -> int:
         return len(self.frame_index)
 
     def pullback_of(self, rows: Rows) -> NDArray[np.intp]:
-        """Return the number of the pullback that each row is of."""
+        """Return the number of the pullback of each row."""
         return np.searchsorted(self.begins, rows, side="right") - 1
 
     def key(self, row: int) -> FrameKey:
-        """Return the pullback and index of a row."""
+        """Return the frame of a row."""
         pullback = int(np.searchsorted(self.begins, row, side="right")) - 1
         return FrameKey(self.pullback_ids[pullback], int(self.frame_index[row]))
 
     def rows_of(self, keys: Collection[FrameKey]) -> Rows:
         """Return the rows of those frames that are in the pool, rising."""
-        number = {name: place for place, name in enumerate(self.pullback_ids)}
         rows = []
         for pullback_id, index in keys:
-            if pullback_id in number:
-                begin, end = self.begins[number[pullback_id] : number[pullback_id] + 2]
+            if pullback_id in self.number_of:
+                begin, end = self.begins[self.number_of[pullback_id] :][:2]
                 row = begin + np.searchsorted(self.frame_index[begin:end], index)
                 if row < end and self.frame_index[row] == index:
                     rows.append(row)
@@ -153,29 +157,26 @@ class Allowed:
     def __init__(self, pool: Pool, limits: Limits, taken: Collection[FrameKey] = ()) -> None:
         self.pool = pool
         self.limits = limits
-        self.free = np.ones(len(pool), dtype=np.bool_)
+        self.free = np.full(len(pool), limits.max_per_pullback != 0)
         self._room = dict.fromkeys(range(len(pool.pullback_ids)), limits.max_per_pullback)
-        number = {name: place for place, name in enumerate(pool.pullback_ids)}
-        if limits.max_per_pullback == 0:
-            self.free[:] = False
         for pullback_id, index in taken:
-            if pullback_id in number:
-                self._block_around(number[pullback_id], index)
+            if pullback_id in pool.number_of:
+                self._block_around(pool.number_of[pullback_id], index)
 
     def copy(self) -> Allowed:
         """Return the same state, on its own from now on."""
-        other = object.__new__(Allowed)
-        other.pool, other.limits, other.free, other._room = self.pool, self.limits, self.free.copy(), dict(self._room)
+        other = copy.copy(self)
+        other.free, other._room = self.free.copy(), dict(self._room)
         return other
 
     def only(self, rows: NDArray[np.bool_]) -> Allowed:
-        """Return the same for some rows alone, (n,)."""
+        """Return the same state for some rows alone, (n,)."""
         other = self.copy()
         other.free &= rows
         return other
 
     def uncapped(self) -> Allowed:
-        """Return the same without the cap from now on."""
+        """Return the same state without the cap from now on."""
         other = self.copy()
         other._room = dict.fromkeys(self._room)
         return other
@@ -192,7 +193,7 @@ class Allowed:
                 self.free[begin:end] = False
 
     def first_free(self, rows: Rows) -> Iterator[int]:
-        """Yield those of some rows that are free when their turn comes; a caller may take them meanwhile."""
+        """Yield the rows that are free when their turn comes; the caller may take some meanwhile."""
         for start in range(0, len(rows), SCAN):
             part = rows[start : start + SCAN]
             for row in part[self.free[part]]:
@@ -200,7 +201,7 @@ class Allowed:
                     yield int(row)
 
     def _block_around(self, pullback: int, index: int) -> None:
-        """Forbid a frame and what lies too near it."""
+        """Forbid a frame and its neighbours within the gap."""
         begin, end = self.pool.begins[pullback : pullback + 2]
         frames = self.pool.frame_index[begin:end]
         gap = max(1, self.limits.min_gap_frames)

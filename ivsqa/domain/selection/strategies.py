@@ -46,7 +46,7 @@ def stratified(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *
     n_chosen = 0
     places = rng.permutation(len(pool.pullback_ids))
     turns = _turns(pool, n, allowed, taken, np.ones(len(places)), places)
-    for pullback, share in sorted(Counter(turns).items(), key=lambda one: places[one[0]]):
+    for pullback, share in sorted(Counter(turns).items(), key=lambda item: places[item[0]]):
         begin, end = pool.begins[pullback : pullback + 2]
         frames = pool.frame_index[begin:end]
         edges = begin + np.searchsorted(frames, np.linspace(frames[0], frames[-1] + 1, share + 1))
@@ -70,11 +70,10 @@ def worst_first(pool: Pool, n: int, allowed: Allowed, *, noun: str) -> Choices:
 def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, diversity: float) -> Choices:
     """Choose from the subjects whose labels are fewest for their predicted error, and there the best mix of error and distance.
 
-    Single frames of high predicted error are often merely odd, and teach little; how wrong a network is about a subject is known
-    better, and what a subject teaches falls with every label it has. So the turn goes to the subject with the least
-    (labels + 1) / mean predicted error, as seats go to parties (D'Hondt), then to a pullback of it likewise. A frame comes
-    from the worst of its pullback, `POOL_PER_CHOICE` times its turns: diversity must not spend the budget on frames that are
-    merely unusual.
+    Single frames of high predicted error are often merely odd; the mean over a subject is surer, and a subject teaches less
+    with every label it has. So the turn goes to the subject with the least (labels + 1) / mean predicted error, as seats go to
+    parties (D'Hondt), then to a pullback of it likewise. A frame comes from the worst of its pullback, `POOL_PER_CHOICE` times
+    its turns: diversity must not spend the budget on frames that are merely unusual.
 
     Args:
         pool: Scored frames.
@@ -106,7 +105,7 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
             break
         best = int(np.argmax(np.where(here, utility + diversity * away.share(left), -1.0)))
         left[best] = False
-        away.add(best)
+        away.choose(best)
         row = int(rows[best])
         allowed.take(row)
         n_chosen += 1
@@ -126,7 +125,7 @@ def coreset(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *, t
         if not left.any():
             return
         best = int(np.argmax(np.where(left, away.nearest, -1.0)))
-        away.add(best)
+        away.choose(best)
         allowed.take(int(rows[best]))
         yield int(rows[best]), "unlike all frames chosen before it"
 
@@ -153,7 +152,7 @@ def stochastic_batch(pool: Pool, n: int, allowed: Allowed, rng: np.random.Genera
 
 
 def _worst_free(pool: Pool, allowed: Allowed, rows: Rows | None = None) -> Iterator[int]:
-    """Yield scored rows, of some or of all, that are free when their turn comes, highest score first; equal ones as they lie."""
+    """Yield scored rows that are free when their turn comes, highest score first, equal ones by row; None: of all rows."""
     scored = np.flatnonzero(~np.isnan(pool.score)) if rows is None else rows[~np.isnan(pool.score[rows])]
     n_first = round(WORST_SHARE * len(scored))
     bar = np.partition(pool.score[scored], -n_first)[-n_first] if n_first else np.inf
@@ -185,7 +184,7 @@ def _turns(
     weight: NDArray[np.float64],
     places: NDArray[np.intp] | None = None,
 ) -> list[int]:
-    """Return whose turn it is, n pullbacks in order, fewer where no more frames fit.
+    """Return the pullbacks whose turn it is, n in order, fewer where no more frames fit.
 
     Each turn goes to the subject with the least (labels + 1) / weight, then to its pullback for which this is least.
 
@@ -194,22 +193,20 @@ def _turns(
         n: How many turns.
         allowed: What may be chosen.
         taken: Rows that are labels already.
-        weight: (n_pullbacks,) 0 or more; a subject has the mean of its pullbacks'.
-        places: (n_pullbacks,) whose turn it is among equals; None: by id.
+        weight: (n_pullbacks,) 0 or more; of a subject, the mean over its pullbacks.
+        places: (n_pullbacks,) order among equals; None: by id.
     """
     places = np.arange(len(weight)) if places is None else places
     n_labels = np.bincount(pool.pullback_of(taken), minlength=len(weight)).tolist()
     pullbacks_of: defaultdict[str, list[int]] = defaultdict(list)
     for pullback in np.argsort(places, kind="stable").tolist():
         pullbacks_of[pool.subject_ids[pullback]].append(pullback)
-    heaps = {}
-    subjects = []
+    # Two levels of heaps, since a study has thousands of pullbacks: subjects, and the pullbacks of each.
+    heaps, subjects = {}, []
     for place, (subject_id, pullbacks) in enumerate(pullbacks_of.items()):
-        heap = [(_claim(n_labels[one], weight[one]), int(places[one]), one, n_labels[one]) for one in pullbacks]
-        heapify(heap)
-        heaps[subject_id] = heap
-        labels = sum(n_labels[one] for one in pullbacks)
-        mean = float(np.mean(weight[pullbacks]))
+        heaps[subject_id] = [(_claim(n_labels[p], weight[p]), int(places[p]), p, n_labels[p]) for p in pullbacks]
+        heapify(heaps[subject_id])
+        labels, mean = sum(n_labels[p] for p in pullbacks), float(np.mean(weight[pullbacks]))
         subjects.append((_claim(labels, mean), place, subject_id, labels, mean))
     heapify(subjects)
     trial = allowed.copy()
@@ -229,7 +226,7 @@ def _turns(
 
 
 def _claim(n_labels: int, weight: float) -> float:
-    """Return how late it is the turn of who has so many labels; who has no weight comes last."""
+    """Return the claim of a subject or pullback on the next turn, the least first; without weight it comes last."""
     return (n_labels + 1) / weight if weight > 0.0 else np.inf
 
 
@@ -244,7 +241,7 @@ def _take_first(pool: Pool, pullback: int, trial: Allowed) -> bool:
 
 
 class _Distances:
-    """How far each of some rows is from the nearest that is chosen or taken.
+    """The distance of each of some rows from the nearest that is chosen or taken.
 
     By features where there are any, each scaled by its spread over the rows, and by place where not.
     """
@@ -252,16 +249,15 @@ class _Distances:
     def __init__(self, pool: Pool, rows: Rows, taken: Rows) -> None:
         self._described, known = _described(pool, rows, taken)
         self.nearest = np.full(len(rows), np.inf)
-        for one in known:
-            self._near(one)
+        for place in known:
+            self._count(place)
 
-    def add(self, index: int) -> None:
+    def choose(self, index: int) -> None:
         """Count a row, by its index, as chosen."""
-        self._near(self._described[index])
+        self._count(self._described[index])
 
-    def _near(self, described: NDArray[np.float64]) -> None:
-        """Let nothing be further away than from this."""
-        away = np.sqrt(np.square(self._described - described).sum(axis=1))
+    def _count(self, place: NDArray[np.float64]) -> None:
+        away = np.sqrt(np.square(self._described - place).sum(axis=1))
         np.minimum(self.nearest, away, out=self.nearest)
 
     def share(self, left: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -273,7 +269,7 @@ class _Distances:
 
 
 def _described(pool: Pool, rows: Rows, taken: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (m, F) and (t, F): what distances between rows, and to taken ones, are measured in."""
+    """Return the coordinates, (m, F) of rows and (t, F) of taken ones, in which distances are measured."""
     if pool.features_of is None:
         return _places(pool, rows), _places(pool, taken)
     features = np.asarray(pool.features_of(np.concatenate([rows, taken])), dtype=np.float64)
