@@ -45,6 +45,7 @@ def test_the_drawing_of_a_journey_shows_its_stops(journeys: dict[str, str]) -> N
         drawing = re.findall(r"^```\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
         assert len(drawing) == 1, title
         assert [name for _, name, _, _ in STOP.findall(text) if name not in drawing[0]] == [], title
+        assert max(map(len, drawing[0].splitlines())) <= 90, f"{title}: wider than the page"
 
 
 def test_every_room_of_the_package_is_on_the_map(repository: Path, page: str) -> None:
