@@ -64,7 +64,7 @@ def run(arm: str, seed: int) -> list[dict[str, object]]:
     shutil.rmtree(study, ignore_errors=True)
     new_study(study, seed)
     ivsqa("import", CAROTID, "--annotations", "none", "--subject-from", SUBJECT, project=study)
-    splits = {record.pullback_id: record.split for record in open_project(study).iter_pullbacks()}
+    splits = {record.pullback_id: record.split for record in open_project(study).pullbacks()}
     for series, split in splits.items():
         if split == "test" or arm == "full":
             ivsqa("import", CAROTID / series, "--subject-from", SUBJECT, project=study)

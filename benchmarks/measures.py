@@ -113,7 +113,7 @@ def judge(seed: int, size_px: int, steps: int) -> tuple[Hits, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         project, truth = study(Path(folder), seed, size_px)
         model = train_model(project, max_steps=steps, device="cpu").model
-        records = [record for record in project.iter_pullbacks() if record.split == "test"]
+        records = project.pullbacks("test")
         ids = [record.pullback_id for record in records]
         score_frames(project, pullback_ids=ids, top=0, device="cpu")
         options = MeasureOptions(max_gap_mm=MAX_GAP_MM, formats=("parquet",))

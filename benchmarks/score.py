@@ -73,10 +73,10 @@ def project_with(n_frames: int, name: str) -> Path:
 def lengthen(study: Path, n_frames: int) -> None:
     """Turn the first training pullback into a long one, frames repeated, and leave out the others."""
     project = open_project(study)
-    for record in list(project.iter_pullbacks())[1:]:
+    for record in project.pullbacks()[1:]:
         shutil.rmtree(study / "pullbacks" / record.pullback_id)
-    record = next(project.iter_pullbacks())
-    frames = np.array(project.frames(record))
+    record = project.pullbacks()[0]
+    frames = np.array(record.frames)
     path = project.layout.frames(record.pullback_id)
     path.unlink()
     longer = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n_frames, *frames.shape[1:]))
@@ -96,10 +96,10 @@ def measure_pair(study: Path) -> tuple[float, float]:
 
     project = open_project(study)
     model = project.get_model(None)
-    record = next(project.iter_pullbacks())
+    record = project.pullbacks()[0]
     predictor = load_predictor(project, model, device="cpu")
-    grid = project.grid(record)
-    batch = torch.from_numpy(np.stack([grid.sample(frame) for frame in project.frames(record)[:BATCH_FRAMES]]))
+    grid = record.grid
+    batch = torch.from_numpy(np.stack([grid.sample(frame) for frame in record.frames[:BATCH_FRAMES]]))
     n_batches = max(1, record.n_frames // BATCH_FRAMES)
     bf16 = uses_bf16(project.settings.training.precision, torch.device("cpu"))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):

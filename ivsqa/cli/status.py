@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ivsqa.domain.selection.learning_curve import Outlook
     from ivsqa.workflow.reporting.status import Status
 
-OUTLOOK_KEYS = ("n_pool", "poor_share", "n_next", "expected_gain")
+OUTLOOK_KEYS = ("n_pool", "n_unread", "poor_share", "n_next", "expected_gain")
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
@@ -34,7 +34,7 @@ def _as_plain(now: Status) -> dict[str, Any]:
         "n_frames": sum(now.n_frames.values()),
         **picked(now, "n_annotated", "n_disputed"),
         "current_model": now.current_model.model_id if now.current_model else None,
-        "rounds": [picked(record, "round_id", "state", "n") for record in now.rounds],
+        "rounds": [picked(record, "round_id", "state", "n", "n_back") for record in now.rounds],
         "outlook": _outlook_as_plain(now.outlook),
     }
 
@@ -75,7 +75,8 @@ def _say(now: Status) -> None:
     for record in now.rounds:
         readers = ", ".join(f"{name} {state}" for name, state in record.readers.items())
         chosen = f"{count(record.n, 'frame')} by {record.strategy} ({record.split})"
-        say(f"round {record.round_id}: {chosen}, {record.state}{f' ({readers})' if readers else ''}")
+        back = f", {record.n_back} back" if record.state == "exported" and record.n_back else ""
+        say(f"round {record.round_id}: {chosen}, {record.state}{back}{f' ({readers})' if readers else ''}")
     if now.n_disputed:
         say(
             f"{count(now.n_disputed, 'frame')} read by several and not settled: no model learns from them until they are"
@@ -92,7 +93,8 @@ def _say_outlook(outlook: Outlook) -> None:
     mean = outlook.quality
     within = "" if math.isnan(mean.low) else f" ({mean.low:.3f} to {mean.high:.3f})"
     say(
-        f"{count(outlook.n_pool, 'frame')} left to choose from: mean predicted Dice {mean.value:.3f}{within}, "
+        f"{count(outlook.n_unread, 'frame')} read by nobody, {outlook.n_pool:,} of them left to choose from: "
+        f"mean predicted Dice {mean.value:.3f}{within}, "
         f"{percent(outlook.poor_share)} below 0.8"
     )
     if outlook.expected_gain is not None:

@@ -91,7 +91,7 @@ STUDY = replace(
     evaluations={"m001": evaluation("m001", 0.8), "m002": evaluation("m002", 0.9)},
     rounds=[sent_round("r001"), sent_round("r002")],
     readings=[READING],
-    outlook=Outlook(192, Measured(0.88, 0.86, 0.9), 0.125, 8, 0.0123),
+    outlook=Outlook(160, 192, Measured(0.88, 0.86, 0.9), 0.125, 8, 0.0123),
     pool_quality=np.linspace(0.7, 0.95, 192),
     pullbacks=[
         PullbackPage(
@@ -130,7 +130,7 @@ def test_the_frames_left_have_an_expected_error_with_its_bound():
     (None, "cannot be said"),
 ])  # fmt: skip
 def test_the_page_says_whether_to_go_on(gain, said):
-    outlook = Outlook(192, Measured(0.88, nan, nan), 0.125, 8, gain)
+    outlook = Outlook(160, 192, Measured(0.88, nan, nan), 0.125, 8, gain)
     text = words(report_page(replace(STUDY, outlook=outlook)))
     assert said in text
     assert "at most" not in text  # with one subject there is no bound

@@ -13,7 +13,6 @@ import pytest
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.quality.frame_score import SIGNALS, FrameScore
 from ivsqa.io.project.project import Project, open_project
-from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.select import select_frames
 from tests.edited_settings import with_settings
@@ -70,7 +69,7 @@ def redraw() -> Callable[..., Callable[[dict[str, Any]], None]]:
 def squares_study(trained_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = open_project(Path(shutil.copytree(trained_study, tmp_path_factory.mktemp("squares") / "study")))
     project = with_settings(project.root, {"packet": {"carry": False}})  # carried to, squares would be none
-    for record in project.iter_pullbacks():
+    for record in project.pullbacks():
         scores = [
             FrameScore(
                 pullback_id=record.pullback_id,
@@ -87,7 +86,7 @@ def squares_study(trained_study: Path, tmp_path_factory: pytest.TempPathFactory)
             )
             for index in range(record.n_frames)
         ]
-        ScoreStore(project.layout, "m001", ("lumen", "eem")).write_chunk(record.frames_sha256, scores)
+        project.scores("m001").write_chunk(record.frames_sha256, scores)
     select_frames(project, n=4, strategy="random")
     export_for_annotation(project)
     return project.root

@@ -116,15 +116,17 @@ class Outlook:
     """What is left to gain.
 
     Attributes:
-        n_pool: Frames of training subjects that nobody annotated.
-        quality: Their mean predicted Dice of the worst structure, with its interval over subjects.
-        poor_share: Share of them predicted below `POOR_DICE`.
+        n_pool: Frames that a selection may choose.
+        n_unread: Frames of training subjects that nobody read, these among them.
+        quality: Mean predicted Dice of the worst structure over all unread frames, with its interval over subjects.
+        poor_share: Share of the unread frames predicted below `POOR_DICE`.
         n_next: Frames of another round like the last.
         expected_gain: What that many more labels would likely add to the validation Dice; None before two models can be
             compared, and where more labels have not helped so far.
     """
 
     n_pool: int
+    n_unread: int
     quality: Measured
     poor_share: float
     n_next: int

@@ -19,7 +19,7 @@ from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.project.annotation_status import Counting, Standing, counting_revisions, standings, steps_of
 from ivsqa.io.project.layout import ProjectLayout
-from ivsqa.io.project.manifest import read_manifest, write_manifest
+from ivsqa.io.project.manifest import ReadManifest, read_manifest, write_manifest
 from ivsqa.io.project.records import PointerRecord, Provenance, RevisionRecord
 
 Origin = Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"]
@@ -58,8 +58,9 @@ class Annotation(OfFrame):
 class AnnotationStore:
     """Reads and appends the revisions of one project."""
 
-    def __init__(self, layout: ProjectLayout) -> None:
+    def __init__(self, layout: ProjectLayout, read: ReadManifest = read_manifest) -> None:
         self._layout = layout
+        self._read = read
 
     def append(
         self,
@@ -99,7 +100,7 @@ class AnnotationStore:
         revision_id = f"rev-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
         path = self._layout.revision(pullback_id, revision_id)
         if path.is_file():
-            record = read_manifest(path, RevisionRecord)
+            record = self._read(path, RevisionRecord)
             undone = self._undone(record)
             self.move(pullback_id, reader, dict.fromkeys(undone, revision_id), made=made)
             return record, bool(undone)
@@ -156,12 +157,12 @@ class AnnotationStore:
 
     def revisions(self, pullback_id: str) -> list[RevisionRecord]:
         """Return every revision of a pullback, oldest first."""
-        records = [read_manifest(path, RevisionRecord) for path in self._manifests(pullback_id, "rev")]
+        records = [self._read(path, RevisionRecord) for path in self._manifests(pullback_id, "rev")]
         return sorted(records, key=lambda record: (record.provenance.created_at, record.revision_id))
 
     def pointers(self, pullback_id: str) -> list[PointerRecord]:
         """Return every move of a pointer in a pullback, oldest first."""
-        records = [read_manifest(path, PointerRecord) for path in self._manifests(pullback_id, "ptr")]
+        records = [self._read(path, PointerRecord) for path in self._manifests(pullback_id, "ptr")]
         return sorted(records, key=lambda record: (record.provenance.created_at, record.pointer_id))
 
     def standings(self, pullback_id: str) -> dict[int, Standing]:
@@ -175,10 +176,6 @@ class AnnotationStore:
     def annotated_frames(self, pullback_id: str) -> list[int]:
         """Return the indices of the annotated frames, in order, without reading a contour."""
         return sorted(self._annotated(pullback_id))
-
-    def read_frames(self, pullback_id: str) -> list[int]:
-        """Return the frames that somebody read: annotated, found unreadable, or in dispute."""
-        return list(self.standings(pullback_id))
 
     def unreadable_frames(self, pullback_id: str) -> list[int]:
         """Return the frames of which it stands that nobody can annotate them, in order."""

@@ -6,10 +6,10 @@ import re
 
 from ivsqa.errors import NotFoundError
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 
 
-def find_frame(project: Project, frame: str) -> tuple[PullbackRecord, int]:
+def find_frame(project: Project, frame: str) -> tuple[Pullback, int]:
     """Return the pullback and index that a frame's name means; see `explain_frame`."""
     match = re.fullmatch(r"(?P<pullback>[\w-]+?)(?::|_f)(?P<index>\d+)(?:\.\w+)?", frame)
     if match is None:

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.grid import WorkingGrid, working_grid
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
+from ivsqa.errors import NotAProjectError, NotFoundError, StateError
+from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout
-from ivsqa.io.project.manifest import read_manifest
-from ivsqa.io.project.records import IdentityRecord, ModelRecord, PacketRecord, PullbackRecord, RoundRecord
+from ivsqa.io.project.manifest import ManifestReader, read_manifest
+from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
+from ivsqa.io.project.records import IdentityRecord, ModelRecord, PacketRecord, PullbackRecord, RoundRecord, Split
+from ivsqa.io.project.rounds import Round
+from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.settings import ProjectSettings
 
-Frames = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from ivsqa.io.project.scores import ScoreStore
 
 
 @dataclass(frozen=True)
 class Project:
-    """An open project.
+    """An open project: the one owner of every fact of a study.
+
+    What counts of a frame, which frames are out with a reader, which may be chosen, what a model says: each is derived here,
+    once, and every command, the report and the Python interface ask for it. Nothing is remembered that a file could contradict.
 
     Attributes:
         layout: Where everything lies.
@@ -32,6 +43,7 @@ class Project:
 
     layout: ProjectLayout
     settings: ProjectSettings
+    _read: ManifestReader = field(default_factory=ManifestReader, repr=False, compare=False)
 
     @property
     def root(self) -> Path:
@@ -48,12 +60,19 @@ class Project:
         """The secret that turns patient identifiers into pseudonyms."""
         return bytes.fromhex(read_manifest(self.layout.identity, IdentityRecord).pseudonym_key)
 
+    @cached_property
+    def annotations(self) -> AnnotationStore:
+        """What people drew: every revision, and what counts of them."""
+        return AnnotationStore(self.layout, self._read)
+
+    # Pullbacks
+
     def pullback_ids(self) -> list[str]:
         """Return the ids of all pullbacks, sorted."""
         return _folders_with(self.layout.pullbacks, "pullback.yaml")
 
-    def pullback(self, pullback_id: str) -> PullbackRecord:
-        """Return the facts of one pullback.
+    def pullback(self, pullback_id: str) -> Pullback:
+        """Return one pullback.
 
         Raises:
             NotFoundError: no such pullback.
@@ -61,48 +80,73 @@ class Project:
         path = self.layout.pullback_record(pullback_id)
         if not path.is_file():
             raise NotFoundError(f"no pullback {pullback_id!r} in this project", hint="list them with: ivsqa status")
-        return read_manifest(path, PullbackRecord)
+        return Pullback.of(self, self._read(path, PullbackRecord))
 
-    def iter_pullbacks(self) -> Iterator[PullbackRecord]:
-        """Yield the facts of every pullback, by id."""
-        for pullback_id in self.pullback_ids():
-            yield self.pullback(pullback_id)
+    def pullbacks(self, split: Split | None = None) -> list[Pullback]:
+        """Return the pullbacks of a split, or all, by id."""
+        pullbacks = (self.pullback(pullback_id) for pullback_id in self.pullback_ids())
+        return [pullback for pullback in pullbacks if split in (None, pullback.split)]
 
-    def frames(self, pullback: PullbackRecord) -> Frames:
-        """Return the frames of a pullback, uint8 (n, height, width), memory-mapped.
+    # Frames
+
+    def annotated_frames(self, split: Split) -> list[AnnotatedFrame]:
+        """Return the annotated frames of a split, by pullback and frame."""
+        return [
+            AnnotatedFrame(pullback, annotation)
+            for pullback in self.pullbacks(split)
+            for annotation in pullback.annotations.values()
+        ]
+
+    def training_frames(self) -> list[AnnotatedFrame]:
+        """Return the annotated frames of training subjects.
 
         Raises:
-            IntegrityError: the file is missing, or not of the shape its manifest says.
+            StateError: there are none.
         """
-        path = self.layout.frames(pullback.pullback_id)
-        wanted = (pullback.n_frames, pullback.height_px, pullback.width_px)
-        try:
-            frames: Frames = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise IntegrityError(
-                "frames are missing or unreadable", path=path, hint="import the pullback again"
-            ) from None
-        if frames.shape != wanted or frames.dtype != np.uint8:
-            raise IntegrityError(
-                f"expected uint8 frames of shape {wanted}, found {frames.dtype} {frames.shape}",
-                path=path,
-                hint="restore the file from a copy, or remove the pullback's folder and import it again",
+        frames = self.annotated_frames("train")
+        if not frames:
+            raise StateError(
+                "no frame of a training subject is annotated yet",
+                hint="choose some with: ivsqa select -n 50 --strategy stratified; or import masks with the frames",
             )
         return frames
 
-    def grid(self, pullback: PullbackRecord) -> WorkingGrid:
-        """Return the network's square over the frames of a pullback."""
-        return working_grid(
-            pullback.frame_shape,
-            size_px=self.settings.image.working_size_px,
-            spacing_mm=pullback.spacing_mm,
-            field_of_view_mm=self.settings.image.field_of_view_mm,
-        )
+    def unread_frames(self, n: int) -> list[FrameKey]:
+        """Return n frames of training subjects that nobody read, or all there are, spread evenly over their pullbacks."""
+        keys = [
+            FrameKey(pullback.pullback_id, int(index))
+            for pullback in self.pullbacks("train")
+            for index in np.flatnonzero(pullback.unread)
+        ]
+        if len(keys) <= n:
+            return keys
+        return [keys[row] for row in np.linspace(0, len(keys) - 1, n).round().astype(int)]
+
+    def taken_frames(self, pullbacks: Iterable[Pullback]) -> set[FrameKey]:
+        """Return the frames that need no new round: those of the pullbacks that somebody read, and all that are out."""
+        read = {FrameKey(pullback.pullback_id, index) for pullback in pullbacks for index in pullback.standings}
+        return read.union(*(one.out for one in self.rounds()))
+
+    def choosable(self, pullbacks: Sequence[Pullback]) -> dict[str, NDArray[np.bool_]]:
+        """Return which frames a selection may choose, (n_frames,) by pullback id.
+
+        Not those that are taken, nor those nearer to one of these than `selection.min_gap_frames` and `min_gap_mm` allow.
+        """
+        pool = Pool.of(pullback.choices() for pullback in pullbacks)
+        free = Allowed(pool, self.limits(), self.taken_frames(pullbacks)).free
+        return dict(zip(pool.pullback_ids, np.split(free, pool.begins[1:-1]), strict=True)) if len(pool) else {}
+
+    def limits(self, max_per_pullback: int | None = None) -> Limits:
+        """Return what keeps chosen frames apart."""
+        selection = self.settings.selection
+        return Limits(max_per_pullback, selection.min_gap_frames, selection.min_gap_mm)
+
+    # Models and scores
 
     def models(self) -> list[ModelRecord]:
         """Return all models, oldest first."""
         return [
-            read_manifest(self.layout.model_record(model_id), ModelRecord)
+            self._read(self.layout.model_record(model_id), ModelRecord)
             for model_id in _numbered_folders(self.layout.models, "model.yaml")
         ]
 
@@ -124,38 +168,67 @@ class Project:
             return model
         if not self.layout.model_record(model_id).is_file():
             raise NotFoundError(f"no model {model_id!r} in this project", hint="list them with: ivsqa status")
-        model = read_manifest(self.layout.model_record(model_id), ModelRecord)
+        model = self._read(self.layout.model_record(model_id), ModelRecord)
         if model.state != "ready":
             raise StateError(f"{model_id} is not trained to its end", hint="go on with: ivsqa train")
         return model
 
-    def rounds(self) -> list[RoundRecord]:
-        """Return all rounds, oldest first."""
+    def scores(self, model: ModelRecord | str) -> ScoreStore:
+        """Return what a model says of frames; one given by its id alone has the structures of the study."""
+        from ivsqa.io.project.scores import (
+            ScoreStore,  # polars loads for a fifth of a second; not every command reads scores
+        )
+
+        if isinstance(model, str):
+            return ScoreStore(self.layout, model, self.structures.names)
+        return ScoreStore(self.layout, model.model_id, model.structures)
+
+    # Rounds
+
+    def round_records(self) -> list[RoundRecord]:
+        """Return what was written down of all rounds, oldest first; `rounds` says what is so now."""
         return [
-            read_manifest(self.layout.round_record(round_id), RoundRecord)
+            self._read(self.layout.round_record(round_id), RoundRecord)
             for round_id in _numbered_folders(self.layout.rounds, "round.yaml")
         ]
 
-    def get_round(self, round_id: str | None) -> RoundRecord:
+    def rounds(self) -> list[Round]:
+        """Return all rounds, oldest first, with what is out and what is back.
+
+        Raises:
+            IntegrityError: the frames of one are missing.
+        """
+        return [self._round(record) for record in self.round_records()]
+
+    def get_round(self, round_id: str | None) -> Round:
         """Return the round asked for, or the newest.
 
         Raises:
             NotFoundError: no such round.
             StateError: there is none.
+            IntegrityError: its frames are missing.
         """
         if round_id is None:
-            rounds = self.rounds()
-            if not rounds:
+            records = self.round_records()
+            if not records:
                 raise StateError("there is no round yet", hint="open one with: ivsqa select -n 50")
-            return rounds[-1]
+            return self._round(records[-1])
         if not self.layout.round_record(round_id).is_file():
             raise NotFoundError(f"no round {round_id!r} in this project", hint="list them with: ivsqa status")
-        return read_manifest(self.layout.round_record(round_id), RoundRecord)
+        return self._round(self._read(self.layout.round_record(round_id), RoundRecord))
 
     def packets(self, round_id: str) -> list[PacketRecord]:
         """Return what was sent in a round, by reader; first what was sent to nobody in particular."""
-        found = sorted(self.layout.round(round_id).glob("packet*.yaml"))
-        return sorted((read_manifest(path, PacketRecord) for path in found), key=lambda packet: packet.reader or "")
+        paths = sorted(self.layout.round(round_id).glob("packet*.yaml"))
+        return sorted((self._read(path, PacketRecord) for path in paths), key=lambda packet: packet.reader or "")
+
+    def _round(self, record: RoundRecord) -> Round:
+        """Return a round as it is now."""
+        frames = read_selection(self.layout.selection(record.round_id))
+        packets = self.packets(record.round_id) if record.readers else ()
+        pullback_ids = sorted({frame.pullback_id for frame in frames}) if record.state != "selected" else ()
+        revisions = chain.from_iterable(self.annotations.revisions(pullback_id) for pullback_id in pullback_ids)
+        return Round.of(record, frames, packets, revisions)
 
 
 def open_project(start: Path) -> Project:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.io.project.annotated_frames import AnnotatedFrame
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.io.tables import csv_of_records, read_records
 
 

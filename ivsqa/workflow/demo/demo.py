@@ -265,15 +265,15 @@ class _Demo:
         predictor = load_predictor(self.project, self.project.get_model(model_id), device="auto")
         for (pullback_id, index), drawn in self._examples.items():
             record = self.project.pullback(pullback_id)
-            grid = self.project.grid(record)
-            image = grid.sample(self.project.frames(record)[index])
+            grid = record.grid
+            image = grid.sample(record.frames[index])
             drawn.append(contours_on_frame(self.project.structures, grid, predictor(image[None]).probabilities[0]))
 
     def _example(self, pictures: Path, key: FrameKey, drawn: Iterable[Contours]) -> Example:
         """Write the truth and each model's contours on one frame side by side."""
         pullback_id, index = key
         record = self.project.pullback(pullback_id)
-        frame = self.project.frames(record)[index]
+        frame = record.frames[index]
 
         def panel(contours: Contours) -> Image.Image:
             return overlay(frame, contours, structures=self.project.structures, spacing_mm=record.spacing_mm)

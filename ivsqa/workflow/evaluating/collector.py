@@ -31,8 +31,8 @@ from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.quality.uncertainty import binary_entropy
 from ivsqa.domain.statistics.bootstrap import Measured, means_over_subjects, subject_numbers
 from ivsqa.domain.statistics.correlation import average_precision_from_histograms, spearman
-from ivsqa.io.project.annotated_frames import AnnotatedFrame
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.workflow.predicting.prediction import FramePostprocessor, predicted_masks
 from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, assess_frame, reference_masks
 
@@ -104,7 +104,7 @@ class Tally:
         features: NDArray[np.float32],
     ) -> None:
         """Count one frame."""
-        grid = self._project.grid(frame.pullback)
+        grid = frame.pullback.grid
         score = self._postprocessor.score(frame.key, grid, probabilities, maps[ERROR_MAP], features, {})
         predicted = self._count_pixels(frame, probabilities, maps, score)
         reference, spacing_mm = frame.annotation.contours, frame.pullback.spacing_mm

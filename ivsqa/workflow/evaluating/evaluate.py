@@ -15,7 +15,6 @@ from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
-from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Split
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -130,14 +129,14 @@ def evaluate_model(
         StateError: no frame of that split is annotated, or there is no model.
     """
     model = project.get_model(model_id)
-    frames = annotated_frames(project, split)
+    frames = project.annotated_frames(split)
     if not frames:
         raise StateError(
             f"no frame of a {split} subject is annotated",
             hint=f"choose some with: ivsqa select -n 30 --split {split} --strategy stratified",
         )
     reader = SignalReader(project, load_predictor(project, model, device=device))
-    validation = annotated_frames(project, "validation")
+    validation = project.annotated_frames("validation")
     with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
         own = ErrorCalibration.from_dict(model.error_calibration or {})
         tally = Tally(project, reader.calibrations(validation, own, advance), frames)

@@ -66,7 +66,7 @@ def _picture(project: Project, one: Surprise) -> SurprisePicture:
     """Return a surprise drawn: both contours on the frame, and the error map beside it."""
     record = one.frame.pullback
     panels = comparison(
-        project.frames(record)[one.score.frame_index],
+        record.frames[one.score.frame_index],
         one.score.contours,
         one.frame.annotation.contours,
         error_maps_on_frame(project, record, one.score),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ivsqa.domain.geometry.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, provenance
@@ -70,7 +70,7 @@ def append_contours(
             raise AnnotationError(f"unknown structure {unknown[0]!r} in frame {index}", hint=hint)
         if not 0 <= index < record.n_frames:
             raise AnnotationError(f"frame {index} is not one of the {record.n_frames} of {record.pullback_id}")
-    revision, is_new = AnnotationStore(project.layout).append(
+    revision, is_new = project.annotations.append(
         record.pullback_id,
         {
             index: NewAnnotation(nested(drawn, project.structures) if repair else drawn, "imported")
@@ -107,7 +107,7 @@ def _iter_foreign_contours(
         files: Files of formats that are known.
         failed: Gets an error for each file or pullback that cannot be used.
     """
-    records = {record.pullback_id: record for record in project.iter_pullbacks()} if files else {}
+    records = {record.pullback_id: record for record in project.pullbacks()} if files else {}
     by_pullback: dict[str, list[Path]] = {}
     for file in files:
         pullback_id = _pullback_of(file, root, records)
@@ -128,7 +128,7 @@ def _iter_foreign_contours(
             failed.append(error)
 
 
-def _pullback_of(file: Path, root: Path, records: dict[str, PullbackRecord]) -> str | None:
+def _pullback_of(file: Path, root: Path, records: Mapping[str, PullbackRecord]) -> str | None:
     """Return the pullback a file is about; the only one there is needs no name."""
     names = [file.name] if file == root else file.relative_to(root).parts
     named = [pullback_id for pullback_id in records if any(belongs(name, pullback_id) for name in names)]

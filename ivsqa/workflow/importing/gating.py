@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from ivsqa.domain.frames.gating import find_end_diastoles, widening
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_processes
 
@@ -31,17 +30,17 @@ def gate_pullbacks(
     wanted = list(dict.fromkeys(pullback_ids))
     todo = [record for record in map(project.pullback, wanted) if record.gating_source == NOT_TRIED]
     with context.progress("Gating", len(todo), "pullback") as advance:
-        gated = in_processes(partial(_gated, project), todo, n_jobs=n_jobs, should_stop=context.should_stop)
+        gated = in_processes(_gated, todo, n_jobs=n_jobs, should_stop=context.should_stop)
         for record in gated:
             write_manifest(project.layout.pullback_record(record.pullback_id), record)
             advance(1)
     return [record.pullback_id for record in map(project.pullback, wanted) if record.end_diastolic_frames is None]
 
 
-def _gated(project: Project, record: PullbackRecord) -> PullbackRecord:
+def _gated(record: Pullback) -> Pullback:
     """Return a record with what its images say of the heart."""
     rate = record.frame_rate_hz
-    found = None if rate is None else find_end_diastoles(widening(iter(project.frames(record))), rate)
+    found = None if rate is None else find_end_diastoles(widening(iter(record.frames)), rate)
     if found is None:
         return record.model_copy(update={"gating_source": NOT_CLEAR})
     return record.model_copy(update={"end_diastolic_frames": found.end_diastolic, "gating_source": FROM_IMAGES})

@@ -88,7 +88,7 @@ class _Importer:
         self._identify = identify
         self._context = context
         self._result = result
-        self._known = {record.pullback_id: record for record in project.iter_pullbacks()}
+        self._known: dict[str, PullbackRecord] = {record.pullback_id: record for record in project.pullbacks()}
         self._splits = SubjectSplits(project.settings.split, self._known.values())
 
     @property

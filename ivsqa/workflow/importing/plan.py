@@ -65,7 +65,7 @@ def plan_import(
     """
     identify = identify_by(options.subject_from, project.pseudonym_key)
     sources, failed = find_all_sources(paths)
-    records = list(project.iter_pullbacks())
+    records = project.pullbacks()
     by_source = {record.source_sha256: record for record in records}
     splits = SubjectSplits(project.settings.split, records)
     plan = ImportPlan([], list(failed))

@@ -17,13 +17,12 @@ from ivsqa.domain.measures.frame_measures import CODES, column, frame_measures, 
 from ivsqa.domain.measures.intervals import COVERAGE, MeasureCalibration
 from ivsqa.domain.measures.pullback_measures import Course, LesionRule
 from ivsqa.errors import IvsqaError, StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.frames_in_use import standing_frames
 from ivsqa.io.project.measure_tables import TABLE_FORMATS, TableFormat, table, write_tables
 from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import ModelRecord, PullbackRecord, provenance
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.measuring.rows import (
     frame_columns,
@@ -139,7 +138,7 @@ def measure_pullbacks(
 
 def measures_of(
     project: Project,
-    records: Sequence[PullbackRecord],
+    records: Sequence[Pullback],
     model: ModelRecord | None,
     options: MeasureOptions,
     context: Context,
@@ -184,11 +183,11 @@ class _Reader:
         if model is not None:
             check_fits(project, model)
         self._names = project.structures.names
-        self._annotations = AnnotationStore(project.layout)
-        self._scores = ScoreStore(project.layout, model.model_id, model.structures) if model else None
+        self._annotations = project.annotations
+        self._scores = project.scores(model) if model else None
         self.calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
 
-    def course(self, record: PullbackRecord, options: MeasureOptions, advance: Advance) -> tuple[Course, list[Source]]:
+    def course(self, record: Pullback, options: MeasureOptions, advance: Advance) -> tuple[Course, list[Source]]:
         """Return the measures of a pullback's frames, and where each frame's contours come from."""
         known = record.positions_mm()
         positions = np.full(record.n_frames, nan) if known is None else known
@@ -216,13 +215,13 @@ class _Reader:
         is_drawn = np.array([source == "annotation" for source in sources], dtype=np.bool_)
         return Course(wanted, positions[wanted], is_drawn, values, scales, self.calibration), sources
 
-    def _of_drawn(self, record: PullbackRecord, contours: Contours) -> dict[str, float]:
+    def _of_drawn(self, record: Pullback, contours: Contours) -> dict[str, float]:
         """Return the measures of drawn contours; they have no interval, since how far readers differ is not known."""
         known = {name: contours[name] for name in self._names if name in contours}
         return frame_measures(known, record.spacing_mm)
 
     def _predicted(
-        self, record: PullbackRecord, frames: Set[int]
+        self, record: Pullback, frames: Set[int]
     ) -> Iterator[tuple[int, dict[str, float], dict[str, float]]]:
         """Yield the measures of those frames that are scored, with how far each is expected to be off."""
         store = self._scores
@@ -237,7 +236,7 @@ class _Reader:
                     name: float(error_map.sum(dtype=np.int64)) / 255.0
                     for name, error_map in zip(self._names, score.error_maps, strict=True)
                 }
-                found, off = predicted_measures(self._project, record, score.contours, error_px)
+                found, off = predicted_measures(record, score.contours, error_px)
                 yield score.frame_index, found, off
 
 

@@ -25,7 +25,7 @@ from ivsqa.domain.measures.pullback_measures import (
     integrate,
     minimum_row,
 )
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 
 Row: TypeAlias = dict[str, Any]
 
@@ -72,7 +72,7 @@ def _volumes_of(names: tuple[str, ...]) -> tuple[str, ...]:
     return (*(f"{solid}_volume" for solid in solids), *(("atheroma_volume_fraction",) if PLAQUE in solids else ()))
 
 
-def frame_rows(record: PullbackRecord, course: Course, sources: Sequence[str], names: tuple[str, ...]) -> list[Row]:
+def frame_rows(record: Pullback, course: Course, sources: Sequence[str], names: tuple[str, ...]) -> list[Row]:
     """Return one row a frame."""
     cells = {measure: course.ranged(measure) for measure in frame_measures_of(names)}
     return [
@@ -85,7 +85,7 @@ def frame_rows(record: PullbackRecord, course: Course, sources: Sequence[str], n
 
 
 def pullback_row(
-    record: PullbackRecord, course: Course, sources: Sequence[str], names: tuple[str, ...], max_gap_mm: float
+    record: Pullback, course: Course, sources: Sequence[str], names: tuple[str, ...], max_gap_mm: float
 ) -> Row:
     """Return the row of a pullback, but for its number of lesions."""
     rows = np.arange(len(course.frame_index))
@@ -120,7 +120,7 @@ def pullback_row(
 
 
 def lesion_rows(
-    record: PullbackRecord, course: Course, names: tuple[str, ...], rule: LesionRule, max_gap_mm: float
+    record: Pullback, course: Course, names: tuple[str, ...], rule: LesionRule, max_gap_mm: float
 ) -> list[Row]:
     """Return one row a lesion, the most distal first."""
     lesions = find_lesions(course, rule, max_gap_mm=max_gap_mm)
@@ -131,7 +131,7 @@ def lesion_rows(
 
 
 def _lesion_row(
-    record: PullbackRecord, course: Course, names: tuple[str, ...], rule: LesionRule, lesion: Lesion, max_gap_mm: float
+    record: Pullback, course: Course, names: tuple[str, ...], rule: LesionRule, lesion: Lesion, max_gap_mm: float
 ) -> Row:
     """Return the row of one lesion, but for its number."""
     along = {
@@ -172,7 +172,7 @@ def _lesion_row(
     )
 
 
-def _smallest_lumen(record: PullbackRecord, course: Course, rows: NDArray[np.intp], names: tuple[str, ...]) -> Row:
+def _smallest_lumen(record: Pullback, course: Course, rows: NDArray[np.intp], names: tuple[str, ...]) -> Row:
     """Return the minimum lumen area, and where it is."""
     if LUMEN not in names:
         return {}
@@ -186,7 +186,7 @@ def _smallest_lumen(record: PullbackRecord, course: Course, rows: NDArray[np.int
     )
 
 
-def _volumes(record: PullbackRecord, course: Course, along: Mapping[str, Integral], *, pooled: bool) -> Row:
+def _volumes(record: Pullback, course: Course, along: Mapping[str, Integral], *, pooled: bool) -> Row:
     """Return volumes, and the share of plaque in the EEM's.
 
     Args:
@@ -203,11 +203,11 @@ def _volumes(record: PullbackRecord, course: Course, along: Mapping[str, Integra
     return _ranged(record, values)
 
 
-def _ids(record: PullbackRecord) -> Row:
+def _ids(record: Pullback) -> Row:
     return {"pullback_id": record.pullback_id, "subject_id": record.subject_id}
 
 
-def _plain(record: PullbackRecord, values: Mapping[str, float]) -> Row:
+def _plain(record: Pullback, values: Mapping[str, float]) -> Row:
     """Return cells of measures without an interval."""
     return {
         column(measure): nan if dimension(measure) and record.spacing_mm is None else float(value)
@@ -215,7 +215,7 @@ def _plain(record: PullbackRecord, values: Mapping[str, float]) -> Row:
     }
 
 
-def _ranged(record: PullbackRecord, values: Mapping[str, Ranged]) -> Row:
+def _ranged(record: Pullback, values: Mapping[str, Ranged]) -> Row:
     """Return cells of measures, each followed by the ends of its interval."""
     cells: Row = {}
     for measure, ranged in values.items():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.geometry.arcs import N_ARCS, DoubtfulArc, doubtful_arcs, error_by_arc
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 
 DOUBT_MM = 0.1
 """Expected border error from which an arc is marked: the distance between experts (Brusseau et al., IEEE TMI 2004;23:554)."""
@@ -19,9 +19,9 @@ DOUBT_GRID_PX = 1.25
 """The same where spacing is unknown: about as much on the default grid of 128 px over 10 mm."""
 
 
-def arcs_in_doubt(project: Project, pullback: PullbackRecord, score: FrameScore) -> list[DoubtfulArc]:
+def arcs_in_doubt(project: Project, pullback: Pullback, score: FrameScore) -> list[DoubtfulArc]:
     """Return where the borders are likely to be off by more than two experts would differ."""
-    threshold = tolerance_px(project, pullback)
+    threshold = tolerance_px(pullback)
     return [
         arc
         for name, error_px in _errors(project, pullback, score)
@@ -29,32 +29,32 @@ def arcs_in_doubt(project: Project, pullback: PullbackRecord, score: FrameScore)
     ]
 
 
-def expected_error(project: Project, pullback: PullbackRecord, score: FrameScore) -> str:
+def expected_error(project: Project, pullback: Pullback, score: FrameScore) -> str:
     """Return in words by how much, and over how much of the circle, the worst border is expected to be off; "" if none is."""
     missing = [name for name in project.structures.names if name not in score.contours]
     if missing:
         return f"no {' and no '.join(missing)} found"
-    threshold = tolerance_px(project, pullback)
+    threshold = tolerance_px(pullback)
     doubtful = {name: error_px[error_px > threshold] for name, error_px in _errors(project, pullback, score)}
     name = max(doubtful, key=lambda one: float(doubtful[one].sum()))
     if not len(doubtful[name]):
         return ""
-    mean_px = float(doubtful[name].mean()) * project.grid(pullback).scale[0]
+    mean_px = float(doubtful[name].mean()) * pullback.grid.scale[0]
     size = f"{mean_px:.0f} px" if pullback.spacing_mm is None else f"{mean_px * pullback.spacing_mm[0]:.1f} mm"
     return f"expected {name} error {size} over {round(360 / N_ARCS * len(doubtful[name]))}°"
 
 
-def _errors(project: Project, pullback: PullbackRecord, score: FrameScore) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _errors(project: Project, pullback: Pullback, score: FrameScore) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield how far each predicted border is expected to be off in each arc, in px of the working grid."""
-    grid = project.grid(pullback)
+    grid = pullback.grid
     for name, error_map in zip(project.structures.names, score.error_maps, strict=True):
         if name in score.contours:
             contour = grid.contour_to_grid(score.contours[name])
             yield name, error_by_arc(error_map.astype(np.float32) / 255.0, contour)
 
 
-def tolerance_px(project: Project, pullback: PullbackRecord) -> float:
+def tolerance_px(pullback: Pullback) -> float:
     """Return how far two experts differ, in px of the working grid: a border expected to be further off is doubtful."""
     if pullback.spacing_mm is None:
         return DOUBT_GRID_PX
-    return DOUBT_MM / (project.grid(pullback).scale[0] * pullback.spacing_mm[0])
+    return DOUBT_MM / (pullback.grid.scale[0] * pullback.spacing_mm[0])

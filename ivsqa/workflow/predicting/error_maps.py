@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.drawing.pictures import overlay, png_bytes
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 
 
-def heatmap_of_score(project: Project, record: PullbackRecord, score: FrameScore) -> bytes:
+def heatmap_of_score(project: Project, record: Pullback, score: FrameScore) -> bytes:
     """Return the error picture of one scored frame, PNG."""
     dice = ", ".join(f"{name} {value:.2f}" for name, value in score.dice.items())
     picture = overlay(
-        project.frames(record)[score.frame_index],
+        record.frames[score.frame_index],
         score.contours,
         structures=project.structures,
         error_maps=error_maps_on_frame(project, record, score),
@@ -26,9 +26,9 @@ def heatmap_of_score(project: Project, record: PullbackRecord, score: FrameScore
     return png_bytes(picture)
 
 
-def error_maps_on_frame(project: Project, record: PullbackRecord, score: FrameScore) -> dict[str, NDArray[np.float32]]:
+def error_maps_on_frame(project: Project, record: Pullback, score: FrameScore) -> dict[str, NDArray[np.float32]]:
     """Return the error map of each structure on the frame's pixels, (height, width) in [0, 1]."""
-    grid = project.grid(record)
+    grid = record.grid
     return {
         name: grid.to_frame(error_map.astype(np.float32) / 255.0)
         for name, error_map in zip(project.structures.names, score.error_maps, strict=True)

@@ -43,6 +43,6 @@ class FrameModel:
             IvsqaError: the model cannot be used.
         """
         pullback = self._project.pullback(pullback_id)
-        grid = self._project.grid(pullback)
-        frame = np.asarray(self._project.frames(pullback)[frame_index])
+        grid = pullback.grid
+        frame = np.asarray(pullback.frames[frame_index])
         return grid, self._predictor(grid.sample(frame)[None]).probabilities[0]

@@ -10,9 +10,8 @@ from ivsqa.domain.contour import Contours
 from ivsqa.domain.measures.frame_measures import frame_measures
 from ivsqa.domain.measures.intervals import MeasureCalibration, MeasuredFrame, fit_measure_calibration, measure_scales
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, held_out_error_px
-from ivsqa.io.project.annotated_frames import AnnotatedFrame
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,17 @@ class PredictedFrame:
 
 
 def predicted_measures(
-    project: Project, pullback: PullbackRecord, contours: Contours, error_px: Mapping[str, float]
+    pullback: Pullback, contours: Contours, error_px: Mapping[str, float]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the measures of predicted contours, and the scale of each one's error.
 
     Args:
-        project: The project.
         pullback: Whose frame it is; without spacing, lengths come in px of the frame.
         contours: Predicted contours in frame px.
         error_px: Expected wrong pixels on the working grid, by structure.
     """
     values = frame_measures(contours, pullback.spacing_mm)
-    x_scale, y_scale = project.grid(pullback).scale
+    x_scale, y_scale = pullback.grid.scale
     x_spacing, y_spacing = pullback.spacing_mm or (1.0, 1.0)
     pixel_area = x_scale * x_spacing * y_scale * y_spacing
     wrong_area = {name: count * pixel_area for name, count in error_px.items()}
@@ -58,7 +56,7 @@ def calibrate_measures(project: Project, frames: Sequence[PredictedFrame]) -> Me
     measured = []
     for frame, error_px in zip(frames, errors, strict=True):
         pullback = frame.annotated.pullback
-        values, scales = predicted_measures(project, pullback, frame.contours, error_px)
+        values, scales = predicted_measures(pullback, frame.contours, error_px)
         drawn = frame_measures(frame.annotated.annotation.contours, pullback.spacing_mm)
         measured.append(MeasuredFrame(values, drawn, scales, pullback.subject_id, pullback.pullback_id))
     return fit_measure_calibration(measured)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import training_labels
-from ivsqa.io.project.annotated_frames import AnnotatedFrame
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.model.data import SampleSet
 
 
@@ -34,8 +34,8 @@ def sample_set(
     images = np.zeros((len(frames), size, size), dtype=np.uint8)
     labels = np.zeros((len(frames), size, size), dtype=np.uint8)
     for row, frame in enumerate(frames):
-        grid = project.grid(frame.pullback)
-        images[row] = grid.sample(project.frames(frame.pullback)[frame.annotation.frame_index])
+        grid = frame.pullback.grid
+        images[row] = grid.sample(frame.pullback.frames[frame.annotation.frame_index])
         on_grid = {name: grid.contour_to_grid(contour) for name, contour in frame.annotation.contours.items()}
         labels[row] = training_labels(project.structures, on_grid, (size, size))
     weights = [new_weight if seen and frame.key not in seen else 1.0 for frame in frames]
@@ -52,7 +52,7 @@ def frames_on_grid(project: Project, keys: Sequence[FrameKey]) -> NDArray[np.uin
     images = np.zeros((len(keys), size, size), dtype=np.uint8)
     for pullback_id, rows in groupby(range(len(keys)), key=lambda row: keys[row][0]):
         record = project.pullback(pullback_id)
-        grid, frames = project.grid(record), project.frames(record)
+        grid, frames = record.grid, record.frames
         for row in rows:
             images[row] = grid.sample(frames[keys[row][1]])
     return images

@@ -22,8 +22,8 @@ from ivsqa.domain.quality.predicted_quality import (
     region_of_frame,
 )
 from ivsqa.domain.quality.uncertainty import entropy_levels, mutual_information
-from ivsqa.io.project.annotated_frames import AnnotatedFrame
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.model.inference import FRAME_SIGNALS, Prediction, Predictor
 from ivsqa.workflow.context import Advance
 from ivsqa.workflow.predicting.prediction import predicted_masks
@@ -58,8 +58,8 @@ class SignalReader:
 
     def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, RawMaps]:
         """Return what the network says of one frame, and the raw map of each signal."""
-        grid = self._project.grid(frame.pullback)
-        image = grid.sample(self._project.frames(frame.pullback)[frame.annotation.frame_index])[None]
+        grid = frame.pullback.grid
+        image = grid.sample(frame.pullback.frames[frame.annotation.frame_index])[None]
         prediction = self._predictor(image)
         maps = {ERROR_MAP: prediction.error[0], ENTROPY: entropy_levels(prediction.probabilities[0])}
         if self._predictor.has_dropout:
@@ -92,7 +92,7 @@ class SignalReader:
 
 def reference_masks(project: Project, frame: AnnotatedFrame) -> dict[str, Mask]:
     """Return what was drawn as masks on the working grid; a structure that nobody drew is absent."""
-    grid = project.grid(frame.pullback)
+    grid = frame.pullback.grid
     size = project.settings.image.working_size_px
     return {
         name: grid.contour_to_grid(contour).mask((size, size)) for name, contour in frame.annotation.contours.items()

@@ -14,10 +14,11 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.packets import PacketFrame
 from ivsqa.io.project.annotation_status import CONSENSUS, Standing
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord, RoundRecord, provenance
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import RoundRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import DOUBT_GRID_PX, DOUBT_MM
 from ivsqa.workflow.rounds.disputes import disputed_frames
@@ -50,7 +51,7 @@ class Dispute:
         reason: Why one has to, for people.
     """
 
-    pullback: PullbackRecord
+    pullback: Pullback
     frame_index: int
     readings: tuple[str, ...]
     readers: tuple[str, ...]
@@ -145,7 +146,7 @@ def adjudicate(
         result.packet = publish_packet(
             project,
             plan,
-            lambda: _iter_frames(project, result.left, reader_rng(record, reader)),
+            lambda: _iter_frames(result.left, reader_rng(record, reader)),
             make_zip=make_zip,
             dry_run=dry_run,
             context=context,
@@ -179,16 +180,14 @@ def _still_out(project: Project, record: RoundRecord) -> tuple[tuple[str, ...], 
     return readers, thirds
 
 
-def _compare(
-    project: Project, pullback: PullbackRecord, index: int, standing: Standing, tolerance_mm: float
-) -> Dispute:
+def _compare(project: Project, pullback: Pullback, index: int, standing: Standing, tolerance_mm: float) -> Dispute:
     """Return a frame in dispute with what lies between its readers."""
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     records = list(standing.readings.values())
     able = [record for record in records if record.origin_of(index) != "unreadable"]
     drawn: list[Contours] = [store.contours(record).get(index, {}) for record in able]
     spacing = pullback.spacing_mm
-    px_per_mm = DOUBT_GRID_PX * project.grid(pullback).scale[0] / DOUBT_MM
+    px_per_mm = DOUBT_GRID_PX * pullback.grid.scale[0] / DOUBT_MM
     comparison = compare_readings(
         drawn,
         project.structures,
@@ -244,7 +243,7 @@ def _check_third(record: RoundRecord, reader: str, left: Sequence[Dispute]) -> N
 
 def _append(project: Project, result: AdjudicateResult, context: Context) -> None:
     """Append a reference for each set of readings that agreed."""
-    store, made = AnnotationStore(project.layout), provenance(context.clock())
+    store, made = project.annotations, provenance(context.clock())
     settled: dict[tuple[str, tuple[str, ...]], dict[int, NewAnnotation]] = {}
     for dispute in result.settled:
         if dispute.outcome is not None:
@@ -262,7 +261,7 @@ def _append(project: Project, result: AdjudicateResult, context: Context) -> Non
         )
 
 
-def _iter_frames(project: Project, left: Sequence[Dispute], rng: np.random.Generator) -> Iterator[PacketFrame]:
+def _iter_frames(left: Sequence[Dispute], rng: np.random.Generator) -> Iterator[PacketFrame]:
     """Yield the frames for the third; lines of readers come in no order."""
     for rank, dispute in enumerate(left, start=1):
         proposals = dispute.comparison.proposals
@@ -270,7 +269,7 @@ def _iter_frames(project: Project, left: Sequence[Dispute], rng: np.random.Gener
             name=frame_name(*dispute.key),
             pullback_id=dispute.key[0],
             frame_index=dispute.frame_index,
-            image=np.array(project.frames(dispute.pullback)[dispute.frame_index]),
+            image=np.array(dispute.pullback.frames[dispute.frame_index]),
             contours=as_sent(dispute.comparison.contours),
             rank=rank,
             reason=dispute.reason,

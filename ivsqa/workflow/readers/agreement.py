@@ -26,7 +26,8 @@ from ivsqa.domain.geometry.topology import enclosed_area
 from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects, means_over_subjects, subject_numbers
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord, RevisionRecord
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import RevisionRecord
 from ivsqa.io.tables import csv_text
 
 Pair = tuple[str, str]
@@ -48,7 +49,7 @@ class ReadTwice:
         by_arc_mm: The same in mm; NaN where spacing is unknown.
     """
 
-    pullback: PullbackRecord
+    pullback: Pullback
     frame_index: int
     structure: str
     readers: Pair
@@ -143,10 +144,10 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
     """
     if round_id is not None:
         project.get_round(round_id)
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     found: list[ReadTwice] = []
     n_frames = n_disputed = n_unreadable = 0
-    for pullback in project.iter_pullbacks():
+    for pullback in project.pullbacks():
         for index, standing in store.standings(pullback.pullback_id).items():
             records = {
                 reader: record
@@ -171,7 +172,7 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
 def _read_twice(
     project: Project,
     store: AnnotationStore,
-    pullback: PullbackRecord,
+    pullback: Pullback,
     index: int,
     records: dict[str, RevisionRecord],
 ) -> Iterator[ReadTwice]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.project.annotation_status import counting_revisions, steps_of
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import RevisionRecord, provenance
@@ -76,7 +75,7 @@ def undo(
     if len(readers) > 1:
         raise StateError(f"{said} is what {' and '.join(readers)} said", hint="name one with: --reader NAME")
     if not dry_run:
-        store, made = AnnotationStore(project.layout), provenance(context.clock())
+        store, made = project.annotations, provenance(context.clock())
         for pullback_id in sorted({step.pullback_id for step in steps}):
             targets = {step.frame_index: step.after for step in steps if step.pullback_id == pullback_id}
             store.move(pullback_id, readers[0], targets, made=made)
@@ -110,7 +109,7 @@ def _steps_in(
     round_id: str | None = None,
 ) -> Iterator[Step]:
     """Yield the steps in a pullback, those of a frame, or those that take back or bring back a revision or a round's."""
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     revisions = store.revisions(pullback_id)
     counting = counting_revisions(revisions, store.pointers(pullback_id))
     for index, reader in sorted({(index, one.reader) for one in revisions for index in one.frame_indices}):

@@ -11,10 +11,9 @@ import numpy as np
 from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.model_fit import read_weights
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -50,7 +49,7 @@ def check_project(project: Project, *, deep: bool = True, context: Context = DEF
     records = _readable_pullbacks(project, findings)
     with context.progress("Checking", len(records), "pullback") as advance:
         for record in records:
-            findings += _check_frames(project, record, deep=deep)
+            findings += _check_frames(record, deep=deep)
             findings += _check_annotations(project, record)
             advance(1)
     findings += _check_splits(records)
@@ -67,7 +66,7 @@ def _of_error(code: str, error: IvsqaError, where: str) -> ProjectFinding:
     )
 
 
-def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> list[PullbackRecord]:
+def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> list[Pullback]:
     """Return the pullbacks whose manifest can be read; note the others."""
     records = []
     for pullback_id in project.pullback_ids():
@@ -87,10 +86,10 @@ def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> lis
     return records
 
 
-def _check_frames(project: Project, record: PullbackRecord, *, deep: bool) -> Iterator[ProjectFinding]:
+def _check_frames(record: Pullback, *, deep: bool) -> Iterator[ProjectFinding]:
     """Yield what is wrong with the frames of a pullback."""
     try:
-        frames = project.frames(record)
+        frames = record.frames
     except IvsqaError as error:
         yield _of_error("frames", error, record.pullback_id)
         return
@@ -111,9 +110,9 @@ def _frames_sha256(frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> s
     return digest.hexdigest()
 
 
-def _check_annotations(project: Project, record: PullbackRecord) -> Iterator[ProjectFinding]:
+def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFinding]:
     """Yield what is wrong with the annotations of a pullback: any file that changed, and contours that count and break a rule."""
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     try:
         for revision in store.revisions(record.pullback_id):
             store.contours(revision)
@@ -131,7 +130,7 @@ def _check_annotations(project: Project, record: PullbackRecord) -> Iterator[Pro
                 )
 
 
-def _check_splits(records: list[PullbackRecord]) -> Iterator[ProjectFinding]:
+def _check_splits(records: list[Pullback]) -> Iterator[ProjectFinding]:
     """Yield subjects that stand in two splits."""
     splits: dict[str, set[str]] = {}
     for record in records:
@@ -146,7 +145,7 @@ def _check_splits(records: list[PullbackRecord]) -> Iterator[ProjectFinding]:
             )
 
 
-def _check_models(project: Project, records: dict[str, PullbackRecord], *, deep: bool) -> Iterator[ProjectFinding]:
+def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool) -> Iterator[ProjectFinding]:
     """Yield models with broken weights, or that learnt from subjects they must not know."""
     try:
         models = [model for model in project.models() if model.state == "ready"]
@@ -177,10 +176,10 @@ def _check_models(project: Project, records: dict[str, PullbackRecord], *, deep:
                 yield _of_error("weights", error, model.model_id)
 
 
-def _check_rounds(project: Project, records: dict[str, PullbackRecord]) -> Iterator[ProjectFinding]:
+def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[ProjectFinding]:
     """Yield rounds that cannot be read, or that ranked sealed subjects."""
     try:
-        rounds = project.rounds()
+        rounds = project.round_records()
     except IvsqaError as error:
         yield _of_error("manifest", error, "rounds")
         return

@@ -13,11 +13,9 @@ from ivsqa.domain.contour import Contours
 from ivsqa.domain.structures import IGNORE_LABEL, training_labels
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.sources.archives.echoplaque import TYPES, echoplaque_text
 from ivsqa.io.sources.nnunet import DATASET_FILE, HALVES, case_bytes, dataset_text
 from ivsqa.io.tables import csv_text
@@ -27,7 +25,7 @@ ContourSource: TypeAlias = Literal["annotations", "predictions"]
 ContourFormatName: TypeAlias = Literal["echoplaque", "nnunet"]
 FRAMES_FILE = "frames.csv"
 
-Drawn: TypeAlias = tuple[PullbackRecord, dict[int, Contours]]
+Drawn: TypeAlias = tuple[Pullback, dict[int, Contours]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def export_contours(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StateError("is there already", path=folder, hint="name a new folder, or remove this one")
     read = _reader(project, source, model_id)
-    records = [project.pullback(each) for each in pullback_ids] or list(project.iter_pullbacks())
+    records = [project.pullback(each) for each in pullback_ids] or project.pullbacks()
     counts = {record.pullback_id: len(frames) for record, frames in _iter_drawn(records, read)}
     if not counts:
         hint = "annotate some" if source == "annotations" else "score them with: ivsqa score"
@@ -97,18 +95,16 @@ def export_contours(
     return ContourExport(folder, format, source, counts, left_out)
 
 
-def _reader(
-    project: Project, source: ContourSource, model_id: str | None
-) -> Callable[[PullbackRecord], dict[int, Contours]]:
+def _reader(project: Project, source: ContourSource, model_id: str | None) -> Callable[[Pullback], dict[int, Contours]]:
     """Return what reads the contours of a pullback."""
     if source == "annotations":
-        annotations = AnnotationStore(project.layout)
+        annotations = project.annotations
         return lambda record: {index: each.contours for index, each in annotations.current(record.pullback_id).items()}
     model = project.get_model(model_id)
     check_fits(project, model)
-    scores = ScoreStore(project.layout, model.model_id, project.structures.names)
+    scores = project.scores(model.model_id)
 
-    def predicted(record: PullbackRecord) -> dict[int, Contours]:
+    def predicted(record: Pullback) -> dict[int, Contours]:
         try:
             return {each.frame_index: each.contours for each in scores.read(record.pullback_id, range(record.n_frames))}
         except StateError:  # not scored, or not all of it
@@ -117,9 +113,7 @@ def _reader(
     return predicted
 
 
-def _iter_drawn(
-    records: Sequence[PullbackRecord], read: Callable[[PullbackRecord], dict[int, Contours]]
-) -> Iterator[Drawn]:
+def _iter_drawn(records: Sequence[Pullback], read: Callable[[Pullback], dict[int, Contours]]) -> Iterator[Drawn]:
     """Yield the pullbacks in which anything is drawn, with the contours of each frame."""
     for record in records:
         frames = read(record)
@@ -127,7 +121,7 @@ def _iter_drawn(
             yield record, frames
 
 
-def _write_echoplaque(folder: Path, record: PullbackRecord, frames: dict[int, Contours]) -> None:
+def _write_echoplaque(folder: Path, record: Pullback, frames: dict[int, Contours]) -> None:
     """Write `<pullback>_contours.xml`."""
     text = echoplaque_text(
         record.pullback_id,
@@ -152,7 +146,7 @@ class _Nnunet:
         self._n_training = 0
         self._has_ignored = False
 
-    def __call__(self, folder: Path, record: PullbackRecord, frames: dict[int, Contours]) -> None:
+    def __call__(self, folder: Path, record: Pullback, frames: dict[int, Contours]) -> None:
         """Write image and labels of a pullback."""
         structures = self._project.structures
         values = np.stack([training_labels(structures, frames[index], record.frame_shape) for index in sorted(frames)])
@@ -163,7 +157,7 @@ class _Nnunet:
         images, labels = folder / images_name, folder / HALVES[images_name]
         images.mkdir(exist_ok=True)
         labels.mkdir(exist_ok=True)
-        voxels = np.asarray(self._project.frames(record)[sorted(frames)])
+        voxels = np.asarray(record.frames[sorted(frames)])
         (images / f"{record.pullback_id}_0000.nii.gz").write_bytes(case_bytes(voxels, record.spacing_mm))
         (labels / f"{record.pullback_id}.nii.gz").write_bytes(case_bytes(values, record.spacing_mm))
         self._rows += [(record.pullback_id, number, index) for number, index in enumerate(sorted(frames))]

@@ -1,4 +1,4 @@
-"""Outlook: how good the frames that nobody annotated are expected to be, and what another round would likely bring."""
+"""Outlook: how good the frames that nobody read are expected to be, and what another round would likely bring."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ import numpy as np
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook, expected_accuracy
 from ivsqa.domain.statistics.bootstrap import means_over_subjects, subject_numbers
 from ivsqa.errors import StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, RoundRecord
-from ivsqa.io.project.scores import ScoreStore
 
 
 def find_outlook(project: Project) -> Outlook | None:
-    """Return the outlook; None before every training frame is scored by the current model, and once all are annotated."""
+    """Return the outlook; None before every training frame is scored by the current model, and once all are read."""
     model = project.current_model()
     if model is None:
         return None
-    records = [record for record in project.iter_pullbacks() if record.split == "train"]
-    store = ScoreStore(project.layout, model.model_id, model.structures)
+    pullbacks = project.pullbacks("train")
     try:
-        read = store.columns({record.pullback_id: record.n_frames for record in records}, ["quality"])
+        columns = project.scores(model).columns({one.pullback_id: one.n_frames for one in pullbacks}, ["quality"])
     except StateError:
         return None
-    annotations = AnnotationStore(project.layout)
-    qualities, subjects = [], []
-    for record in records:
-        left = np.ones(record.n_frames, dtype=np.bool_)
-        left[annotations.read_frames(record.pullback_id)] = False
-        qualities.append(read[record.pullback_id]["quality"][left])
-        subjects += [record.subject_id] * int(left.sum())
-    quality = np.concatenate([np.empty(0), *qualities])
+    unread = {pullback.pullback_id: pullback.unread for pullback in pullbacks}
+    quality = np.concatenate([np.empty(0), *(columns[name]["quality"][mask] for name, mask in unread.items())])
     if not len(quality):
         return None
+    subjects = [pullback.subject_id for pullback in pullbacks for _ in range(int(unread[pullback.pullback_id].sum()))]
     (mean,) = means_over_subjects(quality[:, None], subject_numbers(subjects), rng=np.random.default_rng(0))
-    n_next = _round_size(project.rounds())
+    n_next = _round_size(project.round_records())
     return Outlook(
-        len(quality), mean, float((quality < POOR_DICE).mean()), n_next, _gain(project.models(), model, n_next)
+        n_pool=sum(int(free.sum()) for free in project.choosable(pullbacks).values()),
+        n_unread=len(quality),
+        quality=mean,
+        poor_share=float((quality < POOR_DICE).mean()),
+        n_next=n_next,
+        expected_gain=_gain(project.models(), model, n_next),
     )
 
 

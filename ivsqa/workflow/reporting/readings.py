@@ -10,8 +10,8 @@ from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError
 from ivsqa.io.packets import SentFrame, get_adapter
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import RevisionRecord
 from ivsqa.workflow.context import Advance
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
@@ -19,21 +19,23 @@ from ivsqa.workflow.rounds.sent import read_sent
 
 
 def read_readings(
-    project: Project, revisions: Iterable[RevisionRecord], failed: list[IvsqaError], advance: Advance
+    project: Project, pullbacks: Iterable[Pullback], failed: list[IvsqaError], advance: Advance
 ) -> list[Reading]:
-    """Return every reading, by round and reader.
+    """Return every reading that counts, by round and reader; what was taken back is no reading.
 
     Args:
         project: The project.
-        revisions: All there are, oldest first a pullback.
+        pullbacks: Whose frames.
         failed: Gets what could not be read; the rest is counted all the same.
         advance: Told of each revision.
     """
     latest: dict[tuple[str, str], dict[FrameKey, RevisionRecord]] = {}
-    for revision in revisions:
-        if revision.round_id is not None and not revision.settles:  # a reference is nobody's reading
-            keys = (FrameKey(revision.pullback_id, index) for index in revision.frame_indices)
-            latest.setdefault((revision.round_id, revision.reader), {}).update(dict.fromkeys(keys, revision))
+    for pullback in pullbacks:
+        for index, standing in pullback.standings.items():
+            for reader, revision in standing.readings.items():
+                if revision.round_id is not None:
+                    key = FrameKey(pullback.pullback_id, index)
+                    latest.setdefault((revision.round_id, reader), {})[key] = revision
     found, sent_in = [], {}
     for (round_id, reader), frames in sorted(latest.items()):
         reading = Reading(round_id, reader)
@@ -74,7 +76,7 @@ def _count(
     Raises:
         IvsqaError: its contours are missing or were changed.
     """
-    contours = AnnotationStore(project.layout).contours(revision)
+    contours = project.annotations.contours(revision)
     reading.returned_at = max(reading.returned_at, revision.provenance.created_at)
     for index in indices:
         origin = revision.origin_of(index)
@@ -87,7 +89,7 @@ def _count(
 def _compare(project: Project, reading: Reading, revision: RevisionRecord, sent: SentFrame, returned: Contours) -> None:
     """Count the contours of one frame, and the border that was drawn."""
     pullback = project.pullback(revision.pullback_id)
-    grid, near_px = project.grid(pullback), tolerance_px(project, pullback)
+    grid, near_px = pullback.grid, tolerance_px(pullback)
     for name in project.structures.names:
         before, after = sent.contours.get(name), returned.get(name)
         change = classify_contour(

@@ -14,11 +14,10 @@ import ivsqa
 from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_simulations
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import SPLITS, ModelRecord, PullbackRecord, RevisionRecord, RoundRecord
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import SPLITS, ModelRecord, RevisionRecord, RoundRecord
 from ivsqa.pages.report import PullbackRow, SplitCount, Study, report_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.reporting.readings import read_readings
@@ -48,25 +47,18 @@ class ReportResult:
 
 
 @dataclass(frozen=True, eq=False)
-class _Standing:
-    """A pullback, how far it is drawn, and what is expected of the rest.
+class _Progress:
+    """How far a pullback is drawn, and what is expected of the rest.
 
     Attributes:
         record: The pullback.
-        n_annotated: Frames drawn by people.
-        left: (n_frames,) whether nobody has settled the frame.
-        quality: (n_frames,) predicted Dice of every frame; None where not every frame is scored.
+        n_annotated: Its annotated frames.
+        quality_left: Predicted Dice of the frames that nobody read; empty where not every frame is scored.
     """
 
-    record: PullbackRecord
+    record: Pullback
     n_annotated: int
-    left: NDArray[np.bool_]
-    quality: NDArray[np.float64] | None
-
-    @property
-    def quality_left(self) -> NDArray[np.float64]:
-        """Predicted Dice of the frames nobody drew."""
-        return np.empty(0) if self.quality is None else self.quality[self.left]
+    quality_left: NDArray[np.float64]
 
     def row(self) -> PullbackRow:
         """Return it as it is listed."""
@@ -111,18 +103,18 @@ def write_report(
         StateError: the model in use was trained for other structures or on another grid.
     """
     wanted = [project.pullback(pullback_id).pullback_id for pullback_id in dict.fromkeys(pullback_ids)]
-    status, store, failed = project_status(project), AnnotationStore(project.layout), list[IvsqaError]()
-    records = list(project.iter_pullbacks())
-    revisions = [one for record in records for one in store.revisions(record.pullback_id)]
-    standing = _standing(project, records, revisions, status.current_model)
-    ranked = sorted((one for one in standing if one.record.split == "train"), key=_Standing.rank)
-    held_out = [one for one in standing if one.record.split != "train"]
+    status, failed = project_status(project), list[IvsqaError]()
+    records = project.pullbacks()
+    revisions = [one for record in records for one in project.annotations.revisions(record.pullback_id)]
+    progress = _progress(project, records, status.current_model)
+    ranked = sorted((one for one in progress if one.record.split == "train"), key=_Progress.rank)
+    held_out = [one for one in progress if one.record.split != "train"]
     shown = wanted or [one.record.pullback_id for one in ranked[:top]]
     models = [one for one in project.models() if one.state == "ready"]
     evaluations = _evaluations(project, models, failed)
     simulations = _simulations(project, failed)
     with context.progress("Comparing with what was sent", len(revisions), "revision") as advance:
-        readings = read_readings(project, revisions, failed, advance)
+        readings = read_readings(project, records, failed, advance)
     by_id = {record.pullback_id: record for record in records}
     pages = pullback_pages(project, [by_id[name] for name in shown], status.current_model, failed, context)
     failed = list({str(error): error for error in failed}.values())  # a broken file may be met on two ways
@@ -138,7 +130,7 @@ def write_report(
         simulations=simulations,
         rounds=status.rounds,
         readings=readings,
-        n_imported=_n_imported(revisions),
+        n_imported=_n_imported(records),
         outlook=status.outlook,
         pool_quality=np.concatenate([np.empty(0), *(one.quality_left for one in ranked)]),
         next_step=status.next_step,
@@ -154,13 +146,13 @@ def write_report(
 
 
 def _dates(
-    records: Sequence[PullbackRecord],
+    records: Sequence[Pullback],
     revisions: Sequence[RevisionRecord],
     models: Sequence[ModelRecord],
     rounds: Sequence[RoundRecord],
 ) -> Iterator[str]:
     """Yield when each thing of the study was made, ISO 8601."""
-    listed: tuple[Sequence[PullbackRecord | RevisionRecord | ModelRecord | RoundRecord], ...]
+    listed: tuple[Sequence[Pullback | RevisionRecord | ModelRecord | RoundRecord], ...]
     listed = (records, revisions, models, rounds)
     yield from (one.provenance.created_at for made in listed for one in made)
 
@@ -171,33 +163,25 @@ def _split_counts(status: Status) -> list[SplitCount]:
     return [SplitCount(split, *(of[split] for of in counts)) for split in SPLITS]
 
 
-def _standing(
-    project: Project,
-    records: Sequence[PullbackRecord],
-    revisions: Iterable[RevisionRecord],
-    model: ModelRecord | None,
-) -> list[_Standing]:
+def _progress(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[_Progress]:
     """Return how far each pullback is drawn, and its predicted Dice where every frame is scored."""
-    origins: dict[str, dict[int, str]] = {}
-    for revision in revisions:  # oldest first: the last word on a frame counts
-        for origin, indices in revision.frames.items():
-            origins.setdefault(revision.pullback_id, {}).update(dict.fromkeys(indices, origin))
-    scores = ScoreStore(project.layout, model.model_id, model.structures) if model else None
+    scores = project.scores(model) if model else None
     whole = {
-        record.pullback_id: record.n_frames
-        for record in records
-        if scores and all(scores.has_chunk(record.pullback_id, *chunk) for chunk in scores.chunks(record.n_frames))
+        pullback.pullback_id: pullback.n_frames
+        for pullback in pullbacks
+        if scores and all(scores.has_chunk(pullback.pullback_id, *chunk) for chunk in scores.chunks(pullback.n_frames))
     }
-    read = scores.columns(whole, ["quality"]) if scores and whole else {}
-    found = []
-    for record in records:
-        settled = origins.get(record.pullback_id, {})
-        left = np.ones(record.n_frames, dtype=np.bool_)
-        left[list(settled)] = False
-        n_annotated = sum(origin != "unreadable" for origin in settled.values())
-        quality = read[record.pullback_id]["quality"] if record.pullback_id in read else None
-        found.append(_Standing(record, n_annotated, left, quality))
-    return found
+    columns = scores.columns(whole, ["quality"]) if scores and whole else {}
+    return [
+        _Progress(
+            pullback,
+            sum(standing.is_annotated(index) for index, standing in pullback.standings.items()),
+            columns[pullback.pullback_id]["quality"][pullback.unread]
+            if pullback.pullback_id in columns
+            else np.empty(0),
+        )
+        for pullback in pullbacks
+    ]
 
 
 def _evaluations(
@@ -225,19 +209,23 @@ def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulat
         return []
 
 
-def _n_imported(revisions: Iterable[RevisionRecord]) -> int:
-    """Return how many frames came with contours."""
-    return len({(one.pullback_id, index) for one in revisions if one.round_id is None for index in one.frame_indices})
+def _n_imported(pullbacks: Iterable[Pullback]) -> int:
+    """Return how many frames count as annotated by contours that came with them."""
+    return sum(
+        standing.is_annotated(index) and standing.current is not None and standing.current.round_id is None
+        for pullback in pullbacks
+        for index, standing in pullback.standings.items()
+    )
 
 
-def _how_chosen(n_shown: int, ranked: Sequence[_Standing], *, is_named: bool) -> str:
+def _how_chosen(n_shown: int, ranked: Sequence[_Progress], *, is_named: bool) -> str:
     """Return which pullbacks the page shows, and how to see others."""
     measured = "Measures of all of them are in the tables that ivsqa measure writes."
     if is_named:
         return f"{n_shown} shown, as asked for. {measured}"
     if not n_shown:
         return f"None is shown; ivsqa report --pullback ID shows one. {measured}"
-    by = "expected to be worst" if any(one.quality is not None for one in ranked) else "with most frames drawn"
+    by = "expected to be worst" if any(len(one.quality_left) for one in ranked) else "with most frames drawn"
     return (
         f"Those {by} are shown: {n_shown} of the {len(ranked)} of training subjects. Subjects held out are never ranked. To see"
         f" another: ivsqa report --pullback ID. {measured}"

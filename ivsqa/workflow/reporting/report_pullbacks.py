@@ -18,10 +18,9 @@ from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.drawing.pullback_chart import Line, PullbackView, pullback_chart
 from ivsqa.errors import IvsqaError, StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import ModelRecord, PullbackRecord
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord
 from ivsqa.pages.report import PullbackPage, WorstFrame
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.measuring.measure import MeasureOptions, Measures, measures_of
@@ -41,7 +40,7 @@ PLAQUE_COLOR = "#009e73"
 
 def pullback_pages(
     project: Project,
-    records: Sequence[PullbackRecord],
+    records: Sequence[Pullback],
     model: ModelRecord | None,
     failed: list[IvsqaError],
     context: Context,
@@ -73,13 +72,13 @@ class _Drawn:
     def __init__(
         self,
         project: Project,
-        record: PullbackRecord,
+        record: Pullback,
         model: ModelRecord | None,
         measures: Measures,
         rule: LesionRule,
     ) -> None:
         self._project, self._record, self._rule = project, record, rule
-        self._store = ScoreStore(project.layout, model.model_id, model.structures) if model else None
+        self._store = project.scores(model) if model else None
         known = record.positions_mm()
         self._place = np.arange(record.n_frames, dtype=np.float64) if known is None else known
         self._in_mm = known is not None
@@ -175,7 +174,7 @@ class _Drawn:
 
     def _cut_picture(self) -> bytes:
         """Return the middle row of every frame side by side, the right end of the row on top, JPEG."""
-        frames, row = self._project.frames(self._record), self._record.height_px // 2
+        frames, row = self._record.frames, self._record.height_px // 2
         shown, column_of = np.unique(columns_along(self._place, VIEW_PX[0]), return_inverse=True)
         rows = np.stack([frames[index, row] for index in shown])
         picture = Image.fromarray(np.ascontiguousarray(rows[column_of].T[::-1]))
@@ -187,7 +186,7 @@ class _Drawn:
         contours: dict[int, Contours] = {}
         if self._store is not None:
             contours |= self._store.contours(record.pullback_id, record.n_frames)
-        drawn = AnnotationStore(self._project.layout).current(record.pullback_id)
+        drawn = self._project.annotations.current(record.pullback_id)
         contours |= {index: one.contours for index, one in drawn.items()}
         y = float(record.height_px // 2)
         return {
@@ -202,7 +201,7 @@ class _Drawn:
         corner = (-float(columns.start), -float(rows.start))
         maps = error_maps_on_frame(project, record, score)
         panels = comparison(
-            project.frames(record)[score.frame_index, rows, columns],
+            record.frames[score.frame_index, rows, columns],
             {name: one.mapped((1.0, 1.0), corner) for name, one in score.contours.items()},
             {},
             {name: one[rows, columns] for name, one in maps.items()},

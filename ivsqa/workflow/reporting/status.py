@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ivsqa.domain.selection.learning_curve import Outlook
-from ivsqa.io.project.annotations import AnnotationStore
+from ivsqa.io.project.evaluations import find_evaluation
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import SPLITS, ModelRecord, RoundRecord
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.records import SPLITS, ModelRecord
+from ivsqa.io.project.rounds import Round
 from ivsqa.workflow.reporting.outlook import find_outlook
 
 
@@ -40,23 +41,22 @@ class Status:
     n_without_spacing: int
     current_model: ModelRecord | None
     unfinished_model: ModelRecord | None
-    rounds: list[RoundRecord]
+    rounds: list[Round]
     outlook: Outlook | None
     next_step: tuple[str, str]
 
 
 def project_status(project: Project) -> Status:
     """Return the state of a project; reads manifests and scores, writes nothing."""
-    store = AnnotationStore(project.layout)
     subjects: dict[str, set[str]] = {split: set() for split in SPLITS}
     n_pullbacks: dict[str, int] = dict.fromkeys(SPLITS, 0)
     n_frames, n_annotated = n_pullbacks.copy(), n_pullbacks.copy()
     n_without_spacing = n_disputed = 0
-    for record in project.iter_pullbacks():
+    for record in project.pullbacks():
         subjects[record.split].add(record.subject_id)
         n_pullbacks[record.split] += 1
         n_frames[record.split] += record.n_frames
-        standings = store.standings(record.pullback_id)
+        standings = record.standings
         n_annotated[record.split] += sum(standing.is_annotated(index) for index, standing in standings.items())
         n_disputed += sum(standing.is_disputed for standing in standings.values())
         n_without_spacing += record.spacing_mm is None
@@ -74,59 +74,76 @@ def project_status(project: Project) -> Status:
         unfinished_model=next((model for model in models if model.state == "training"), None),
         rounds=rounds,
         outlook=outlook,
-        next_step=_next_step(
-            project, sum(n_pullbacks.values()), n_annotated["train"], n_disputed, current, rounds, outlook
+        next_step=next(
+            _iter_steps(project, sum(n_pullbacks.values()), n_annotated, n_disputed, current, rounds, outlook)
         ),
     )
 
 
-def _next_step(
+def _iter_steps(
     project: Project,
     n_pullbacks: int,
-    n_annotated: int,
+    n_annotated: Mapping[str, int],
     n_disputed: int,
     current: ModelRecord | None,
-    rounds: list[RoundRecord],
+    rounds: Sequence[Round],
     outlook: Outlook | None,
-) -> tuple[str, str]:
-    """Return what to do next, and the command."""
-    state = rounds[-1].state if rounds else ""
-    round_id = rounds[-1].round_id if rounds else ""
-    out = [name for name, state in rounds[-1].readers.items() if state == "exported"] if rounds else []
-    of_whom, option = (f" from {' and '.join(out)}", f" --reader {out[0]}") if out else ("", "")
-    scored = current is not None and _is_scored(project, current)
-    steps = [
-        (n_pullbacks == 0, "import pullbacks", "ivsqa import PATH"),
-        (state == "selected", f"send {round_id} to the annotator", "ivsqa export-for-annotation"),
-        (
-            state == "exported",
-            f"take in what comes back for {round_id}{of_whom}",
-            f"ivsqa import-annotations PATH{option}",
-        ),
-        (n_disputed > 0, f"settle {n_disputed} frames that several read", "ivsqa adjudicate"),
-        (n_annotated == 0, "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"),
-        (current is None, "train the first model", "ivsqa train"),
-        (
-            n_annotated > (current.n_training_frames if current else 0),
-            "learn from the new annotations",
-            "ivsqa finetune",
-        ),
-        (not scored, "score every frame", "ivsqa score --top 50"),
-        (
-            outlook is not None and not outlook.is_worth_a_round,
-            "another round would hardly help: measure on test subjects",
-            "ivsqa evaluate",
-        ),
-        (True, "choose the next frames to annotate", "ivsqa select -n 50"),
-    ]
-    return next((what, command) for holds, what, command in steps if holds)
+) -> Iterator[tuple[str, str]]:
+    """Yield the steps that are not done yet, each with its command; one that others wait for comes first."""
+    unsent = next((one for one in reversed(rounds) if one.state == "selected"), None)
+    out = next((one for one in reversed(rounds) if one.unanswered), None)
+    if n_pullbacks == 0:
+        yield "import pullbacks", "ivsqa import PATH"
+    if unsent is not None:
+        yield f"send {unsent.round_id} to the annotator", "ivsqa export-for-annotation"
+    if out is not None:
+        readers = [reader for reader in out.unanswered if reader is not None]
+        of_whom, option = (f" from {' and '.join(readers)}", f" --reader {readers[0]}") if readers else ("", "")
+        yield f"take in what comes back for {out.round_id}{of_whom}", f"ivsqa import-annotations PATH{option}"
+    if n_disputed > 0:
+        yield f"settle {n_disputed} frames that several read", "ivsqa adjudicate"
+    if n_annotated["train"] == 0:
+        yield "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"
+    if current is None:
+        yield "train the first model", "ivsqa train"
+        return
+    if n_annotated["train"] > current.n_training_frames:
+        yield "learn from the new annotations", "ivsqa finetune"
+    if not _is_scored(project, current):
+        yield "score every frame", "ivsqa score --top 50"
+    yield from _iter_steps_when_scored(project, n_annotated, current, rounds, outlook)
+
+
+def _iter_steps_when_scored(
+    project: Project,
+    n_annotated: Mapping[str, int],
+    current: ModelRecord,
+    rounds: Sequence[Round],
+    outlook: Outlook | None,
+) -> Iterator[tuple[str, str]]:
+    """Yield the steps that are left once a model has learnt all there is and scored every frame."""
+    in_part = next((one for one in reversed(rounds) if one.state == "exported"), None)
+    if in_part is not None:
+        missing = f"{len(in_part.out)} of {len(in_part.frames)} frames of {in_part.round_id}"
+        yield f"take in the {missing} that are still out", "ivsqa import-annotations PATH"
+    if outlook is not None and outlook.n_pool and outlook.is_worth_a_round:
+        yield "choose the next frames to annotate", "ivsqa select -n 50"
+    why = "another round would hardly help" if outlook is not None and outlook.n_pool else "no frame is left to choose"
+    if n_annotated["test"] == 0:
+        yield f"{why}: choose test frames to measure on", "ivsqa select -n 20 --split test"
+    evaluation = find_evaluation(project.layout.evaluation(current.model_id, "test"))
+    if evaluation is None or evaluation["n_frames"] != n_annotated["test"]:
+        yield f"{why}: measure on test subjects", "ivsqa evaluate"
+    if not project.layout.measures(current.model_id).is_dir():
+        yield f"{why}: measure the vessels", "ivsqa measure"
+    yield "the study is measured: look at it on one page", "ivsqa report"
 
 
 def _is_scored(project: Project, model: ModelRecord) -> bool:
     """Whether every frame has a score by a model."""
-    store = ScoreStore(project.layout, model.model_id, model.structures)
+    store = project.scores(model)
     return all(
         store.has_chunk(record.pullback_id, *chunk)
-        for record in project.iter_pullbacks()
+        for record in project.pullbacks()
         for chunk in store.chunks(record.n_frames)
     )

@@ -8,11 +8,10 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotation_status import Standing
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import ModelRecord, PointerRecord, PullbackRecord, RevisionRecord, RoundRecord
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord, PointerRecord, RevisionRecord, RoundRecord
 from ivsqa.io.project.selections import SelectedFrame, read_selection
 from ivsqa.io.project.training_frames_csv import read_training_frames
 
@@ -33,7 +32,7 @@ class FrameChain:
         trained: Models that learnt from it.
     """
 
-    pullback: PullbackRecord
+    pullback: Pullback
     frame_index: int
     position_mm: float | None
     scores: list[tuple[ModelRecord, FrameScore]]
@@ -61,7 +60,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
     """
     record, index = find_frame(project, frame)
     key = (record.pullback_id, index)
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     models = [model for model in project.models() if model.state == "ready"]
     return FrameChain(
         pullback=record,
@@ -84,7 +83,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
 def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_index: int) -> FrameScore | None:
     """Return a model's score of a frame, or None."""
     try:
-        return next(ScoreStore(project.layout, model.model_id, model.structures).read(pullback_id, [frame_index]), None)
+        return next(project.scores(model).read(pullback_id, [frame_index]), None)
     except StateError:
         return None
 

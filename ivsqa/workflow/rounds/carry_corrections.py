@@ -13,10 +13,9 @@ from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.annotations import Annotation, AnnotationStore
+from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
-from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
 from ivsqa.workflow.rounds.packet_writer import PacketPlan
 
@@ -52,7 +51,7 @@ class Carrier:
         self._of_pullback = lru_cache(maxsize=1)(self._read)
         self._before = {} if plan.purpose == "correction" else self._carried_before()
 
-    def __call__(self, pullback: PullbackRecord, frame_index: int, drawn: Contours) -> Start:
+    def __call__(self, pullback: Pullback, frame_index: int, drawn: Contours) -> Start:
         """Return what a frame starts from, given what the model drew there."""
         if self._plan.purpose != "correction":
             return self._before.get(FrameKey(pullback.pullback_id, frame_index)) or Start(drawn)
@@ -92,13 +91,13 @@ class Carrier:
         sent = read_contours_csv(self._project.layout.sent_contours(first.round_id, first.reader))
         return {key: Start(sent.get(key[0], {}).get(key[1], {}), near) for key, near in carried_from.items()}
 
-    def _is_beyond_readers(self, pullback: PullbackRecord, corrections: Mapping[str, NDArray[np.float64]]) -> bool:
+    def _is_beyond_readers(self, pullback: Pullback, corrections: Mapping[str, NDArray[np.float64]]) -> bool:
         """Return whether a border was moved somewhere by more than readers differ: less is no correction."""
-        least = tolerance_px(self._project, pullback) * self._project.grid(pullback).scale[0]
+        least = tolerance_px(pullback) * pullback.grid.scale[0]
         return any(np.abs(offset).max() > least for offset in corrections.values())
 
     def _read(self, pullback_id: str) -> tuple[dict[int, Annotation], dict[int, Contours]]:
         """Return what counts in a pullback, and what the model of the packet draws there."""
-        store = ScoreStore(self._project.layout, str(self._plan.model_id), self._project.structures.names)
+        store = self._project.scores(str(self._plan.model_id))
         drawings = store.contours(pullback_id, self._project.pullback(pullback_id).n_frames)
-        return AnnotationStore(self._project.layout).current(pullback_id), dict(drawings)
+        return self._project.annotations.current(pullback_id), dict(drawings)

@@ -12,7 +12,7 @@ from ivsqa.errors import StateError
 from ivsqa.io.packets import FrameProbabilities, PacketFrame
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.io.project.selections import SelectedFrame, read_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -95,7 +95,7 @@ def export_for_annotation(
 
 def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[SelectedFrame]) -> Iterator[PacketFrame]:
     """Yield the frames of a packet by rank; without a model they come with no contour drawn."""
-    store = ScoreStore(project.layout, plan.model_id, project.structures.names) if plan.model_id else None
+    store = project.scores(plan.model_id) if plan.model_id else None
     carrier = Carrier(project, plan)
     think = _thoughts_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
     for frame in selected:
@@ -128,10 +128,10 @@ def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | 
 
 
 def _packet_frame(
-    project: Project, pullback: PullbackRecord, frame: SelectedFrame, score: FrameScore | None, carrier: Carrier
+    project: Project, pullback: Pullback, frame: SelectedFrame, score: FrameScore | None, carrier: Carrier
 ) -> PacketFrame:
     """Return one frame with everything the annotator is shown."""
-    image = np.array(project.frames(pullback)[frame.frame_index])
+    image = np.array(pullback.frames[frame.frame_index])
     name = frame_name(*frame.key)
     if score is None:
         return PacketFrame(

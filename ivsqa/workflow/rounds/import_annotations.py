@@ -16,7 +16,7 @@ from ivsqa.errors import AnnotationError, IvsqaError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.packets import ReturnedFrame, SentFrame, get_adapter, read_return
 from ivsqa.io.project.annotation_status import CONSENSUS
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation, Origin
+from ivsqa.io.project.annotations import NewAnnotation, Origin
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
@@ -139,8 +139,9 @@ def import_annotations(
         with project_lock(project.layout.lock("rounds"), purpose="importing annotations", started_at=context.clock()):
             _keep_copy(project, record, packet, path)
             _append(project, packet, frames, reader, result, context)
-            record = project.get_round(record.round_id)  # another reader's packet may have come back since
-            write_manifest(project.layout.round_record(record.round_id), _come_back(record, packet))
+            # Read again: what is back follows from the revisions, and another reader's packet may have come back since.
+            record = project.get_round(record.round_id)
+            write_manifest(project.layout.round_record(record.round_id), record)
             result.n_disputed = len(disputed_frames(project, record))
     return result
 
@@ -266,13 +267,6 @@ def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> No
                 result.edit_mm += [] if change.mean_mm is None else [change.mean_mm]
 
 
-def _come_back(record: RoundRecord, packet: PacketRecord) -> RoundRecord:
-    """Return how a round stands now that a packet of it came back."""
-    readers = record.readers if packet.reader is None else record.readers | {packet.reader: "imported"}
-    state = "exported" if "exported" in readers.values() else "imported"
-    return record.model_copy(update={"state": state, "readers": readers})
-
-
 def _keep_copy(project: Project, record: RoundRecord, packet: PacketRecord, path: Path) -> None:
     """Keep what came back, as it came back, once."""
     returns = project.layout.returns(record.round_id)
@@ -302,7 +296,7 @@ def _append(
     context: Context,
 ) -> None:
     """Append one revision a pullback, and between adjudicated readings one for each set of them."""
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     settles = {frame.name: frame.settles for frame in packet.frames}
     kept_of: dict[tuple[str, tuple[str, ...]], dict[int, NewAnnotation]] = {}
     for frame in frames:

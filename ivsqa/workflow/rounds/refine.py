@@ -219,7 +219,7 @@ def _refuse_to_overwrite(folder: Path, text: str) -> None:
 def _write(project: Project, result: RefineResult, text: str) -> None:
     """Write the proposal, and pictures for a person to look at."""
     for one in result.frames:
-        frame = np.asarray(project.frames(project.pullback(one.sent.pullback_id))[one.sent.frame_index])
+        frame = np.asarray(project.pullback(one.sent.pullback_id).frames[one.sent.frame_index])
         picture = overlay(
             frame,
             one.contours,

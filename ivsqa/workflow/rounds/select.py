@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Selection, Strategy, plan_selection
-from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
+from ivsqa.domain.selection.pool import Limits, Pool
 from ivsqa.errors import NotFoundError, StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.frames_in_use import standing_frames
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project, next_id
-from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord, Split, provenance
-from ivsqa.io.project.scores import ScoreStore
-from ivsqa.io.project.selections import SelectedFrame, read_selection, write_selection
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord, RoundRecord, Split, provenance
+from ivsqa.io.project.selections import SelectedFrame, write_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import expected_error
 
@@ -97,14 +96,13 @@ def select_frames(
             hint="use --strategy stratified or --strategy random",
         )
     with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
-        rounds = project.rounds()
-        round_id = next_id("r", [one.round_id for one in rounds])
+        round_id = next_id("r", [record.round_id for record in project.round_records()])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
         model = project.get_model(model_id) if strategy in LOOKS_AT_FRAMES else None
-        frames_of = _standing(records, gated=gated, every_mm=every_mm)
+        frames_of = _frames_of(records, gated=gated, every_mm=every_mm)
         records = [record for record in records if record.pullback_id in frames_of]
-        plan = _plan(project, rounds, records, frames_of, model, strategy=strategy, n=n, seed=seed)
+        plan = _plan(project, records, frames_of, model, strategy=strategy, n=n, seed=seed)
         settings = project.settings.selection
         record = RoundRecord(
             round_id=round_id,
@@ -134,8 +132,7 @@ def select_frames(
 
 def _plan(
     project: Project,
-    rounds: Sequence[RoundRecord],
-    records: Sequence[PullbackRecord],
+    records: Sequence[Pullback],
     frames_of: FramesOf,
     model: ModelRecord | None,
     *,
@@ -149,13 +146,13 @@ def _plan(
         StateError: no frame is left.
     """
     settings = project.settings.selection
-    pool = _scored(project, model, strategy, records, frames_of) if model else _unscored(records, frames_of)
-    limits = Limits(
-        settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records))),
-        settings.min_gap_frames,
-        settings.min_gap_mm,
+    pool = (
+        _scored(project, model, strategy, records, frames_of)
+        if model
+        else Pool.of(record.choices(frames_of[record.pullback_id]) for record in records)
     )
-    taken = _taken(project, rounds, records)
+    limits = project.limits(settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records))))
+    taken = project.taken_frames(records)
     selection = plan_selection(
         pool,
         strategy=strategy,
@@ -174,9 +171,9 @@ def _plan(
     return _Plan(pool, limits, taken, selection)
 
 
-def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str]) -> list[PullbackRecord]:
+def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str]) -> list[Pullback]:
     """Return the pullbacks to choose from."""
-    records = [record for record in project.iter_pullbacks() if record.split == split]
+    records = project.pullbacks(split)
     unknown = sorted(set(pullback_ids) - {record.pullback_id for record in records})
     if unknown:
         raise NotFoundError(
@@ -189,7 +186,7 @@ def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str
     return records
 
 
-def _standing(records: Sequence[PullbackRecord], *, gated: bool, every_mm: float | None) -> FramesOf:
+def _frames_of(records: Sequence[Pullback], *, gated: bool, every_mm: float | None) -> FramesOf:
     """Return the frames of each pullback that may be chosen; without those whose phases are wanted and not known.
 
     Raises:
@@ -201,28 +198,11 @@ def _standing(records: Sequence[PullbackRecord], *, gated: bool, every_mm: float
     }
 
 
-def _unscored(records: Sequence[PullbackRecord], frames_of: FramesOf) -> Pool:
-    """Return the frames that may be chosen."""
-    return Pool.of(_part(record, frames_of[record.pullback_id]) for record in records)
-
-
-def _part(record: PullbackRecord, frames: NDArray[np.intp], score: NDArray[np.float64] | None = None) -> PullbackFrames:
-    """Return frames of a pullback as ones that can be chosen; the score is that of every frame."""
-    positions = record.positions_mm()
-    return PullbackFrames(
-        record.pullback_id,
-        record.subject_id,
-        frames,
-        None if positions is None else positions[frames],
-        None if score is None else score[frames],
-    )
-
-
 def _scored(
     project: Project,
     model: ModelRecord,
     strategy: Strategy,
-    records: Sequence[PullbackRecord],
+    records: Sequence[Pullback],
     frames_of: FramesOf,
 ) -> Pool:
     """Return the frames that may be chosen with what a strategy ranks by; descriptions are read when they are asked for.
@@ -230,7 +210,7 @@ def _scored(
     Raises:
         StateError: a pullback is not scored to its end, or not with what the strategy needs.
     """
-    store = ScoreStore(project.layout, model.model_id, model.structures)
+    store = project.scores(model)
     column = COLUMN_OF.get(strategy, "quality")
     read = store.columns({record.pullback_id: record.n_frames for record in records}, [column])
     if all(np.isnan(columns[column]).all() for columns in read.values()):
@@ -239,20 +219,8 @@ def _scored(
             hint="score with: ivsqa score --draws",
         )
     scores = {name: 1.0 - columns[column] if column == "quality" else columns[column] for name, columns in read.items()}
-    pool = Pool.of(_part(record, frames_of[record.pullback_id], scores[record.pullback_id]) for record in records)
+    pool = Pool.of(record.choices(frames_of[record.pullback_id], scores[record.pullback_id]) for record in records)
     return replace(pool, features_of=lambda rows: store.features([pool.key(row) for row in rows]))
-
-
-def _taken(project: Project, rounds: Sequence[RoundRecord], records: Sequence[PullbackRecord]) -> set[FrameKey]:
-    """Return the frames that need no new round: annotated, unreadable, or out with an annotator."""
-    store = AnnotationStore(project.layout)
-    taken = {
-        FrameKey(record.pullback_id, index) for record in records for index in store.read_frames(record.pullback_id)
-    }
-    for one in rounds:
-        if one.state != "imported":
-            taken |= {frame.key for frame in read_selection(project.layout.selection(one.round_id))}
-    return taken
 
 
 def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -> list[SelectedFrame]:
@@ -280,7 +248,7 @@ def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -
 
 def _scores_of(project: Project, model: ModelRecord, keys: Sequence[FrameKey]) -> dict[FrameKey, FrameScore]:
     """Return what the model says of some frames; each chunk is opened once."""
-    store = ScoreStore(project.layout, model.model_id, model.structures)
+    store = project.scores(model)
     return {
         score.key: score
         for pullback_id in sorted({one for one, _ in keys})
@@ -288,7 +256,7 @@ def _scores_of(project: Project, model: ModelRecord, keys: Sequence[FrameKey]) -
     }
 
 
-def _nearest(record: PullbackRecord, index: int, taken: set[FrameKey]) -> str:
+def _nearest(record: Pullback, index: int, taken: set[FrameKey]) -> str:
     """Return in words how far the nearest frame is that is annotated or out."""
     near = [other for pullback_id, other in taken if pullback_id == record.pullback_id]
     if not near:

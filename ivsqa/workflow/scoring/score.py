@@ -16,11 +16,11 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import ModelRecord, PullbackRecord, ScoresRecord, provenance
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord, ScoresRecord, provenance
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_parallel
@@ -52,7 +52,7 @@ class ScoreResult:
         n_reused: Frames whose scores were there.
         seconds: Time for the frames scored now.
         finished: False when it was asked to stop; the same command goes on.
-        frames: The worst frames of the pool, worst first: of training subjects, not annotated yet.
+        frames: The worst frames that a selection may choose, worst first.
     """
 
     model_id: str
@@ -96,7 +96,7 @@ def score_frames(
     records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
     if not records:
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
-    store = ScoreStore(project.layout, model.model_id, model.structures)
+    store = project.scores(model)
     with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
         _write_record(project, model, context)
         for record in records:
@@ -142,7 +142,7 @@ def _write_record(project: Project, model: ModelRecord, context: Context) -> Non
 class _Batch:
     """Frames start … stop - 1 of a pullback, the last of a chunk or not."""
 
-    record: PullbackRecord
+    record: Pullback
     start: int
     stop: int
     ends_chunk: bool
@@ -152,7 +152,7 @@ def _score_chunks(
     project: Project,
     model: ModelRecord,
     store: ScoreStore,
-    work: Sequence[tuple[PullbackRecord, tuple[int, int]]],
+    work: Sequence[tuple[Pullback, tuple[int, int]]],
     device: str,
     context: Context,
     *,
@@ -176,8 +176,8 @@ def _score_chunks(
     turn = Lock()
 
     def run(batch: _Batch) -> tuple[_Batch, list[FrameScore]]:
-        grid = project.grid(batch.record)
-        frames = project.frames(batch.record)[batch.start : batch.stop]
+        grid = batch.record.grid
+        frames = batch.record.frames[batch.start : batch.stop]
         images = np.stack([grid.sample(frame) for frame in frames])
         prediction = predictor(images)
         signals = frame_signals(prediction, predictor.sample(images, N_DRAWS, DRAW_SEED) if draws else None)
@@ -200,7 +200,7 @@ def _score_chunks(
     return n_kept
 
 
-def _iter_batches(work: Sequence[tuple[PullbackRecord, tuple[int, int]]], context: Context) -> Iterator[_Batch]:
+def _iter_batches(work: Sequence[tuple[Pullback, tuple[int, int]]], context: Context) -> Iterator[_Batch]:
     """Yield batches until all are named or someone asks to stop."""
     for record, (first, last) in work:
         for start in range(first, last + 1, BATCH_FRAMES):
@@ -210,18 +210,11 @@ def _iter_batches(work: Sequence[tuple[PullbackRecord, tuple[int, int]]], contex
             yield _Batch(record, start, stop, ends_chunk=stop > last)
 
 
-def worst_in_pool(
-    project: Project, store: ScoreStore, records: Sequence[PullbackRecord], top: int
-) -> list[RankedFrame]:
-    """Return the choosable frames of lowest quality, worst first: of training subjects, and not annotated yet."""
-    annotations = AnnotationStore(project.layout)
+def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullback], top: int) -> list[RankedFrame]:
+    """Return the frames of lowest quality that a selection may choose, worst first: of training subjects alone."""
+    choosable = project.choosable([pullback for pullback in pullbacks if pullback.split == "train"])
     pool = pl.DataFrame(
-        [
-            (record.pullback_id, index)
-            for record in records
-            if record.split == "train"
-            for index in sorted(set(range(record.n_frames)) - set(annotations.read_frames(record.pullback_id)))
-        ],
+        [(pullback_id, index) for pullback_id, free in choosable.items() for index in np.flatnonzero(free).tolist()],
         schema={"pullback_id": pl.String, "frame_index": pl.Int32},
         orient="row",
     )
@@ -243,7 +236,7 @@ def write_heatmaps(
     project: Project, model_id: str, frames: Sequence[RankedFrame], context: Context = DEFAULT_CONTEXT
 ) -> Path:
     """Write the error picture of each frame under `scores/<model>/heatmaps/` and return that folder."""
-    store = ScoreStore(project.layout, model_id, project.structures.names)
+    store = project.scores(model_id)
     with context.progress("Drawing heatmaps", len(frames), "picture") as advance:
         for frame in frames:
             record = project.pullback(frame.pullback_id)

@@ -16,7 +16,6 @@ import numpy as np
 from ivsqa.domain.selection.plan import Strategy
 from ivsqa.domain.selection.pool import Limits
 from ivsqa.errors import StateError
-from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.simulations import ArmStore, LastRung, iter_arms
 from ivsqa.model.device import one_thread
@@ -205,7 +204,7 @@ def labelled_study(project: Project) -> LabelledStudy:
     Raises:
         StateError: they are of fewer than three subjects.
     """
-    frames = [*annotated_frames(project, "train"), *annotated_frames(project, "validation")]
+    frames = [*project.annotated_frames("train"), *project.annotated_frames("validation")]
     if len({frame.pullback.subject_id for frame in frames}) < 3:
         raise StateError(
             "a simulation needs annotated frames of at least three training or validation subjects",
@@ -222,7 +221,7 @@ def labelled_study(project: Project) -> LabelledStudy:
         np.array([frame.annotation.frame_index for frame in frames]),
         np.array(
             [
-                np.nan if spacing is None else spacing[0] * project.grid(frame.pullback).scale[0]
+                np.nan if spacing is None else spacing[0] * frame.pullback.grid.scale[0]
                 for spacing, frame in zip(spacings, frames, strict=True)
             ]
         ),

@@ -17,16 +17,11 @@ from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_c
 from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
-from ivsqa.io.project.annotated_frames import (
-    AnnotatedFrame,
-    annotated_frames,
-    get_training_frames,
-    unannotated_keys,
-)
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project, next_id
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
 from ivsqa.model.config import NetworkConfig, TrainingConfig
@@ -157,9 +152,9 @@ def _train(
             network_config(settings),
             training_config(settings, seed=seed, finetune=parent is not None, max_steps=max_steps),
             parent,
-            get_training_frames(project),
-            annotated_frames(project, "validation"),
-            unannotated_keys(project, settings.training.unannotated_frames) if settings.training.committee else [],
+            project.training_frames(),
+            project.annotated_frames("validation"),
+            project.unread_frames(settings.training.unannotated_frames) if settings.training.committee else [],
             seen,
         )
         n_new = sum(frame.key not in seen for frame in request.training)
@@ -311,7 +306,7 @@ def _predict_validation(
             if name in frame.annotation.contours
         }
         errors = dict(zip(names, prediction.error[0], strict=True))
-        contours = contours_on_frame(project.structures, project.grid(frame.pullback), prediction.probabilities[0])
+        contours = contours_on_frame(project.structures, frame.pullback.grid, prediction.probabilities[0])
         on_grid = CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id)
         frames.append(PredictedFrame(frame, contours, on_grid))
     return frames

@@ -127,7 +127,7 @@ def test_a_frame_nobody_can_annotate_is_settled_but_not_annotated(store):
     say(store, {1: drawn(4), 3: drawn(4)})
     say(store, {1: NewAnnotation({}, "unreadable")}, hour=2)
     assert store.annotated_frames("pb-1") == [3]
-    assert store.read_frames("pb-1") == [1, 3]
+    assert list(store.standings("pb-1")) == [1, 3]
     assert sorted(store.current("pb-1")) == [3]
 
 
@@ -178,7 +178,7 @@ def test_an_undo_moves_a_pointer_and_deletes_nothing(store, layout):
 def test_a_reader_who_takes_everything_back_has_not_read_the_frame(store):
     say(store, {7: drawn(4)})
     undo(store, {7: None}, hour=2)
-    assert store.read_frames("pb-1") == []
+    assert list(store.standings("pb-1")) == []
     assert len(store.revisions("pb-1")) == 1
 
 
@@ -212,7 +212,7 @@ def test_a_frame_that_two_readers_read_counts_as_neither_until_it_is_settled(sto
     assert standing.readings == {"anna": anna, "ben": ben}
     assert (standing.is_disputed, standing.current) == (True, None)
     assert anna.parents == ben.parents == (), "a blind reading follows on nobody else's"
-    assert (area(store), store.annotated_frames("pb-1"), store.read_frames("pb-1")) == (None, [], [7])
+    assert (area(store), store.annotated_frames("pb-1"), list(store.standings("pb-1"))) == (None, [], [7])
     undo(store, {7: None}, hour=3, reader="ben")
     assert area(store) == 16.0
 

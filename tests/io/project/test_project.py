@@ -8,7 +8,9 @@ from ivsqa.errors import IntegrityError, IvsqaError, ManifestError, NotAProjectE
 from ivsqa.io.project.manifest import read_manifest, write_manifest
 from ivsqa.io.project.new_project import create_project, template_names
 from ivsqa.io.project.project import Project, next_id, open_project
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord
+from ivsqa.io.project.selections import write_selection
 
 SAMPLES = Path(__file__).parents[2] / "data" / "manifests"
 
@@ -18,12 +20,12 @@ def project(tmp_path: Path) -> Project:
     return create_project(tmp_path / "study", template="coronary-ivus")
 
 
-def add_pullback(project: Project, pullback_id: str, frames: np.ndarray | None = None) -> PullbackRecord:
+def add_pullback(project: Project, pullback_id: str, frames: np.ndarray | None = None) -> Pullback:
     sample = read_manifest(SAMPLES / "pullback-1.yaml", PullbackRecord)
     record = sample.model_copy(update={"pullback_id": pullback_id, "n_frames": 2, "height_px": 4, "width_px": 6})
     write_manifest(project.layout.pullback_record(pullback_id), record)
     np.save(project.layout.frames(pullback_id), np.zeros((2, 4, 6), np.uint8) if frames is None else frames)
-    return record
+    return project.pullback(pullback_id)
 
 
 def add_model(project: Project, model_id: str, **changes) -> None:
@@ -34,6 +36,7 @@ def add_model(project: Project, model_id: str, **changes) -> None:
 def add_round(project: Project, round_id: str) -> None:
     sample = read_manifest(SAMPLES / "round-1.yaml", RoundRecord)
     write_manifest(project.layout.round_record(round_id), sample.model_copy(update={"round_id": round_id}))
+    write_selection(project.layout.selection(round_id), [])
 
 
 def test_a_new_project_is_named_after_its_folder_and_holds_settings_and_key(project):
@@ -121,7 +124,7 @@ def test_pullbacks_come_sorted_and_half_written_ones_do_not_count(project):
     (project.layout.pullbacks / ".tmp-x").mkdir()
     (project.layout.pullbacks / ".tmp-x" / "pullback.yaml").write_text("")
     assert project.pullback_ids() == ["pb-1", "pb-2"]
-    assert [record.pullback_id for record in project.iter_pullbacks()] == ["pb-1", "pb-2"]
+    assert [record.pullback_id for record in project.pullbacks()] == ["pb-1", "pb-2"]
 
 
 @pytest.mark.parametrize("ask", [lambda p: p.pullback("x"), lambda p: p.get_model("x"), lambda p: p.get_round("x")])
@@ -133,7 +136,7 @@ def test_what_is_not_there_is_said_with_where_to_look(project, ask):
 
 def test_frames_are_mapped_not_read(project):
     record = add_pullback(project, "pb-1")
-    frames = project.frames(record)
+    frames = record.frames
     assert isinstance(frames, np.memmap)
     assert frames.shape == (2, 4, 6)
     assert not frames.flags.writeable
@@ -145,7 +148,7 @@ def test_frames_are_mapped_not_read(project):
 def test_frames_of_another_shape_or_type_are_refused(project, frames):
     record = add_pullback(project, "pb-1", frames)
     with pytest.raises(IntegrityError, match=re.escape("expected uint8 frames of shape (2, 4, 6)")):
-        project.frames(record)
+        _ = record.frames
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an array", b"\x93NUMPY\x01\x00"])
@@ -156,11 +159,11 @@ def test_frames_that_cannot_be_read_are_refused(project, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(IntegrityError, match="missing or unreadable"):
-        project.frames(record)
+        _ = record.frames
 
 
 def test_the_grid_follows_settings_and_spacing(project):
-    grid = project.grid(add_pullback(project, "pb-1"))
+    grid = add_pullback(project, "pb-1").grid
     assert grid.size_px == 128
     assert grid.scale == pytest.approx((10.0 / 128 / 0.02, 10.0 / 128 / 0.025))
 

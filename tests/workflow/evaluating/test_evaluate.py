@@ -8,7 +8,7 @@ import pytest
 
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.errors import IntegrityError, StateError
-from ivsqa.io.project.annotated_frames import AnnotatedFrame, annotated_frames
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.workflow.evaluating.collector import Tally
 from ivsqa.workflow.evaluating.evaluate import evaluate_model
 from ivsqa.workflow.predicting.networks import load_predictor
@@ -19,7 +19,7 @@ def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
     result = evaluate_model(trained, device="cpu")
     assert (result.model_id, result.split, result.n_frames, result.n_subjects) == ("m001", "test", 3, 1)
     assert {(pullback_id, index) for pullback_id, index, *_ in result.frames} == {
-        frame.key for frame in annotated_frames(trained, "test")
+        frame.key for frame in trained.annotated_frames("test")
     }
     plain = result.to_dict()
     assert set(plain["segmentation"]) == {"lumen", "eem"}
@@ -63,7 +63,7 @@ def test_nothing_to_measure_is_said_with_the_command(imported, trained):
 
 
 def test_a_split_nobody_annotated_is_said_with_the_command(trained):
-    for pullback_id in {frame.key[0] for frame in annotated_frames(trained, "test")}:
+    for pullback_id in {frame.key[0] for frame in trained.annotated_frames("test")}:
         for path in sorted((trained.layout.annotations / pullback_id).iterdir()):
             path.unlink()
     with pytest.raises(StateError, match="no frame of a test subject") as caught:
@@ -133,7 +133,7 @@ def tally_of(trained) -> Callable[..., Tally]:
     """Return what is collected of the test frames with a third signal, each frame changed before."""
 
     def collected(change: Callable[[AnnotatedFrame], AnnotatedFrame]) -> Tally:
-        frames = [change(frame) for frame in annotated_frames(trained, "test")]
+        frames = [change(frame) for frame in trained.annotated_frames("test")]
         reader = SignalReader(trained, load_predictor(trained, trained.get_model(None), device="cpu"))
         same = ErrorCalibration.identity(trained.structures.names)
         tally = Tally(trained, {ERROR_MAP: same, MC_DROPOUT: same}, frames)

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.sources.archives.echoplaque import echoplaque_text
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
@@ -40,8 +39,8 @@ def study(tmp_path):
 
 
 def annotated(project):
-    store = AnnotationStore(project.layout)
-    return {one.pullback_id: store.annotated_frames(one.pullback_id) for one in project.iter_pullbacks()}
+    store = project.annotations
+    return {one.pullback_id: store.annotated_frames(one.pullback_id) for one in project.pullbacks()}
 
 
 def test_a_file_goes_to_the_pullback_it_is_called_like(study, tmp_path):
@@ -96,7 +95,7 @@ def test_a_lumen_beyond_its_eem_is_kept_as_drawn_until_repair_is_asked_for(study
         options = ImportOptions(subject_from=NAMED, annotations=path, repair=repair)
         result = import_pullbacks(study, [tmp_path / "frames"], options)
         assert "lumen: 1 contour beyond the border around it (first in frame 1)" in result.notes["S01-P1"][1]
-        lumen = AnnotationStore(study.layout).current("S01-P1")[1].contours["lumen"]
+        lumen = study.annotations.current("S01-P1")[1].contours["lumen"]
         areas.append(lumen.area_px2)
     assert areas == pytest.approx([200.0, 150.0])
 
@@ -123,6 +122,6 @@ def test_contours_in_millimetres_go_by_the_spacing_that_the_user_gives(tmp_path)
     (drawn,) = annotated(project).values()
     assert list(drawn) == [1]
     (pullback_id,) = project.pullback_ids()
-    lumen = AnnotationStore(project.layout).current(pullback_id)[1].contours["lumen"]
+    lumen = project.annotations.current(pullback_id)[1].contours["lumen"]
     assert lumen.area_px2 == pytest.approx(20.0 * 10.0)
     assert lumen.points_px.min(axis=0) == pytest.approx([10.0, 10.0])

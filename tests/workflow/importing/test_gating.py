@@ -60,7 +60,7 @@ def test_frames_that_stand_for_a_pullback_are_end_diastolic_at_even_steps_or_bot
 
 
 def test_only_end_diastolic_frames_are_chosen_and_pullbacks_without_are_passed_over(imported):
-    train = [record.pullback_id for record in imported.iter_pullbacks() if record.split == "train"]
+    train = [record.pullback_id for record in imported.pullbacks() if record.split == "train"]
     with pytest.raises(StateError, match="are not known"):
         select_frames(imported, n=2, gated=True)
     give_beats(imported, train[1])
@@ -70,7 +70,7 @@ def test_only_end_diastolic_frames_are_chosen_and_pullbacks_without_are_passed_o
 
 
 def test_scored_frames_are_chosen_by_score_among_the_end_diastolic_ones(scored):
-    for record in scored.iter_pullbacks():
+    for record in scored.pullbacks():
         give_beats(scored, record.pullback_id)
     result = select_frames(scored, n=3, strategy="sqa", gated=True)
     assert all(one.frame_index in BEATS and one.quality is not None for one in result.frames)

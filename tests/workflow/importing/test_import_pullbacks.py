@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError, IntegrityError, IvsqaError, NotFoundError, ProjectLockedError, SourceError
 from ivsqa.io.formats.contours_csv import contours_csv_text
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import open_project
@@ -129,7 +128,7 @@ def test_pullbacks_nothing_ties_to_a_person_are_counted(empty, tmp_path):
 
 def test_every_subject_has_one_split_and_each_split_has_a_subject(imported):
     splits: dict[str, set[str]] = {}
-    for record in imported.iter_pullbacks():
+    for record in imported.pullbacks():
         splits.setdefault(record.subject_id, set()).add(record.split)
     assert all(len(found) == 1 for found in splits.values())
     assert {split for found in splits.values() for split in found} == {"train", "validation", "test"}
@@ -153,7 +152,7 @@ def test_contours_beside_a_file_come_with_it_once_unless_told_not_to(empty, two,
     before = bytes_of(empty.root)
     assert import_pullbacks(empty, [two], NAMED).n_annotations == 0
     assert bytes_of(empty.root) == before
-    annotation = AnnotationStore(empty.layout).current("S01-P1")[2]
+    annotation = empty.annotations.current("S01-P1")[2]
     assert annotation.contours["lumen"].area_px2 == 400.0
     assert (annotation.revision.reader, annotation.revision.origin_of(2)) == ("import", "imported")
 
@@ -284,7 +283,7 @@ def test_burned_in_text_is_reported_and_blackened_on_request(tmp_path, two):
         project = create_project(tmp_path / f"masked-{masked}", template="coronary-ivus")
         result = import_pullbacks(project, [two / "S01-P1.dcm"], ImportOptions(subject_from=SUBJECTS, mask_text=masked))
         record = project.pullback("S01-P1")
-        seen[masked] = project.frames(record)[:, changed]
+        seen[masked] = record.frames[:, changed]
         assert len(record.text_regions) == 1
         assert record.text_masked == masked
         assert result.notes["S01-P1"][-1].startswith("text seems to be burned in at x 0…")

@@ -18,12 +18,11 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.measures.pullback_measures import LesionRule
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.formats.contours_csv import contours_csv_text
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import provenance
-from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
 from tests.edited_settings import with_settings
@@ -247,7 +246,7 @@ def test_what_a_person_drew_comes_before_what_the_model_says(scored):
     assert set(frames["source"]) == {"annotation", "prediction"}
     assert result.n_frames_from("annotation") == 12
     drawn = frames.filter(pl.col("source") == "annotation").row(0, named=True)
-    store = ScoreStore(scored.layout, "m001", ("lumen", "eem"))
+    store = scored.scores("m001")
     score = next(store.read(drawn["pullback_id"], [drawn["frame_index"]]))
     spacing = scored.pullback(drawn["pullback_id"]).spacing_mm
     assert spacing is not None
@@ -317,9 +316,7 @@ def test_measuring_again_gives_the_same_tables(scored, bytes_of):
 def test_a_frame_that_nobody_can_read_is_not_measured_by_the_model_either(scored):
     pullback_id = scored.pullback_ids()[0]
     made = provenance("2026-01-02T03:04:05.000000+00:00")
-    AnnotationStore(scored.layout).append(
-        pullback_id, {0: NewAnnotation({}, "unreadable")}, reader="r", source="test", made=made
-    )
+    scored.annotations.append(pullback_id, {0: NewAnnotation({}, "unreadable")}, reader="r", source="test", made=made)
     row = measure_pullbacks(scored, pullback_ids=[pullback_id]).frames.row(0, named=True)
     assert (row["frame_index"], row["source"], row["lumen_area_mm2"]) == (0, "unreadable", None)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
-from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.workflow.context import silent_progress
 from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.signals import (
@@ -21,7 +20,7 @@ def predictor(trained):
 
 def test_dropout_is_a_signal_like_the_others(trained, predictor):
     reader = SignalReader(trained, predictor)
-    _, maps = reader(annotated_frames(trained, "test")[0])
+    _, maps = reader(trained.annotated_frames("test")[0])
     assert tuple(maps) == reader.names == ("error_map", "entropy", "mc_dropout")
     assert {one.shape for one in maps.values()} == {(2, 32, 32)}
     assert not np.array_equal(maps["mc_dropout"], maps["entropy"])
@@ -30,13 +29,13 @@ def test_dropout_is_a_signal_like_the_others(trained, predictor):
 def test_a_network_without_dropout_has_no_such_signal(trained, predictor):
     predictor.network.segmenter.dropout.p = 0.0
     reader = SignalReader(trained, predictor)
-    _, maps = reader(annotated_frames(trained, "test")[0])
+    _, maps = reader(trained.annotated_frames("test")[0])
     assert tuple(maps) == reader.names == ("error_map", "entropy")
 
 
 def test_every_signal_is_calibrated_and_the_own_one_keeps_its_calibration(trained, predictor):
     own = ErrorCalibration.identity(trained.structures.names)
-    frames = annotated_frames(trained, "validation")
+    frames = trained.annotated_frames("validation")
     reader = SignalReader(trained, predictor)
     with silent_progress("", 0, "") as advance:
         found = reader.calibrations(frames, own, advance)
@@ -48,7 +47,7 @@ def test_every_signal_is_calibrated_and_the_own_one_keeps_its_calibration(traine
 
 
 def test_a_structure_that_nobody_drew_has_no_mask(trained):
-    frame = annotated_frames(trained, "test")[0]
+    frame = trained.annotated_frames("test")[0]
     only_eem = replace(frame.annotation, contours={"eem": frame.annotation.contours["eem"]})
     masks = reference_masks(trained, replace(frame, annotation=only_eem))
     assert set(masks) == {"eem"}

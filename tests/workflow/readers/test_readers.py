@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import IvsqaError, PacketError, StateError
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.io.project.annotation_status import CONSENSUS
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project, open_project
@@ -67,7 +66,7 @@ class Study:
 
     @property
     def store(self) -> AnnotationStore:
-        return AnnotationStore(self.project.layout)
+        return self.project.annotations
 
     @property
     def record(self):
@@ -222,13 +221,13 @@ def test_a_second_reader_can_follow_a_packet_that_went_to_nobody_in_particular(s
 
 
 def test_nothing_learns_from_frames_in_dispute_until_they_are_settled(read_twice):
-    before = {frame.key for frame in annotated_frames(read_twice.project, "train")}
+    before = {frame.key for frame in read_twice.project.annotated_frames("train")}
     assert before.isdisjoint(read_twice.keys)
     status = project_status(read_twice.project)
     assert status.n_disputed == 6
     assert status.next_step == ("settle 6 frames that several read", "ivsqa adjudicate")
     adjudicate(read_twice.project)
-    after = {frame.key for frame in annotated_frames(read_twice.project, "train")}
+    after = {frame.key for frame in read_twice.project.annotated_frames("train")}
     assert after - before == set(read_twice.keys[2:])
     chosen = select_frames(read_twice.project, n=60, strategy="random", dry_run=True).frames
     assert not {frame.key for frame in chosen} & set(read_twice.keys)
@@ -353,7 +352,7 @@ def test_what_the_third_decides_settles_the_rest_and_can_be_undone(read_twice):
     assert [revision.reader for revision in chain.revisions] == ["anna", "ben", "carl"]
     assert chain.standing is not None
     assert chain.standing.reference == annotation.revision
-    assert set(keys) <= {frame.key for frame in annotated_frames(project, "train")}
+    assert set(keys) <= {frame.key for frame in project.annotated_frames("train")}
     undo(project, ["r004"], reader="carl")
     assert project_status(project).n_disputed == 2
 

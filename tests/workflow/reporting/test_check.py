@@ -1,7 +1,7 @@
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import provenance
 from ivsqa.workflow.reporting.check import check_project
@@ -80,7 +80,7 @@ def test_a_model_that_learnt_from_a_subject_now_held_out_is_found(scored):
 def test_a_round_that_ranked_a_sealed_subject_is_found(scored):
     chosen = select_frames(scored, n=3)
     subject = chosen.frames[0].subject_id
-    for record in list(scored.iter_pullbacks()):
+    for record in scored.pullbacks():
         if record.subject_id == subject:
             change_pullback(scored, record.pullback_id, split="test")
     assert ("leak", "r004") in codes(scored)
@@ -148,5 +148,5 @@ def test_contours_that_cannot_be_right_are_found_and_a_missing_border_is_not_one
         1: NewAnnotation({"eem": inside}, "imported"),
     }
     made = provenance("2100-01-01T00:00:00+00:00")
-    AnnotationStore(scored.layout).append("S05-P1", frames, reader="x", source="x", made=made)
+    scored.annotations.append("S05-P1", frames, reader="x", source="x", made=made)
     assert codes(scored) == [("crosses-outer", "S05-P1:0")]

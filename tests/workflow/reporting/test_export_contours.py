@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.new_project import create_project
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.reporting.export_contours import export_contours
@@ -25,10 +24,10 @@ def study(phantoms, tmp_path_factory):
 
 
 def drawn(project):
-    store = AnnotationStore(project.layout)
+    store = project.annotations
     return {
         (each.pullback_id, index): one.contours
-        for each in project.iter_pullbacks()
+        for each in project.pullbacks()
         for index, one in store.current(each.pullback_id).items()
     }
 
@@ -72,10 +71,10 @@ def test_nnunet_comes_back_with_frames_spacing_and_labels(study, tmp_path):
     assert rows[:2] == ["case,slice,frame_index", "S01-P1,0,0"]
     again = imported(folder, tmp_path)
     check(drawn(again), drawn(study), 1.0)
-    for record in study.iter_pullbacks():
+    for record in study.pullbacks():
         other = again.pullback(record.pullback_id)
         assert other.spacing_mm == pytest.approx(record.spacing_mm)
-        np.testing.assert_array_equal(again.frames(other), study.frames(record))
+        np.testing.assert_array_equal(other.frames, record.frames)
 
 
 def test_equal_content_gives_equal_bytes_and_a_dry_run_none(study, tmp_path):

@@ -1,6 +1,5 @@
 import pytest
 
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.workflow.reporting.outlook import find_outlook
 from ivsqa.workflow.reporting.status import project_status
@@ -14,13 +13,13 @@ def test_before_every_frame_is_scored_nothing_is_said(imported, trained, scored)
     assert find_outlook(scored) is None
 
 
-def test_the_pool_is_what_nobody_annotated_of_training_subjects(scored):
+def test_what_is_left_is_what_nobody_read_of_training_subjects(scored):
     outlook = find_outlook(scored)
     assert outlook is not None
-    training = [record for record in scored.iter_pullbacks() if record.split == "train"]
-    store = AnnotationStore(scored.layout)
-    n_annotated = sum(len(store.read_frames(record.pullback_id)) for record in training)
-    assert outlook.n_pool == sum(record.n_frames for record in training) - n_annotated
+    training = scored.pullbacks("train")
+    n_read = sum(len(record.standings) for record in training)
+    assert outlook.n_unread == sum(record.n_frames for record in training) - n_read
+    assert outlook.n_pool == sum(int(free.sum()) for free in scored.choosable(training).values()) < outlook.n_unread
     assert outlook.quality.low <= outlook.quality.value <= outlook.quality.high
     assert 0.0 <= outlook.poor_share <= 1.0
     assert (outlook.n_next, outlook.expected_gain) == (6, None)  # r001 chose six; one model says nothing of the next

@@ -3,19 +3,16 @@
 import pytest
 
 from ivsqa.errors import IvsqaError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.workflow.context import silent_progress
 from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 
 
 def readings_of(project, failed=None):
-    store = AnnotationStore(project.layout)
-    revisions = [one for pullback_id in project.pullback_ids() for one in store.revisions(pullback_id)]
     with silent_progress("", 0, "") as advance:
         return {
             (one.round_id, one.reader): one
-            for one in read_readings(project, revisions, [] if failed is None else failed, advance)
+            for one in read_readings(project, project.pullbacks(), [] if failed is None else failed, advance)
         }
 
 

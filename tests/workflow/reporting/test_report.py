@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from ivsqa.errors import NotFoundError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
@@ -45,7 +44,7 @@ def test_the_same_project_gives_the_same_bytes(scored, tmp_path):
 
 
 def of_training(project: Project) -> set[str]:
-    return {one.pullback_id for one in project.iter_pullbacks() if one.split == "train"}
+    return {one.pullback_id for one in project.pullbacks() if one.split == "train"}
 
 
 def test_subjects_held_out_are_shown_only_when_they_are_named(scored):
@@ -88,9 +87,9 @@ def test_without_a_model_the_frames_and_what_was_drawn_are_shown(imported, start
     assert "effort saved" in text
     assert "area, mm²" in text
     assert "Is another round worth it?" not in text
-    most = max(of_training(started), key=lambda name: len(AnnotationStore(started.layout).annotated_frames(name)))
-    n_most = len(AnnotationStore(started.layout).annotated_frames(most))
-    assert len(AnnotationStore(started.layout).annotated_frames(result.shown[0])) == n_most
+    most = max(of_training(started), key=lambda name: len(started.annotations.annotated_frames(name)))
+    n_most = len(started.annotations.annotated_frames(most))
+    assert len(started.annotations.annotated_frames(result.shown[0])) == n_most
 
 
 def test_before_anything_is_scored_nothing_is_called_worst(trained):
@@ -101,7 +100,7 @@ def test_before_anything_is_scored_nothing_is_called_worst(trained):
 
 
 def test_without_spacing_nothing_is_said_in_mm(scored):
-    for record in scored.iter_pullbacks():
+    for record in scored.pullbacks():
         write_manifest(
             scored.layout.pullback_record(record.pullback_id),
             record.model_copy(update={"spacing_mm": None, "pullback_speed_mm_s": None}),

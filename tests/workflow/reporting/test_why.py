@@ -1,7 +1,6 @@
 import pytest
 
 from ivsqa.errors import NotFoundError
-from ivsqa.io.project.annotated_frames import annotated_frames
 from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.reporting.why import explain_frame
@@ -9,7 +8,7 @@ from ivsqa.workflow.reporting.why import explain_frame
 
 def test_the_chain_of_a_frame_that_was_chosen_drawn_and_learnt(scored, bytes_of):
     before = bytes_of(scored.root)
-    pullback_id, index = annotated_frames(scored, "train")[0].key
+    pullback_id, index = scored.annotated_frames("train")[0].key
     chain = explain_frame(scored, f"{pullback_id}:{index}")
     assert (chain.pullback.pullback_id, chain.frame_index) == (pullback_id, index)
     assert [model.model_id for model, _ in chain.scores] == ["m001"]
@@ -26,9 +25,9 @@ def test_the_chain_of_a_frame_that_was_chosen_drawn_and_learnt(scored, bytes_of)
 def test_a_frame_nobody_touched_has_a_short_chain(trained):
     free = next(
         (record.pullback_id, index)
-        for record in trained.iter_pullbacks()
+        for record in trained.pullbacks()
         for index in range(record.n_frames)
-        if (record.pullback_id, index) not in {frame.key for frame in annotated_frames(trained, record.split)}
+        if (record.pullback_id, index) not in {frame.key for frame in trained.annotated_frames(record.split)}
     )
     chain = explain_frame(trained, f"{free[0]}:{free[1]}")
     assert not any((chain.scores, chain.selections, chain.revisions, chain.trained))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.records import provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT
 from ivsqa.workflow.rounds.carry_corrections import Carrier, Start
@@ -25,12 +25,12 @@ DRAWN = {"lumen": square(20, 40), "eem": square(10, 60)}
 def blank(squares):
     """A project where the model draws the same squares everywhere, and a pullback nobody annotated yet."""
     project = with_settings(squares.project.root, {"packet": {"carry": True}})
-    store = AnnotationStore(project.layout)
-    return project, next(one for one in project.iter_pullbacks() if not store.annotated_frames(one.pullback_id))
+    store = project.annotations
+    return project, next(one for one in project.pullbacks() if not store.annotated_frames(one.pullback_id))
 
 
 def annotate(project, pullback, index, contours, reader="anna"):
-    AnnotationStore(project.layout).append(
+    project.annotations.append(
         pullback.pullback_id,
         {index: NewAnnotation(contours, "edited")},
         reader=reader,
@@ -118,7 +118,7 @@ def test_what_was_carried_and_left_alone_came_back_untouched(sent):
     project, folder = sent
     import_annotations(project, folder, reader="anna", accept_untouched=True)
     for frame in read_sent(project, "r004")[1]:
-        revision = AnnotationStore(project.layout).standings(frame.pullback_id)[frame.frame_index].current
+        revision = project.annotations.standings(frame.pullback_id)[frame.frame_index].current
         assert revision is not None
         assert revision.origin_of(frame.frame_index) == "accepted"
 

@@ -37,7 +37,7 @@ def test_the_images_are_the_frames_untouched(chosen):
     folder = export_for_annotation(chosen).folder
     for frame in read_selection(chosen.layout.selection("r004")):
         with Image.open(folder / "images" / f"{frame.pullback_id}_f{frame.frame_index:05d}.png") as image:
-            stored = chosen.frames(chosen.pullback(frame.pullback_id))[frame.frame_index]
+            stored = chosen.pullback(frame.pullback_id).frames[frame.frame_index]
             np.testing.assert_array_equal(np.asarray(image), stored)
 
 

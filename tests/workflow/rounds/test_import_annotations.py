@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import AnnotationError, NotFoundError, PacketError, StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
@@ -49,7 +48,7 @@ def test_untouched_contours_are_taken_when_the_user_says_so(squares):
     result = take(squares, accept_untouched=True)
     assert (result.n_taken, result.n_unchecked) == (4, 0)
     pullback_id, index = frames_of(squares)[0]
-    annotation = AnnotationStore(squares.project.layout).current(pullback_id)[index]
+    annotation = squares.project.annotations.current(pullback_id)[index]
     assert annotation.revision.origin_of(index) == "accepted"
     assert annotation.contours["lumen"].area_px2 == 400.0
 
@@ -70,7 +69,7 @@ def test_one_moved_contour_is_one_edit_of_the_right_size(squares, redraw):
     assert spacing[0] == spacing[1]
     assert result.edit_px == [pytest.approx(GROWN_PX, abs=0.005)]
     assert result.edit_mm == [pytest.approx(GROWN_PX * spacing[0], abs=0.001)]
-    annotation = AnnotationStore(squares.project.layout).current(pullback_id)[index]
+    annotation = squares.project.annotations.current(pullback_id)[index]
     assert annotation.contours["lumen"].area_px2 == pytest.approx(576.0)
     assert annotation.contours["eem"].area_px2 == pytest.approx(2500.0)
     assert annotation.revision.origin_of(index) == "edited"
@@ -83,11 +82,11 @@ def test_a_deleted_contour_is_an_answer(squares):
     result = take(squares)
     assert result.counts == {"untouched": 7, "deleted": 1}
     pullback_id, index = frames_of(squares)[0]
-    assert set(AnnotationStore(squares.project.layout).current(pullback_id)[index].contours) == {"eem"}
+    assert set(squares.project.annotations.current(pullback_id)[index].contours) == {"eem"}
 
 
 def test_a_contour_drawn_where_none_was_sent_is_new(started, phantoms):
-    result = AnnotationStore(started.layout)
+    result = started.annotations
     revisions = [revision for one in started.pullback_ids() for revision in result.revisions(one)]
     assert {origin for revision in revisions for origin in revision.frames} == {"new"}
     assert sum(len(revision.frame_indices) for revision in revisions) == 12
@@ -98,8 +97,8 @@ def test_an_unreadable_frame_is_settled_without_an_annotation(squares):
     result = take(squares)
     assert (result.n_unreadable, result.n_taken) == (1, 0)
     pullback_id, index = frames_of(squares)[0]
-    store = AnnotationStore(squares.project.layout)
-    assert index in store.read_frames(pullback_id)
+    store = squares.project.annotations
+    assert index in store.standings(pullback_id)
     assert index not in store.annotated_frames(pullback_id)
     again = select_frames(squares.project, n=60, strategy="random", dry_run=True)
     assert (pullback_id, index) not in {f.key for f in again.frames}
@@ -120,7 +119,7 @@ def test_a_second_reader_is_kept_beside_the_first(squares, redraw):
     squares.edit(redraw("lumen", 19, 41))
     take(squares, reader="ben", round_id=squares.round_id)
     pullback_id, index = frames_of(squares)[0]
-    history = list(AnnotationStore(squares.project.layout).history(pullback_id, index))
+    history = list(squares.project.annotations.history(pullback_id, index))
     assert [revision.reader for revision in history] == ["anna", "ben"]
     assert [revision.parents for revision in history] == [(), ()], "a second reading follows on nothing of the first"
 
@@ -139,7 +138,17 @@ def test_the_return_is_kept_as_it_came_back(squares, redraw):
     take(squares)
     (kept,) = squares.project.layout.returns(squares.round_id).iterdir()
     assert (kept / "images" / squares.files[0].name).read_bytes() == squares.files[0].read_bytes()
-    assert state_of(squares) == "imported"
+    assert state_of(squares) == "exported"
+
+
+def test_a_round_is_back_when_all_its_frames_are_and_the_others_stay_out(squares, redraw):
+    squares.edit(redraw("lumen", 18, 42))
+    take(squares)
+    back = squares.project.get_round(squares.round_id)
+    assert (back.state, back.n_back, len(back.out), back.unanswered) == ("exported", 1, 3, ())
+    take(squares, accept_untouched=True)
+    back = squares.project.get_round(squares.round_id)
+    assert (back.state, back.n_back, len(back.out)) == ("imported", 4, 0)
 
 
 def test_a_zip_is_read_like_the_folder_and_kept(squares, redraw, tmp_path):
@@ -206,7 +215,7 @@ def test_repair_cuts_the_contour_at_its_outer_border_and_says_so(squares, redraw
     assert result.rejected == []
     assert len(result.repaired) == 1
     pullback_id, index = frames_of(squares)[0]
-    lumen = AnnotationStore(squares.project.layout).current(pullback_id)[index].contours["lumen"]
+    lumen = squares.project.annotations.current(pullback_id)[index].contours["lumen"]
     assert lumen.area_px2 == pytest.approx(900.0)  # 10 … 40 px
 
 

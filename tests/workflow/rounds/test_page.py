@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.agreement.edits import classify_contour
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
@@ -32,7 +31,7 @@ def first_frame(folder):
 
 
 def annotation_of(project, frame):
-    return AnnotationStore(project.layout).current(frame.pullback_id)[frame.frame_index]
+    return project.annotations.current(frame.pullback_id)[frame.frame_index]
 
 
 def test_the_page_knows_what_the_model_thought(packet):

@@ -7,7 +7,6 @@ import shapely
 
 from ivsqa.errors import AnnotationError, PacketError, StateError
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import open_project
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.refine import refine
@@ -44,7 +43,7 @@ def take(squares, path=None, **options):
 
 def annotation_of(squares, number: int = 0):
     pullback_id, index = frame_of(squares, number)
-    return AnnotationStore(squares.project.layout).current(pullback_id)[index]
+    return squares.project.annotations.current(pullback_id)[index]
 
 
 def test_a_returned_point_moves_its_border_and_no_other(squares):

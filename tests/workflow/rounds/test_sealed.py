@@ -15,7 +15,6 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import ModelRecord, Provenance, PullbackRecord, Split
-from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.rounds.select import select_frames
 
 MADE = Provenance(created_at="2026-01-01T00:00:00+00:00", ivsqa_version="0")
@@ -55,7 +54,7 @@ def study_of(root: Path, splits: list[Split], n_frames: list[int], seed: int) ->
             )
             for index in range(n)
         ]  # fmt: skip
-        ScoreStore(project.layout, "m001", names).write_chunk(record.frames_sha256, scores)
+        project.scores("m001").write_chunk(record.frames_sha256, scores)
     return open_project(root)
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import NotFoundError, StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.select import select_frames
@@ -20,7 +19,7 @@ def keys(frames) -> set[tuple[str, int]]:
 def test_a_round_keeps_what_was_chosen_how_and_why(scored):
     result = select_frames(scored, n=5)
     one = scored.get_round(None)
-    assert one == result.round
+    assert one.model_dump() == result.round.model_dump()
     assert (one.round_id, one.state, one.strategy, one.split, one.seed) == ("r004", "selected", "sqa", "train", 4)
     assert (one.n_requested, one.n, one.model_id) == (5, 5, "m001")
     assert [frame.rank for frame in result.frames] == [1, 2, 3, 4, 5]
@@ -30,7 +29,7 @@ def test_a_round_keeps_what_was_chosen_how_and_why(scored):
 
 
 def test_only_training_frames_nobody_annotated_are_chosen(scored):
-    store = AnnotationStore(scored.layout)
+    store = scored.annotations
     result = select_frames(scored, n=30)
     for frame in result.frames:
         assert scored.pullback(frame.pullback_id).split == "train"
@@ -146,7 +145,7 @@ def test_a_reason_says_what_is_expected_to_be_wrong_and_what_is_near(scored):
 
 
 def test_an_empty_split_and_an_empty_pool_are_told_apart(imported):
-    for record in imported.iter_pullbacks():
+    for record in imported.pullbacks():
         if record.split != "train":
             for path in sorted((imported.layout.pullbacks / record.pullback_id).iterdir()):
                 path.unlink()

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import read_manifest, write_manifest
+from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ScoresRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import Context
@@ -14,8 +14,8 @@ from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 from tests.edited_settings import with_settings
 
 
-def store_of(project) -> ScoreStore:
-    return ScoreStore(project.layout, "m001", project.structures.names)
+def store_of(project: Project) -> ScoreStore:
+    return project.scores("m001")
 
 
 def test_every_frame_of_every_split_is_scored_once(trained):
@@ -69,11 +69,12 @@ def test_the_worst_frames_that_can_be_chosen_come_first(scored):
 
 
 def test_only_training_frames_without_annotation_are_ranked(scored):
+    scored = with_settings(scored.root, {"selection": {"min_gap_frames": 1}})
     ranked = {frame.key for frame in score_frames(scored, top=80, device="cpu").frames}
-    store = AnnotationStore(scored.layout)
+    store = scored.annotations
     pool = {
         (record.pullback_id, index)
-        for record in scored.iter_pullbacks()
+        for record in scored.pullbacks()
         if record.split == "train"
         for index in set(range(record.n_frames)) - set(store.annotated_frames(record.pullback_id))
     }

@@ -5,8 +5,7 @@ import pytest
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import IntegrityError, ProjectLockedError, StateError
-from ivsqa.io.project.annotated_frames import annotated_frames, unannotated_keys
-from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import provenance
@@ -51,7 +50,7 @@ def test_a_model_says_what_it_was_made_of(trained):
 def test_the_frames_a_model_learnt_from_are_listed_with_their_revisions(trained):
     path = trained.layout.training_frames("m001")
     learnt = read_training_frames(path, "train")
-    assert learnt == {frame.key for frame in annotated_frames(trained, "train")}
+    assert learnt == {frame.key for frame in trained.annotated_frames("train")}
     looked_at = read_training_frames(path, "validation")
     assert {trained.pullback(pullback_id).split for pullback_id, _ in learnt} == {"train"}
     assert {trained.pullback(pullback_id).split for pullback_id, _ in looked_at} == {"validation"}
@@ -117,8 +116,8 @@ def test_finetuning_goes_on_from_its_parent_with_the_new_frames(trained, phantom
 
 
 def test_learning_only_nonsense_ends_where_it_began(trained):
-    store = AnnotationStore(trained.layout)
-    for frame in annotated_frames(trained, "train"):
+    store = trained.annotations
+    for frame in trained.annotated_frames("train"):
         pullback_id, index = frame.key
         corner = {name: Contour.from_points([(2, 2), (9, 2), (9, 9), (2, 9)]) for name in ("lumen", "eem")}
         made = provenance("2100-01-01T00:00:00+00:00")
@@ -131,8 +130,8 @@ def test_learning_only_nonsense_ends_where_it_began(trained):
 
 
 def test_without_validation_frames_a_model_is_accepted_and_says_it_was_not_seen(trained):
-    store = AnnotationStore(trained.layout)
-    for frame in annotated_frames(trained, "validation"):
+    store = trained.annotations
+    for frame in trained.annotated_frames("validation"):
         pullback_id, index = frame.key
         gone = {index: NewAnnotation({}, "unreadable")}
         store.append(pullback_id, gone, reader="x", source="x", made=provenance("2100-01-01T00:00:00+00:00"))
@@ -170,7 +169,7 @@ def test_changed_or_missing_weights_are_never_used(trained):
 
 
 def test_samples_weigh_new_frames_more(started):
-    frames = annotated_frames(started, "train")
+    frames = started.annotated_frames("train")
     seen = frozenset(frame.key for frame in frames[:2])
     samples = sample_set(started, frames, seen=seen, new_weight=3.0)
     assert samples.weights.tolist() == [1.0, 1.0, 3.0, 3.0, 3.0, 3.0]
@@ -180,11 +179,11 @@ def test_samples_weigh_new_frames_more(started):
 
 
 def test_unannotated_frames_are_of_training_subjects_and_spread_evenly(started):
-    annotated = {frame.key for split in ("train", "validation", "test") for frame in annotated_frames(started, split)}
-    everything = unannotated_keys(started, 10**6)
+    annotated = {frame.key for split in ("train", "validation", "test") for frame in started.annotated_frames(split)}
+    everything = started.unread_frames(10**6)
     assert {started.pullback(pullback_id).split for pullback_id, _ in everything} == {"train"}
     assert not annotated & set(everything)
-    some = unannotated_keys(started, 5)
+    some = started.unread_frames(5)
     assert len(some) == 5
     assert (some[0], some[-1]) == (everything[0], everything[-1])
     images = frames_on_grid(started, some)
@@ -194,14 +193,14 @@ def test_unannotated_frames_are_of_training_subjects_and_spread_evenly(started):
 
 
 def test_a_border_that_was_not_seen_is_not_trained_on_as_background(started):
-    frame = annotated_frames(started, "train")[0]
+    frame = started.annotated_frames("train")[0]
     without_eem = {"lumen": frame.annotation.contours["lumen"]}
     partial = replace(frame, annotation=replace(frame.annotation, contours=without_eem))
     assert set(np.unique(sample_set(started, [partial]).labels)) == {1, 255}
 
 
 def test_the_table_of_frames_reads_back_by_role(started, tmp_path):
-    frames = annotated_frames(started, "train")
+    frames = started.annotated_frames("train")
     path = tmp_path / "training_frames.csv"
     path.write_text(frames_csv([("train", frames[0]), ("validation", frames[1])]))
     assert read_training_frames(path, "train") == {frames[0].key}

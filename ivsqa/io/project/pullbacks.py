@@ -1,0 +1,125 @@
+"""`Pullback`: one catheter run of an open project, its facts and what else the project knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PrivateAttr
+
+from ivsqa.domain.grid import WorkingGrid, working_grid
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.selection.pool import PullbackFrames
+from ivsqa.errors import IntegrityError
+from ivsqa.io.project.annotation_status import Standing
+from ivsqa.io.project.annotations import Annotation
+from ivsqa.io.project.records import PullbackRecord
+
+if TYPE_CHECKING:
+    from ivsqa.io.project.project import Project
+
+
+class Pullback(PullbackRecord):
+    """A pullback of an open project: the facts of its manifest, its frames, and what people and models say of them.
+
+    What is read from the disk is read when it is asked for, so an open project never shows what has changed since.
+    """
+
+    _project: Project = PrivateAttr()
+
+    @classmethod
+    def of(cls, project: Project, record: PullbackRecord) -> Pullback:
+        """Return the pullback of a manifest."""
+        pullback = cls.model_construct(**dict(record))
+        pullback._project = project
+        return pullback
+
+    @property
+    def frames(self) -> NDArray[np.uint8]:
+        """Its frames, uint8 (n, height, width), memory-mapped.
+
+        Raises:
+            IntegrityError: the file is missing, or not of the shape its manifest says.
+        """
+        path = self._project.layout.frames(self.pullback_id)
+        wanted = (self.n_frames, *self.frame_shape)
+        try:
+            frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise IntegrityError(
+                "frames are missing or unreadable", path=path, hint="import the pullback again"
+            ) from None
+        if frames.shape != wanted or frames.dtype != np.uint8:
+            raise IntegrityError(
+                f"expected uint8 frames of shape {wanted}, found {frames.dtype} {frames.shape}",
+                path=path,
+                hint="restore the file from a copy, or remove the pullback's folder and import it again",
+            )
+        return frames
+
+    @property
+    def grid(self) -> WorkingGrid:
+        """The network's square over its frames."""
+        image = self._project.settings.image
+        return working_grid(
+            self.frame_shape,
+            size_px=image.working_size_px,
+            spacing_mm=self.spacing_mm,
+            field_of_view_mm=image.field_of_view_mm,
+        )
+
+    @property
+    def standings(self) -> dict[int, Standing]:
+        """What counts of each frame that somebody read, by frame index."""
+        return self._project.annotations.standings(self.pullback_id)
+
+    @property
+    def annotations(self) -> dict[int, Annotation]:
+        """The annotation of every annotated frame, by frame index; unreadable and disputed frames have none."""
+        return self._project.annotations.current(self.pullback_id)
+
+    @property
+    def unread(self) -> NDArray[np.bool_]:
+        """(n_frames,) whether nobody's reading counts: not annotated, not in dispute, not found unreadable."""
+        unread = np.ones(self.n_frames, dtype=np.bool_)
+        unread[list(self.standings)] = False
+        return unread
+
+    def choices(
+        self, frames: NDArray[np.intp] | None = None, score: NDArray[np.float64] | None = None
+    ) -> PullbackFrames:
+        """Return frames as the pool holds them.
+
+        Args:
+            frames: Which, 0-based; None: all.
+            score: (n_frames,) what they are ranked by; None: nothing.
+        """
+        frames = np.arange(self.n_frames) if frames is None else frames
+        positions = self.positions_mm()
+        return PullbackFrames(
+            self.pullback_id,
+            self.subject_id,
+            frames,
+            None if positions is None else positions[frames],
+            None if score is None else score[frames],
+        )
+
+
+@dataclass(frozen=True)
+class AnnotatedFrame:
+    """An annotated frame and the pullback it is in."""
+
+    pullback: Pullback
+    annotation: Annotation
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame."""
+        return self.annotation.key
+
+    @property
+    def revision_id(self) -> str:
+        """The revision its contours stand in."""
+        return self.annotation.revision.revision_id
