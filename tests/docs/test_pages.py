@@ -121,7 +121,7 @@ def test_every_error_has_an_entry_with_its_mend() -> None:
 
 
 def test_every_key_of_a_manifest_is_explained() -> None:
-    page = prose_of(text_of("docs/files.md"))
+    page = prose_of(text_of("docs/files.md") + text_of("docs/settings.md"))
     explained = {part for name in re.findall(r"`([^`]+)`", page) for part in re.findall(r"\w+", name)}
     names = set().union(*(names_in(model) for model in MANIFESTS))
     assert {"image_sha256", "min_area_mm2", "corruption"} <= names  # keys of sections, and of sections in them

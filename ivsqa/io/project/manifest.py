@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
 from ivsqa.io import atomic
@@ -42,6 +42,19 @@ class Manifest(Section):
     KIND: ClassVar[str]
     SCHEMA_VERSION: ClassVar[int] = 1
     UPGRADES: ClassVar[dict[int, Upgrade]] = {}
+
+
+def no_effect(key: str, value: object, *, beside: str, mend: str) -> PydanticCustomError:
+    """Return what a section's validator raises where a value changes nothing because of another.
+
+    Args:
+        key: The key in the section.
+        value: What it was set to.
+        beside: What makes it idle, as it stands in the file.
+        mend: What to do about it.
+    """
+    known = {"key": key, "value": value, "beside": beside, "mend": mend}
+    return PydanticCustomError("no_effect", "no effect beside {beside}", known)
 
 
 AnyManifest = TypeVar("AnyManifest", bound=Manifest)
@@ -153,10 +166,14 @@ def _manifest_error(
     detail: ErrorDetails, model: type[Manifest], node: yaml.Node | None, path: Path | None
 ) -> ManifestError:
     """Return the one line that says which key is wrong, where, and what was wanted."""
-    keys = detail["loc"]
+    idle = detail["ctx"] if detail["type"] == "no_effect" else None
+    keys = (*detail["loc"], idle["key"]) if idle else detail["loc"]
     name = ".".join(str(key) for key in keys) or "the file"
     line = strict_yaml.line_of(node, keys)
     where = f"line {line}" if line else ""
+    if idle:
+        message = f"`{name}: {idle['value']}` has no effect beside `{idle['beside']}`"
+        return ManifestError(message, path=path, where=where, hint=idle["mend"])
     if detail["type"] == "extra_forbidden":
         known = _known_keys(model, keys[:-1])
         near = difflib.get_close_matches(str(keys[-1]), known, n=1)

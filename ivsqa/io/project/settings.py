@@ -1,4 +1,8 @@
-"""`project.yaml`: the one file people edit. The program reads it and never rewrites it."""
+"""`project.yaml`: the one file people edit. The program reads it and never rewrites it.
+
+The classes here are the one table of defaults: what a file leaves out has the value that stands here. Templates say only what
+differs from it, `docs/settings.md` lists it for people, and a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.io.project.manifest import Manifest, Section
+from ivsqa.io.project.manifest import Manifest, Section, no_effect
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -36,14 +40,14 @@ class StructureSettings(Section):
 
     name: Name
     color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-    min_area_mm2: Annotated[float, Field(ge=0.0)] = 0.0
+    min_area_mm2: Annotated[float, Field(ge=0.0)] = 1.0
 
 
 class ImageSettings(Section):
     """The square the network sees."""
 
     working_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=16)] = 128
-    field_of_view_mm: Positive | None = None
+    field_of_view_mm: Positive | None = 10.0
 
 
 class SplitSettings(Section):
@@ -60,6 +64,8 @@ class SplitSettings(Section):
             raise ValueError("train, validation and test to sum to 1")
         if self.train == 0.0:
             raise ValueError("a train share above 0")
+        if self.train == 1.0 and self.seed != 1:
+            raise no_effect("seed", self.seed, beside="split.train: 1.0", mend="take it out: nobody is held out")
         return self
 
     @property
@@ -69,11 +75,26 @@ class SplitSettings(Section):
 
 
 class NetworkSettings(Section):
-    """Size of the two-branch network and what its error branch sees."""
+    """Size of the two-branch network and what its error branch sees.
+
+    `attention` refines the segmenter's probabilities, so it runs only where the error branch sees them: "both" by default.
+    """
 
     widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
-    attention: Literal["none", "spatial", "channel", "both"] = "both"
+    attention: Literal["none", "spatial", "channel", "both"] | None = None
     error_inputs: Literal["image", "probabilities", "features", "both"] = "image"
+
+    @model_validator(mode="after")
+    def _attention_has_probabilities_to_refine(self) -> NetworkSettings:
+        # "both" beside "image" is let through: templates of ivsqa 0.1 wrote the two into every project.yaml.
+        if self.attention in ("spatial", "channel") and self.error_inputs in ("image", "features"):
+            raise no_effect(
+                "attention",
+                self.attention,
+                beside=f"network.error_inputs: {self.error_inputs}",
+                mend="take it out, or set network.error_inputs to probabilities or both",
+            )
+        return self
 
 
 class AugmentationSettings(Section):
@@ -104,6 +125,19 @@ class TrainingSettings(Section):
     new_frame_weight: Positive = 2.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()
+
+    @model_validator(mode="after")
+    def _a_committee_looks_at_unannotated_frames(self) -> TrainingSettings:
+        # The default beside 0 is let through: templates of ivsqa 0.1 wrote it, and people set the committee to 0 there.
+        default = TrainingSettings.model_fields["unannotated_frames"].default
+        if self.committee == 0 and self.unannotated_frames not in (0, default):
+            raise no_effect(
+                "unannotated_frames",
+                self.unannotated_frames,
+                beside="training.committee: 0",
+                mend="take it out, or set training.committee above 0",
+            )
+        return self
 
 
 class SelectionSettings(Section):
@@ -157,4 +191,12 @@ class ProjectSettings(Manifest):
     @property
     def structure_set(self) -> StructureSet:
         """The structures as the domain knows them, innermost first."""
-        return StructureSet(tuple(Structure(s.name, s.color, s.min_area_mm2) for s in self.structures))
+        return StructureSet(tuple(Structure(s.name, s.color, self._least_area_mm2(s)) for s in self.structures))
+
+    def _least_area_mm2(self, structure: StructureSettings) -> float:
+        """Return the area below which a structure is not credible.
+
+        The default is a coronary artery's. Whole frames show vessels of any size, so there it holds only where it is written.
+        """
+        is_written = "min_area_mm2" in structure.model_fields_set
+        return structure.min_area_mm2 if is_written or self.image.field_of_view_mm is not None else 0.0

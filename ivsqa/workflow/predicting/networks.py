@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ivsqa.errors import StateError
 from ivsqa.io.project.model_fit import check_fits, read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
@@ -13,14 +16,35 @@ from ivsqa.model.state import TrainedModel
 
 
 def network_config(settings: ProjectSettings) -> NetworkConfig:
-    """Return the network that the settings describe."""
+    """Return the network that the settings describe; both branches have the same widths."""
+    network = settings.network
     return NetworkConfig(
         n_structures=len(settings.structures),
         size_px=settings.image.working_size_px,
-        widths=settings.network.widths,
-        pam=settings.network.attention,
-        error_inputs=settings.network.error_inputs,
+        widths=network.widths,
+        error_widths=network.widths,
+        pam=network.attention or "both",
+        error_inputs=network.error_inputs,
     )
+
+
+def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> NetworkConfig:
+    """Return the network of a model that is to be trained further.
+
+    Raises:
+        StateError: the settings ask for another one.
+    """
+    own, wanted = NetworkConfig.from_dict(parent.network), network_config(settings)
+    # Up to ivsqa 0.1 `network.widths` did not reach the error branch; such a model keeps the branch it has.
+    wanted = replace(wanted, error_widths=own.error_widths)
+    if own.error_inputs in ("image", "features"):  # no attention runs, whatever was written down
+        wanted = replace(wanted, pam=own.pam)
+    if own != wanted:
+        raise StateError(
+            f"{parent.model_id} is a network of another size than project.yaml now asks for",
+            hint="set `network` back in project.yaml, or train from scratch with: ivsqa train",
+        )
+    return own
 
 
 def training_config(settings: ProjectSettings, *, seed: int, finetune: bool, max_steps: int | None) -> TrainingConfig:

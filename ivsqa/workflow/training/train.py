@@ -15,7 +15,6 @@ from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
 from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
-from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
@@ -30,7 +29,7 @@ from ivsqa.model.inference import Predictor
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
-from ivsqa.workflow.predicting.networks import load_weights, network_config, training_config
+from ivsqa.workflow.predicting.networks import finetuned_network, load_weights, network_config, training_config
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
 from ivsqa.workflow.predicting.prediction import contours_on_frame, predicted_masks
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
@@ -127,11 +126,6 @@ def finetune_model(
     """
     parent = project.get_model(parent_id)
     check_fits(project, parent)
-    if NetworkConfig.from_dict(parent.network) != network_config(project.settings):
-        raise StateError(
-            f"{parent.model_id} is a network of another size than project.yaml now asks for",
-            hint="set `network` back in project.yaml, or train from scratch with: ivsqa train",
-        )
     return _train(project, parent, seed, max_steps, device, context)
 
 
@@ -149,7 +143,7 @@ def _train(
     with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
         seen = _seen_by(project, parent)
         request = _Request(
-            network_config(settings),
+            network_config(settings) if parent is None else finetuned_network(parent, settings),
             training_config(settings, seed=seed, finetune=parent is not None, max_steps=max_steps),
             parent,
             project.training_frames(),

@@ -1,3 +1,6 @@
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,17 +11,29 @@ from ivsqa.io.packets import ADAPTERS
 from ivsqa.io.project import settings as rooms
 from ivsqa.io.project.manifest import parse_manifest
 from ivsqa.io.project.new_project import create_project, template_names
-from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings
+from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings, StructureSettings
+from ivsqa.io.project.strict_yaml import parse
 
 HEAD = "kind: ivsqa/project\nschema_version: 1\nname: study\n"
+WHOLE = "image: {field_of_view_mm: null}\n"
 LUMEN = 'structures:\n- {name: lumen, color: "#56b4e9"}\n'
 
-ON_PURPOSE = {
-    # A template may differ from what the classes fall back to only where its images ask for it.
-    "coronary-ivus": {"image.field_of_view_mm": 10.0},
-    "lumen-only": {"training.augmentation.rotation_deg": 15.0},  # a probe on the skin has an upside and a downside
-    "oct-lumen": {"image.field_of_view_mm": 10.0, "training.augmentation.shadow": 0.3},  # the guide wire's is larger
+ON_PURPOSE: dict[str, dict[str, Any]] = {
+    # A template may differ from the defaults only where its images ask for it.
+    "coronary-ivus": {},
+    "lumen-only": {  # a probe on the skin has an upside and a downside, and shows vessels of any size
+        "image.field_of_view_mm": None,
+        "training.augmentation.rotation_deg": 15.0,
+    },
+    "oct-lumen": {"training.augmentation.shadow": 0.3},  # the guide wire's is larger
 }
+
+
+def documented_defaults() -> dict[str, Any]:
+    """Return the default of each key in the tables of docs/settings.md; a required key has none."""
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.\[\]]+)` \|[^|]*\| `([^`|]+)` \|", page, flags=re.MULTILINE)
+    return {key: parse(default)[0] for key, default in rows}
 
 
 def settings_of(body: str) -> ProjectSettings:
@@ -47,7 +62,7 @@ def test_structures_keep_order_color_and_least_area():
     structures = settings_of(pair).structure_set
     assert structures.names == ("lumen", "eem")
     assert structures.color_of("eem") == "#E69F00"
-    assert [one.min_area_mm2 for one in structures.structures] == [1.5, 0.0]
+    assert [one.min_area_mm2 for one in structures.structures] == [1.5, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -97,11 +112,90 @@ def test_every_template_is_known_here():
 
 
 @pytest.mark.parametrize("template", sorted(ON_PURPOSE))
-def test_a_template_shows_every_setting_and_its_default(tmp_path, template):
+def test_a_template_names_every_setting_and_sets_what_differs_from_the_defaults(tmp_path, template):
     shown = create_project(tmp_path / "study", template=template).settings
     text = (tmp_path / "study" / "project.yaml").read_text(encoding="utf-8")
     plain = ProjectSettings(name=shown.name, structures=shown.structures)
     differs = {key: value for key, value in flat(shown).items() if flat(plain)[key] != value}
     assert differs == ON_PURPOSE[template]
     for key in flat(plain):
-        assert f"{key.rpartition('.')[2]}:" in text, f"{template} does not show {key}"
+        assert re.search(rf"\b{key.rpartition('.')[2]}\b", text), f"{template} does not name {key}"
+
+
+def without(settings: dict[str, Any], key: str) -> dict[str, Any]:
+    first, _, rest = key.partition(".")
+    return {
+        name: without(value, rest) if name == first and rest else value
+        for name, value in settings.items()
+        if name != first or rest
+    }
+
+
+DOCUMENTED = documented_defaults()
+
+
+@pytest.mark.parametrize("key", [key for key in DOCUMENTED if not key.startswith("structures[]")])
+def test_a_key_that_is_left_out_has_its_documented_default(key):
+    whole = settings_of(LUMEN).model_dump(mode="json")
+    left_out = ProjectSettings.model_validate_json(json.dumps(without(whole, key)))
+    assert json.loads(json.dumps(flat(left_out)[key])) == DOCUMENTED[key]
+
+
+def test_every_setting_is_documented_with_its_default():
+    table = {key: value for key, value in flat(settings_of(LUMEN)).items() if key not in ("name", "structures")}
+    table["structures[].min_area_mm2"] = StructureSettings.model_fields["min_area_mm2"].default
+    assert json.loads(json.dumps(table)) == DOCUMENTED
+
+
+@pytest.mark.parametrize(("field", "least_mm2"), [("", 1.0), ("image: {field_of_view_mm: 8.0}\n", 1.0), (WHOLE, 0.0)])
+def test_a_least_area_that_is_left_out_is_a_coronary_arterys_unless_whole_frames_are_seen(field, least_mm2):
+    assert settings_of(LUMEN + field).structure_set.structures[0].min_area_mm2 == least_mm2
+
+
+def test_a_least_area_that_is_said_counts_in_whole_frames_too():
+    said = LUMEN.replace("}", ", min_area_mm2: 0.5}")
+    assert settings_of(said + WHOLE).structure_set.structures[0].min_area_mm2 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "network:\n  attention: spatial\n",
+            "`network.attention: spatial` has no effect beside `network.error_inputs: image`",
+        ),
+        (
+            "network:\n  attention: channel\n  error_inputs: features\n",
+            "`network.attention: channel` has no effect beside `network.error_inputs: features`",
+        ),
+        (
+            "training:\n  unannotated_frames: 300\n  committee: 0\n",
+            "`training.unannotated_frames: 300` has no effect beside `training.committee: 0`",
+        ),
+        (
+            "split:\n  seed: 7\n  train: 1.0\n  validation: 0.0\n  test: 0.0\n",
+            "`split.seed: 7` has no effect beside `split.train: 1.0`",
+        ),
+    ],
+)
+def test_a_key_without_effect_is_refused_in_one_line(body, said):
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(HEAD + LUMEN + body, ProjectSettings, path=Path("project.yaml"))
+    assert caught.value.message == said
+    assert (caught.value.path, caught.value.where) == (Path("project.yaml"), "line 7")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "network: {attention: both, error_inputs: image}\n",  # templates of 0.1 wrote both
+        "network: {attention: none}\n",
+        "network: {attention: spatial, error_inputs: probabilities}\n",
+        "training: {committee: 0}\n",
+        "training: {committee: 0, unannotated_frames: 1000}\n",  # they wrote 1000, and people set the committee to 0
+        "training: {committee: 0, unannotated_frames: 0}\n",
+    ],
+)
+def test_what_older_templates_wrote_and_what_agrees_is_let_through(body):
+    assert settings_of(LUMEN + body)
