@@ -58,7 +58,7 @@ def _hour(angle_deg: float) -> int:
 
 
 def arc_numbers(x: Points, y: Points, n_arcs: int) -> NDArray[np.intp]:
-    """Return which of equal arcs each offset from the centre lies in, from 0."""
+    """Return the number, from 0, of the equal arc in which each offset from the centre lies."""
     turns = np.arctan2(y, x) / (2.0 * np.pi) % 1.0
     return np.minimum((turns * n_arcs).astype(np.intp), n_arcs - 1)
 
@@ -76,34 +76,30 @@ def line_beside(
     Args:
         contour: The border the arc belongs to.
         arc: Which part of it.
-        offset_px: How far outside the border the line runs, along the ray from the centroid; 0 is on it.
+        offset_px: Distance of the line outside the border, along the ray from the centroid.
         step_deg: Angle between the points of the line.
-        centre_px: What the arc's angles are about; None: the centroid of the contour.
+        centre_px: Centre of the arc's angles; None: the centroid of the contour.
 
     Returns:
         (m, 2) float64, m ≥ 2, (x, y), integer = pixel centre, clockwise. Where a ray meets the border more than once, the
         outermost crossing counts.
     """
     centre = contour.centroid_px if centre_px is None else centre_px
-    dense = contour.resampled(1440).points_px - centre
-    angles = np.degrees(np.arctan2(dense[:, 1], dense[:, 0])) % 360.0
-    radii = np.hypot(dense[:, 0], dense[:, 1])
-    n_bins = 360
-    outermost = np.zeros(n_bins)
-    np.maximum.at(outermost, angles.astype(np.intp) % n_bins, radii)
+    x, y = (contour.resampled(1440).points_px - centre).T
+    outermost = np.zeros(360)  # by degree
+    np.maximum.at(outermost, (np.degrees(np.arctan2(y, x)) % 360.0).astype(np.intp) % 360, np.hypot(x, y))
     seen = np.flatnonzero(outermost)
     wanted = arc.start_deg + np.linspace(0.0, arc.span_deg, max(2, int(np.ceil(arc.span_deg / step_deg)) + 1))
     reach = np.interp(wanted % 360.0, seen + 0.5, outermost[seen], period=360.0) + offset_px
-    return np.asarray(
-        centre + reach[:, None] * np.column_stack([np.cos(np.radians(wanted)), np.sin(np.radians(wanted))])
-    )
+    directions = np.column_stack([np.cos(np.radians(wanted)), np.sin(np.radians(wanted))])
+    return np.asarray(centre + reach[:, None] * directions)
 
 
 def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: int = N_ARCS) -> Points:
-    """Return how far the border is expected to be off in each arc, in px.
+    """Return the expected error of the border in each arc, in px.
 
-    The expected number of wrong pixels in the sector over the length of border in it: a border drawn d px too far out, with
-    the map at 1 on the band between, gives about d.
+    It is the expected number of wrong pixels in the sector over the length of border in it: a border drawn d px too far out,
+    with the map at 1 on the band between, gives about d.
 
     Args:
         error_map: Calibrated probability that a pixel is wrong, (height, width), zero where errors do not count.

@@ -3,11 +3,11 @@
 Column is angle, row is radius: surface k passes column a in row `rows[k, a]`, never moves by more than `max_step` rows between
 neighbouring columns, the last column being a neighbour of the first, and keeps at least `min_gap` rows inside surface k + 1.
 
-Three exact steps make it fast. Surfaces are first laid each for itself: where these happen to keep their gaps, no joint choice
-can be better; surfaces that do not are laid jointly, over pairs (triples …) of rows. The rows within reach of a step are a box,
-so their least value is found axis by axis. And a path through all columns that need not close is a bound on those that do: of
-the rows it may start in, the range is shared out until the best path closes by itself (Appleton and Sun, Pattern Recognition
-2003;36:2513, have this branch and bound for circular paths). With the costs of a frame the very first path closes.
+Three exact steps make it fast. Surfaces are first laid each for itself: where these keep their gaps, no joint choice can be
+better; the others are laid jointly, over pairs (triples …) of rows. The rows within reach of a step are a box, so their least
+value is found axis by axis. And the best path that need not close is a bound on those that do: the rows it may start in are
+shared out until the best path closes by itself (branch and bound for circular paths: Appleton and Sun, Pattern Recognition
+2003;36:2513). With the costs of a frame the very first path closes.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _jointly(costs: NDArray[np.floating], max_step: int, min_gap: int) -> Rows:
 
 
 def _clearness(costs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return how far the other rows of each column cost more than its best, (columns,)."""
+    """Return the mean extra cost of the other rows of each column over its best, (columns,)."""
     best = costs.min(axis=2, keepdims=True)
     beyond = np.where(np.isfinite(costs), costs, _CLOSED) - np.where(np.isfinite(best), best, _CLOSED)
     return np.asarray(beyond.mean(axis=(0, 2)))
@@ -162,8 +162,8 @@ class _Step:
             while width < wanted:
                 # Windows double; the last two may overlap, since the least of a value and itself is that value.
                 shift = min(width, wanted - width)
-                both = [np.moveaxis(window, axis, 0)[at : at + window.shape[axis] - shift] for at in (0, shift)]
-                a, b = (np.moveaxis(one, 0, axis) for one in both)
+                moved = np.moveaxis(window, axis, 0)
+                a, b = (np.moveaxis(moved[at : at + len(moved) - shift], 0, axis) for at in (0, shift))
                 out = np.empty(a.shape)
                 self._program.append((a, b, out))
                 window, width = out, width + shift

@@ -1,4 +1,4 @@
-"""The longitudinal view: a pullback cut along the catheter, with what the cut meets of each border."""
+"""The longitudinal view: a pullback cut along the catheter, and the cut of each border."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ivsqa.domain.contour import Contour
 
 
 def columns_along(position: NDArray[np.float64], n_columns: int) -> NDArray[np.intp]:
-    """Return which frame stands in each column of a view whose columns are evenly spaced along the vessel.
+    """Return the frame in each column of a view, columns being evenly spaced along the vessel.
 
     Args:
         position: (n,) of the frames, never falling, in mm or in frames.
@@ -33,7 +33,7 @@ def columns_along(position: NDArray[np.float64], n_columns: int) -> NDArray[np.i
 
 
 def cut_of(contour: Contour | None, y_px: float) -> tuple[float, float]:
-    """Return where a horizontal line first enters and last leaves a contour, (x, x) in px; NaN where it does not meet it.
+    """Return the x at which a horizontal line first enters and last leaves a contour, in px; NaN where it does not meet it.
 
     Example:
         >>> cut_of(Contour.from_points([[2, 0], [6, 0], [6, 4], [2, 4]]), 1.5)

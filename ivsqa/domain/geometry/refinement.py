@@ -1,12 +1,12 @@
 """Refinement: the closed nested borders that a network's probabilities and a reader's points make most likely.
 
-The frame is unrolled around a centre. A border is where a ray leaves its structure, and costs what the pixels on its wrong side
-cost: minus the logarithm of the probability of being what it makes of them. So without points the borders enclose the most
-likely regions of any that rays leave only once; where the network's line is such a border, that line is the answer.
+The frame is unrolled around a centre, and a border is where a ray leaves its structure. It costs, for each pixel on its wrong
+side, minus the logarithm of the probability of being there. So without points the borders enclose the most likely regions of any
+that rays leave only once; where the network's line is such a border, that line is the answer.
 
-A point, or nudge, tells how far a border is off in one direction. Elsewhere it is likely to be off alike, as errors of borders
-are alike: that is a Gaussian process of displacement over the angle. Every border that was nudged is drawn towards its displaced
-self, and the nearer to a nudge, the less the network has to say. At the nudge itself it has nothing to say.
+A point, or nudge, tells how far a border is off in one direction. It is likely to be off alike nearby: that is a Gaussian process
+of displacement over the angle. A nudged border is drawn towards its displaced self; the nearer to a nudge, the less the network
+counts, and at the nudge not at all.
 """
 
 from __future__ import annotations
@@ -96,12 +96,12 @@ def refined(
         config: How borders are laid.
 
     Returns:
-        A simple contour of each structure that is drawn, each inside the next by the wall; without `drawn`, of each that is more
-        likely than not somewhere. Borders with a hard nudge have a vertex on it.
+        A simple contour of each structure in `drawn`, or else of each that is more likely than not somewhere; each inside the
+        next by the wall. Borders with a hard nudge have a vertex on it.
 
     Raises:
-        ValueError: a nudge of a structure that is not there or in the very centre, nudges that no such borders can pass, or no
-            centre that all that is drawn encloses.
+        ValueError: a nudge of an absent structure or in the very centre, nudges that no such borders can pass, or no centre that
+            all drawn borders enclose.
 
     Example:
         A disc of radius 16 that should reach 20 on its right: there it does, and on its left it stays within a pixel.
@@ -112,17 +112,18 @@ def refined(
         >>> float(x_px.max()), bool(abs(x_px.min() + 16.0) < 1.0)
         (20.0, True)
     """
-    if drawn is None:
-        found = {name: field for name, field in probabilities.items() if (field > 0.5).any()}
-    else:
-        found = {name: field for name, field in probabilities.items() if name in drawn}
+    asked = {
+        name: field
+        for name, field in probabilities.items()
+        if (name in drawn if drawn is not None else (field > 0.5).any())
+    }
     for nudge in nudges:
-        if nudge.structure not in found:
+        if nudge.structure not in asked:
             raise ValueError(f"there is no {nudge.structure} to move")
-    if not found:
+    if not asked:
         return {}
-    fields = np.stack(list(found.values()))
-    shown = [] if drawn is None else [drawn[name] for name in found]
+    fields = np.stack(list(asked.values()))
+    shown = [] if drawn is None else [drawn[name] for name in asked]
     centre = np.asarray(centre_px if centre_px is not None else shown[0].centroid_px if shown else _centroid(fields[0]))
     grid = _grid_over(fields, shown, centre, nudges, config)
     costs = _region_costs(grid, fields, config)
@@ -133,9 +134,9 @@ def refined(
     else:
         radii = _laid(grid, costs, {}, config)
     if nudges:
-        costs, fixed = _with_nudges(grid, costs, radii, _by_surface(nudges, list(found), centre), config)
+        costs, fixed = _with_nudges(grid, costs, radii, nudges, list(asked), config)
         radii = _laid(grid, costs, fixed, config)
-    return {name: grid.contour(line) for name, line in zip(found, radii, strict=True)}
+    return {name: grid.contour(line) for name, line in zip(asked, radii, strict=True)}
 
 
 def _centroid(field: NDArray[np.floating]) -> Points:
@@ -154,21 +155,19 @@ def _grid_over(
     """Return rays that reach beyond all structures, contours and nudges, one through each nudge."""
     inside = np.argwhere((fields > 0.5).any(axis=0))[:, ::-1]
     places = [(nudge.x_px, nudge.y_px) for nudge in nudges]
-    farthest = np.linalg.norm(
-        np.vstack([inside, *places, *(contour.points_px for contour in shown)]) - centre, axis=1
-    ).max()
+    points = np.vstack([inside, *places, *(contour.points_px for contour in shown)])
     return polar_grid(
         centre,
         n_angles=config.n_angles,
         least_px=LEAST_RADIUS_PX,
-        most_px=float(farthest) + MARGIN_PX,
+        most_px=float(np.linalg.norm(points - centre, axis=1).max()) + MARGIN_PX,
         n_radii=config.n_radii,
         through=places,
     )
 
 
 def _region_costs(grid: PolarGrid, fields: NDArray[np.floating], config: RefinementConfig) -> NDArray[np.float64]:
-    """Return what borders cost in each cell, (K, A, R): the log odds against all that lies inside, summed over the sector."""
+    """Return the cost of borders in each cell, (K, A, R): the log odds against all that lies inside, summed over the sector."""
     p = np.clip(grid.sampled(fields), config.certainty, 1.0 - config.certainty)
     against = np.log(1.0 / p - 1.0) * grid.radii_px
     against *= grid.cell_px * grid.sectors[:, None]
@@ -204,33 +203,12 @@ def _laid(
     return radii
 
 
-@dataclass(frozen=True)
-class _PolarNudges:
-    """The nudges of one border, (n,) each."""
-
-    angles: NDArray[np.float64]
-    radii_px: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-
-def _by_surface(nudges: Sequence[Nudge], names: Sequence[str], centre: Points) -> dict[int, _PolarNudges]:
-    """Return the nudges of each border that has some."""
-    found = {}
-    for surface, name in enumerate(names):
-        mine = [nudge for nudge in nudges if nudge.structure == name]
-        if mine:
-            angles, radii = np.array([polar_place((nudge.x_px, nudge.y_px), centre) for nudge in mine]).T
-            if radii.min() < LEAST_RADIUS_PX:
-                raise ValueError(f"a point of {name} lies in its very centre")
-            found[surface] = _PolarNudges(angles, radii, np.array([nudge.weight for nudge in mine]))
-    return found
-
-
 def _with_nudges(
     grid: PolarGrid,
     costs: NDArray[np.float64],
     radii: NDArray[np.float64],
-    nudges: Mapping[int, _PolarNudges],
+    nudges: Sequence[Nudge],
+    names: Sequence[str],
     config: RefinementConfig,
 ) -> tuple[NDArray[np.float64], dict[tuple[int, int], float]]:
     """Return the costs with the nudges in them, and the radius where a border has no choice, by (border, ray).
@@ -239,18 +217,28 @@ def _with_nudges(
         grid: Where the cells lie.
         costs: (K, A, R) from the network alone.
         radii: (K, A) px of the borders they lead to.
-        nudges: By border.
+        nudges: Of any border.
+        names: Of the K borders.
         config: Stiffness.
+
+    Raises:
+        ValueError: a nudge in the very centre.
     """
     costs, fixed = costs.copy(), {}
-    for surface, mine in nudges.items():
-        rays = np.searchsorted(grid.angles, mine.angles)
-        displacement, known = _displacement(grid.angles, mine, mine.radii_px - radii[surface, rays])
+    for surface, name in enumerate(names):
+        mine = [nudge for nudge in nudges if nudge.structure == name]
+        if not mine:
+            continue
+        at, wanted_px = np.array([polar_place((nudge.x_px, nudge.y_px), grid.centre_px) for nudge in mine]).T
+        if wanted_px.min() < LEAST_RADIUS_PX:
+            raise ValueError(f"a point of {name} lies in its very centre")
+        rays, weights = np.searchsorted(grid.angles, at), np.array([nudge.weight for nudge in mine])
+        displacement, known = _displacement(grid.angles, at, wanted_px - radii[surface, rays], weights)
         displaced = np.maximum(radii[surface] + displacement, LEAST_RADIUS_PX)
         pull = (grid.radii_px - displaced[:, None]) ** 2 * (grid.sectors * displaced)[:, None]
         costs[surface] = (1.0 - known)[:, None] * costs[surface] + config.stiffness * pull
-        for ray, radius, weight in zip(rays.tolist(), mine.radii_px.tolist(), mine.weights, strict=True):
-            if weight == 1.0:
+        for ray, radius, weight in zip(rays.tolist(), wanted_px.tolist(), weights, strict=True):
+            if weight == 1.0:  # the border passes there: it may have no other cell on this ray
                 others = np.arange(len(grid.radii_px)) != np.argmin(np.abs(grid.radii_px - radius))
                 costs[surface, ray, others] = np.inf
                 fixed[surface, ray] = radius
@@ -258,25 +246,26 @@ def _with_nudges(
 
 
 def _displacement(
-    angles: NDArray[np.float64], nudges: _PolarNudges, offsets_px: NDArray[np.float64]
+    angles: NDArray[np.float64], at: NDArray[np.float64], offsets_px: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far a border is off on each ray, px outwards, and what share of that is known, 0 to 1; (A,) each.
+    """Return the error of a border on each ray, px outwards, and the share of it that is known, 0 to 1; (A,) each.
 
     Args:
         angles: Of the rays, (A,).
-        nudges: Where it is known, and how well.
-        offsets_px: How far it is off there, (n,).
+        at: Angles where it was nudged, (n,).
+        offsets_px: Its error there, (n,).
+        weights: Of the nudges, (n,).
 
     Source:
         Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equations 2.23 and 2.24.
     """
-    noise = 1.0 / nudges.weights - 1.0 + RESIDUE  # so that a single nudge is known with its weight
-    along = _likeness(angles, nudges.angles)
-    share = np.linalg.solve(_likeness(nudges.angles, nudges.angles) + np.diag(noise), along.T)
+    noise = 1.0 / weights - 1.0 + RESIDUE  # so that a single nudge is known with its weight
+    along = _likeness(angles, at)
+    share = np.linalg.solve(_likeness(at, at) + np.diag(noise), along.T)
     return offsets_px @ share, np.clip((along.T * share).sum(axis=0), 0.0, 1.0)
 
 
 def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how the errors of a border at angles a and b correlate, (len(a), len(b)): 1 at one angle."""
+    """Return the correlation of a border's errors at angles a and b, (len(a), len(b)): 1 at one angle."""
     spread = np.array(ERROR_SPREAD) / sum(ERROR_SPREAD)
     return np.asarray(np.cos((a[:, None] - b)[..., None] * np.arange(len(spread))) @ spread)

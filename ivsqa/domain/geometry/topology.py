@@ -1,8 +1,8 @@
-"""What can be wrong with the shape of contours, and the least change that mends it.
+"""Faults in the shape of contours, and the least change that mends them.
 
-A contour complies when its line nowhere crosses itself, lies in the frame, encloses a credible area, and lies inside the
-structure that encloses it to within half a pixel (editors that store integers move borders by as much). `check_contours` says
-what does not comply; `mended` and `nested` change what does not, and hand back the very same object where nothing is wrong.
+A contour complies when its line nowhere crosses itself, lies in the frame, encloses a credible area, and lies inside the next
+outer structure to within half a pixel (editors that store integers move borders by as much). `check_contours` lists the faults;
+`mended` and `nested` mend them, and hand back the very same object where there is none.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ FindingCode: TypeAlias = Literal[
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing wrong with the contours of a frame.
+    """A fault of the contours of a frame.
 
     Attributes:
-        code: What kind, for programs.
-        message: What is wrong, for people; no place, the caller knows the frame.
+        code: Its kind, for programs.
+        message: What is wrong, for people; it does not name the frame.
         structure: The structure it is about.
     """
 
@@ -78,11 +78,10 @@ def nested(contours: Contours, structures: StructureSet) -> dict[str, Contour]:
     """Return simple contours of which each inner one lies inside the next outer one that is there.
 
     Worked from the outside in: the outer contour is believed and the inner one cut at it. Left out are names that are no
-    structure, a line that encloses nothing, and an inner contour that lies wholly outside. What complies (see the module's
-    tolerance) comes back as the very same object.
+    structure, a line that encloses nothing, and an inner contour that lies wholly outside.
 
     Returns:
-        Contours by structure name, innermost first.
+        By structure name, innermost first; a contour that complies is the very same object.
     """
     kept: dict[str, Contour] = {}
     outer: Contour | None = None
@@ -92,7 +91,7 @@ def nested(contours: Contours, structures: StructureSet) -> dict[str, Contour]:
         if contour is None or area.is_empty:
             continue
         contour = mended(contour)
-        if outer is not None and not _lies_inside(contour, outer):
+        if outer is not None and not _covers(outer.polygon, contour.polygon):
             cut = _largest_outline(shapely.intersection(contour.polygon, outer.polygon))
             if cut is None:
                 continue
@@ -108,7 +107,7 @@ def check_contours(
     *,
     spacing_mm: tuple[float, float] | None = None,
 ) -> list[Finding]:
-    """Return what is wrong with the contours of one frame, unknown names first, then from the innermost structure out.
+    """Return the faults of the contours of one frame, unknown names first, then from the innermost structure out.
 
     Args:
         contours: By structure name.
@@ -153,8 +152,8 @@ def _check_size(
     area_px2 = float(enclosed_area(contour).area)
     if area_px2 < MIN_AREA_PX2:
         return [Finding("too-small", f"the {name} contour encloses only {area_px2:.1f} px²", name)]
-    if spacing_mm is not None and area_px2 * spacing_mm[0] * spacing_mm[1] < min_area_mm2:
-        area_mm2 = area_px2 * spacing_mm[0] * spacing_mm[1]
+    area_mm2 = np.inf if spacing_mm is None else area_px2 * spacing_mm[0] * spacing_mm[1]
+    if area_mm2 < min_area_mm2:
         message = f"the {name} contour encloses {area_mm2:.2f} mm², less than {min_area_mm2:g} mm²"
         return [Finding("too-small", message, name)]
     return []
@@ -169,8 +168,7 @@ def _check_nesting(contours: Contours, structures: StructureSet, name: str) -> l
     inner_area, outer_area = enclosed_area(contours[name]), enclosed_area(contours[outer_name])
     if inner_area.is_empty or outer_area.is_empty or _covers(outer_area, inner_area):
         return []
-    vertices = shapely.points(contours[name].points_px)
-    away = np.asarray(shapely.distance(vertices, outer_area))
+    away = np.asarray(shapely.distance(shapely.points(contours[name].points_px), outer_area))
     vertex = int(away.argmax())
     at = f" by {away[vertex]:.1f} px at {_place(contours[name], vertex)}" if away[vertex] > 0.0 else ""
     return [Finding("crosses-outer", f"the {name} contour leaves the {outer_name} contour{at}", name)]
@@ -188,11 +186,6 @@ def _place_of_crossing(contour: Contour) -> str:
     n_met = np.array([np.count_nonzero((nodes == node).all(axis=1)) for node in nodes])  # a ring's vertex is met twice
     crossing = nodes[n_met.argmax()]
     return _place(contour, int(np.hypot(*(contour.points_px - crossing).T).argmin()))
-
-
-def _lies_inside(inner: Contour, outer: Contour) -> bool:
-    """Return whether a simple contour lies inside another to within the tolerance."""
-    return _covers(outer.polygon, inner.polygon)
 
 
 def _covers(outer: shapely.Geometry, inner: shapely.Geometry) -> bool:
