@@ -109,9 +109,9 @@ def _nrrd(path: Path) -> Volume:
         is_colour = "color" in "".join(str(kind) for kind in header.get("kinds", ())).lower() or len(sizes) > 3
         if is_colour:
             raise SourceError("holds several values a voxel", hint=SAVE_AGAIN, path=path)
-        shape = _frames_last(sizes, dtype_of(header, path).itemsize, path)
+        shape = _frames_last(sizes, dtype_of(header).itemsize, path)
         zooms = _nrrd_spacing(header)
-        affine = to_lps_mm(header, path) if len(sizes) == 3 and "space" in header else None
+        affine = to_lps_mm(header) if len(sizes) == 3 and "space" in header else None
     units = header.get("space units") or ["mm"]
     spacing, source = _spacing(zooms, str(units[0]).strip('"'), "NRRD voxel size")
     return Volume(path, shape, spacing, source, None, affine, partial(_nrrd_voxels, path, shape))
@@ -120,7 +120,7 @@ def _nrrd(path: Path) -> Volume:
 def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
     """Return all voxels, (frames, height, width)."""
     with opened_nrrd(path) as (header, stream):
-        layers = read_layers(header, stream, MOST_BYTES, path)
+        layers = read_layers(header, stream, MOST_BYTES)
     return np.asarray(layers[0].reshape(shape[::-1], order="A").T)
 
 

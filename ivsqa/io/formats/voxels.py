@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -33,21 +32,19 @@ class VolumeFile:
     """A volume as a file holds it.
 
     Attributes:
-        path: Which file.
         layers: (layers, x, y, z).
         to_lps_mm: (4, 4), from voxel index to millimetres to the left, to the back and up, as ITK counts.
         segments: What values mean; empty where the file does not say.
         is_done: Whether the file says that all of it is finished.
     """
 
-    path: Path
     layers: Voxels
     to_lps_mm: NDArray[np.float64]
     segments: tuple[Segment, ...] = ()
     is_done: bool = False
 
 
-def whole_numbers(values: NDArray[np.generic], *, path: Path) -> Voxels:
+def whole_numbers(values: NDArray[np.generic]) -> Voxels:
     """Return labels that an editor saved as any type of number.
 
     Raises:
@@ -56,19 +53,19 @@ def whole_numbers(values: NDArray[np.generic], *, path: Path) -> Voxels:
     if values.dtype.kind in "iu":
         return np.asarray(values)
     if values.dtype.kind not in "bf":
-        raise PacketError("holds colours, not labels", hint="save the segmentation, not a picture of it", path=path)
+        raise PacketError("holds colours, not labels", hint="save the segmentation, not a picture of it")
     whole = np.round(values.astype(np.float64))
     if (
         not np.isfinite(whole).all()
         or np.abs(whole).max(initial=0.0) > np.iinfo(np.int32).max
         or (whole != values).any()
     ):
-        raise PacketError("holds values between labels, as resampling leaves them", hint=SAVE_AS_SENT, path=path)
+        raise PacketError("holds values between labels, as resampling leaves them", hint=SAVE_AS_SENT)
     return whole.astype(np.int32)
 
 
-def check_size(shape: tuple[int, ...], most: int, *, path: Path) -> None:
+def check_size(shape: tuple[int, ...], most: int) -> None:
     """Raise where a file declares more voxels than any answer has; it is asked before anything is unpacked."""
     if min(shape, default=0) < 1 or int(np.prod(shape, dtype=object)) > most:
         size = " × ".join(str(side) for side in shape)
-        raise PacketError(f"has {size} voxels, far from what was sent", hint=SAVE_AS_SENT, path=path)
+        raise PacketError(f"has {size} voxels, far from what was sent", hint=SAVE_AS_SENT)

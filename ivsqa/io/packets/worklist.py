@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
@@ -16,46 +15,22 @@ from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.formats.label_marks import Tick
 from ivsqa.io.packets.adapter import files_under
 from ivsqa.io.packets.packet import PacketFrame
+from ivsqa.io.tables import csv_text
 
 FILE_NAME = "worklist.csv"
 SLICES_FILE_NAME = "slices.csv"
 
 
-@dataclass(frozen=True)
-class WorklistRow:
-    """One frame of the list; None is printed blank."""
-
-    rank: int
-    name: str
-    pullback_id: str
-    frame_index: int
-    quality: float | None
-    dice: tuple[float | None, ...]
-    reason: str
-    doubtful: str
-
-    @classmethod
-    def of(cls, frame: PacketFrame, structures: StructureSet) -> WorklistRow:
-        """Return the row of a frame."""
-        arcs = "; ".join(f"{arc} ({arc.start_deg:.0f} to {arc.stop_deg:.0f} deg)" for arc in frame.arcs)
-        dice = tuple(frame.dice.get(name) for name in structures.names)
-        return cls(
-            frame.rank, frame.name, frame.pullback_id, frame.frame_index, frame.quality, dice, frame.reason, arcs
-        )
-
-
-def worklist_text(rows: Sequence[WorklistRow], structures: StructureSet) -> str:
+def worklist_text(frames: Sequence[PacketFrame], structures: StructureSet) -> str:
     """Return the text of worklist.csv, by rank."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    dice_columns = [f"dice_{name}" for name in structures.names]
-    writer.writerow(
-        ["rank", "name", "pullback_id", "frame_index", "quality", *dice_columns, "reason", "doubtful_arcs", "checked"]
-    )
-    for row in sorted(rows, key=lambda row: row.rank):
-        numbers = [_decimal(value) for value in (row.quality, *row.dice)]
-        writer.writerow([row.rank, row.name, row.pullback_id, row.frame_index, *numbers, row.reason, row.doubtful, ""])
-    return buffer.getvalue()
+    columns = ["rank", "name", "pullback_id", "frame_index", "quality"]
+    columns += [*(f"dice_{name}" for name in structures.names), "reason", "doubtful_arcs", "checked"]
+    rows = []
+    for frame in sorted(frames, key=lambda frame: frame.rank):
+        dice = [frame.dice.get(name) for name in structures.names]
+        arcs = "; ".join(f"{arc} ({arc.start_deg:.0f} to {arc.stop_deg:.0f} deg)" for arc in frame.arcs)
+        rows.append([frame.rank, frame.name, *frame.key, frame.quality, *dice, frame.reason, arcs, ""])
+    return csv_text(columns, rows, decimals=".3f")
 
 
 def read_ticks(folder: Path) -> tuple[dict[str, Tick], list[IvsqaError]]:
@@ -84,8 +59,3 @@ def read_ticks(folder: Path) -> tuple[dict[str, Tick], list[IvsqaError]]:
             elif tick is not None:
                 ticks[(row.get("name") or "").strip()] = tick
     return ticks, errors
-
-
-def _decimal(value: float | None) -> str:
-    """Return three decimals; blank where there is no number."""
-    return "" if value is None or value != value else f"{value:.3f}"  # noqa: PLR0124 - NaN is the one that differs from itself

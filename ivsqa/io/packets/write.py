@@ -18,6 +18,7 @@ from PIL import Image
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import overlay, png_bytes, thumbnail
 from ivsqa.io.packets import instructions, worklist
+from ivsqa.io.packets.adapter import write_text
 from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, Purpose
 from ivsqa.io.packets.registry import get_adapter
 
@@ -55,11 +56,11 @@ def write_packet(
     stream = _images_written(folder, frames)
     for adapter in adapters:
         stream = adapter.write(folder, stream, structures, origin)
-    rows, cards = [], []
+    passed, cards = [], []
     for frame in stream:
-        rows.append(worklist.WorklistRow.of(frame, structures))
+        passed.append(frame.without_pixels())
         cards.append(_pictures_written(folder, frame, structures))
-    (folder / worklist.FILE_NAME).write_text(worklist.worklist_text(rows, structures), encoding="utf-8", newline="\n")
+    write_text(folder / worklist.FILE_NAME, worklist.worklist_text(passed, structures))
     page = instructions.instructions_html(
         cards,
         structures=structures,
@@ -67,7 +68,7 @@ def write_packet(
         origin=origin,
         with_heatmaps=(folder / HEATMAPS_FOLDER).is_dir(),
     )
-    (folder / instructions.FILE_NAME).write_text(page, encoding="utf-8", newline="\n")
+    write_text(folder / instructions.FILE_NAME, page)
 
 
 def _images_written(folder: Path, frames: Iterable[PacketFrame]) -> Iterator[PacketFrame]:

@@ -11,15 +11,11 @@ Source: nnU-Net v2, documentation/dataset_format.md, region_based_training.md an
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import PullbackFacts
@@ -28,7 +24,6 @@ from ivsqa.errors import AnnotationError, IvsqaError, SourceError
 from ivsqa.io.formats.documents import read_json
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, VOLUME_EXTENSIONS, natural_key
 from ivsqa.io.formats.pictures import Picture
-from ivsqa.io.formats.voxels import RAS_FROM_LPS
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.frame_folder import FrameFolderSource
 from ivsqa.io.sources.label_images import read_label_map
@@ -201,21 +196,3 @@ def dataset_text(structures: StructureSet, *, name: str, n_cases: int, has_ignor
         "file_ending": ".nii.gz",
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def case_bytes(voxels: NDArray[np.uint8], spacing_mm: tuple[float, float] | None) -> bytes:
-    """Return a case as .nii.gz; equal voxels give equal bytes.
-
-    Args:
-        voxels: (frames, height, width).
-        spacing_mm: (x, y) mm per px; None writes 1 × 1, and that the unit is not known. Slices are 1 mm apart, which means
-            nothing.
-    """
-    import nibabel as nib
-
-    affine = RAS_FROM_LPS @ np.diag([*(spacing_mm or (1.0, 1.0)), 1.0, 1.0])
-    image = nib.Nifti1Image(voxels.T, affine)
-    image.header.set_xyzt_units("unknown" if spacing_mm is None else "mm")
-    image.set_qform(affine, code=1)
-    image.set_sform(affine, code=1)
-    return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)

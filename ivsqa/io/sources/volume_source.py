@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import AnnotationError, SourceError
+from ivsqa.errors import AnnotationError, SourceError, located
 from ivsqa.io.formats.files import bare_name
 from ivsqa.io.formats.grey import deep_white
-from ivsqa.io.formats.seg_nrrd import read_segmentation
+from ivsqa.io.formats.nrrd import read_segmentation
 from ivsqa.io.formats.volume import Volume, open_volume
 from ivsqa.io.formats.voxels import OFF_GRID_PX, whole_numbers
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
@@ -175,7 +175,8 @@ class _Labels:
 
 def _labels(path: Path) -> _Labels:
     volume = open_volume(path)
-    return _Labels(whole_numbers(volume.voxels(), path=path)[None], volume.to_lps_mm)
+    with located(path=path):
+        return _Labels(whole_numbers(volume.voxels())[None], volume.to_lps_mm)
 
 
 def _segmentation(path: Path, frames: Volume, structures: StructureSet) -> tuple[_Labels, LabelMeaning | None]:

@@ -13,11 +13,12 @@ from ivsqa.domain.contour import Contours
 from ivsqa.domain.structures import IGNORE_LABEL, training_labels
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
+from ivsqa.io.formats.nifti import nifti_bytes
 from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.sources.archives.echoplaque import TYPES, echoplaque_text
-from ivsqa.io.sources.nnunet import DATASET_FILE, HALVES, case_bytes, dataset_text
+from ivsqa.io.sources.nnunet import DATASET_FILE, HALVES, dataset_text
 from ivsqa.io.tables import csv_text
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 
@@ -158,8 +159,8 @@ class _Nnunet:
         images.mkdir(exist_ok=True)
         labels.mkdir(exist_ok=True)
         voxels = np.asarray(record.frames[sorted(frames)])
-        (images / f"{record.pullback_id}_0000.nii.gz").write_bytes(case_bytes(voxels, record.spacing_mm))
-        (labels / f"{record.pullback_id}.nii.gz").write_bytes(case_bytes(values, record.spacing_mm))
+        (images / f"{record.pullback_id}_0000.nii.gz").write_bytes(nifti_bytes(voxels, record.spacing_mm))
+        (labels / f"{record.pullback_id}.nii.gz").write_bytes(nifti_bytes(values, record.spacing_mm))
         self._rows += [(record.pullback_id, number, index) for number, index in enumerate(sorted(frames))]
         self._n_training += images_name == "imagesTr"
 

@@ -11,8 +11,9 @@ from PIL import Image
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.structures import Structure, StructureSet, training_labels
 from ivsqa.errors import AnnotationError, SourceError
+from ivsqa.io.formats.nifti import nifti_bytes
 from ivsqa.io.sources import find_sources
-from ivsqa.io.sources.nnunet import case_bytes, dataset_text
+from ivsqa.io.sources.nnunet import dataset_text
 
 FRAMES = np.random.default_rng(6).integers(0, 256, (3, 40, 50)).astype(np.uint8)
 LABELS = np.zeros(FRAMES.shape, dtype=np.uint8)
@@ -30,9 +31,9 @@ def write_dataset(folder, labels, ending=".nii.gz", **others):
 
 
 def write_volumes(folder, values=LABELS):
-    (folder / "imagesTr/S01_0000.nii.gz").write_bytes(case_bytes(FRAMES, (0.02, 0.025)))
-    (folder / "labelsTr/S01.nii.gz").write_bytes(case_bytes(values, (0.02, 0.025)))
-    (folder / "imagesTs/S02_0000.nii.gz").write_bytes(case_bytes(FRAMES[::-1], None))
+    (folder / "imagesTr/S01_0000.nii.gz").write_bytes(nifti_bytes(FRAMES, (0.02, 0.025)))
+    (folder / "labelsTr/S01.nii.gz").write_bytes(nifti_bytes(values, (0.02, 0.025)))
+    (folder / "imagesTs/S02_0000.nii.gz").write_bytes(nifti_bytes(FRAMES[::-1], None))
 
 
 def check(found):
@@ -104,7 +105,7 @@ def test_cases_of_two_channels_and_names_without_one_are_refused(tmp_path):
     folder = write_dataset(tmp_path, RINGS)
     write_volumes(folder)
     for name in ("S01_0001", "S03"):
-        (folder / f"imagesTr/{name}.nii.gz").write_bytes(case_bytes(FRAMES, None))
+        (folder / f"imagesTr/{name}.nii.gz").write_bytes(nifti_bytes(FRAMES, None))
     (source,), errors = find_sources(folder)
     assert source.path.name == "S02_0000.nii.gz"
     assert [error.message for error in errors] == ["is a second channel; a frame has one", "has no channel in its name"]
@@ -139,8 +140,8 @@ def test_what_is_written_reads_back_with_what_was_not_drawn_left_out(tmp_path, n
 
 def test_itk_tools_see_the_frames_upright(tmp_path):
     path = tmp_path / "a.nii.gz"
-    path.write_bytes(case_bytes(FRAMES, (0.02, 0.025)))
+    path.write_bytes(nifti_bytes(FRAMES, (0.02, 0.025)))
     image: Any = nib.load(path)
     assert nib.aff2axcodes(image.affine) == ("L", "P", "S")  # ITK counts to the left and to the back
     assert image.header.get_zooms() == pytest.approx((0.02, 0.025, 1.0))
-    assert case_bytes(FRAMES, (0.02, 0.025)) == path.read_bytes()
+    assert nifti_bytes(FRAMES, (0.02, 0.025)) == path.read_bytes()

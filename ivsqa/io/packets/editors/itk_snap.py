@@ -1,136 +1,64 @@
-"""ITK-SNAP: image and labels of each stack as NIfTI, and the names of the labels.
-
-NIfTI counts to the right and to the front (RAS) where ITK counts to the left and to the back (LPS), so an affine that is plainly
-diagonal shows x and y mirrored: the signs of the first two axes are turned here, once.
-"""
+"""ITK-SNAP: image and labels of each stack as NIfTI, and the names of the labels."""
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
-from ivsqa.io.formats.voxels import RAS_FROM_LPS, Segment, VolumeFile, check_size, whole_numbers
-from ivsqa.io.packets.adapter import Adapter, files_under
-from ivsqa.io.packets.editors.label_volumes import color_of, read_volumes, segments_of
-from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, LABELS, FilledStack, Stack, write_stacks
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
+from ivsqa.io.formats.files import NIFTI_EXTENSIONS
+from ivsqa.io.formats.nifti import nifti_bytes, read_nifti
+from ivsqa.io.formats.voxels import Segment
+from ivsqa.io.packets.adapter import files_under, write_text
+from ivsqa.io.packets.editors.label_volumes import LabelVolumeAdapter, Reader, color_of, segments_of
+from ivsqa.io.packets.editors.stacks import LABELS, FilledStack
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin
 
-FOLDER = "itk-snap"
 NAMES_FILE = "labels.txt"
-FIRST_SLICE = 1
-"""ITK-SNAP counts slices from 1."""
 
 _RULE = "#" * 48
 _TITLE = "# ITK-SnAP Label Description File"
 _LINE = re.compile(r'^\s*(\d{1,5})(?:\s+[\d.]+){6}\s+"(.*)"\s*$', flags=re.MULTILINE)
 
 
-class ItkSnapAdapter(Adapter):
-    """NIfTI volumes for ITK-SNAP, out and back."""
+class ItkSnapAdapter(LabelVolumeAdapter):
+    """NIfTI volumes for ITK-SNAP, out and back; it counts slices from 1."""
 
     name = "itk-snap"
-    tolerance_px = 0.5
+    folder_name = "itk-snap"
+    first_slice = 1
 
     def write(
-        self,
-        folder: Path,
-        frames: Iterable[PacketFrame],
-        structures: StructureSet,
-        origin: PacketOrigin,  # noqa: ARG002
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
     ) -> Iterator[PacketFrame]:
-        """Write `itk-snap/<stack>-image.nii.gz`, `-labels.nii.gz` and `-heatmap.nii.gz` when the frames run out."""
-        target = folder / FOLDER
+        """Write the stacks, and what their labels are called."""
+        yield from super().write(folder, frames, structures, origin)
+        write_text(folder / self.folder_name / NAMES_FILE, names_text(structures))
 
-        def write(filled: FilledStack) -> None:
-            stack = filled.stack
-            volumes = {IMAGE: filled.images, LABELS: stack.label_maps(structures), HEATMAP: filled.heat}
-            for kind, voxels in volumes.items():
-                if voxels is not None:
-                    (target / f"{stack.name}-{kind}.nii.gz").write_bytes(_nifti_bytes(voxels, stack))
+    def stack_files(self, filled: FilledStack, structures: StructureSet) -> Iterator[tuple[str, bytes]]:
+        """Yield `<stack>-image.nii.gz`, `-labels.nii.gz` and `-heatmap.nii.gz`."""
+        stack = filled.stack
+        for kind, voxels in (filled.volumes() | {LABELS: stack.label_maps(structures)}).items():
+            yield f"{stack.name}-{kind}.nii.gz", nifti_bytes(voxels, stack.frames[0].spacing_mm)
 
-        yield from write_stacks(frames, target, write, first=FIRST_SLICE)
-        (target / NAMES_FILE).write_text(names_text(structures), encoding="utf-8", newline="\n")
+    def files(self, folder: Path, structures: StructureSet) -> list[Path]:  # noqa: ARG002
+        """Return the NIfTI files below a folder."""
+        files = [*files_under(folder, ".nii"), *files_under(folder, ".gz")]
+        return [path for path in files if path.name.lower().endswith(NIFTI_EXTENSIONS)]
 
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether there is a NIfTI file."""
-        return bool(_nifti_files(folder))
-
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read every NIfTI file below the folder; values mean what the label description beside them says."""
+    def reader(self, folder: Path, structures: StructureSet) -> Reader:
+        """Return how a volume is read: its values mean what the label description beside it says."""
         segments = _segments(folder, structures)
-        return read_volumes(
-            self.name,
-            folder,
-            _nifti_files(folder),
-            sent,
-            structures,
-            lambda path, most: _read_nifti(path, most, segments),
-        )
-
-
-def _nifti_files(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in (*files_under(folder, ".nii"), *files_under(folder, ".gz"))
-        if path.name.lower().endswith((".nii", ".nii.gz"))
-    ]
-
-
-def _nifti_bytes(voxels: NDArray[np.uint8], stack: Stack) -> bytes:
-    """Return a .nii.gz; equal voxels give equal bytes.
-
-    Args:
-        voxels: (frames, height, width).
-        stack: Where they lie.
-    """
-    import nibabel as nib
-
-    affine = RAS_FROM_LPS @ np.diag([*stack.voxel_mm, 1.0])
-    image = nib.Nifti1Image(voxels.T, affine)
-    image.header.set_xyzt_units("unknown" if stack.frames[0].spacing_mm is None else "mm")
-    image.set_qform(affine, code=1)  # some readers look at one of the two only
-    image.set_sform(affine, code=1)
-    return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
-
-
-def _read_nifti(path: Path, most: int, segments: Sequence[Segment]) -> VolumeFile:
-    """Return a volume of at most so many voxels.
-
-    Raises:
-        PacketError: no NIfTI file, cut short, too large, or of more than three dimensions.
-    """
-    import nibabel as nib
-
-    try:
-        image = nib.load(path)
-        if not isinstance(image, nib.Nifti1Image):  # a NIfTI-2 image is one, too
-            raise PacketError("is not a NIfTI volume", hint="save the segmentation as NIfTI", path=path)
-        shape = (*image.shape, 1, 1)
-        check_size(image.shape, most, path=path)
-        if any(side != 1 for side in shape[3:]):
-            hint = "save the segmentation, one label a voxel"
-            raise PacketError(f"has {len(image.shape)} dimensions, where a volume has 3", hint=hint, path=path)
-        voxels = np.asanyarray(image.dataobj).reshape(shape[:3])
-        affine = np.array(image.affine, dtype=np.float64)
-    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
-        raise PacketError("is not a NIfTI volume", hint="save the segmentation as NIfTI", path=path) from error
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
-        raise PacketError("is broken or cut short", hint="save the segmentation again", path=path) from error
-    return VolumeFile(path, whole_numbers(voxels, path=path)[None], RAS_FROM_LPS @ affine, tuple(segments))
+        return lambda path, most: replace(read_nifti(path, most), segments=segments)
 
 
 def names_text(structures: StructureSet) -> str:
     """Return ITK-SNAP's label description file: number, red, green, blue, opacity, shown, shown in 3D, name."""
     rows = [(0, (0, 0, 0), 0, "Clear Label")]
-    rows += [(each.value, color_of(each, structures), 1, each.name) for each in segments_of(structures)]
+    rows += [(label.value, color_of(label, structures), 1, label.name) for label in segments_of(structures)]
     lines = [
         f'{value:5d} {red:5d} {green:4d} {blue:4d} {shown:8d} {shown:2d} {shown:2d}    "{name}"'
         for value, (red, green, blue), shown, name in rows

@@ -9,6 +9,7 @@ slice it is in and leaves what is beneath as it was sent.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,16 @@ from ivsqa.io.formats.label_marks import MARKS, WALL, Tick, structure_named
 from ivsqa.io.formats.shapes import outline, stray_note
 from ivsqa.io.formats.voxels import SAVE_AS_SENT, Segment, VolumeFile
 from ivsqa.io.packets.editors.placed_volumes import Placed, check_image, placed_on
-from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, Stack, emptied_errors, named, stack_of_file, stacks_of
+from ivsqa.io.packets.editors.stacks import (
+    HEATMAP,
+    IMAGE,
+    Stack,
+    StackAdapter,
+    emptied_errors,
+    names_of,
+    stack_of_file,
+    stacks_of,
+)
 from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
 from ivsqa.io.packets.worklist import read_ticks
 
@@ -49,42 +59,44 @@ def color_of(segment: Segment, structures: StructureSet) -> tuple[int, int, int]
     return red, green, blue
 
 
-def read_volumes(
-    format: str,  # noqa: A002  what users call it
-    folder: Path,
-    paths: Sequence[Path],
-    sent: Sequence[SentFrame],
-    structures: StructureSet,
-    reader: Reader,
-) -> ReturnedPacket:
-    """Return what the volumes below a folder say of each frame.
+class LabelVolumeAdapter(StackAdapter):
+    """A format in which stacks are painted as label volumes.
 
     Of several label volumes for one stack, the one that was worked on counts. An image beside them must be the one sent.
     """
-    stacks = stacks_of(sent)
-    ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
-    answers: dict[str, list[_Answer]] = {stack.name: [] for stack in stacks}
-    refused: set[str] = set()
-    rejected: list[IvsqaError] = []
-    for path in (path for path in paths if f"-{HEATMAP}." not in path.name):
-        is_image, stack = f"-{IMAGE}." in path.name, None
-        try:
-            stack = stack_of_file(path, folder, stacks)
-            file = reader(path, MOST_TIMES_SENT * int(np.prod(stack.shape)))
-            if is_image:
-                check_image(file, stack)
-            else:
-                answer = _answer(file, stack, structures, ticks)
-                answers[stack.name].append(answer)
-        except IvsqaError as error:
-            rejected.append(error)
-            if stack is not None and is_image:
-                refused.add(stack.name)
-    frames: dict[str, ReturnedFrame] = {}
-    for answer in (one for name, given in answers.items() if name not in refused for one in _that_counts(given)):
-        frames |= {frame.frame.name: frame for frame in answer.frames}
-        rejected += answer.rejected
-    return ReturnedPacket(format, tuple(frames[frame.name] for frame in sent if frame.name in frames), tuple(rejected))
+
+    tolerance_px = 0.5
+
+    @abstractmethod
+    def reader(self, folder: Path, structures: StructureSet) -> Reader:
+        """Return how a file of the format is read."""
+
+    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
+        """Return what the volumes below a folder say of each frame."""
+        stacks = stacks_of(sent)
+        ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
+        read_volume = self.reader(folder, structures)
+        answers: dict[str, list[_Answer]] = {stack.name: [] for stack in stacks}
+        refused: set[str] = set()
+        rejected: list[IvsqaError] = []
+        for path in (path for path in self.files(folder, structures) if f"-{HEATMAP}." not in path.name):
+            is_image, stack = f"-{IMAGE}." in path.name, None
+            try:
+                with located(path=path):
+                    stack = stack_of_file(path, folder, stacks)
+                    file = read_volume(path, MOST_TIMES_SENT * int(np.prod(stack.shape)))
+                    if is_image:
+                        check_image(file, stack)
+                    else:
+                        answers[stack.name].append(_answer(file, stack, structures, ticks, path))
+            except IvsqaError as error:
+                rejected.append(error)
+                if stack is not None and is_image:
+                    refused.add(stack.name)
+        counting = [answer for name in answers if name not in refused for answer in _that_counts(answers[name])]
+        frames = [frame for answer in counting for frame in answer.frames]
+        rejected += [error for answer in counting for error in answer.rejected]
+        return ReturnedPacket.of(self.name, sent, frames, rejected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,19 +112,18 @@ class _Answer:
         return bool(self.rejected) or any(frame.is_changed for frame in self.frames)
 
 
-def _that_counts(given: Sequence[_Answer]) -> list[_Answer]:
+def _that_counts(answers: Sequence[_Answer]) -> list[_Answer]:
     """Return the one answer for a stack that was worked on, or any; none of it counts where there were two."""
-    worked_on = [answer for answer in given if answer.is_changed]
+    worked_on = [answer for answer in answers if answer.is_changed]
     if len(worked_on) < 2:
-        return [*worked_on, *given][:1]
+        return [*worked_on, *answers][:1]
     first, second = (answer.path for answer in worked_on[:2])
-    error = PacketError(
-        f"is a second segmentation beside {first.name}", hint="keep the one that counts and send again", path=second
-    )
+    message = f"is a second segmentation beside {first.name}"
+    error = PacketError(message, hint="keep the one that counts and send again", path=second)
     return [_Answer(second, (), (error,))]
 
 
-def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Mapping[str, Tick]) -> _Answer:
+def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Mapping[str, Tick], path: Path) -> _Answer:
     """Return what a label volume says of the frames of its stack.
 
     Raises:
@@ -121,20 +132,15 @@ def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Map
     placed = placed_on(file, stack)
     sent = stack.label_maps(structures)
     drawn = _drawn(placed, file, structures, sent)
-    _refuse_exchanged(drawn.rings, sent, stack, file.path)
+    _refuse_exchanged(drawn.rings, sent, stack)
     frames: list[ReturnedFrame] = []
     emptied: list[SentFrame] = []
-    rejected: list[IvsqaError] = [
-        PacketError(
-            error.message,
-            hint=error.hint,
-            path=file.path,
-            where=named([frame for frame, is_there in zip(stack.frames, there, strict=True) if is_there]),
-        )
-        for error, there in drawn.unknown
-    ]
+    rejected: list[IvsqaError] = []
+    for error, is_there in drawn.unknown:
+        where = names_of([stack.frames[index] for index in np.flatnonzero(is_there)])
+        rejected.append(PacketError(error.message, hint=error.hint, path=path, where=where))
     for index, frame in enumerate(stack.frames):
-        if any(there[index] for _, there in drawn.unknown):
+        if any(is_there[index] for _, is_there in drawn.unknown):
             continue
         mark = Tick.CHECKED if file.is_done and drawn.marks[index] is None else drawn.marks[index]
         is_silent = not drawn.rings[index].any() and (sent[index].any() or not placed.reached[index])
@@ -142,13 +148,14 @@ def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Map
             emptied += [frame] if sent[index].any() else []
             continue
         try:
-            contours, notes = _contours(drawn.rings[index], sent[index], frame, structures, file.path)
+            with located(path=path):
+                contours, notes = _contours(drawn.rings[index], sent[index], frame, structures)
         except PacketError as error:
             rejected.append(error)
             continue
         checked = True if mark is Tick.CHECKED else None
-        frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, file.path, notes))
-    return _Answer(file.path, tuple(frames), (*rejected, *emptied_errors(emptied, file.path)))
+        frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, path, notes))
+    return _Answer(path, tuple(frames), (*rejected, *emptied_errors(emptied, path)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +179,7 @@ def _drawn(placed: Placed, file: VolumeFile, structures: StructureSet, sent: NDA
     unknown: list[tuple[PacketError, Mask]] = []
     for label, where in _iter_labels(placed, file, structures):
         try:
-            name = _meaning(label, structures, file.path)
+            name = _meaning(label, structures)
         except PacketError as error:
             unknown.append((error, np.asarray(where.any(axis=(1, 2)))))
             continue
@@ -196,28 +203,27 @@ def _iter_labels(placed: Placed, file: VolumeFile, structures: StructureSet) -> 
     Raises:
         PacketError: there are more of them than anybody draws.
     """
-    names = {(each.layer, each.value): each.name for each in file.segments or segments_of(structures)}
+    names = {(label.layer, label.value): label.name for label in file.segments or segments_of(structures)}
     for layer, values in enumerate(placed.layers):
         found = [int(value) for value in np.unique(values) if value != 0]
         if len(found) > MOST_LABELS:
             hint = "send the segmentation, under the name it had"
-            raise PacketError(f"holds {len(found)} different values, as a picture does", hint=hint, path=file.path)
+            raise PacketError(f"holds {len(found)} different values, as a picture does", hint=hint)
         for value in found:
             yield names.get((layer, value), str(value)), np.asarray(values == value)
 
 
-def _meaning(label: str, structures: StructureSet, path: Path) -> str:
+def _meaning(label: str, structures: StructureSet) -> str:
     """Return the structure or the mark that a label means; raises PacketError."""
     name = label.strip().lower()
     if name in MARKS:
         return name
     if name == WALL and len(structures) == 2:
         return structures.outermost
-    with located(path=path):
-        return structure_named(label, structures)
+    return structure_named(label, structures)
 
 
-def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: Stack, path: Path) -> None:
+def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: Stack) -> None:
     """Raise where what was sent in one slice has left it and stands, to the pixel, in another."""
     ours = [labels.tobytes() for labels in sent]
     place = {labels: index for index, labels in enumerate(ours)}
@@ -229,15 +235,13 @@ def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: 
     moved = {origin: index for origin, index in moved.items() if rings[origin].tobytes() != ours[origin]}
     if len(moved) > 1:
         origin, index = next(iter(moved.items()))
-        raise PacketError(
-            f"its slices are in another order: {stack.frames[index].name} holds what was drawn in {stack.frames[origin].name}",
-            hint=SAVE_AS_SENT,
-            path=path,
-        )
+        there, here = stack.frames[origin].name, stack.frames[index].name
+        message = f"its slices are in another order: {here} holds what was drawn in {there}"
+        raise PacketError(message, hint=SAVE_AS_SENT)
 
 
 def _contours(
-    rings: NDArray[np.uint8], sent: NDArray[np.uint8], frame: SentFrame, structures: StructureSet, path: Path
+    rings: NDArray[np.uint8], sent: NDArray[np.uint8], frame: SentFrame, structures: StructureSet
 ) -> tuple[Mapping[str, Contour], tuple[str, ...]]:
     """Return the contours drawn in one slice, and notes on what was left out."""
     if np.array_equal(rings, sent):
@@ -250,7 +254,7 @@ def _contours(
         if name in frame.contours and np.array_equal(filled, scipy.ndimage.binary_fill_holes(before[name])):
             contours[name] = frame.contours[name]
         elif (rings == index + 1).any():  # without a ring of its own it is not there: the lumen is no EEM
-            with located(path=path, where=f"{frame.name}, {name}"):
+            with located(where=f"{frame.name}, {name}"):
                 contour, n_specks = outline(filled)
             notes += [stray_note(name, n_specks, "speck")] if n_specks else []
             if contour is not None:

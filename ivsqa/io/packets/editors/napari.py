@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,63 +21,47 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError, located
 from ivsqa.io.formats.documents import check_whole
 from ivsqa.io.formats.label_marks import MARKS, Tick, structure_named
-from ivsqa.io.formats.shapes import DECIMALS, largest_contour, stray_note
-from ivsqa.io.packets.adapter import Adapter, files_under
+from ivsqa.io.formats.shapes import AGAIN, DECIMALS, ELLIPSE_VERTICES, largest_contour, stray_note
+from ivsqa.io.packets.adapter import first_line_of
+from ivsqa.io.packets.drawing import look_here_lines, written_shapes
 from ivsqa.io.packets.editors.stacks import (
-    HEATMAP,
-    IMAGE,
     FilledStack,
     Stack,
+    StackAdapter,
     emptied_errors,
     is_of_stack,
     stack_of_file,
     stacks_of,
-    write_stacks,
 )
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
-from ivsqa.io.packets.thinning import restored, written_edge_points
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
+from ivsqa.io.packets.thinning import restored
 from ivsqa.io.packets.worklist import read_ticks
+from ivsqa.io.tables import csv_text
 
-FOLDER = "napari"
 LOOK_HERE = "look-here"
-FIRST_SLICE = 0
-"""napari counts slices from 0."""
-ELLIPSE_VERTICES = 128
 
 _COLUMNS = ("index", "shape-type", "vertex-index", "axis-0", "axis-1", "axis-2")
 
 
-class NapariAdapter(Adapter):
+class NapariAdapter(StackAdapter):
     """Shapes for napari, out and back."""
 
     name = "napari"
-    tolerance_px = 0.01
+    suffix = ".csv"
+    folder_name = "napari"
 
-    def write(
-        self,
-        folder: Path,
-        frames: Iterable[PacketFrame],
-        structures: StructureSet,
-        origin: PacketOrigin,  # noqa: ARG002
-    ) -> Iterator[PacketFrame]:
-        """Write `napari/<stack>/image.tif`, `heatmap.tif`, `look-here.csv` and a table for each structure at the end."""
-        target = folder / FOLDER
+    def stack_files(self, filled: FilledStack, structures: StructureSet) -> Iterator[tuple[str, bytes]]:
+        """Yield `<stack>/image.tif`, `heatmap.tif`, `look-here.csv` and a table for each structure."""
+        for kind, voxels in filled.volumes().items():
+            yield f"{filled.stack.name}/{kind}.tif", _tiff_bytes(voxels)
+        for name, shapes in _shapes(filled, structures).items():
+            if shapes:  # napari cannot open a table without a shape
+                yield f"{filled.stack.name}/{name}.csv", _table(shapes).encode()
 
-        def write(filled: FilledStack) -> None:
-            inner = target / filled.stack.name
-            inner.mkdir()
-            for kind, voxels in {IMAGE: filled.images, HEATMAP: filled.heat}.items():
-                if voxels is not None:
-                    _write_tiff(inner / f"{kind}.tif", voxels)
-            for name, shapes in _shapes(filled, structures).items():
-                if shapes:  # napari cannot open a table without a shape
-                    (inner / f"{name}.csv").write_text(_table(shapes), encoding="utf-8", newline="\n")
-
-        yield from write_stacks(frames, target, write, first=FIRST_SLICE)
-
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether a table has the columns of shapes."""
-        return bool(_tables(folder))
+    def is_ours(self, path: Path) -> bool:
+        """Return whether a table has the columns of shapes, or lies where ours lay."""
+        columns = first_line_of(path)
+        return (b"shape-type" in columns and b"vertex-index" in columns) or is_of_stack(path.parent.name)
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
         """Read every table of shapes below the folder; a structure whose table is missing stands as it was sent."""
@@ -85,67 +69,56 @@ class NapariAdapter(Adapter):
         ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
         layers: dict[str, dict[str, _Layer]] = {stack.name: {} for stack in stacks}
         rejected: list[IvsqaError] = []
-        for path in _tables(folder):
+        for path in self.files(folder, structures):
+            label = path.stem.strip().lower()
+            if label == LOOK_HERE:
+                continue
             try:
-                label = path.stem.strip().lower()
-                if label == LOOK_HERE:
-                    continue
-                stack = stack_of_file(path, folder, stacks)
-                name = label if label in MARKS else _named(path, structures)
-                if name in layers[stack.name]:
-                    raise PacketError(f"is a second table of {name} for {stack.name}", hint="keep one", path=path)
-                layers[stack.name][name] = _read_layer(path, stack)
+                with located(path=path):
+                    stack = stack_of_file(path, folder, stacks)
+                    name = label if label in MARKS else structure_named(path.stem, structures)
+                    if name in layers[stack.name]:
+                        raise PacketError(f"is a second table of {name} for {stack.name}", hint="keep one")
+                    layers[stack.name][name] = _read_layer(path, stack)
             except IvsqaError as error:
                 rejected.append(error)
-        frames = []
+        frames: list[ReturnedFrame] = []
         for stack in stacks:
             if not layers[stack.name].keys() <= MARKS.keys():
                 found, errors = _returned(stack, layers[stack.name], ticks, structures)
                 frames += found
                 rejected += errors
-        by_name = {frame.frame.name: frame for frame in frames}
-        return ReturnedPacket(
-            self.name, tuple(by_name[frame.name] for frame in sent if frame.name in by_name), tuple(rejected)
-        )
+        return ReturnedPacket.of(self.name, sent, frames, rejected)
 
 
 def _shapes(filled: FilledStack, structures: StructureSet) -> dict[str, list[tuple[int, str, Points]]]:
     """Return the shapes of each layer: slice, type, and (n, 2) points as (x, y), integer = pixel centre."""
     shapes: dict[str, list[tuple[int, str, Points]]] = {name: [] for name in (*structures.names, LOOK_HERE)}
-    for index, (frame, look_here) in enumerate(zip(filled.stack.frames, filled.look_here, strict=True)):
-        for name in structures.names:
-            if name in frame.contours:
-                shapes[name].append((index, "polygon", written_edge_points(frame.contours[name]) - EDGE_OFFSET_PX))
-        shapes[LOOK_HERE] += [(index, "path", line - EDGE_OFFSET_PX) for line in look_here]
+    for index, frame in enumerate(filled.frames):
+        for name, points in written_shapes(frame, structures):
+            shapes[name].append((index, "polygon", points - EDGE_OFFSET_PX))
+        shapes[LOOK_HERE] += [(index, "path", line - EDGE_OFFSET_PX) for line in look_here_lines(frame)]
     return shapes
 
 
 def _table(shapes: Sequence[tuple[int, str, Points]]) -> str:
     """Return shapes as napari saves them: slice, row, column."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for index, (number, kind, points) in enumerate(shapes):
-        for vertex, (x, y) in enumerate(np.round(points, DECIMALS).tolist()):
-            writer.writerow([index, kind, vertex, number, y, x])
-    return buffer.getvalue()
+    return csv_text(
+        _COLUMNS,
+        (
+            (index, kind, vertex, number, y, x)
+            for index, (number, kind, points) in enumerate(shapes)
+            for vertex, (x, y) in enumerate(np.round(points, DECIMALS).tolist())
+        ),
+    )
 
 
-def _write_tiff(path: Path, voxels: NDArray[np.uint8]) -> None:
-    """Write (frames, height, width) as the pages of one TIFF."""
+def _tiff_bytes(voxels: NDArray[np.uint8]) -> bytes:
+    """Return (frames, height, width) as the pages of one TIFF."""
+    buffer = io.BytesIO()
     first, *others = [Image.fromarray(page) for page in voxels]
-    first.save(path, save_all=True, append_images=others, compression="tiff_adobe_deflate")
-
-
-def _tables(folder: Path) -> list[Path]:
-    """Return the tables of shapes below a folder, by the columns in their first line, or as they lie where ours lay."""
-    return [path for path in files_under(folder, ".csv") if _has_columns(path) or is_of_stack(path.parent.name)]
-
-
-def _has_columns(path: Path) -> bool:
-    with path.open("rb") as stream:
-        first_line = stream.readline(4096).lower()
-    return b"shape-type" in first_line and b"vertex-index" in first_line
+    first.save(buffer, format="TIFF", save_all=True, append_images=others, compression="tiff_adobe_deflate")
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,40 +136,41 @@ def _read_layer(path: Path, stack: Stack) -> _Layer:
         PacketError: not a table of numbers, or a shape that is not in one slice of the stack.
     """
     check_whole(path)
-    hint = "save the layer again from napari"
+    no_table = PacketError("is no table of shapes", hint="save the layer again from napari")
     vertices: dict[str, list[list[float]]] = {}
     kinds: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             if not set(_COLUMNS[:3]) <= set(reader.fieldnames or ()):
-                raise PacketError("is no table of shapes", hint=hint, path=path)
+                raise no_table
             for row in reader:
-                axes = [row[column] for column in _COLUMNS[3:] if row.get(column) is not None]
-                vertices.setdefault(row["index"], []).append([float(each) for each in axes])
+                axes = [float(row[column]) for column in _COLUMNS[3:] if row.get(column) is not None]
+                vertices.setdefault(row["index"], []).append(axes)
                 kinds[row["index"]] = row["shape-type"]
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise PacketError("is no table of shapes", hint=hint, path=path) from error
+        raise no_table from error
     shapes: dict[int, list[tuple[str, Points]]] = {}
-    for number, found in vertices.items():
-        index, points = _in_slice(found, stack, path=path, where=f"shape {number}")
+    for number, corners in vertices.items():
+        with located(where=f"shape {number}"):
+            index, points = _in_slice(corners, stack)
         shapes.setdefault(index, []).append((kinds[number], points))
     return _Layer(path, shapes)
 
 
-def _in_slice(vertices: list[list[float]], stack: Stack, *, path: Path, where: str) -> tuple[int, Points]:
+def _in_slice(vertices: list[list[float]], stack: Stack) -> tuple[int, Points]:
     """Return the slice a shape is in, and its points as (x, y)."""
     n_axes = {len(vertex) for vertex in vertices}
     if n_axes == {2} and len(stack.frames) == 1:  # a stack of one slice is a picture to napari
         vertices = [[0.0, *vertex] for vertex in vertices]
     elif n_axes != {3}:
-        raise PacketError("does not say which slice it is in", hint="draw on the stack", path=path, where=where)
+        raise PacketError("does not say which slice it is in", hint="draw on the stack")
     points = np.array(vertices)
     index = points[0, 0]
     if not np.isfinite(points).all() or not 0 <= round(index) < len(stack.frames):
-        raise PacketError("lies outside the stack", hint="draw it again", path=path, where=where)
+        raise PacketError("lies outside the stack", hint="draw it again")
     if np.abs(points[:, 0] - round(index)).max() > 0.01:
-        raise PacketError("is not in one slice", hint="draw it again, in one slice", path=path, where=where)
+        raise PacketError("is not in one slice", hint="draw it again, in one slice")
     return round(index), points[:, :0:-1]
 
 
@@ -217,9 +191,10 @@ def _returned(
         try:
             for name, layer in drawn.items():
                 if index in layer.shapes:
-                    contour, said = _contour(layer.shapes[index], name, path=layer.path, where=frame.name)
+                    with located(path=layer.path, where=frame.name):
+                        contour, n_strays = _contour(layer.shapes[index])
                     contours[name] = restored(contour, frame.contours.get(name))
-                    notes += said
+                    notes += [stray_note(name, n_strays)] if n_strays else []
         except PacketError as error:
             rejected.append(error)
             continue
@@ -231,25 +206,16 @@ def _returned(
     return frames, [*rejected, *emptied_errors(emptied, first)]
 
 
-def _contour(
-    shapes: Sequence[tuple[str, Points]], name: str, *, path: Path, where: str
-) -> tuple[Contour, tuple[str, ...]]:
-    """Return the contour that the shapes of one structure in one slice mean, and a note on strays that were left out."""
+def _contour(shapes: Sequence[tuple[str, Points]]) -> tuple[Contour, int]:
+    """Return the contour that the shapes of one structure in one slice mean, and how many strays were left out."""
     try:
         contours = [Contour.from_points(_closed(kind, points)) for kind, points in shapes]
     except ValueError as error:
-        raise PacketError(str(error), hint="delete the shape and draw it again", path=path, where=where) from error
+        raise PacketError(str(error), hint=AGAIN) from error
     try:
-        largest, n_strays = largest_contour(contours)
+        return largest_contour(contours)
     except ValueError as error:
-        message = f"holds {len(contours)} shapes in one slice"
-        raise PacketError(message, hint="keep one", path=path, where=where) from error
-    return largest, (stray_note(name, n_strays),) if n_strays else ()
-
-
-def _named(path: Path, structures: StructureSet) -> str:
-    with located(path=path):
-        return structure_named(path.stem, structures)
+        raise PacketError(f"holds {len(contours)} shapes in one slice", hint="keep one") from error
 
 
 def _closed(kind: str, points: Points) -> Points:

@@ -15,6 +15,7 @@ from ivsqa.domain.contour import Mask
 from ivsqa.errors import PacketError
 from ivsqa.io.formats.voxels import OFF_GRID_PX, SAVE_AS_SENT, VolumeFile, Voxels
 from ivsqa.io.packets.editors.stacks import Stack
+from ivsqa.io.packets.images import UNCHANGED_HINT
 from ivsqa.io.packets.packet import frame_sha256
 
 
@@ -45,10 +46,10 @@ def placed_on(file: VolumeFile, stack: Stack) -> Placed:
     grid = np.array(stack.shape[::-1])
     low, high = np.maximum(start, 0), np.minimum(start + size, grid)
     if (low >= high).any():
-        raise PacketError("lies beside the image that was sent", hint=SAVE_AS_SENT, path=file.path)
+        raise PacketError("lies beside the image that was sent", hint=SAVE_AS_SENT)
     there = upright[:, *(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
     if np.count_nonzero(there) != np.count_nonzero(upright):
-        raise PacketError("is drawn beyond the image that was sent", hint="erase what lies outside", path=file.path)
+        raise PacketError("is drawn beyond the image that was sent", hint="erase what lies outside")
     layers = np.zeros((len(upright), *grid), dtype=upright.dtype)
     layers[:, *(slice(a, b) for a, b in zip(low, high, strict=True))] = there
     slices = np.arange(grid[2])
@@ -64,7 +65,7 @@ def _whole_steps(file: VolumeFile, stack: Stack) -> tuple[NDArray[np.intp], NDAr
         origin = file.to_lps_mm[:3, 3] / np.array(stack.voxel_mm)
     last = np.array(file.layers.shape[1:]) - 1
     if not (np.abs(step).max() < 1e6 and np.abs(origin).max() < 1e6):  # NaN is no place either
-        raise PacketError("does not say where its voxels lie", hint=SAVE_AS_SENT, path=file.path)
+        raise PacketError("does not say where its voxels lie", hint=SAVE_AS_SENT)
     whole, begin = np.round(step), np.round(origin)
     is_turn = (np.abs(whole).sum(axis=0) == 1).all() and (np.abs(whole).sum(axis=1) == 1).all()
     if (
@@ -74,11 +75,8 @@ def _whole_steps(file: VolumeFile, stack: Stack) -> tuple[NDArray[np.intp], NDAr
     ):
         size = " × ".join(f"{side:.4g}" for side in np.linalg.norm(file.to_lps_mm[:3, :3], axis=0))
         ours = " × ".join(f"{side:.4g}" for side in stack.voxel_mm)
-        raise PacketError(
-            f"was resampled or moved: its voxels of {size} do not lie on those sent, of {ours}",
-            hint=SAVE_AS_SENT,
-            path=file.path,
-        )
+        message = f"was resampled or moved: its voxels of {size} do not lie on those sent, of {ours}"
+        raise PacketError(message, hint=SAVE_AS_SENT)
     axes = np.abs(whole).argmax(axis=1)
     signs = whole[np.arange(3), axes].astype(np.intp)
     start = begin.astype(np.intp) - np.where(signs < 0, last[axes], 0)
@@ -100,5 +98,4 @@ def check_image(file: VolumeFile, stack: Stack) -> None:
         digest = frame_sha256(pixels.astype(np.uint8)) if fits else ""
         if digest != frame.image_sha256:
             found = f"shows {names[digest]} in the place of {frame.name}" if digest in names else ""
-            hint = "draw on the image of the packet, unchanged"
-            raise PacketError(found or f"its image is not the one sent as {frame.name}", hint=hint, path=file.path)
+            raise PacketError(found or f"its image is not the one sent as {frame.name}", hint=UNCHANGED_HINT)

@@ -6,56 +6,33 @@ the origin of a cropped one and also notes the offset: both must agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
-from ivsqa.io.formats.seg_nrrd import OFFSET, STATUS, read_segmentation
-from ivsqa.io.packets.adapter import Adapter, files_under
-from ivsqa.io.packets.editors.label_volumes import color_of, read_volumes, segments_of
-from ivsqa.io.packets.editors.nrrd_writer import nrrd_bytes
-from ivsqa.io.packets.editors.stacks import HEATMAP, IMAGE, FilledStack, Stack, write_stacks
-from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedPacket, SentFrame
-
-FOLDER = "slicer"
-FIRST_SLICE = 0
-"""Slicer shows a position in mm, from 0, and slices of a stack are 1 mm apart."""
+from ivsqa.io.formats.nrrd import OFFSET, STATUS, nrrd_bytes, read_segmentation
+from ivsqa.io.packets.editors.label_volumes import LabelVolumeAdapter, Reader, color_of, segments_of
+from ivsqa.io.packets.editors.stacks import FilledStack, Stack
 
 
-class SlicerAdapter(Adapter):
-    """Segmentations for 3D Slicer, out and back."""
+class SlicerAdapter(LabelVolumeAdapter):
+    """Segmentations for 3D Slicer, out and back; it shows a position in mm from 0, and slices are 1 mm apart."""
 
     name = "slicer"
-    tolerance_px = 0.5
+    suffix = ".nrrd"
+    folder_name = "slicer"
 
-    def write(
-        self,
-        folder: Path,
-        frames: Iterable[PacketFrame],
-        structures: StructureSet,
-        origin: PacketOrigin,  # noqa: ARG002
-    ) -> Iterator[PacketFrame]:
-        """Write `slicer/<stack>.seg.nrrd`, `<stack>-image.nrrd` and `<stack>-heatmap.nrrd` when the frames run out."""
-        target = folder / FOLDER
+    def stack_files(self, filled: FilledStack, structures: StructureSet) -> Iterator[tuple[str, bytes]]:
+        """Yield `<stack>.seg.nrrd`, `<stack>-image.nrrd` and `<stack>-heatmap.nrrd`."""
+        stack = filled.stack
+        notes = _notes(structures, stack)
+        yield f"{stack.name}.seg.nrrd", nrrd_bytes(stack.label_maps(structures), stack.voxel_mm, notes)
+        for kind, voxels in filled.volumes().items():
+            yield f"{stack.name}-{kind}.nrrd", nrrd_bytes(voxels, stack.voxel_mm, {})
 
-        def write(filled: FilledStack) -> None:
-            stack = filled.stack
-            segmentation = nrrd_bytes(stack.label_maps(structures), stack, _notes(structures, stack))
-            (target / f"{stack.name}.seg.nrrd").write_bytes(segmentation)
-            for kind, voxels in {IMAGE: filled.images, HEATMAP: filled.heat}.items():
-                if voxels is not None:
-                    (target / f"{stack.name}-{kind}.nrrd").write_bytes(nrrd_bytes(voxels, stack, {}))
-
-        yield from write_stacks(frames, target, write, first=FIRST_SLICE)
-
-    def recognises(self, folder: Path, structures: StructureSet) -> bool:  # noqa: ARG002
-        """Return whether there is an NRRD file."""
-        return bool(files_under(folder, ".nrrd"))
-
-    def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Read every NRRD file below the folder."""
-        paths = files_under(folder, ".nrrd")
-        return read_volumes(self.name, folder, paths, sent, structures, read_segmentation)
+    def reader(self, folder: Path, structures: StructureSet) -> Reader:  # noqa: ARG002 - names stand in the file
+        """Return how a segmentation is read."""
+        return read_segmentation
 
 
 def _notes(structures: StructureSet, stack: Stack) -> dict[str, str]:

@@ -8,23 +8,22 @@ was sent, so a return needs nothing but its voxels; a piece of a hash in its nam
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
-from ivsqa.io.packets.drawing import look_here_lines
-from ivsqa.io.packets.packet import PacketFrame, SentFrame
+from ivsqa.io.packets.adapter import Adapter, write_text
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, SentFrame
 from ivsqa.io.packets.worklist import SLICES_FILE_NAME
+from ivsqa.io.tables import csv_text
 
 IMAGE = "image"
 HEATMAP = "heatmap"
@@ -76,7 +75,7 @@ def _digest(frames: Sequence[SentFrame]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:6]
 
 
-def named(frames: Sequence[SentFrame]) -> str:
+def names_of(frames: Sequence[SentFrame]) -> str:
     """Return the first name and how many follow."""
     return frames[0].name if len(frames) == 1 else f"{frames[0].name} and {len(frames) - 1} more"
 
@@ -86,16 +85,9 @@ def emptied_errors(frames: Sequence[SentFrame], path: Path) -> list[PacketError]
 
     A frame that was left out of a crop looks the same as one that was emptied on purpose: deleting is not done on a guess.
     """
-    if not frames:
-        return []
-    return [
-        PacketError(
-            "nothing is drawn any more where contours were sent",
-            hint="where that is meant, tick them checked or unreadable; else they count as not returned",
-            path=path,
-            where=named(frames),
-        )
-    ]
+    hint = "where that is meant, tick them checked or unreadable; else they count as not returned"
+    message = "nothing is drawn any more where contours were sent"
+    return [PacketError(message, hint=hint, path=path, where=names_of(frames))] if frames else []
 
 
 def is_of_stack(name: str) -> bool:
@@ -125,85 +117,87 @@ class FilledStack:
     """A stack with what there is to look at.
 
     Attributes:
-        stack: Its frames.
-        images: uint8 (frames, height, width).
-        heat: Predicted error in per cent, uint8 like `images`; None where no frame has a score.
-        look_here: Open lines that show where to look first, a frame each, in edge convention.
+        stack: What was sent.
+        frames: The same frames with their images.
+        heats: Predicted error in per cent, uint8 like the images; None where a frame has no score.
     """
 
     stack: Stack
-    images: NDArray[np.uint8]
-    heat: NDArray[np.uint8] | None
-    look_here: tuple[Sequence[Points], ...]
+    frames: tuple[PacketFrame, ...]
+    heats: tuple[NDArray[np.uint8] | None, ...]
+
+    def volumes(self) -> dict[str, NDArray[np.uint8]]:
+        """Return images, and predicted error where some frame has a score, as uint8 (frames, height, width)."""
+        volumes = {IMAGE: np.stack([frame.image for frame in self.frames])}
+        if any(heat is not None for heat in self.heats):
+            blank = np.zeros(self.stack.frames[0].shape, dtype=np.uint8)
+            volumes[HEATMAP] = np.stack([blank if heat is None else heat for heat in self.heats])
+        return volumes
 
 
-@dataclass
-class StackedFrames:
-    """Frames as they pass by, kept until their stacks can be written: a byte a pixel for image and for heat."""
-
-    _kept: list[tuple[SentFrame, NDArray[np.uint8], NDArray[np.uint8] | None, Sequence[Points]]] = field(
-        default_factory=list
-    )
-    _arcs: dict[str, str] = field(default_factory=dict)
-
-    def add(self, frame: PacketFrame) -> None:
-        """Keep what stacks need of a frame."""
-        self._kept.append((frame.sent(), frame.image, _heat(frame), look_here_lines(frame)))
-        self._arcs[frame.name] = "; ".join(map(str, frame.arcs))
-
-    def filled(self) -> Iterator[FilledStack]:
-        """Yield the stacks, one in memory beside what is kept."""
-        by_name = {kept[0].name: kept for kept in self._kept}
-        for stack in stacks_of([kept[0] for kept in self._kept]):
-            kept = [by_name[frame.name] for frame in stack.frames]
-            heats = [np.zeros_like(image) if heat is None else heat for _, image, heat, _ in kept]
-            yield FilledStack(
-                stack,
-                np.stack([image for _, image, _, _ in kept]),
-                np.stack(heats) if any(heat is not None for _, _, heat, _ in kept) else None,
-                tuple(lines for *_, lines in kept),
-            )
-
-    def slices_csv(self, *, first: int) -> str:
-        """Return which frame each slice shows, with a column to tick.
-
-        Args:
-            first: The number that the editor gives to the first slice.
-        """
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(["stack", "slice", "name", "pullback_id", "frame_index", "doubtful_arcs", "checked"])
-        for stack in stacks_of([kept[0] for kept in self._kept]):
-            for number, frame in enumerate(stack.frames, start=first):
-                row = [stack.name, number, frame.name, frame.pullback_id, frame.frame_index, self._arcs[frame.name], ""]
-                writer.writerow(row)
-        return buffer.getvalue()
+def filled_stacks(frames: Sequence[tuple[PacketFrame, NDArray[np.uint8] | None]]) -> list[FilledStack]:
+    """Return the stacks of frames, each given with its predicted error, see `heat_of`."""
+    by_name = {frame.name: (frame, heat) for frame, heat in frames}
+    stacks = stacks_of([frame.sent() for frame, _ in frames])
+    filled = [(stack, [by_name[frame.name] for frame in stack.frames]) for stack in stacks]
+    return [FilledStack(stack, *map(tuple, zip(*pairs, strict=True))) for stack, pairs in filled]
 
 
-def write_stacks(
-    frames: Iterable[PacketFrame], folder: Path, write: Callable[[FilledStack], None], *, first: int
-) -> Iterator[PacketFrame]:
-    """Yield frames as they pass; when they run out, make the folder, write each stack there, and `slices.csv` for all.
+class StackAdapter(Adapter):
+    """A format that shows the frames of a packet as stacks.
 
-    Args:
-        frames: Frames of a packet.
-        folder: Where an editor's files go.
-        write: Writes one stack.
-        first: The number that the editor gives to the first slice.
+    Attributes:
+        folder_name: Where in the packet its files lie.
+        first_slice: The number that its editor gives to the first slice.
     """
-    stacked = StackedFrames()
-    for frame in frames:
-        stacked.add(frame)
-        yield frame
-    folder.mkdir()
-    for filled in stacked.filled():
-        write(filled)
-    (folder / SLICES_FILE_NAME).write_text(stacked.slices_csv(first=first), encoding="utf-8", newline="\n")
+
+    folder_name: str
+    first_slice: int = 0
+
+    @abstractmethod
+    def stack_files(self, filled: FilledStack, structures: StructureSet) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and the content of each file of a stack."""
+
+    def write(
+        self,
+        folder: Path,
+        frames: Iterable[PacketFrame],
+        structures: StructureSet,
+        origin: PacketOrigin,  # noqa: ARG002
+    ) -> Iterator[PacketFrame]:
+        """Write each stack into a folder, and `slices.csv` for all, when the frames run out.
+
+        Until then a byte a pixel is kept of each image and of its predicted error.
+        """
+        passed: list[tuple[PacketFrame, NDArray[np.uint8] | None]] = []
+        for frame in frames:
+            passed.append((replace(frame, error_maps={}, probabilities=None), heat_of(frame)))
+            yield frame
+        target = folder / self.folder_name
+        target.mkdir()
+        stacks = filled_stacks(passed)
+        for filled in stacks:
+            for name, content in self.stack_files(filled, structures):
+                (target / name).parent.mkdir(exist_ok=True)
+                (target / name).write_bytes(content)
+        write_text(target / SLICES_FILE_NAME, _slices_csv(stacks, self.first_slice))
 
 
-def _heat(frame: PacketFrame) -> NDArray[np.uint8] | None:
+def heat_of(frame: PacketFrame) -> NDArray[np.uint8] | None:
     """Return the greatest predicted error over structures in per cent, uint8 (height, width); None without a score."""
     if not frame.error_maps:
         return None
     worst = np.max([np.nan_to_num(error, nan=0.0) for error in frame.error_maps.values()], axis=0)
     return np.asarray(np.round(100.0 * np.clip(worst, 0.0, 1.0)), dtype=np.uint8)
+
+
+def _slices_csv(stacks: Sequence[FilledStack], first_slice: int) -> str:
+    """Return which frame each slice shows, with a column to tick."""
+    return csv_text(
+        ("stack", "slice", "name", "pullback_id", "frame_index", "doubtful_arcs", "checked"),
+        (
+            (filled.stack.name, number, frame.name, *frame.key, "; ".join(map(str, frame.arcs)), "")
+            for filled in stacks
+            for number, frame in enumerate(filled.frames, start=first_slice)
+        ),
+    )

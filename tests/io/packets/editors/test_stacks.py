@@ -9,7 +9,7 @@ import pytest
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import PacketFrame, read_return
-from ivsqa.io.packets.editors.stacks import StackedFrames, stack_of_file, stacks_of
+from ivsqa.io.packets.editors.stacks import filled_stacks, heat_of, stack_of_file, stacks_of
 
 Write = Callable[..., Path]
 STACKED = ["itk-snap", "slicer", "napari"]
@@ -93,19 +93,17 @@ def test_list_of_slices_counts_as_the_editor_does(name: str, first: int, write: 
 def test_heat_is_the_worst_structure_in_per_cent(frames: list[PacketFrame]) -> None:
     maps = {"lumen": np.full((96, 128), 0.254, np.float32), "eem": np.full((96, 128), np.nan, np.float32)}
     maps["eem"][0, 0] = 0.9
-    stacked = StackedFrames()
-    stacked.add(replace(frames[0], error_maps=maps))
-    stacked.add(replace(frames[1], error_maps={}))
-    (filled,) = stacked.filled()
-    assert filled.heat is not None
-    assert (filled.heat[0, 0, 0], filled.heat[0, 0, 1], filled.heat[1].max()) == (90, 25, 0)
+    scored = replace(frames[0], error_maps=maps)
+    (filled,) = filled_stacks([(scored, heat_of(scored)), (frames[1], None)])
+    heat = filled.volumes()["heatmap"]
+    assert (heat[0, 0, 0], heat[0, 0, 1], heat[1].max()) == (90, 25, 0)
 
 
 def test_frames_without_a_score_have_no_heat(frames: list[PacketFrame]) -> None:
-    stacked = StackedFrames()
-    stacked.add(replace(frames[0], error_maps={}))
-    (filled,) = stacked.filled()
-    assert filled.heat is None
+    bare = replace(frames[0], error_maps={})
+    assert heat_of(bare) is None
+    (filled,) = filled_stacks([(bare, None)])
+    assert list(filled.volumes()) == ["image"]
 
 
 def test_file_of_another_packet_is_refused(frames: list[PacketFrame]) -> None:
