@@ -10,7 +10,7 @@ import numpy as np
 from ivsqa.domain.contour import Mask, Points
 from ivsqa.errors import PacketError
 from ivsqa.io.formats.documents import head_of, mapping_of, read_json
-from ivsqa.io.formats.images import open_embedded_image
+from ivsqa.io.formats.pictures import open_embedded_image
 from ivsqa.io.formats.shapes import AGAIN, Drawing, box_points, ellipse_points, points_of
 
 LABELME_MARKS = ((b'"shapes"',), (b'"imagePath"',))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ivsqa.errors import PacketError, located
-from ivsqa.io.formats.images import open_image
+from ivsqa.io.formats.pictures import open_image
 from ivsqa.io.packets.packet import IMAGES_FOLDER, ReturnedFrame, SentFrame, frame_sha256
 
 UNCHANGED_HINT = "draw on the image of the packet, unchanged"

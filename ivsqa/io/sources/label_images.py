@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import AnnotationError
+from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key
 from ivsqa.io.formats.pictures import Picture, opened
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target, structure_named
@@ -71,17 +71,21 @@ def _iter_masks(folder: Path, target: Target) -> Iterator[tuple[Path, int, Mappi
         if _holds_pictures(named, target.structures):
             continue
         structure = structure_named(named.name, target.structures, path=named)
-        for index, path in _mask_files(named, target):
-            yield path, index, {structure: _mask(path, target.shape, index)}
+        for path, index in _mask_files(named, target):
+            with located(path=path, where=f"frame {index}"):
+                mask = _mask(path, target.shape)
+            yield path, index, {structure: mask}
     if is_general:
         meaning = LabelMeaning.beside(folder, target.structures)
         planes = read_names(folder, PLANES_TABLE, target.structures)
-        for index, path in _mask_files(folder, target):
-            pixels = read_label_map(path, target.shape, index)
-            if pixels.ndim == 3:
-                yield path, index, _masks_from_planes(pixels, planes, path, index)
-            else:
-                yield path, index, masks_of_labels(pixels[None], meaning, target.structures, path=path, index=index)
+        for path, index in _mask_files(folder, target):
+            with located(path=path, where=f"frame {index}"):
+                pixels = read_label_map(path, target.shape)
+                if pixels.ndim == 3:
+                    masks = _masks_from_planes(pixels, planes)
+                else:
+                    masks = masks_of_labels(pixels[None], meaning, target.structures)
+            yield path, index, masks
 
 
 def _holds_pictures(folder: Path, structures: StructureSet) -> bool:
@@ -91,80 +95,63 @@ def _holds_pictures(folder: Path, structures: StructureSet) -> bool:
     return not is_named and not (files and is_mask_like(files[0]))
 
 
-def _mask_files(folder: Path, target: Target) -> list[tuple[int, Path]]:
+def _mask_files(folder: Path, target: Target) -> list[tuple[Path, int]]:
     """Return the pictures of a folder with the frame each belongs to; one that belongs to none is refused."""
-    pairs = []
-    for path in label_files(folder):
-        index = target.index_by_stem.get(bare_name(path.name))
-        if index is None:
+    pairs = [(path, target.index_by_stem.get(bare_name(path.name), -1)) for path in label_files(folder)]
+    for path, index in pairs:
+        if index < 0:
             raise AnnotationError("there is no frame of this name", hint="a mask is named like its frame", path=path)
-        pairs.append((index, path))
     return pairs
 
 
-def read_label_map(path: Path, shape: tuple[int, int], index: int) -> NDArray[np.integer]:
+def read_label_map(path: Path, shape: tuple[int, int]) -> NDArray[np.integer]:
     """Return the label values of a frame, (height, width), or channels, (height, width, n), where they differ.
 
     Raises:
         AnnotationError: it cannot be read, or has not the size of its frame.
     """
-    with opened(Picture(path), error=AnnotationError, where=f"frame {index}") as image:
+    with opened(Picture(path), error=AnnotationError) as image:
         pixels = label_pixels(image)
-    _check_shape(pixels.shape, shape, path, index)
+    _check_shape(pixels.shape, shape)
     return pixels
 
 
-def _check_shape(shape: tuple[int, ...], wanted: tuple[int, int], path: Path, index: int) -> None:
+def _check_shape(shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
     """Raise where a mask has not the size of its frame."""
     if shape[:2] != wanted:
-        raise AnnotationError(
-            f"is {shape[1]} × {shape[0]} px, but its frame is {wanted[1]} × {wanted[0]} px",
-            hint="export the masks in the size of the frames",
-            path=path,
-            where=f"frame {index}",
-        )
+        message = f"is {shape[1]} × {shape[0]} px, but its frame is {wanted[1]} × {wanted[0]} px"
+        raise AnnotationError(message, hint="export the masks in the size of the frames")
 
 
-def _mask(path: Path, shape: tuple[int, int], index: int) -> Mask:
+def _mask(path: Path, shape: tuple[int, int]) -> Mask:
     """Return the mask of a picture: what is not black is inside, bool (height, width)."""
-    where = f"frame {index}"
-    with opened(Picture(path), error=AnnotationError, where=where) as image:
+    with opened(Picture(path), error=AnnotationError) as image:
         is_grey = image.mode in {"1", "L"} or image.mode.startswith("I")
         grey = np.asarray(image if is_grey else image.convert("RGB").convert("L"))
-    _check_shape(grey.shape, shape, path, index)
+    _check_shape(grey.shape, shape)
     white = int(grey.max(initial=0))
     if white == 0 or grey.dtype == np.bool_ or np.isin(grey, (0, white)).all():
         return np.asarray(grey > 0)
     soft = np.mean((grey > white * 0.1) & (grey < white * 0.9))
     if soft > SOFT_EDGE_SHARE:
-        raise AnnotationError(
-            f"is no mask: it has {len(np.unique(grey))} grey values",
-            hint="a mask is black outside and white inside; label maps belong in a folder called labels",
-            path=path,
-            where=where,
-        )
+        hint = "a mask is black outside and white inside; label maps belong in a folder called labels"
+        raise AnnotationError(f"is no mask: it has {len(np.unique(grey))} grey values", hint=hint)
     return np.asarray(grey > white / 2)
 
 
-def _masks_from_planes(
-    planes: NDArray[np.integer], names: Mapping[int, str | None] | None, path: Path, index: int
-) -> dict[str, Mask]:
+def _masks_from_planes(planes: NDArray[np.integer], names: Mapping[int, str | None] | None) -> dict[str, Mask]:
     """Return the mask of each channel that has a name."""
-    where = f"frame {index}"
     if names is None:
         raise AnnotationError(
             f"has {planes.shape[2]} different channels, which have no names",
             hint="say which structure each is in a planes.csv beside it: plane,structure and lines as 0,lumen; "
             "a blank structure leaves a channel out",
-            path=path,
-            where=where,
         )
     masks: dict[str, Mask] = {}
     for plane in range(planes.shape[2]):
         inside = np.asarray(planes[..., plane] > 0)
         if plane not in names and inside.any():
-            message = f"channel {plane} is not in planes.csv"
-            raise AnnotationError(message, hint=f"add the line {plane},", path=path, where=where)
+            raise AnnotationError(f"channel {plane} is not in planes.csv", hint=f"add the line {plane},")
         structure = names.get(plane)
         if structure is not None:
             masks[structure] = masks.get(structure, np.zeros_like(inside)) | inside

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ivsqa.domain.contour import Mask, contour_from_mask
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import AnnotationError
+from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours
 from ivsqa.io.formats.label_marks import MARKS, WALL
 from ivsqa.io.formats.tables import FIRST_ROW, read_rows
@@ -52,7 +52,8 @@ class LabelMeaning:
         Raises:
             AnnotationError: a name is none of the structures.
         """
-        return cls({pair: None if name is None else _ring_named(name, structures, path) for pair, name in named})
+        with located(path=path):
+            return cls({pair: None if name is None else _ring_named(name, structures) for pair, name in named})
 
     @classmethod
     def beside(cls, folder: Path, structures: StructureSet) -> LabelMeaning:
@@ -66,14 +67,14 @@ class LabelMeaning:
         return cls({(0, value): name for value, name in by_value.items()}, is_guess=names is None)
 
 
-def _ring_named(name: str, structures: StructureSet, path: Path) -> str | None:
+def _ring_named(name: str, structures: StructureSet) -> str | None:
     """Return the structure whose ring has a name, None where the name is that of no border; raises AnnotationError."""
     word = name.strip().casefold()
     if word in NO_BORDERS:
         return None
     if word in RING_NAMES and len(structures) == 2 and word not in structures.names:
         return structures.outermost
-    return structure_named(name, structures, path=path)
+    return structure_named(name, structures)
 
 
 def read_names(folder: Path, table: tuple[str, str], structures: StructureSet) -> dict[int, str | None] | None:
@@ -94,13 +95,14 @@ def read_names(folder: Path, table: tuple[str, str], structures: StructureSet) -
     rows = read_rows(path, "table of names", (column, "structure"), error=AnnotationError)
     names: dict[int, str | None] = {}
     for line, row in enumerate(rows, start=FIRST_ROW):
-        where, value, structure = f"line {line}", row[column], row["structure"]
-        if not value.isdecimal():
-            hint = f"its columns are {column},structure"
-            raise AnnotationError(f"is no table of names: {value!r} is no number", hint=hint, path=path, where=where)
-        if int(value) in names:
-            raise AnnotationError(f"{column} {value} is given twice", hint="keep one line", path=path, where=where)
-        names[int(value)] = structure_named(structure, structures, path=path, where=where) if structure else None
+        value, structure = row[column], row["structure"]
+        with located(path=path, where=f"line {line}"):
+            if not value.isdecimal():
+                hint = f"its columns are {column},structure"
+                raise AnnotationError(f"is no table of names: {value!r} is no number", hint=hint)
+            if int(value) in names:
+                raise AnnotationError(f"{column} {value} is given twice", hint="keep one line")
+            names[int(value)] = structure_named(structure, structures) if structure else None
     return names
 
 
@@ -118,9 +120,7 @@ def label_pixels(image: Image.Image) -> NDArray[np.integer]:
     return colours[..., 0] if opaque and (colours == colours[..., :1]).all() else pixels
 
 
-def masks_of_labels(
-    layers: NDArray[np.integer], meaning: LabelMeaning, structures: StructureSet, *, path: Path, index: int
-) -> dict[str, Mask]:
+def masks_of_labels(layers: NDArray[np.integer], meaning: LabelMeaning, structures: StructureSet) -> dict[str, Mask]:
     """Return the mask of each structure whose own label is in a frame, with what it encloses.
 
     A structure without a label of its own is left out: the wall was not drawn there, and the lumen is no EEM.
@@ -129,8 +129,6 @@ def masks_of_labels(
         layers: Label values, (layers, height, width).
         meaning: What they mean.
         structures: The structures of the study.
-        path: Where they are from, for errors.
-        index: frame_index.
 
     Raises:
         AnnotationError: a value without a name, or numbers from the outside where nothing says so.
@@ -142,11 +140,12 @@ def masks_of_labels(
             f"label {unknown[0][1]} has no name",
             hint="say which structure each value is in a labels.csv beside it: value,structure and lines as 1,lumen; "
             "a blank structure leaves a value out",
-            path=path,
-            where=f"frame {index}",
         )
-    if meaning.is_guess:
-        _refuse_inverted(layers[0], path, index)
+    if meaning.is_guess and _is_inverted(layers[0]):
+        raise AnnotationError(
+            "label 2 lies inside label 1, so 1 is not the innermost structure here",
+            hint="say which is which in a labels.csv beside it: value,structure and lines as 1,eem and 2,lumen",
+        )
     masks: dict[str, Mask] = {}
     inside = np.zeros(layers.shape[1:], dtype=np.bool_)
     for structure in structures.names:
@@ -158,17 +157,11 @@ def masks_of_labels(
     return masks
 
 
-def _refuse_inverted(labels: NDArray[np.integer], path: Path, index: int) -> None:
-    """Raise where label 2 lies inside label 1: public sets exist that number from the outside (EEM 1, lumen 2)."""
+def _is_inverted(labels: NDArray[np.integer]) -> bool:
+    """Return whether label 2 lies inside label 1: public sets exist that number from the outside (EEM 1, lumen 2)."""
     outer = labels == 2
     enclosed = scipy.ndimage.binary_fill_holes(labels == 1) & outer
-    if outer.any() and enclosed.sum() > outer.sum() / 2:
-        raise AnnotationError(
-            "label 2 lies inside label 1, so 1 is not the innermost structure here",
-            hint="say which is which in a labels.csv beside it: value,structure and lines as 1,eem and 2,lumen",
-            path=path,
-            where=f"frame {index}",
-        )
+    return bool(outer.any() and enclosed.sum() > outer.sum() / 2)
 
 
 def contours_from_masks(frames: Iterable[tuple[int, Mapping[str, Mask]]], structures: StructureSet) -> FoundAnnotations:

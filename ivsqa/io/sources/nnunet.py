@@ -20,7 +20,7 @@ from pathlib import Path
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import IGNORE_LABEL, StructureSet
-from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.errors import AnnotationError, IvsqaError, SourceError, located
 from ivsqa.io.formats.documents import read_json
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, VOLUME_EXTENSIONS, natural_key
 from ivsqa.io.formats.pictures import Picture
@@ -88,10 +88,12 @@ class NnunetPictures(FrameFolderSource):
         def masks_of_frames() -> Iterator[tuple[int, Mapping[str, Mask]]]:
             for index, path in enumerate(self.labels):
                 if path is not None:
-                    values = read_label_map(path, shape, index)
-                    if values.ndim == 3:
-                        raise AnnotationError("holds colours, not labels", path=path, where=f"frame {index}")
-                    yield index, masks_of_labels(values[None], meaning, structures, path=path, index=index)
+                    with located(path=path, where=f"frame {index}"):
+                        values = read_label_map(path, shape)
+                        if values.ndim == 3:
+                            raise AnnotationError("holds colours, not labels")
+                        masks = masks_of_labels(values[None], meaning, structures)
+                    yield index, masks
 
         return contours_from_masks(masks_of_frames(), structures)
 

@@ -160,7 +160,9 @@ def read_label_volume(
 
     def masks_of_frames() -> Iterator[tuple[int, Mapping[str, Mask]]]:
         for index in range(values.shape[1]):
-            yield index, masks_of_labels(values[:, index], known, structures, path=path, index=index)
+            with located(path=path, where=f"frame {index}"):
+                masks = masks_of_labels(values[:, index], known, structures)
+            yield index, masks
 
     return contours_from_masks(masks_of_frames(), structures)
 

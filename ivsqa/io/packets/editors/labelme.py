@@ -18,9 +18,9 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import mapping_of
-from ivsqa.io.formats.images import open_embedded_image, open_image
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.labelme import LABELME_MARKS, draw_shapes, read_labelme
+from ivsqa.io.formats.pictures import open_embedded_image, open_image
 from ivsqa.io.formats.shapes import DECIMALS, check_size
 from ivsqa.io.packets.adapter import NOT_SENT_HINT, FrameFileAdapter, PacketReturn, files_under
 from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_lines, written_shapes

@@ -15,7 +15,7 @@ from PIL import Image
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError, located
-from ivsqa.io.formats.images import open_image
+from ivsqa.io.formats.pictures import open_image
 from ivsqa.io.formats.shapes import outline, stray_note
 from ivsqa.io.packets.adapter import NOT_SENT_HINT, Adapter, files_under
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame

@@ -22,8 +22,8 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_COLOR, heat_layer, png_bytes
 from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import read_xml, xml_text
-from ivsqa.io.formats.images import open_embedded_image
 from ivsqa.io.formats.label_marks import LOOK_HERE, MARKS
+from ivsqa.io.formats.pictures import open_embedded_image
 from ivsqa.io.formats.shapes import AGAIN, ellipse_points
 from ivsqa.io.formats.svg_path import path_lines, transform_matrix
 from ivsqa.io.packets.adapter import FrameFileAdapter, PacketReturn

@@ -166,7 +166,7 @@ class ContourFormat:
         return self.read_lines(paths, target).found(self.name)
 
 
-def structure_named(name: str, structures: StructureSet, *, path: Path, where: str = "") -> str:
+def structure_named(name: str, structures: StructureSet, *, path: Path | None = None) -> str:
     """Return the structure a file calls `name`; upper and lower case are the same.
 
     Raises:
@@ -182,7 +182,6 @@ def structure_named(name: str, structures: StructureSet, *, path: Path, where: s
         f"{name!r} is no structure of this study, which has {', '.join(structures.names)}.{guess}",
         hint="rename or remove it there, or add the structure to project.yaml",
         path=path,
-        where=where,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import AnnotationError
+from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
 from ivsqa.io.formats.files import bare_name
 from ivsqa.io.sources.archives.aivus import AIVUS_KNOTS, AIVUS_TABLE
@@ -93,13 +93,11 @@ def _contours_in_table(path: Path, target: Target) -> FrameContours:
     if max(rows) >= target.n_frames:
         message = f"frame_index {max(rows)} is beyond the last frame, {target.n_frames - 1}"
         raise AnnotationError(message, hint="frames count from 0", path=path)
-    return {
-        index: {
-            structure_named(name, target.structures, path=path, where=f"frame {index}"): contour
-            for name, contour in contours.items()
-        }
-        for index, contours in rows.items()
-    }
+    contours: FrameContours = {}
+    for index, drawn in rows.items():
+        with located(path=path, where=f"frame {index}"):
+            contours[index] = {structure_named(name, target.structures): line for name, line in drawn.items()}
+    return contours
 
 
 def file_beside(path: Path, name: str) -> Path:
