@@ -47,7 +47,7 @@ class Challenge2011Source(FrameFolderSource):
     texts: tuple[Path, ...] = ()
 
     def kind(self) -> str:
-        """Return of which public set it is; raises SourceError."""
+        """Return the public set and the patient; raises SourceError."""
         return f"{self._set or 'frames named as in the IVUS challenge 2011'}, patient {self.patient}"
 
     def own_facts(self) -> PullbackFacts:
@@ -87,27 +87,24 @@ def challenge_sources(
     Returns:
         The patients, and which of the folders were used for them.
     """
-    own = _frames_and_texts(folder)
-    held = {each: _frames_and_texts(each) for each in folders} if not any(own) else {}
-    halves = {each: found for each, found in held.items() if bool(found[0]) != bool(found[1])}
-    frames = [*own[0], *(path for found in halves.values() for path in found[0])]
-    texts = [*own[1], *(path for found in halves.values() for path in found[1])]
+    frames, texts = _frames_and_texts(folder)
+    used = []
+    for inner in [] if frames or texts else folders:
+        inner_frames, inner_texts = _frames_and_texts(inner)
+        if bool(inner_frames) != bool(inner_texts):  # half of a set
+            used.append(inner)
+            frames, texts = frames + inner_frames, texts + inner_texts
     if not frames or not texts:
         return [], []
-    by_patient: dict[str, list[Path]] = {}
-    for path in sorted(frames, key=lambda each: natural_key(each.name)):
-        by_patient.setdefault(_patient(path), []).append(path)
-    patients = [
-        Challenge2011Source(
-            folder,
-            f"{relative}/{patient}",
-            tuple(Picture(path) for path in paths),
-            patient=patient,
-            texts=tuple(sorted(path for path in texts if f"frame_{patient}_" in path.name.lower())),
-        )
-        for patient, paths in by_patient.items()
-    ]
-    return patients, list(halves)
+    by_patient: dict[str, list[Picture]] = {}
+    for path in sorted(frames, key=lambda path: natural_key(path.name)):
+        by_patient.setdefault(_patient(path), []).append(Picture(path))
+    patients = []
+    for patient, pictures in by_patient.items():
+        own_texts = tuple(sorted(path for path in texts if f"frame_{patient}_" in path.name.lower()))
+        place = f"{relative}/{patient}"
+        patients.append(Challenge2011Source(folder, place, tuple(pictures), patient=patient, texts=own_texts))
+    return patients, used
 
 
 def _patient(path: Path) -> str:
@@ -119,9 +116,9 @@ def _patient(path: Path) -> str:
 def _frames_and_texts(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the frames of the set in a folder, where there is no other picture, and the texts."""
     try:
-        files = [each for each in folder.iterdir() if not each.name.startswith(".")]
+        files = [file for file in folder.iterdir() if not file.name.startswith(".")]
     except OSError:  # is reported where the folder itself is searched
         return [], []
-    pictures = [each for each in files if each.suffix.lower() in IMAGE_EXTENSIONS]
-    texts = [each for each in files if TEXT_NAME.fullmatch(each.name)]
-    return pictures if all(_patient(each) for each in pictures) else [], texts
+    pictures = [file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS]
+    texts = [file for file in files if TEXT_NAME.fullmatch(file.name)]
+    return pictures if all(_patient(file) for file in pictures) else [], texts

@@ -82,40 +82,35 @@ class _Search:
 
     @property
     def passed_over(self) -> str:
-        """What was seen that is DICOM but no ultrasound, or contours without frames, for the message."""
+        """DICOM that is no ultrasound, or contours without frames, for the message."""
         if self.n_other_dicom:
             return f" ({self.n_other_dicom} DICOM files are no ultrasound images)"
-        files = (each for each in sorted(self.root.rglob("*")) if each.is_file())
-        found = next(((each, kind) for each in files if (kind := format_of(each)) is not None), None)
-        return f" but contours, such as {found[0].name} ({found[1].name})" if found else ""
+        for file in sorted(self.root.rglob("*")):
+            contours = format_of(file) if file.is_file() else None
+            if contours is not None:
+                return f" but contours, such as {file.name} ({contours.name})"
+        return ""
 
     def named_file(self, path: Path) -> None:
         """Take the one file the user named."""
-        if path.suffix.lower() in IMAGE_EXTENSIONS:
+        suffix = path.suffix.lower()
+        if suffix in IMAGE_EXTENSIONS:
             self.pictures([path], path)
-        elif path.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(path):
+        elif suffix in DICOM_EXTENSIONS or looks_like_dicom(path):
             self.sources.append(DicomSource(path, self.relative(path), (path,)))
-        elif path.suffix.lower() in VIDEO_EXTENSIONS:
+        elif suffix in VIDEO_EXTENSIONS:
             self.sources.append(VideoSource(path, self.relative(path)))
-        elif path.name.lower().endswith(VOLUME_EXTENSIONS):
-            beside = [each for each in _entries(path.parent)[0] if each.name.lower().endswith(VOLUME_EXTENSIONS)]
+        elif is_volume(path):
+            beside = [file for file in _entries(path.parent)[0] if is_volume(file)]
             sources, errors = volume_sources(beside, dict.fromkeys(beside, self.relative(path)))
             self.sources += [source for source in sources if source.path == path]
             self.errors += [error for error in errors if error.path == path]
         elif (contours := format_of(path)) is not None:
-            self.errors.append(
-                SourceError(
-                    f"holds contours ({contours.name}) but no frames",
-                    hint="put it beside its frames, or import them first and give this file with --annotations",
-                    path=path,
-                )
-            )
+            hint = "put it beside its frames, or import them first and give this file with --annotations"
+            self.errors.append(SourceError(f"holds contours ({contours.name}) but no frames", hint=hint, path=path))
         else:
-            self.errors.append(
-                SourceError(
-                    "is of no kind that can be imported", hint=f"write its frames as PNG files; {LOOKED_FOR}", path=path
-                )
-            )
+            hint = f"write its frames as PNG files; {LOOKED_FOR}"
+            self.errors.append(SourceError("is of no kind that can be imported", hint=hint, path=path))
 
     def folder(self, folder: Path) -> None:
         """Take what is in a folder, then what is in the folders in it."""
@@ -126,37 +121,40 @@ class _Search:
             return
         data_set = nnunet_sources(folder, self.relative(folder))
         if data_set is not None:
-            self.sources += data_set[0]
-            self.errors += data_set[1]
+            self.add(data_set)
             return
-        patients, used = challenge_sources(
-            folder, self.relative(folder), [each for each in folders if not each.is_symlink()]
-        )
+        own_folders = [inner for inner in folders if not inner.is_symlink()]
+        patients, used = challenge_sources(folder, self.relative(folder), own_folders)
         self.sources += patients
-        folders = [each for each in folders if each not in used]
+        folders = [inner for inner in folders if inner not in used]
         files = [] if patients and not used else files
-        has_dicom = self.dicom_files([each for each in files if each.suffix.lower() not in IMAGE_EXTENSIONS], folder)
-        frames = next((each for each in folders if each.name.casefold() in FRAME_FOLDERS and label_files(each)), None)
-        direct = [] if has_dicom else [each for each in files if each.suffix.lower() in IMAGE_EXTENSIONS]
-        pictures = label_files(frames) if frames else direct
-        stems = {bare_name(each.name) for each in pictures}
-        labels = [
-            each for each in folders if each != frames and _holds_labels(each, stems, beside_frames=frames is not None)
-        ]
+        pictures = [file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS]
+        others = [file for file in files if file.suffix.lower() not in IMAGE_EXTENSIONS]
+        has_dicom = self.dicom_files(others, folder)
+        frames = next(
+            (inner for inner in folders if inner.name.casefold() in FRAME_FOLDERS and label_files(inner)), None
+        )
+        if frames is not None:
+            pictures = label_files(frames)
+        elif has_dicom:  # pictures beside DICOM are previews
+            pictures = []
+        stems = {bare_name(file.name) for file in pictures}
+        folders = [inner for inner in folders if inner != frames]
+        labels = [inner for inner in folders if _holds_labels(inner, stems, beside_frames=frames is not None)]
         if pictures:
             self.pictures(pictures, folder, labels)
-        self.volumes([each for each in files if each.name.lower().endswith(VOLUME_EXTENSIONS)])
-        videos = [each for each in files if each.suffix.lower() in VIDEO_EXTENSIONS]
-        self.sources += [VideoSource(each, self.relative(each)) for each in videos]
-        for each in folders:
-            if each != frames and each not in labels and self.may_enter(each):
-                self.folder(each)
+        volumes = [file for file in files if is_volume(file)]
+        self.add(volume_sources(volumes, {file: self.relative(file) for file in volumes}))
+        videos = (file for file in files if file.suffix.lower() in VIDEO_EXTENSIONS)
+        self.sources += [VideoSource(file, self.relative(file)) for file in videos]
+        for inner in folders:
+            if inner not in labels and self.may_enter(inner):
+                self.folder(inner)
 
-    def volumes(self, files: Sequence[Path]) -> None:
-        """Add the volumes among the files of a folder as a pullback each."""
-        sources, errors = volume_sources(files, {file: self.relative(file) for file in files})
-        self.sources += sources
-        self.errors += errors
+    def add(self, found: tuple[Sequence[PullbackSource], Sequence[IvsqaError]]) -> None:
+        """Add sources, and what cannot be used."""
+        self.sources += found[0]
+        self.errors += found[1]
 
     def pictures(self, files: Sequence[Path], path: Path, labels: Sequence[Path] = ()) -> None:
         """Add TIFFs of several pages as a pullback each, and the other pictures as one."""
@@ -221,11 +219,16 @@ class _Search:
         return True
 
 
+def is_volume(file: Path) -> bool:
+    """Return whether a file is called like a NIfTI or NRRD volume."""
+    return file.name.lower().endswith(VOLUME_EXTENSIONS)
+
+
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the files and folders in a folder in natural order, without hidden ones."""
-    visible = (each for each in folder.iterdir() if not each.name.startswith(".") and each.name != "Thumbs.db")
-    entries = sorted(visible, key=lambda each: natural_key(each.name))
-    return [each for each in entries if each.is_file()], [each for each in entries if each.is_dir()]
+    visible = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "Thumbs.db")
+    entries = sorted(visible, key=lambda path: natural_key(path.name))
+    return [path for path in entries if path.is_file()], [path for path in entries if path.is_dir()]
 
 
 def _dicom_header(file: Path) -> DicomHeader | None:
@@ -247,7 +250,7 @@ def _holds_labels(folder: Path, stems: set[str], *, beside_frames: bool) -> bool
     """
     if not stems or folder.name.casefold() in LABEL_FOLDERS:
         return bool(stems)
-    shared = [each for each in label_files(folder) if bare_name(each.name) in stems]
+    shared = [file for file in label_files(folder) if bare_name(file.name) in stems]
     return bool(shared) and (beside_frames or _is_mask(shared[0]))
 
 
@@ -265,13 +268,9 @@ def _why_no_pullback(pictures: Sequence[Path], path: Path) -> SourceError | None
     for picture in pictures:
         other = stems.setdefault(bare_name(picture.name), picture)
         if other != picture:
-            return SourceError(
-                f"is there twice, as {other.suffix} and {picture.suffix}", hint="keep one of the two", path=picture
-            )
+            message = f"is there twice, as {other.suffix} and {picture.suffix}"
+            return SourceError(message, hint="keep one of the two", path=picture)
     if pictures and all(_is_mask(picture) for picture in {pictures[0], pictures[len(pictures) // 2], pictures[-1]}):
-        return SourceError(
-            "holds masks but no frames",
-            hint="put the frames into a folder called frames beside it, each named like its mask",
-            path=path,
-        )
+        hint = "put the frames into a folder called frames beside it, each named like its mask"
+        return SourceError("holds masks but no frames", hint=hint, path=path)
     return None
