@@ -86,10 +86,10 @@ class Panel:
 
 def scatter_chart(series: Sequence[Series]) -> Markup:
     """Return predicted (y) against true Dice (x), with the line on which the two are equal; both axes are cut alike."""
-    values = [value for one in series for point in one.points for value in (point.x, point.y)]
+    values = [value for group in series for point in group.points for value in (point.x, point.y)]
     low = min(0.9, floor(min(values, default=0.0) * 10.0) / 10.0)
     plot = _unit_plot(low, "true Dice", "predicted Dice")
-    n = max((len(one.points) for one in series), default=0)
+    n = max((len(group.points) for group in series), default=0)
     return fill("drawing/scatter_chart.svg.j2", plot=plot, series=series, n=n)
 
 
@@ -100,7 +100,7 @@ def reliability_chart(series: Sequence[Series]) -> Markup:
         series: Points in order of x; `n` is the number of pixels.
     """
     plot = _unit_plot(0.0, "predicted probability of error", "share of pixels that was wrong")
-    most = max((point.n for one in series for point in one.points), default=1)
+    most = max((point.n for curve in series for point in curve.points), default=1)
     decades = max(1.0, log10(max(most, 1)))
 
     def bar_height(n: int) -> float:
@@ -110,7 +110,7 @@ def reliability_chart(series: Sequence[Series]) -> Markup:
 
 
 def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) -> Markup:
-    """Return how many values lie where in [0, 1], in bars, those below the limit strong; the lower end is cut where nothing lies.
+    """Return a histogram of values in [0, 1], bars below the limit strong; the lower end is cut where nothing lies.
 
     Args:
         values: (n,), at least one.
@@ -167,7 +167,7 @@ def _unit_plot(low: float, x_label: str, y_label: str) -> Plot:
 
 def _curve_plot(panel: Panel, y_label: str) -> Plot:
     """Return a logarithmic x axis and a y axis that fit the curves, their intervals and the level to be reached."""
-    points = [point for one in panel.series for point in one.points]
+    points = [point for curve in panel.series for point in curve.points]
     ys = [y for point in points for y in (point.y, point.low, point.high) if not isnan(y)]
     ys += [] if isnan(panel.level) else [panel.level]
     step = 0.05 if max(ys) - min(ys) > 0.15 else 0.02 if max(ys) - min(ys) > 0.06 else 0.01

@@ -43,7 +43,7 @@ def error_colors() -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def error_opacity() -> NDArray[np.float32]:
-    """Return how opaque each error 0/255 … 255/255 is painted, float32 (256,): none at 0, rising smoothly."""
+    """Return the opacity of each error 0/255 … 255/255, float32 (256,): none at 0, rising smoothly."""
     share = np.clip(np.linspace(0.0, 1.0, 256) / OPAQUE_FROM, 0.0, 1.0)
     opacity = np.asarray(GREATEST_OPACITY * share * share * (3.0 - 2.0 * share), dtype=np.float32)
     opacity.setflags(write=False)

@@ -227,5 +227,5 @@ def _runs(known: NDArray[np.bool_]) -> Iterable[NDArray[np.intp]]:
 
 
 def _edges(place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where the stretch of each frame begins and the last one's ends, half way to its neighbours, (n + 1,)."""
+    """Return the edges between the stretches of frames, half way to their neighbours, (n + 1,)."""
     return np.concatenate([place[:1], (place[1:] + place[:-1]) / 2.0, place[-1:]])

@@ -63,7 +63,7 @@ def evaluation_page(
     """
     segmentation = answer["segmentation"]
     own, entropy = (
-        next(one for one in answer["estimate"] if one["signal"] == signal and one["scope"] == "frame")
+        next(figures for figures in answer["estimate"] if (figures["signal"], figures["scope"]) == (signal, "frame"))
         for signal in ("error_map", "entropy")
     )
     return fill(
@@ -72,7 +72,9 @@ def evaluation_page(
         own=own,
         entropy=entropy,
         # Without spacing no structure has a measure in mm.
-        measures=[one for one in MEASURES if any(known[one[1]] is not None for known in segmentation.values())],
+        measures=[
+            measure for measure in MEASURES if any(known[measure[1]] is not None for known in segmentation.values())
+        ],
         dice_heads=[f"{name} Dice" for name in segmentation],
         kinds=list(dict.fromkeys(group["kind"] for group in answer["strata"])),
         scatter=scatter,

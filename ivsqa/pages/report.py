@@ -120,16 +120,16 @@ class Work:
     @classmethod
     def of(cls, readings: Sequence[Reading]) -> Work:
         """Return the sum of readings, at least one."""
-        moved_mm = [distance for one in readings for distance in one.edit_mm]
+        moved_mm = [distance for reading in readings for distance in reading.edit_mm]
         return cls(
             n_rounds=len(readings),
-            n_frames=sum(one.frames.total() for one in readings),
-            n_unreadable=sum(one.frames["unreadable"] for one in readings),
-            contours=sum((one.contours for one in readings), Counter()),
+            n_frames=sum(reading.frames.total() for reading in readings),
+            n_unreadable=sum(reading.frames["unreadable"] for reading in readings),
+            contours=sum((reading.contours for reading in readings), Counter()),
             moved_mm=float(np.mean(moved_mm)) if moved_mm else None,
-            border=sum(one.border for one in readings),
-            corrected=sum(one.corrected for one in readings),
-            returned_at=max(one.returned_at for one in readings),
+            border=sum(reading.border for reading in readings),
+            corrected=sum(reading.corrected for reading in readings),
+            returned_at=max(reading.returned_at for reading in readings),
         )
 
 
@@ -204,19 +204,20 @@ class Study:
         return [
             (min(dice), frame["quality"])
             for frame in frames
-            if frame["quality"] is not None and (dice := [one for one in frame["dice"].values() if one is not None])
+            if frame["quality"] is not None
+            and (dice := [value for value in frame["dice"].values() if value is not None])
         ]
 
     @property
     def bias(self) -> float | None:
         """How much too high Dice was predicted on test frames; None where not known."""
-        return float(np.mean([said - true for true, said in self.judged])) if self.judged else None
+        return float(np.mean([predicted - true for true, predicted in self.judged])) if self.judged else None
 
     @property
     def share_corrected(self) -> float | None:
         """Share of the border that readers had to correct in frames that came back; None before one did."""
-        border = sum(one.border for one in self.readings)
-        return sum(one.corrected for one in self.readings) / border if border else None
+        border = sum(reading.border for reading in self.readings)
+        return sum(reading.corrected for reading in self.readings) / border if border else None
 
     @property
     def outlook_interval(self) -> list[float] | None:
@@ -227,23 +228,29 @@ class Study:
     @property
     def tested_structures(self) -> list[str]:
         """Structures for which some model was measured on test subjects."""
-        return list(dict.fromkeys(name for one in self.evaluations.values() for name in one["segmentation"]))
+        return list(
+            dict.fromkeys(name for evaluation in self.evaluations.values() for name in evaluation["segmentation"])
+        )
 
     def tested(self, model_id: str, structure: str) -> Mapping[str, Any] | None:
-        """Return what was measured of a model for a structure; None where nothing was."""
+        """Return the figures of a model for a structure on test subjects; None where there are none."""
         evaluation = self.evaluations.get(model_id)
         return None if evaluation is None else evaluation["segmentation"].get(structure)
 
     def work_of(self, *, round_id: str | None = None, reader: str | None = None) -> Work | None:
-        """Return what came back of a round, or from a reader; None where nothing did."""
-        readings = [one for one in self.readings if round_id in (None, one.round_id) and reader in (None, one.reader)]
+        """Return the work that came back of a round, or from a reader; None where nothing did."""
+        readings = [
+            reading
+            for reading in self.readings
+            if round_id in (None, reading.round_id) and reader in (None, reading.reader)
+        ]
         return Work.of(readings) if readings else None
 
 
 def report_page(study: Study) -> Markup:
     """Return the page."""
     estimate = [] if study.evaluation is None else study.evaluation["estimate"]
-    of_frames = {one["signal"]: one for one in estimate if one["scope"] == "frame"}
+    of_frames = {figures["signal"]: figures for figures in estimate if figures["scope"] == "frame"}
     points = [Point(true, predicted) for true, predicted in study.judged]
     return fill(
         "pages/report.html.j2",
@@ -271,7 +278,7 @@ def _learning_curves(study: Study) -> Markup | None:
 
 def _curves(study: Study) -> list[Series]:
     """Return the learning curves of the accepted models: on validation subjects, and by structure on test subjects."""
-    accepted = sorted((one for one in study.models if one.accepted), key=lambda one: one.n_training_frames)
+    accepted = sorted((model for model in study.models if model.accepted), key=lambda model: model.n_training_frames)
     curves = {
         "validation": [
             Point(model.n_training_frames, model.validation_dice)

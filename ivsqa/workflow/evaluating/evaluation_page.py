@@ -34,7 +34,7 @@ def evaluation_html(
         counts: (2, 256) wrong and right pixels by level of the calibrated error map, by structure.
         surprises: What to show, worst first.
     """
-    colors = {one.name: one.color for one in project.structures.structures}
+    colors = {structure.name: structure.color for structure in project.structures.structures}
     scatter = [
         Series(
             name,
@@ -47,36 +47,36 @@ def evaluation_html(
         )
         for name, color in colors.items()
     ]
-    kept = {name: reliability(counts[name]) for name in colors}
+    bins = {name: reliability(counts[name]) for name in colors}
     curves = [
-        Series(name, color, [Point(one.predicted, one.observed, one.n_pixels) for one in kept[name]])
+        Series(name, color, [Point(bin_.predicted, bin_.observed, bin_.n_pixels) for bin_ in bins[name]])
         for name, color in colors.items()
     ]
     return evaluation_page(
         answer,
         scatter=scatter_chart(scatter),
         reliability=reliability_chart(curves),
-        reliability_bins=kept,
-        pictures=[_picture(project, one) for one in surprises],
+        reliability_bins=bins,
+        pictures=[_picture(project, surprise) for surprise in surprises],
         colors=colors,
     )
 
 
-def _picture(project: Project, one: Surprise) -> SurprisePicture:
+def _picture(project: Project, surprise: Surprise) -> SurprisePicture:
     """Return a surprise drawn: both contours on the frame, and the error map beside it."""
-    record = one.frame.pullback
+    record = surprise.frame.pullback
     panels = comparison(
-        record.frames[one.score.frame_index],
-        one.score.contours,
-        one.frame.annotation.contours,
-        error_maps_on_frame(project, record, one.score),
+        record.frames[surprise.score.frame_index],
+        surprise.score.contours,
+        surprise.frame.annotation.contours,
+        error_maps_on_frame(project, record, surprise.score),
         structures=project.structures,
         spacing_mm=record.spacing_mm,
     )
     return SurprisePicture(
-        title=f"{record.pullback_id} frame {one.score.frame_index}",
-        structure=one.structure,
-        predicted_dice=one.predicted_dice,
-        dice=one.dice,
+        title=f"{record.pullback_id} frame {surprise.score.frame_index}",
+        structure=surprise.structure,
+        predicted_dice=surprise.predicted_dice,
+        dice=surprise.dice,
         panels=tuple(jpeg_bytes(panel) for panel in panels),
     )

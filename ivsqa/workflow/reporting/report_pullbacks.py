@@ -128,16 +128,16 @@ class _Drawn:
                 chosen.append(index)
             if len(chosen) == N_WORST:
                 break
-        found = {score.frame_index: score for score in self._store.read(self._record.pullback_id, chosen)}
-        return [found[index] for index in chosen]
+        scores = {score.frame_index: score for score in self._store.read(self._record.pullback_id, chosen)}
+        return [scores[index] for index in chosen]
 
     def _view(self, worst: Sequence[FrameScore]) -> PullbackView:
-        """Return what the diagram shows."""
+        """Return the contents of the diagram."""
         record, project = self._record, self._project
         size_mm = record.spacing_mm[0] if record.spacing_mm else 1.0
         centre = (record.width_px - 1) / 2.0
         edge = (centre + 0.5) * size_mm
-        colors = {one.name: one.color for one in project.structures.structures}
+        colors = {structure.name: structure.color for structure in project.structures.structures}
         areas = [Line(name, color, self._ranged(f"{name}_area")) for name, color in colors.items()]
         burden = (
             Line("plaque burden", PLAQUE_COLOR, self._ranged("plaque_burden")) if {LUMEN, EEM} <= set(colors) else None
@@ -153,12 +153,12 @@ class _Drawn:
             extent=(-edge, edge),
             cuts={name: (cut - centre) * size_mm for name, cut in self._cuts().items()},
             colors=colors,
-            areas=[one for one in areas if not np.isnan(one.values).all()],
+            areas=[line for line in areas if not np.isnan(line.values).all()],
             burden=None if burden is None or np.isnan(burden.values).all() else burden,
             burden_limit=self._rule.burden,
             lesions=[
-                (float(self._place[one["first_frame_index"]]), float(self._place[one["last_frame_index"]]))
-                for one in self._lesions
+                (float(self._place[lesion["first_frame_index"]]), float(self._place[lesion["last_frame_index"]]))
+                for lesion in self._lesions
             ],
             minimum=(float(self._place[site]), self._row["mla_mm2"]) if has_minimum else None,
             quality=self._quality,
@@ -181,13 +181,13 @@ class _Drawn:
         return jpeg_bytes(picture.resize((VIEW_PX[0], min(VIEW_PX[1], picture.height)), Image.Resampling.BOX))
 
     def _cuts(self) -> dict[str, NDArray[np.float64]]:
-        """Return where that row meets each border in every frame, (n, 2) in px."""
+        """Return the places where that row meets each border in every frame, (n, 2) in px."""
         record = self._record
         contours: dict[int, Contours] = {}
         if self._store is not None:
             contours |= self._store.contours(record.pullback_id, record.n_frames)
         drawn = self._project.annotations.current(record.pullback_id)
-        contours |= {index: one.contours for index, one in drawn.items()}
+        contours |= {index: annotation.contours for index, annotation in drawn.items()}
         y = float(record.height_px // 2)
         return {
             name: np.array([cut_of(contours.get(index, {}).get(name), y) for index in range(record.n_frames)])
@@ -202,9 +202,9 @@ class _Drawn:
         maps = error_maps_on_frame(project, record, score)
         panels = comparison(
             record.frames[score.frame_index, rows, columns],
-            {name: one.mapped((1.0, 1.0), corner) for name, one in score.contours.items()},
+            {name: contour.mapped((1.0, 1.0), corner) for name, contour in score.contours.items()},
             {},
-            {name: one[rows, columns] for name, one in maps.items()},
+            {name: error_map[rows, columns] for name, error_map in maps.items()},
             structures=project.structures,
             line_px=LINE_PX,
         )
@@ -219,28 +219,28 @@ class _Drawn:
         return WorstFrame(words, (jpeg_bytes(panels[0]), jpeg_bytes(panels[1])))
 
     def _legend(self, *, has_worst: bool) -> str:
-        """Return what the diagram shows."""
-        said = ["Distal on the left." if self._in_mm else "Speed or timing is not known: places are frames."]
+        """Return the legend of the diagram, in words."""
+        sentences = ["Distal on the left." if self._in_mm else "Speed or timing is not known: places are frames."]
         if self._drawn.any():
-            said.append("Ticks at the foot: frames drawn by people, which count as they stand.")
+            sentences.append("Ticks at the foot: frames drawn by people, which count as they stand.")
         if not self._drawn.all() and self._store is not None:
-            said.append(
+            sentences.append(
                 "Bands: 90 % intervals of predicted measures."
                 if self._is_ranged
                 else "No intervals: too few validation subjects."
             )
         if self._lesions:
-            said.append(f"Shaded: lesions, plaque burden of {100.0 * self._rule.burden:.0f} % and more.")
+            sentences.append(f"Shaded: lesions, plaque burden of {100.0 * self._rule.burden:.0f} % and more.")
         if has_worst:
-            said.append("Circled numbers: the frames beneath.")
-        return " ".join(said)
+            sentences.append("Circled numbers: the frames beneath.")
+        return " ".join(sentences)
 
 
 def _around(contours: Contours, shape: tuple[int, int]) -> tuple[slice, slice]:
     """Return the rows and columns of a square around the contours with room beside them; the whole frame without any."""
     if not contours:
         return slice(0, shape[0]), slice(0, shape[1])
-    points = np.vstack([one.points_px for one in contours.values()])
+    points = np.vstack([contour.points_px for contour in contours.values()])
     low, high = points.min(axis=0), points.max(axis=0)
     half = ROOM * float((high - low).max()) / 2.0
     (left, top), (right, bottom) = (low + high) / 2.0 - half, (low + high) / 2.0 + half

@@ -98,15 +98,15 @@ def _data_block(identifier: str, content: Mapping[str, object]) -> str:
 def _contents(
     listed: Sequence[Mapping[str, object]], structures: StructureSet, origin: PacketOrigin
 ) -> dict[str, object]:
-    """Return what the page knows at once."""
+    """Return the data that the page reads when it opens: packet, structures, settings of the refinement, list of frames."""
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
         "packet_id": origin.packet_id,
         "round_id": origin.round_id,
         "structures": [
-            {"name": one.name, "color": one.color, "note": STRUCTURE_NOTES.get(one.name, OTHER_NOTE)}
-            for one in structures.structures
+            {"name": structure.name, "color": structure.color, "note": STRUCTURE_NOTES.get(structure.name, OTHER_NOTE)}
+            for structure in structures.structures
         ],
         "refinement": {
             **asdict(DEFAULT_CONFIG),
@@ -120,7 +120,7 @@ def _contents(
 
 
 def _listed(frame: PacketFrame) -> dict[str, object]:
-    """Return what the list of frames says of one."""
+    """Return the entry of a frame in the list of frames."""
     height, width = frame.image.shape
     return {
         "name": frame.name,
@@ -135,7 +135,7 @@ def _listed(frame: PacketFrame) -> dict[str, object]:
 
 
 def _stored(frame: PacketFrame, structures: StructureSet) -> dict[str, object]:
-    """Return what is decoded when a frame is looked at."""
+    """Return the data of a frame that the page decodes when it is looked at: image, borders, marks, error, probabilities."""
     drawn = {name: frame.contours[name] for name in structures.names if name in frame.contours}
     offset_px = ARC_OFFSET_SHARE * max(frame.image.shape)
     marks = frame.proposals or [
@@ -169,7 +169,7 @@ def _heat(error_maps: Mapping[str, NDArray[np.float32]]) -> str:
 
 
 def _field(probabilities: FrameProbabilities) -> dict[str, object]:
-    """Return what points are followed by."""
+    """Return the probabilities by which borders follow points."""
     grid = probabilities.grid
     return {
         "size": grid.size_px,
