@@ -10,9 +10,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +19,19 @@ from numpy.typing import NDArray
 from ivsqa.io import atomic
 
 
-@dataclass(frozen=True, eq=False)
-class LastRung:
-    """What an arm goes on from.
+class StoredRung(NamedTuple):
+    """A rung as it is on disk.
 
     Attributes:
-        facts: As written down.
+        facts: Its record.
         rows: (n,) rows in the study.
         labels: uint8 (n, s, s).
-        frame_dice: (m,) of the held-back frames.
         weights: The model, safetensors.
     """
 
     facts: dict[str, Any]
     rows: NDArray[np.intp]
     labels: NDArray[np.uint8]
-    frame_dice: NDArray[np.float64]
     weights: bytes
 
 
@@ -45,10 +41,10 @@ class ArmStore:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder / "arms" / name
 
-    def write(self, rung: LastRung) -> None:
+    def write(self, rung: StoredRung) -> None:
         """Write a rung; its record comes last, and only then it counts."""
         stream = io.BytesIO()
-        np.savez_compressed(stream, rows=rung.rows, labels=rung.labels, frame_dice=rung.frame_dice)
+        np.savez_compressed(stream, rows=rung.rows, labels=rung.labels)
         atomic.write_bytes(self._folder / "last.npz", stream.getvalue())
         atomic.write_bytes(self._folder / "last.safetensors", rung.weights)
         text = json.dumps(rung.facts, indent=1) + "\n"
@@ -58,16 +54,16 @@ class ArmStore:
         """Return the records of the rungs there are, by labels."""
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
 
-    def last(self) -> LastRung | None:
+    def last(self) -> StoredRung | None:
         """Return what to go on from; None where nothing is there, or a stop came between files of a rung."""
         facts = self.facts()
         if not facts:
             return None
         with np.load(self._folder / "last.npz") as kept:
-            rows, labels, frame_dice = kept["rows"], kept["labels"], kept["frame_dice"]
+            rows, labels = kept["rows"], kept["labels"]
         if len(rows) != facts[-1]["n_labels"]:
             return None
-        return LastRung(facts[-1], rows, labels, frame_dice, (self._folder / "last.safetensors").read_bytes())
+        return StoredRung(facts[-1], rows, labels, (self._folder / "last.safetensors").read_bytes())
 
 
 def iter_arms(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:

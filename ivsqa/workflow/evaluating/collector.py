@@ -33,8 +33,8 @@ from ivsqa.domain.statistics.bootstrap import Measured, means_over_subjects, sub
 from ivsqa.domain.statistics.correlation import average_precision_from_histograms, spearman
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
-from ivsqa.workflow.predicting.prediction import FramePostprocessor, predicted_masks
-from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, assess_frame, reference_masks
+from ivsqa.workflow.predicting.prediction import FramePostprocessor, assess_frame, predicted_masks
+from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, reference_masks
 
 FRAME = "frame"
 """Scope of an estimate that is about the worst structure of a frame."""

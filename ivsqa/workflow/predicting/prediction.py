@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,13 @@ from ivsqa.domain.geometry.topology import nested
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.domain.quality.predicted_quality import ErrorCalibration, assess, frame_quality, region_of_frame
+from ivsqa.domain.quality.predicted_quality import (
+    ErrorCalibration,
+    StructureQuality,
+    assess,
+    frame_quality,
+    region_of_frame,
+)
 from ivsqa.domain.structures import StructureSet
 
 N_VERTICES = 128
@@ -21,9 +26,6 @@ N_VERTICES = 128
 
 MAX_ORDER = 16
 """Fourier orders kept of a predicted contour: borders need about six, and what lies far above is the grid's staircase."""
-
-Result = TypeVar("Result")
-Item = TypeVar("Item")
 
 
 class FramePostprocessor:
@@ -58,11 +60,7 @@ class FramePostprocessor:
             signals: Plain signals of doubt by name.
         """
         masks = predicted_masks(probabilities)
-        region = region_of_frame(masks)
-        qualities = {
-            name: assess(raw_errors[index], masks[index], self._calibration.structures[name], region)
-            for index, name in enumerate(self._structures.names)
-        }
+        qualities = assess_frame(self._structures.names, raw_errors, masks, self._calibration)
         areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
         return FrameScore(
             pullback_id=key[0],
@@ -85,6 +83,17 @@ class FramePostprocessor:
 def predicted_masks(probabilities: NDArray[np.float32]) -> list[Mask]:
     """Return the mask of each structure, from (K, s, s) probabilities."""
     return [np.asarray(probability > 0.5) for probability in probabilities]
+
+
+def assess_frame(
+    names: Sequence[str], raw: NDArray[np.uint8], masks: Sequence[Mask], calibration: ErrorCalibration
+) -> dict[str, StructureQuality]:
+    """Return the expected quality of each structure, from the (K, s, s) raw map of one signal."""
+    region = region_of_frame(masks)
+    return {
+        name: assess(raw_map, mask, calibration.structures[name], region)
+        for name, raw_map, mask in zip(names, raw, masks, strict=True)
+    }
 
 
 def contours_on_frame(

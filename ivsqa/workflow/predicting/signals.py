@@ -6,7 +6,7 @@ knows, not by how it is scaled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,7 @@ from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
     ErrorCalibration,
-    StructureQuality,
-    assess,
     fit_error_calibration,
-    region_of_frame,
 )
 from ivsqa.domain.quality.uncertainty import entropy_levels, mutual_information
 from ivsqa.io.project.project import Project
@@ -96,17 +93,6 @@ def reference_masks(project: Project, frame: AnnotatedFrame) -> dict[str, Mask]:
     size = project.settings.image.working_size_px
     return {
         name: grid.contour_to_grid(contour).mask((size, size)) for name, contour in frame.annotation.contours.items()
-    }
-
-
-def assess_frame(
-    names: Sequence[str], raw: NDArray[np.uint8], masks: Sequence[Mask], calibration: ErrorCalibration
-) -> dict[str, StructureQuality]:
-    """Return the expected quality of each structure, from the (K, s, s) raw map of one signal."""
-    region = region_of_frame(masks)
-    return {
-        name: assess(one, mask, calibration.structures[name], region)
-        for name, one, mask in zip(names, raw, masks, strict=True)
     }
 
 

@@ -1,13 +1,12 @@
 """Rounds replayed on frames whose annotations are known: one arm is one strategy and seed, from the first labels to the last.
 
-Everything a round does is done: train, evaluate on held-back subjects, score the pool, choose, let a reader correct what is
-wrong. Arrays in, one record a rung out, so that any labelled data can be replayed; where they come from and where records are
-kept is the caller's.
+Everything a round does is done: train, evaluate on held-back subjects, score the pool, choose, let a simulated reader correct
+what is wrong. Arrays in, one rung after the other out, so that any labelled data can be replayed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -15,15 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
-from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
     ErrorCalibration,
-    assess,
     fit_error_calibration,
     frame_quality,
-    region_of_frame,
 )
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Strategy, plan_selection
 from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
@@ -32,13 +28,12 @@ from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
-from ivsqa.workflow.predicting.prediction import predicted_masks
+from ivsqa.workflow.predicting.prediction import assess_frame, predicted_masks
 from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 from ivsqa.workflow.simulating.labelled_study import (
     Effort,
     LabelledStudy,
-    Parts,
-    Reader,
+    SimulatedReader,
     deal,
     effort_of,
     left_by_reader,
@@ -65,7 +60,7 @@ class ArmPlan:
         new_frame_weight: Of the frames that a fine-tuning sees for the first time.
         limits: What keeps frames apart.
         diversity: Of "sqa".
-        reader: Who corrects.
+        reader: How the simulated reader works.
     """
 
     strategy: Strategy
@@ -79,7 +74,7 @@ class ArmPlan:
     new_frame_weight: float = 2.0
     limits: Limits = field(default_factory=Limits)
     diversity: float = 0.5
-    reader: Reader = field(default_factory=Reader)
+    reader: SimulatedReader = field(default_factory=SimulatedReader)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +82,23 @@ class Rung:
     """What one rung came to, and all that the next one needs.
 
     Attributes:
-        n_labels: Annotated frames the model learnt from.
-        rows: (n_labels,) their rows in the study, in the order they were chosen.
-        labels: What the reader left of them, uint8 (n_labels, s, s).
+        rows: (n,) the annotated frames that the model learnt from, as rows of the study, in the order they were chosen.
+        labels: What the reader left of them, uint8 (n, s, s).
         effort: What they cost.
         dice: Mean Dice on held-back frames by structure.
-        frame_dice: (m,) mean over structures of each held-back frame.
         model: The model.
     """
 
-    n_labels: int
     rows: NDArray[np.intp]
     labels: NDArray[np.uint8]
     effort: Effort
     dice: dict[str, float]
-    frame_dice: NDArray[np.float64]
     model: TrainedModel
+
+    @property
+    def n_labels(self) -> int:
+        """How many frames the model learnt from."""
+        return len(self.rows)
 
     def facts(self) -> dict[str, Any]:
         """Return what is written down of it."""
@@ -132,194 +128,169 @@ def run_arm(
         before: The last rung there is; None: begin.
         should_stop: Asked between rungs.
     """
-    parts = deal(study, plan.seed)
-    rung = before
+    arm, rung = _Arm(study, plan, device), before
     for n_labels in plan.ladder:
         if rung is not None and n_labels <= rung.n_labels:
             continue
         if should_stop():
             return
-        rows, labels, effort = _annotated(study, parts, plan, rung, n_labels, device)
-        model = _train(study, parts, plan, rows, labels, rung, device)
-        dice = _dice(study, parts.held_back, Predictor(model, plan.network, device=device))
-        by_structure = dict(zip(study.structures, np.nanmean(dice, axis=0).tolist(), strict=True))
-        rung = Rung(len(rows), rows, labels, effort, by_structure, np.nanmean(dice, axis=1), model)
+        rung = arm.first_rung(n_labels) if rung is None else arm.next_rung(rung, n_labels)
         yield rung
-        if len(rows) < n_labels:  # nothing is left to choose
+        if rung.n_labels < n_labels:  # nothing is left to choose
             return
 
 
-def _annotated(
-    study: LabelledStudy, parts: Parts, plan: ArmPlan, rung: Rung | None, n_labels: int, device: str
-) -> tuple[NDArray[np.intp], NDArray[np.uint8], Effort]:
-    """Return rows, labels and effort with the frames of the next round added."""
-    if rung is None:
+class _Arm:
+    """The steps of an arm, over the parts that its seed deals."""
+
+    def __init__(self, study: LabelledStudy, plan: ArmPlan, device: str) -> None:
+        self._study = study
+        self._plan = plan
+        self._device = device
+        self._parts = deal(study, plan.seed)
+
+    def first_rung(self, n_labels: int) -> Rung:
+        """Return the rung of a network that nobody was helped by."""
         # Without a model all begin alike, so that arms of a seed differ by what they choose and not by their luck.
-        rows = _chosen(study, parts.pool, plan, "stratified", n_labels, np.empty(0, dtype=np.intp), None, None)
-        return rows, study.labels[rows], sum((effort_of(study, row, None, plan.reader) for row in rows), Effort())
-    predictor = Predictor(rung.model, plan.network, device=device)
-    score, features = None, None
-    if plan.strategy in LOOKS_AT_FRAMES:
-        calibration = _calibration(study, parts, predictor) if plan.strategy == "sqa" else None
-        score, features = _scored(study, parts.pool, predictor, plan.strategy, calibration)
-    added = _chosen(study, parts.pool, plan, plan.strategy, n_labels - rung.n_labels, rung.rows, score, features)
-    effort = rung.effort
-    labels = [rung.labels]
-    for row in added:
-        probabilities = predictor(study.images[row : row + 1]).probabilities[0]  # (K, s, s)
-        effort += effort_of(study, row, probabilities, plan.reader)
-        labels.append(left_by_reader(study, row, predicted_masks(probabilities), plan.reader)[None])
-    return np.concatenate([rung.rows, added]), np.concatenate(labels), effort
+        rows = self._chosen("stratified", n_labels, np.empty(0, dtype=np.intp))
+        effort = sum((effort_of(self._study, row, None, self._plan.reader) for row in rows), Effort())
+        return self._trained(rows, self._study.labels[rows], effort, None)
 
+    def next_rung(self, rung: Rung, n_labels: int) -> Rung:
+        """Return the rung after one: its model scores the pool and draws what the reader corrects."""
+        study, plan = self._study, self._plan
+        predictor = Predictor(rung.model, plan.network, device=self._device)
+        score, features = self._scored(predictor) if plan.strategy in LOOKS_AT_FRAMES else (None, None)
+        added = self._chosen(plan.strategy, n_labels - rung.n_labels, rung.rows, score, features)
+        effort, labels = rung.effort, [rung.labels]
+        for row in added:
+            probabilities = predictor(study.images[row : row + 1]).probabilities[0]  # (K, s, s)
+            effort += effort_of(study, row, probabilities, plan.reader)
+            labels.append(left_by_reader(study, row, predicted_masks(probabilities), plan.reader)[None])
+        return self._trained(np.concatenate([rung.rows, added]), np.concatenate(labels), effort, rung)
 
-def _chosen(
-    study: LabelledStudy,
-    pool_rows: NDArray[np.intp],
-    plan: ArmPlan,
-    strategy: Strategy,
-    n: int,
-    taken: NDArray[np.intp],
-    score: NDArray[np.float64] | None,
-    features: NDArray[np.float32] | None,
-) -> NDArray[np.intp]:
-    """Return the rows that a strategy chooses.
+    def _trained(self, rows: NDArray[np.intp], labels: NDArray[np.uint8], effort: Effort, before: Rung | None) -> Rung:
+        """Return the rung of some labels: a model learns from them and is judged on the frames held back."""
+        model = self._train(rows, labels, before)
+        dice = self._dice(Predictor(model, self._plan.network, device=self._device))
+        by_structure = dict(zip(self._study.structures, np.nanmean(dice, axis=0).tolist(), strict=True))
+        return Rung(rows, labels, effort, by_structure, model)
 
-    Args:
-        study: The frames.
-        pool_rows: Rows to choose from.
-        plan: Limits and seed.
-        strategy: How.
-        n: How many.
-        taken: Rows chosen before.
-        score: (len(pool_rows),) what to rank by.
-        features: (len(pool_rows), F) descriptions.
-    """
-    row_of = {(str(study.pullback_ids[row]), int(study.frame_index[row])): int(row) for row in pool_rows}
-    pool = Pool.of(
-        PullbackFrames(
-            str(pullback_id),
-            str(study.subject_ids[pool_rows[at[0]]]),
-            study.frame_index[pool_rows[at]],
-            score=None if score is None else score[at],
-            features=None if features is None else features[at],
+    def _chosen(
+        self,
+        strategy: Strategy,
+        n: int,
+        taken: NDArray[np.intp],
+        score: NDArray[np.float64] | None = None,
+        features: NDArray[np.float32] | None = None,
+        limits: Limits | None = None,
+    ) -> NDArray[np.intp]:
+        """Return the rows that a strategy chooses.
+
+        Args:
+            strategy: How.
+            n: How many.
+            taken: Rows chosen before.
+            score: What to rank by, a value a row of the pool.
+            features: Descriptions, (rows of the pool, F).
+            limits: What keeps frames apart; None: those of the plan.
+        """
+        study, limits = self._study, limits or self._plan.limits
+        row_of = {study.key(row): int(row) for row in self._parts.pool}
+        pool = Pool.of(self._pool(score, features))
+        most = limits.max_per_pullback or max(1, -(-2 * n // len(pool.pullback_ids)))
+        selection = plan_selection(
+            pool,
+            strategy=strategy,
+            n=n,
+            rng=np.random.default_rng([self._plan.seed, len(taken)]),
+            taken=[study.key(row) for row in taken],
+            limits=replace(limits, max_per_pullback=most),
+            diversity=self._plan.diversity,
         )
-        for pullback_id in np.unique(study.pullback_ids[pool_rows])
-        for at in [np.flatnonzero(study.pullback_ids[pool_rows] == pullback_id)]
-    )
-    n_pullbacks = len(pool.pullback_ids)
-    limits = replace(plan.limits, max_per_pullback=plan.limits.max_per_pullback or max(1, -(-2 * n // n_pullbacks)))
-    selection = plan_selection(
-        pool,
-        strategy=strategy,
-        n=n,
-        rng=np.random.default_rng([plan.seed, len(taken)]),
-        taken=[FrameKey(str(study.pullback_ids[row]), int(study.frame_index[row])) for row in taken],
-        limits=limits,
-        diversity=plan.diversity,
-    )
-    if len(selection.chosen) < n and limits.min_gap_frames > 1:  # late rungs need frames that lie side by side
-        closer = replace(plan, limits=Limits(len(pool)))
-        return _chosen(study, pool_rows, closer, strategy, n, taken, score, features)
-    return np.array([row_of[pool.key(one.row)] for one in selection.chosen], dtype=np.intp)
+        if len(selection.chosen) < n and limits.min_gap_frames > 1:  # late rungs need frames that lie side by side
+            return self._chosen(strategy, n, taken, score, features, Limits(len(pool)))
+        return np.array([row_of[pool.key(chosen.row)] for chosen in selection.chosen], dtype=np.intp)
 
+    def _pool(
+        self, score: NDArray[np.float64] | None, features: NDArray[np.float32] | None
+    ) -> Iterator[PullbackFrames]:
+        """Yield the frames that may be chosen, by pullback."""
+        study, rows = self._study, self._parts.pool
+        for pullback_id in np.unique(study.pullback_ids[rows]):
+            at = np.flatnonzero(study.pullback_ids[rows] == pullback_id)
+            yield PullbackFrames(
+                str(pullback_id),
+                str(study.subject_ids[rows[at[0]]]),
+                study.frame_index[rows[at]],
+                score=None if score is None else score[at],
+                features=None if features is None else features[at],
+            )
 
-def _train(
-    study: LabelledStudy,
-    parts: Parts,
-    plan: ArmPlan,
-    rows: NDArray[np.intp],
-    labels: NDArray[np.uint8],
-    rung: Rung | None,
-    device: str,
-) -> TrainedModel:
-    """Return the model of a rung; where nobody looks at errors, the error branch and its committee are left out."""
-    config = plan.training
-    if plan.strategy != "sqa" and not plan.strategy.startswith("deal"):
-        config = replace(config, committee=0, error_share=0.0)
-    weights = np.ones(len(rows), dtype=np.float32)
-    start = None
-    if plan.mode == "finetune" and rung is not None:
-        config = replace(config, max_steps=plan.finetune_steps, learning_rate=plan.finetune_rate)
-        weights[rung.n_labels :] = plan.new_frame_weight
-        start = rung.model
-    others = np.setdiff1d(parts.pool, rows) if config.committee else np.empty(0, dtype=np.intp)
-    return train(
-        plan.network,
-        replace(config, seed=plan.seed),
-        SampleSet(study.images[rows], labels, weights),
-        None,
-        unannotated=study.images[others],
-        start=start,
-        device=device,
-        save=lambda _: None,
-        should_stop=lambda: False,
-        on_step=lambda _: None,
-        save_every_s=float("inf"),
-    ).model
+    def _train(self, rows: NDArray[np.intp], labels: NDArray[np.uint8], before: Rung | None) -> TrainedModel:
+        """Return the model of a rung."""
+        study, plan = self._study, self._plan
+        config = plan.training
+        if plan.strategy != "sqa" and not plan.strategy.startswith("deal"):
+            config = replace(config, committee=0, error_share=0.0)  # nobody looks at errors
+        weights = np.ones(len(rows), dtype=np.float32)
+        start = None
+        if plan.mode == "finetune" and before is not None:
+            config = replace(config, max_steps=plan.finetune_steps, learning_rate=plan.finetune_rate)
+            weights[before.n_labels :] = plan.new_frame_weight
+            start = before.model
+        others = np.setdiff1d(self._parts.pool, rows) if config.committee else np.empty(0, dtype=np.intp)
+        return train(
+            plan.network,
+            replace(config, seed=plan.seed),
+            SampleSet(study.images[rows], labels, weights),
+            None,
+            unannotated=study.images[others],
+            start=start,
+            device=self._device,
+            save=lambda _: None,
+            should_stop=lambda: False,
+            on_step=lambda _: None,
+            save_every_s=float("inf"),
+        ).model
 
+    def _scored(self, predictor: Predictor) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return what the strategy ranks the rows of the pool by, and their descriptions."""
+        study, rows, strategy = self._study, self._parts.pool, self._plan.strategy
+        column = COLUMN_OF.get(strategy)
+        calibration = self._calibration(predictor) if strategy == "sqa" else None
+        scores: list[float | None] = []
+        features = []
+        for first in range(0, len(rows), BATCH_FRAMES):
+            images = study.images[rows[first : first + BATCH_FRAMES]]
+            prediction = predictor(images)
+            features.append(prediction.features)
+            if calibration is not None:
+                for probabilities, raw in zip(prediction.probabilities, prediction.error, strict=True):
+                    qualities = assess_frame(study.structures, raw, predicted_masks(probabilities), calibration)
+                    scores.append(1.0 - frame_quality(qualities.values()))
+            elif column is not None:
+                draws = predictor.sample(images, N_DRAWS, DRAW_SEED) if column == BALD else None
+                scores += [signals[column] for signals in frame_signals(prediction, draws)]
+            else:
+                scores += [None] * len(images)
+        return np.array(scores, dtype=np.float64), np.concatenate(features)  # None becomes NaN
 
-def _calibration(study: LabelledStudy, parts: Parts, predictor: Predictor) -> ErrorCalibration:
-    """Return what error maps mean, from the calibration subjects."""
-    frames = []
-    for row, reference in zip(parts.calibration, study.masks(parts.calibration), strict=True):
-        prediction = predictor(study.images[row : row + 1])
-        maps = (prediction.error[0], predicted_masks(prediction.probabilities[0]), reference)
-        raw, predicted, true = (dict(zip(study.structures, one, strict=True)) for one in maps)
-        frames.append(CalibrationFrame(raw, predicted, true, str(study.subject_ids[row])))
-    return fit_error_calibration(frames, study.structures)
+    def _calibration(self, predictor: Predictor) -> ErrorCalibration:
+        """Return what error maps mean, from the calibration subjects."""
+        study, rows = self._study, self._parts.calibration
+        frames = []
+        for row, reference in zip(rows, study.masks(rows), strict=True):
+            prediction = predictor(study.images[row : row + 1])
+            maps = (prediction.error[0], predicted_masks(prediction.probabilities[0]), reference)
+            raw, predicted, true = (dict(zip(study.structures, layers, strict=True)) for layers in maps)
+            frames.append(CalibrationFrame(raw, predicted, true, str(study.subject_ids[row])))
+        return fit_error_calibration(frames, study.structures)
 
-
-def _scored(
-    study: LabelledStudy,
-    rows: NDArray[np.intp],
-    predictor: Predictor,
-    strategy: Strategy,
-    calibration: ErrorCalibration | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return what a strategy ranks by, and the descriptions, of some rows."""
-    scores: list[float] = []
-    features = []
-    for first in range(0, len(rows), BATCH_FRAMES):
-        images = study.images[rows[first : first + BATCH_FRAMES]]
-        prediction = predictor(images)
-        features.append(prediction.features)
-        if calibration is not None:
-            scores += [
-                1.0 - _quality(study.structures, *maps, calibration)
-                for maps in zip(prediction.probabilities, prediction.error, strict=True)
-            ]
-        elif strategy in COLUMN_OF:
-            column = COLUMN_OF[strategy]
-            draws = predictor.sample(images, N_DRAWS, DRAW_SEED) if column == BALD else None
-            scores += [_number(one[column]) for one in frame_signals(prediction, draws)]
-        else:
-            scores += [np.nan] * len(images)
-    return np.array(scores), np.concatenate(features)
-
-
-def _quality(
-    structures: Sequence[str],
-    probabilities: NDArray[np.float32],
-    raw: NDArray[np.uint8],
-    calibration: ErrorCalibration,
-) -> float:
-    """Return the predicted Dice of the worst structure of a frame."""
-    masks = predicted_masks(probabilities)
-    region = region_of_frame(masks)
-    return frame_quality(
-        assess(raw[index], masks[index], calibration.structures[name], region) for index, name in enumerate(structures)
-    )
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _dice(study: LabelledStudy, rows: NDArray[np.intp], predictor: Predictor) -> NDArray[np.float64]:
-    """Return the Dice of some frames, (m, K); NaN where a structure is neither drawn nor found."""
-    found = []
-    for first in range(0, len(rows), BATCH_FRAMES):
-        part = rows[first : first + BATCH_FRAMES]
-        masks, wanted = predictor(study.images[part]).probabilities > 0.5, study.masks(part)
-        found.append(mask_dice(masks, wanted))
-    return np.concatenate(found)
+    def _dice(self, predictor: Predictor) -> NDArray[np.float64]:
+        """Return the Dice of the frames held back, (m, K); NaN where a structure is neither drawn nor found."""
+        study, rows = self._study, self._parts.held_back
+        batches = (rows[first : first + BATCH_FRAMES] for first in range(0, len(rows), BATCH_FRAMES))
+        return np.concatenate(
+            [mask_dice(predictor(study.images[batch]).probabilities > 0.5, study.masks(batch)) for batch in batches]
+        )

@@ -1,4 +1,4 @@
-"""Frames whose annotations are known, dealt into parts by subject, and a reader who corrects what a network drew in them."""
+"""Frames whose annotations are known, dealt into parts by subject, and a simulated reader who corrects what a network drew."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.effort import corrected_mask, length_to_move, points_to_set
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import masks_of_rings
 from ivsqa.io.packets.thinning import kept_vertices
-from ivsqa.model.data import SampleSet
 
 EDITOR_PX = 512
 """Side of a frame as an editor shows it: so many vertices does a border have that is drawn anew."""
@@ -47,9 +47,9 @@ class LabelledStudy:
         """Return the reference masks of some frames, (m, K, s, s)."""
         return np.stack(masks_of_rings(self.labels[rows], len(self.structures)), axis=1)
 
-    def samples(self, rows: NDArray[np.intp]) -> SampleSet:
-        """Return some frames with their reference."""
-        return SampleSet(self.images[rows], self.labels[rows], np.ones(len(rows), dtype=np.float32))
+    def key(self, row: np.intp) -> FrameKey:
+        """Return the name of a frame."""
+        return FrameKey(str(self.pullback_ids[row]), int(self.frame_index[row]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def deal(study: LabelledStudy, seed: int, *, calibration: float = 0.2, held_back
 
 
 @dataclass(frozen=True)
-class Reader:
+class SimulatedReader:
     """How a simulated reader works.
 
     Attributes:
@@ -109,18 +109,20 @@ class Effort:
         return Effort(self.length + other.length, self.clicks + other.clicks)
 
 
-def effort_of(study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: Reader) -> Effort:
+def effort_of(
+    study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: SimulatedReader
+) -> Effort:
     """Return what a frame costs a reader who is shown what (K, s, s) probabilities say; all of it where nothing is shown."""
     px_mm = float(study.px_mm[row])
     wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
-    drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(one) for one in probabilities]
+    drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(field) for field in probabilities]
     tolerance_px = reader.tolerance_px(px_mm, study.images.shape[-1])
     length_px = sum(
-        length_to_move(one, other, tolerance_px=tolerance_px) for one, other in zip(drawn, wanted, strict=True)
+        length_to_move(before, after, tolerance_px=tolerance_px) for before, after in zip(drawn, wanted, strict=True)
     )
     right, shown = (
-        {name: one for name, one in zip(study.structures, some, strict=True) if one is not None}
-        for some in (wanted, drawn)
+        {name: contour for name, contour in zip(study.structures, contours, strict=True) if contour is not None}
+        for contours in (wanted, drawn)
     )
     clicks, by_hand = 0, [name for name in right if name not in shown]
     if probabilities is not None:
@@ -139,7 +141,7 @@ def _outline(mask: Mask) -> Contour | None:
     return None if contour is None else contour.smoothed(128, 16)
 
 
-def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: Reader) -> NDArray[np.uint8]:
+def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: SimulatedReader) -> NDArray[np.uint8]:
     """Return the ring labels of a frame once a reader has been at it, (s, s)."""
     tolerance_px = reader.tolerance_px(float(study.px_mm[row]), study.images.shape[-1])
     wanted = study.masks(np.array([row]))[0]
@@ -147,8 +149,8 @@ def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader
     inside = np.zeros(labels.shape, dtype=np.bool_)
     known = labels <= len(study.structures)
     labels[known] = 0
-    for number, (one, other) in enumerate(zip(drawn, wanted, strict=True), start=1):
-        mask = corrected_mask(one, other, tolerance_px=tolerance_px) | inside
+    for number, (before, after) in enumerate(zip(drawn, wanted, strict=True), start=1):
+        mask = corrected_mask(before, after, tolerance_px=tolerance_px) | inside
         labels[mask & ~inside & known] = number
         inside = mask
     return labels

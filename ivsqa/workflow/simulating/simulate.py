@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from ivsqa.domain.selection.plan import Strategy
 from ivsqa.domain.selection.pool import Limits
 from ivsqa.errors import StateError
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.simulations import ArmStore, LastRung, iter_arms
+from ivsqa.io.project.simulations import ArmStore, StoredRung, iter_arms
 from ivsqa.model.device import one_thread
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.parallel import in_processes
 from ivsqa.workflow.predicting.networks import network_config, training_config
 from ivsqa.workflow.predicting.samples import sample_set
 from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, run_arm
@@ -102,13 +102,9 @@ def run_simulation(
                 for facts in _iter_rungs(simulation.study, plan, folder, name, request, device, context):
                     advance(1, f"{name}: {facts['n_labels']} labels, Dice {facts['mean_dice']:.3f}")
             return
-        with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
-            work = [
-                pool.submit(_run_alone, simulation.study, plan, folder, name, request, device) for name, plan in todo
-            ]
-            for done in work:
-                n, said = done.result()
-                advance(n, said)
+        run = partial(_run_alone, simulation.study, folder=folder, request=request, device=device)
+        for n, said in in_processes(run, todo, n_jobs=n_jobs, should_stop=context.should_stop):
+            advance(n, said)
 
 
 def is_complete(simulation: Simulation, folder: Path) -> bool:
@@ -128,9 +124,10 @@ def _check_same(folder: Path, request: str) -> None:
 
 
 def _run_alone(
-    study: LabelledStudy, plan: ArmPlan, folder: Path, name: str, request: str, device: str
+    study: LabelledStudy, arm: tuple[str, ArmPlan], *, folder: Path, request: str, device: str
 ) -> tuple[int, str]:
     """Run an arm in a process of its own, on one core; returns how many rungs, and what to say."""
+    name, plan = arm
     rungs = list(_iter_rungs(study, plan, folder, name, request, device, DEFAULT_CONTEXT))
     return len(rungs), f"{name}: Dice {rungs[-1]['mean_dice']:.3f}" if rungs else name
 
@@ -149,21 +146,15 @@ def _iter_rungs(
             share = rung.n_labels / n_pool
             facts = {"strategy": name.rsplit("-", 1)[0], "seed": plan.seed, "share": share, "request": request}
             facts |= rung.facts()
-            store.write(LastRung(facts, rung.rows, rung.labels, rung.frame_dice, rung.model.to_bytes()))
+            store.write(StoredRung(facts, rung.rows, rung.labels, rung.model.to_bytes()))
             yield facts
 
 
-def _rung(last: LastRung) -> Rung:
+def _rung(stored: StoredRung) -> Rung:
     """Return the rung that was written."""
-    return Rung(
-        n_labels=last.facts["n_labels"],
-        rows=last.rows,
-        labels=last.labels,
-        effort=Effort(last.facts["effort"], last.facts["clicks"]),
-        dice=last.facts["dice"],
-        frame_dice=last.frame_dice,
-        model=TrainedModel.from_bytes(last.weights),
-    )
+    facts, rows, labels, weights = stored
+    effort = Effort(facts["effort"], facts["clicks"])
+    return Rung(rows, labels, effort, facts["dice"], TrainedModel.from_bytes(weights))
 
 
 def simulation_of(
@@ -211,7 +202,11 @@ def labelled_study(project: Project) -> LabelledStudy:
             hint="annotate more, or import masks with: ivsqa import PATH --annotations DIR",
         )
     samples = sample_set(project, frames)
-    spacings = [frame.pullback.spacing_mm for frame in frames]
+    px_mm = [
+        np.nan if spacing is None else spacing[0] * frame.pullback.grid.scale[0]
+        for frame in frames
+        for spacing in [frame.pullback.spacing_mm]
+    ]
     return LabelledStudy(
         project.structures.names,
         samples.images,
@@ -219,10 +214,5 @@ def labelled_study(project: Project) -> LabelledStudy:
         np.array([frame.pullback.pullback_id for frame in frames]),
         np.array([frame.pullback.subject_id for frame in frames]),
         np.array([frame.annotation.frame_index for frame in frames]),
-        np.array(
-            [
-                np.nan if spacing is None else spacing[0] * frame.pullback.grid.scale[0]
-                for spacing, frame in zip(spacings, frames, strict=True)
-            ]
-        ),
+        np.array(px_mm),
     )

@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,9 @@ LEVELS = (0.95, 0.99)
 COSTS = {"labels": "n_labels", "effort": "effort", "clicks": "clicks"}
 """What accuracy is held against, and where a rung says it: frames annotated, border drawn, points set and vertices drawn."""
 
+Curve: TypeAlias = list[dict[str, Any]]
+"""The records of the rungs of one arm, by labels."""
+
 
 @dataclass(frozen=True)
 class StrategySummary:
@@ -34,9 +37,8 @@ class StrategySummary:
     Attributes:
         strategy: Its name.
         n_seeds: Seeds whose arm and reference are complete.
-        share: Mean share of the labels at which it first has 95 % and 99 % of full-data Dice, by level; NaN where some seed
-            never gets there.
-        reach: The same in each of `COSTS`, by cost and level.
+        reach: Mean share of the pool, effort and clicks at which it first has 95 % and 99 % of full-data Dice, by "share",
+            "effort" and "clicks", then level; NaN where some seed never gets there.
         reached: Seeds that get there, by level.
         area: Mean accuracy over the logarithm of each cost.
         gain: How much that is above the baseline, paired by seed: mean, low, high; by cost.
@@ -44,11 +46,15 @@ class StrategySummary:
 
     strategy: str
     n_seeds: int
-    share: dict[float, float]
     reach: dict[str, dict[float, float]]
     reached: dict[float, int]
     area: dict[str, float]
     gain: dict[str, tuple[float, float, float]]
+
+    @property
+    def share(self) -> dict[float, float]:
+        """Mean share of the labels at which it gets there, by level."""
+        return self.reach["share"]
 
 
 @dataclass(frozen=True)
@@ -74,79 +80,72 @@ def summarize(simulation: Simulation, folder: Path) -> SimulationSummary:
     Raises:
         StateError: not one seed is complete yet.
     """
-    arms = dict(iter_arms(folder))
+    arms, plans = dict(iter_arms(folder)), dict(simulation.arms())
     whole = {
         name: arms[name]
-        for name, plan in simulation.arms()
+        for name, plan in plans.items()
         if arms.get(name) and arms[name][-1]["n_labels"] >= plan.ladder[-1] * 0.999
     }
-    seeds = [
-        seed
-        for seed in simulation.seeds
-        if all(f"{name}-{seed}" in whole for name in (REFERENCE, *simulation.strategies))
-    ]
+    names = (REFERENCE, *simulation.strategies)
+    seeds = [seed for seed in simulation.seeds if all(f"{name}-{seed}" in whole for name in names)]
     if not seeds:
         raise StateError("no seed of this simulation is complete yet", hint="run the same command again")
-    full = {seed: whole[f"{REFERENCE}-{seed}"][-1]["mean_dice"] for seed in seeds}
-    areas = {
-        strategy: _areas([whole[f"{strategy}-{seed}"] for seed in seeds], whole, simulation.strategies, seeds)
-        for strategy in simulation.strategies
-    }
+    reference, *listed = [[whole[f"{name}-{seed}"] for seed in seeds] for name in names]
+    curves = dict(zip(simulation.strategies, listed, strict=True))
+    full = [curve[-1]["mean_dice"] for curve in reference]
+    areas = {strategy: _areas(of_strategy, listed) for strategy, of_strategy in curves.items()}
     baseline = areas.get(BASELINE, areas[simulation.strategies[0]])
     return SimulationSummary(
-        float(np.mean(list(full.values()))),
-        [
-            _summary(strategy, [whole[f"{strategy}-{seed}"] for seed in seeds], list(full.values()), own, baseline)
-            for strategy, own in areas.items()
-        ],
-        [row for name in whole for row in whole[name]],
-        sum(1 for _ in simulation.arms()) - len(whole),
+        float(np.mean(full)),
+        [_summary(strategy, curves[strategy], full, own, baseline) for strategy, own in areas.items()],
+        [row for curve in whole.values() for row in curve],
+        len(plans) - len(whole),
     )
 
 
-def _areas(
-    curves: Sequence[list[dict[str, Any]]],
-    whole: Mapping[str, list[dict[str, Any]]],
-    strategies: Sequence[Strategy],
-    seeds: Sequence[int],
-) -> dict[str, list[float]]:
-    """Return the mean accuracy of each seed over each cost, up to where the cheapest strategy ends."""
-    areas: dict[str, list[float]] = {name: [] for name in COSTS}
-    for curve, seed in zip(curves, seeds, strict=True):
-        dice = [row["mean_dice"] for row in curve]
-        for name, key in COSTS.items():
-            end = min(whole[f"{strategy}-{seed}"][-1][key] for strategy in strategies)
-            areas[name].append(mean_accuracy([row[key] for row in curve], dice, curve[0][key], end))
-    return areas
+def _areas(curves: Sequence[Curve], of_all: Sequence[Sequence[Curve]]) -> dict[str, list[float]]:
+    """Return the mean accuracy of each seed over each cost, up to where the cheapest strategy ends.
+
+    Args:
+        curves: Of one strategy, by seed.
+        of_all: The same of every strategy.
+    """
+    return {
+        name: [
+            mean_accuracy(_column(curve, key), _column(curve, "mean_dice"), curve[0][key], min(ends))
+            for curve, *ends in zip(curves, *([curve[-1][key] for curve in listed] for listed in of_all), strict=True)
+        ]
+        for name, key in COSTS.items()
+    }
+
+
+def _column(curve: Curve, key: str) -> list[float]:
+    return [rung[key] for rung in curve]
 
 
 def _summary(
     strategy: str,
-    curves: Sequence[list[dict[str, Any]]],
+    curves: Sequence[Curve],
     full: Sequence[float],
     own: Mapping[str, list[float]],
     baseline: Mapping[str, list[float]],
 ) -> StrategySummary:
     """Return the figures of one strategy."""
 
-    def reach(key: str) -> dict[float, list[float]]:
-        return {
-            level: [
-                cost_to_reach([row[key] for row in curve], [row["mean_dice"] for row in curve], level * dice)
-                for curve, dice in zip(curves, full, strict=True)
-            ]
-            for level in LEVELS
-        }
-
-    def means(key: str) -> dict[float, float]:
-        return {level: float(np.mean(costs)) for level, costs in reach(key).items()}
+    def costs(key: str, level: float) -> list[float]:
+        """Return what each seed needs to get to a level."""
+        return [
+            cost_to_reach(_column(curve, key), _column(curve, "mean_dice"), level * dice)
+            for curve, dice in zip(curves, full, strict=True)
+        ]
 
     return StrategySummary(
         strategy,
         len(curves),
-        share=means("share"),
-        reach={name: means(key) for name, key in COSTS.items()},
-        reached={level: int(np.sum(np.isfinite(costs))) for level, costs in reach("share").items()},
+        reach={
+            key: {level: float(np.mean(costs(key, level))) for level in LEVELS} for key in ("share", "effort", "clicks")
+        },
+        reached={level: int(np.sum(np.isfinite(costs("share", level)))) for level in LEVELS},
         area={name: float(np.mean(own[name])) for name in COSTS},
         gain={name: paired_gain(own[name], baseline[name]) for name in COSTS},
     )
@@ -168,49 +167,53 @@ def facts_of(summary: SimulationSummary) -> dict[str, Any]:
     def known(value: float) -> float | None:
         return None if math.isnan(value) else round(value, 6)
 
-    return {
-        "full_dice": known(summary.full_dice),
-        "strategies": [
-            {
-                "strategy": one.strategy,
-                "n_seeds": one.n_seeds,
-                **{
-                    f"{name}_{level * 100:.0f}": known(values[level])
-                    for name, values in (("share", one.share), *one.reach.items())
-                    if name != "labels"  # the share says it
-                    for level in LEVELS
-                },
-                **{f"seeds_{level * 100:.0f}": one.reached[level] for level in LEVELS},
-                **{f"area_{name}": known(value) for name, value in one.area.items()},
-                **{f"gain_{name}": [known(value) for value in gain] for name, gain in one.gain.items()},
-            }
-            for one in summary.strategies
-        ],
-    }
+    def facts(figures: StrategySummary) -> dict[str, Any]:
+        reach = {(key, level): value for key, values in figures.reach.items() for level, value in values.items()}
+        return {
+            "strategy": figures.strategy,
+            "n_seeds": figures.n_seeds,
+            **{f"{key}_{level * 100:.0f}": known(value) for (key, level), value in reach.items()},
+            **{f"seeds_{level * 100:.0f}": n_seeds for level, n_seeds in figures.reached.items()},
+            **{f"area_{name}": known(value) for name, value in figures.area.items()},
+            **{f"gain_{name}": [known(value) for value in gain] for name, gain in figures.gain.items()},
+        }
+
+    return {"full_dice": known(summary.full_dice), "strategies": [facts(figures) for figures in summary.strategies]}
 
 
 def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
     """Return the learning curves against each cost."""
     unit = "px of the grid" if np.isnan(simulation.study.px_mm).any() else "mm"
-    panels = []
-    for key, factor, label in (
-        ("share", 100.0, "labels, % of the pool"),
-        ("effort", 1.0, f"border drawn, {unit}"),
-        ("clicks", 1.0, "points set or vertices drawn"),
-    ):
-        curves = []
-        for strategy, color in zip(simulation.strategies, cycle(COLORS), strict=False):
-            by_rung: dict[int, list[dict[str, Any]]] = {}
-            for seed in simulation.seeds:
-                rows = [row for row in summary.rows if (row["strategy"], row["seed"]) == (strategy, seed)]
-                for number, row in enumerate(rows):
-                    by_rung.setdefault(number, []).append(row)
-            points = []
-            for rows in by_rung.values():
-                dice = [row["mean_dice"] for row in rows]
-                mean, low, high = paired_gain(dice, [0.0] * len(dice))
-                cost = factor * float(np.mean([row[key] for row in rows]))
-                points.append(Point(cost, mean, low=low, high=high))
-            curves.append(Series(strategy, color, points))
-        panels.append(Panel(curves, label, 0.99 * summary.full_dice, "99 % of all labels"))
+    panels = [
+        Panel(
+            [
+                Series(strategy, color, [_point(rungs, key, factor) for rungs in _by_rung(summary.rows, strategy)])
+                for strategy, color in zip(simulation.strategies, cycle(COLORS), strict=False)
+            ],
+            label,
+            0.99 * summary.full_dice,
+            "99 % of all labels",
+        )
+        for key, factor, label in (
+            ("share", 100.0, "labels, % of the pool"),
+            ("effort", 1.0, f"border drawn, {unit}"),
+            ("clicks", 1.0, "points set or vertices drawn"),
+        )
+    ]
     return curve_figure(panels, y_label="Dice on subjects held back", title="Learning curves")
+
+
+def _by_rung(rows: Sequence[dict[str, Any]], strategy: Strategy) -> list[Curve]:
+    """Return the rungs of a strategy, each over its seeds; a seed that is not complete has fewer."""
+    curves: dict[int, Curve] = {}
+    for row in rows:
+        if row["strategy"] == strategy:
+            curves.setdefault(row["seed"], []).append(row)
+    return [[rung for rung in rungs if rung is not None] for rungs in zip_longest(*curves.values())]
+
+
+def _point(rungs: Curve, key: str, factor: float) -> Point:
+    """Return the mean Dice of a rung over seeds, with its interval, at its mean cost."""
+    dice = _column(rungs, "mean_dice")
+    mean, low, high = paired_gain(dice, [0.0] * len(dice))
+    return Point(factor * float(np.mean(_column(rungs, key))), mean, low=low, high=high)

@@ -13,7 +13,7 @@ from ivsqa.io.project.simulations import ArmStore
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.simulating.arm import ArmPlan, run_arm
-from ivsqa.workflow.simulating.labelled_study import LabelledStudy, Reader, deal
+from ivsqa.workflow.simulating.labelled_study import LabelledStudy, SimulatedReader, deal
 from ivsqa.workflow.simulating.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
 from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
@@ -88,7 +88,7 @@ def test_arms_of_a_seed_begin_alike(study):
 
 
 def test_a_reader_who_minds_nothing_draws_nothing_more(study):
-    plan = dataclasses.replace(PLAN, reader=Reader(tolerance_mm=100.0))
+    plan = dataclasses.replace(PLAN, reader=SimulatedReader(tolerance_mm=100.0))
     first, second = run_arm(study, plan, device="cpu")
     assert second.effort == first.effort
     assert not np.array_equal(second.labels[3:], study.labels[second.rows[3:]])  # the network's own drawing is kept
