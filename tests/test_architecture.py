@@ -310,6 +310,12 @@ def test_what_loads_torch_by_way_of_others_is_noticed():
     assert "torch" in loaded_with(PACKAGE / "workflow/training/train.py")
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_parts_of_scipy_load_when_they_are_used(path):
+    # Each takes a tenth to half of a second. `import scipy` takes none, and its parts load at the first `scipy.stats.…`.
+    assert not [f"line {line}: write `import scipy`" for line, name in imported(path) if name.startswith("scipy.")]
+
+
 def test_nothing_names_a_path_of_one_machine():
     machine = re.compile(r"(?<![\w.])/(?:work|root|home|Users)/|(?<![\w.])/tmp/\w")
     found = [
