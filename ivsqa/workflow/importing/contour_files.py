@@ -12,8 +12,7 @@ from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, provenance
-from ivsqa.io.sources import FoundAnnotations
-from ivsqa.io.sources.archives.contour_format import Target
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
 from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS, belongs, format_of, read_contour_files
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.importing.options import ImportResult

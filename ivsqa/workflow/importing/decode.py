@@ -18,7 +18,8 @@ from ivsqa.domain.frames.burned_text import TextRegion, find_text, mask_text
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, SourceError
-from ivsqa.io.sources import FoundAnnotations, PullbackSource
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations
+from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.importing.options import ImportOptions
 
 FRAMES_NAME = "frames.npy"

@@ -18,7 +18,8 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, Split, provenance
 from ivsqa.io.project.settings import SplitSettings
-from ivsqa.io.sources import PullbackSource, find_sources
+from ivsqa.io.sources.find import find_sources
+from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.contour_files import append_contours, import_contour_files
 from ivsqa.workflow.importing.decode import Decoded, decode

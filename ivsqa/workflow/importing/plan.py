@@ -10,7 +10,7 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import IvsqaError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Split
-from ivsqa.io.sources import PullbackSource
+from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.identity import Identity, identify_by
 from ivsqa.workflow.importing.import_pullbacks import SubjectSplits, find_all_sources

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ivsqa.io.project.new_project import create_project
-from ivsqa.io.sources import find_sources
+from ivsqa.io.sources.find import find_sources
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 
 CIRCLE = np.linspace(0, 2 * np.pi, 60, endpoint=False)

@@ -5,8 +5,8 @@ import pytest
 from pydicom.uid import CTImageStorage
 
 from ivsqa.errors import AnnotationError, SourceError
-from ivsqa.io.sources import find_sources
 from ivsqa.io.sources.dicom import DicomSource
+from ivsqa.io.sources.find import find_sources
 
 FRAME = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
 TRIANGLE = "pb,1,lumen,0,1,1\npb,1,lumen,1,5,1\npb,1,lumen,2,1,4\n"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from ivsqa.io.sources import find_sources
+from ivsqa.io.sources.find import find_sources
 
 FRAME = np.arange(48, dtype=np.uint8).reshape(6, 8)
 MASK = FRAME > 20

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import AnnotationError, SourceError
-from ivsqa.io.sources import find_sources
+from ivsqa.io.sources.find import find_sources
 
 HEAD = "pullback_id,frame_index,structure,vertex,x_px,y_px\n"
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import AnnotationError
-from ivsqa.io.sources import find_sources
 from ivsqa.io.sources.archives.contour_format import Target
+from ivsqa.io.sources.find import find_sources
 from ivsqa.io.sources.label_images import read_label_folders
 
 SHAPE = (40, 50)

@@ -12,7 +12,7 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.structures import Structure, StructureSet, training_labels
 from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.formats.nifti import nifti_bytes
-from ivsqa.io.sources import find_sources
+from ivsqa.io.sources.find import find_sources
 from ivsqa.io.sources.nnunet import dataset_text
 
 FRAMES = np.random.default_rng(6).integers(0, 256, (3, 40, 50)).astype(np.uint8)

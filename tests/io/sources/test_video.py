@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import SourceError
-from ivsqa.io.sources import find_sources
+from ivsqa.io.sources.find import find_sources
 
 cv2 = pytest.importorskip("cv2", reason="the extra ivsqa[video] is not installed")
 
@@ -68,7 +68,7 @@ def test_nothing_but_our_own_line_reaches_the_terminal(tmp_path):
     (tmp_path / "run.avi").write_bytes(b"RIFF\0\0\0\0AVI " + b"\0" * 500)
     code = (
         "import sys\nfrom pathlib import Path\nfrom ivsqa.errors import SourceError\n"
-        "from ivsqa.io.sources import find_sources\n(source,), _ = find_sources(Path(sys.argv[1]))\n"
+        "from ivsqa.io.sources.find import find_sources\n(source,), _ = find_sources(Path(sys.argv[1]))\n"
         "try:\n    source.facts()\nexcept SourceError as error:\n    sys.stdout.write(error.message)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)

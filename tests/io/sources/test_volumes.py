@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import AnnotationError, SourceError
-from ivsqa.io.sources import find_sources
+from ivsqa.io.sources.find import find_sources
 
 RNG = np.random.default_rng(5)
 FRAMES = RNG.integers(0, 256, (4, 40, 50)).astype(np.uint8)

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from ivsqa.errors import IvsqaError, SourceError
-from ivsqa.io.sources import PullbackSource
+from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.importing.identity import Identity, content_pullback_id, identify_by
 
 KEY = bytes(32)

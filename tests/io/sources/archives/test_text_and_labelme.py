@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from ivsqa.errors import AnnotationError
-from ivsqa.io.sources import find_sources
 from ivsqa.io.sources.archives.labelme_files import LABELME
 from ivsqa.io.sources.archives.plain_text import PLAIN_TEXT
 from ivsqa.io.sources.archives.registry import files_beside, format_of, read_contour_files
+from ivsqa.io.sources.find import find_sources
 
 SQUARE = [(10, 10), (30, 10), (30, 20), (10, 20)]
 
