@@ -70,9 +70,9 @@ class PullbackPage:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PullbackRow:
-    """A pullback that is only listed; None for what is not known.
+    """A pullback that is only listed.
 
     Attributes:
         pullback_id: Its id.
@@ -80,8 +80,7 @@ class PullbackRow:
         split: Its split.
         n_frames: Frames.
         n_annotated: Frames drawn by people.
-        quality: Mean predicted Dice.
-        poor_share: Share of its frames predicted poor.
+        quality_left: (n,) predicted Dice of the frames nobody drew; empty where not every frame is scored.
     """
 
     pullback_id: str
@@ -89,8 +88,17 @@ class PullbackRow:
     split: str
     n_frames: int
     n_annotated: int
-    quality: float | None
-    poor_share: float | None
+    quality_left: NDArray[np.float64]
+
+    @property
+    def quality(self) -> float | None:
+        """Mean predicted Dice of the frames left; None where not known."""
+        return float(self.quality_left.mean()) if len(self.quality_left) else None
+
+    @property
+    def poor_share(self) -> float | None:
+        """Share of the frames left that are predicted poor; None where not known."""
+        return float((self.quality_left < POOR_DICE).mean()) if len(self.quality_left) else None
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ STUDY = replace(
             "<P1>", "facts", ROW, [LESION], Markup("<svg></svg>"), "legend", [WorstFrame("frame <3>", (b"l", b"r"))]
         )
     ],
-    rest=[PullbackRow("P2", "S2", "test", 30, 3, None, None)],
+    rest=[PullbackRow("P2", "S2", "test", 30, 3, np.empty(0))],
 )
 
 
@@ -208,5 +208,5 @@ def test_an_older_evaluation_is_named_for_what_it_is():
 
 
 def test_thousands_of_pullbacks_make_a_table_of_about_a_megabyte():
-    rows = [PullbackRow(f"S{n:05d}-P1", f"S{n:05d}", "train", 3000, 10, 0.912, 0.05) for n in range(5000)]
+    rows = [PullbackRow(f"S{n:05d}-P1", f"S{n:05d}", "train", 3000, 10, np.array([0.9, 0.7])) for n in range(5000)]
     assert len(report_page(replace(NEW, rest=rows))) < 1_200_000

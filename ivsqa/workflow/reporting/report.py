@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import ivsqa
-from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_simulations
@@ -46,39 +44,6 @@ class ReportResult:
     failed: list[IvsqaError]
 
 
-@dataclass(frozen=True, eq=False)
-class _Progress:
-    """How far a pullback is drawn, and what is expected of the rest.
-
-    Attributes:
-        record: The pullback.
-        n_annotated: Its annotated frames.
-        quality_left: Predicted Dice of the frames that nobody read; empty where not every frame is scored.
-    """
-
-    record: Pullback
-    n_annotated: int
-    quality_left: NDArray[np.float64]
-
-    def row(self) -> PullbackRow:
-        """Return it as it is listed."""
-        known = self.quality_left
-        return PullbackRow(
-            self.record.pullback_id,
-            self.record.subject_id,
-            self.record.split,
-            self.record.n_frames,
-            self.n_annotated,
-            float(known.mean()) if len(known) else None,
-            float((known < POOR_DICE).mean()) if len(known) else None,
-        )
-
-    def rank(self) -> tuple[bool, float, int, str]:
-        """Return what pullbacks are ordered by: the lowest predicted Dice first, then the most drawn."""
-        known = self.quality_left
-        return not len(known), float(known.mean()) if len(known) else 0.0, -self.n_annotated, self.record.pullback_id
-
-
 def write_report(
     project: Project,
     *,
@@ -105,12 +70,12 @@ def write_report(
     wanted = [project.pullback(pullback_id).pullback_id for pullback_id in dict.fromkeys(pullback_ids)]
     status, failed = project_status(project), list[IvsqaError]()
     records = project.pullbacks()
-    revisions = [one for record in records for one in project.annotations.revisions(record.pullback_id)]
-    progress = _progress(project, records, status.current_model)
-    ranked = sorted((one for one in progress if one.record.split == "train"), key=_Progress.rank)
-    held_out = [one for one in progress if one.record.split != "train"]
-    shown = wanted or [one.record.pullback_id for one in ranked[:top]]
-    models = [one for one in project.models() if one.state == "ready"]
+    revisions = [revision for record in records for revision in project.annotations.revisions(record.pullback_id)]
+    rows = _pullback_rows(project, records, status.current_model)
+    ranked = sorted((row for row in rows if row.split == "train"), key=_worst_first)
+    held_out = [row for row in rows if row.split != "train"]
+    shown = wanted or [row.pullback_id for row in ranked[:top]]
+    models = [model for model in project.models() if model.state == "ready"]
     evaluations = _evaluations(project, models, failed)
     simulations = _simulations(project, failed)
     with context.progress("Comparing with what was sent", len(revisions), "revision") as advance:
@@ -132,17 +97,17 @@ def write_report(
         readings=readings,
         n_imported=_n_imported(records),
         outlook=status.outlook,
-        pool_quality=np.concatenate([np.empty(0), *(one.quality_left for one in ranked)]),
+        pool_quality=np.concatenate([np.empty(0), *(row.quality_left for row in ranked)]),
         next_step=status.next_step,
         how_chosen=_how_chosen(len(shown), ranked, is_named=bool(wanted)),
         pullbacks=pages,
-        rest=[one.row() for one in (*ranked, *held_out) if one.record.pullback_id not in shown],
-        failures=[_said(project, error) for error in failed],
+        rest=[row for row in (*ranked, *held_out) if row.pullback_id not in shown],
+        failures=[_in_project(project, error) for error in failed],
     )
-    page, text = out or project.layout.report, report_page(study)
-    atomic.write_text(page, text)
+    path, text = out or project.layout.report, report_page(study)
+    atomic.write_text(path, text)
     n_bytes = len(text.encode())
-    return ReportResult(page, n_bytes, study.current, len(records), [one.pullback_id for one in pages], failed)
+    return ReportResult(path, n_bytes, study.current, len(records), [page.pullback_id for page in pages], failed)
 
 
 def _dates(
@@ -154,17 +119,17 @@ def _dates(
     """Yield when each thing of the study was made, ISO 8601."""
     listed: tuple[Sequence[Pullback | RevisionRecord | ModelRecord | RoundRecord], ...]
     listed = (records, revisions, models, rounds)
-    yield from (one.provenance.created_at for made in listed for one in made)
+    yield from (record.provenance.created_at for made in listed for record in made)
 
 
 def _split_counts(status: Status) -> list[SplitCount]:
-    """Return what there is of each split."""
+    """Return subjects, pullbacks, frames and annotated frames of each split."""
     counts = (status.n_subjects, status.n_pullbacks, status.n_frames, status.n_annotated)
     return [SplitCount(split, *(of[split] for of in counts)) for split in SPLITS]
 
 
-def _progress(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[_Progress]:
-    """Return how far each pullback is drawn, and its predicted Dice where every frame is scored."""
+def _pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[PullbackRow]:
+    """Return every pullback with its annotated frames and, where all its frames are scored, the quality of those left."""
     scores = project.scores(model) if model else None
     whole = {
         pullback.pullback_id: pullback.n_frames
@@ -173,8 +138,11 @@ def _progress(project: Project, pullbacks: Sequence[Pullback], model: ModelRecor
     }
     columns = scores.columns(whole, ["quality"]) if scores and whole else {}
     return [
-        _Progress(
-            pullback,
+        PullbackRow(
+            pullback.pullback_id,
+            pullback.subject_id,
+            pullback.split,
+            pullback.n_frames,
             sum(standing.is_annotated(index) for index, standing in pullback.standings.items()),
             columns[pullback.pullback_id]["quality"][pullback.unread]
             if pullback.pullback_id in columns
@@ -184,20 +152,25 @@ def _progress(project: Project, pullbacks: Sequence[Pullback], model: ModelRecor
     ]
 
 
+def _worst_first(row: PullbackRow) -> tuple[bool, float, int, str]:
+    """Return the key of an order: the lowest predicted Dice first, where there is none the most drawn."""
+    return row.quality is None, row.quality or 0.0, -row.n_annotated, row.pullback_id
+
+
 def _evaluations(
     project: Project, models: Sequence[ModelRecord], failed: list[IvsqaError]
 ) -> dict[str, dict[str, Any]]:
     """Return the evaluations on test subjects that can be read, by model."""
-    found = {}
+    evaluations = {}
     for model in models:
         try:
-            one = find_evaluation(project.layout.evaluation(model.model_id, "test"))
+            evaluation = find_evaluation(project.layout.evaluation(model.model_id, "test"))
         except IvsqaError as error:
             failed.append(error)
             continue
-        if one is not None:
-            found[model.model_id] = one
-    return found
+        if evaluation is not None:
+            evaluations[model.model_id] = evaluation
+    return evaluations
 
 
 def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulation]:
@@ -210,7 +183,7 @@ def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulat
 
 
 def _n_imported(pullbacks: Iterable[Pullback]) -> int:
-    """Return how many frames count as annotated by contours that came with them."""
+    """Return the number of frames that count as annotated by contours that came with them."""
     return sum(
         standing.is_annotated(index) and standing.current is not None and standing.current.round_id is None
         for pullback in pullbacks
@@ -218,21 +191,21 @@ def _n_imported(pullbacks: Iterable[Pullback]) -> int:
     )
 
 
-def _how_chosen(n_shown: int, ranked: Sequence[_Progress], *, is_named: bool) -> str:
-    """Return which pullbacks the page shows, and how to see others."""
+def _how_chosen(n_shown: int, ranked: Sequence[PullbackRow], *, is_named: bool) -> str:
+    """Return a sentence about the choice of pullbacks that the page shows, and how to see others."""
     measured = "Measures of all of them are in the tables that ivsqa measure writes."
     if is_named:
         return f"{n_shown} shown, as asked for. {measured}"
     if not n_shown:
         return f"None is shown; ivsqa report --pullback ID shows one. {measured}"
-    by = "expected to be worst" if any(len(one.quality_left) for one in ranked) else "with most frames drawn"
+    by = "expected to be worst" if any(row.quality is not None for row in ranked) else "with most frames drawn"
     return (
         f"Those {by} are shown: {n_shown} of the {len(ranked)} of training subjects. Subjects held out are never ranked. To see"
         f" another: ivsqa report --pullback ID. {measured}"
     )
 
 
-def _said(project: Project, error: IvsqaError) -> str:
+def _in_project(project: Project, error: IvsqaError) -> str:
     """Return an error with its path as it is in the project, so that the page names no folder of this machine."""
     path = error.path
     inside = path.relative_to(project.root).as_posix() if path and path.is_relative_to(project.root) else ""
