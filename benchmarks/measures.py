@@ -40,7 +40,8 @@ from ivsqa.io.project.records import PullbackRecord, Split
 from ivsqa.phantom import PhantomPullback, phantom_pullback
 from ivsqa.phantom.files import dicom_bytes
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
+from ivsqa.workflow.measuring.measure import measure_pullbacks
+from ivsqa.workflow.measuring.measures import MeasureOptions
 from ivsqa.workflow.measuring.rows import pullback_row
 from ivsqa.workflow.scoring.score import score_frames
 from ivsqa.workflow.training.train import train_model

@@ -202,6 +202,24 @@ def test_rooms_of_the_workflow_import_only_the_rooms_they_may(path):
     assert [place for target, place in used.items() if target not in ROOM_MAY_IMPORT[room] | {room}] == []
 
 
+def test_no_use_case_but_the_demo_calls_a_use_case_of_another_room():
+    commands = sorted((PACKAGE / "cli").rglob("*.py"))
+    use_cases = {
+        name.rpartition(".")[0]
+        for path in commands
+        for _, name in imported(path)
+        if name.startswith("ivsqa.workflow.") and name.rpartition(".")[2].islower() and name.count(".") > 3
+    }  # a command takes types from helpers, and functions from its use case
+    called = {
+        f"{path.parent.name}/{path.stem} imports {name}"
+        for path in ROOMS
+        for _, name in imported(path)
+        if name.rpartition(".")[0] in use_cases and path.parent.name not in ("demo", name.split(".")[2])
+    }
+    assert "ivsqa.workflow.rounds.export" in use_cases
+    assert called == set()
+
+
 def test_rooms_of_the_workflow_are_listed_those_they_may_import_first():
     rooms = list(ROOM_MAY_IMPORT)
     assert set(rooms) == {path.parent.name for path in ROOMS}

@@ -75,7 +75,8 @@ def measure(
     """
     from ivsqa.domain.measures.pullback_measures import LesionRule
     from ivsqa.io.project.measure_tables import TABLE_FORMATS
-    from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
+    from ivsqa.workflow.measuring.measure import measure_pullbacks
+    from ivsqa.workflow.measuring.measures import MeasureOptions
 
     study = opened(project)
     options = MeasureOptions(

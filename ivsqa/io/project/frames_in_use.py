@@ -10,7 +10,7 @@ from ivsqa.errors import StateError
 from ivsqa.io.project.records import PullbackRecord
 
 
-def standing_frames(record: PullbackRecord, *, gated: bool, every_mm: float | None) -> NDArray[np.intp]:
+def frames_in_use(record: PullbackRecord, *, gated: bool, every_mm: float | None) -> NDArray[np.intp]:
     """Return the frames that stand for a pullback, 0-based, rising.
 
     Args:

@@ -23,7 +23,7 @@ from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.pages.report import PullbackPage, WorstFrame
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.measuring.measure import MeasureOptions, Measures, measures_of
+from ivsqa.workflow.measuring.measures import MeasureOptions, Measures, measures_of
 from ivsqa.workflow.predicting.doubtful_arcs import expected_error
 from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
 

@@ -24,7 +24,8 @@ from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import provenance
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.measuring.measure import MeasureOptions, measure_pullbacks
+from ivsqa.workflow.measuring.measure import measure_pullbacks
+from ivsqa.workflow.measuring.measures import MeasureOptions
 from tests.edited_settings import with_settings
 
 SPACING_MM = 0.025

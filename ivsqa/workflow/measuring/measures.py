@@ -1,0 +1,182 @@
+"""Measures of pullbacks as tables: frames, lesions and pullbacks, from what people drew and where nobody drew from a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from math import nan
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from ivsqa.domain.measures.frame_measures import frame_measures, frame_measures_of
+from ivsqa.domain.measures.intervals import MeasureCalibration
+from ivsqa.domain.measures.pullback_measures import Course, LesionRule
+from ivsqa.errors import IvsqaError
+from ivsqa.io.project.frames_in_use import frames_in_use
+from ivsqa.io.project.measure_tables import TABLE_FORMATS, TableFormat, table
+from ivsqa.io.project.model_fit import check_fits
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord
+from ivsqa.workflow.context import Context
+from ivsqa.workflow.measuring.rows import (
+    frame_columns,
+    frame_rows,
+    lesion_columns,
+    lesion_rows,
+    pullback_columns,
+    pullback_row,
+)
+from ivsqa.workflow.predicting.predicted_measures import predicted_measures
+
+Source: TypeAlias = Literal["annotation", "prediction", "unreadable", "missing"]
+"""Where the contours of a frame come from; the last two have none."""
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What to measure, and how.
+
+    Attributes:
+        every_mm: Only frames about so far apart; None: every frame.
+        gated: Only end-diastolic frames.
+        max_gap_mm: Widest stretch without a value that its neighbours may stand in for.
+        rule: What counts as a lesion.
+        formats: Of the tables.
+    """
+
+    every_mm: float | None = None
+    gated: bool = False
+    max_gap_mm: float = 1.0
+    rule: LesionRule = field(default_factory=LesionRule)
+    formats: tuple[TableFormat, ...] = TABLE_FORMATS
+
+    def widest_step_mm(self, course: Course) -> float:
+        """Return what is bridged: with few frames measured, at least the step between them."""
+        beat = np.median(np.diff(course.position_mm)) if self.gated and len(course.position_mm) > 1 else 0.0
+        return max(self.max_gap_mm, 1.5 * (self.every_mm or 0.0), 1.5 * float(np.nan_to_num(beat)))
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What was measured, as tables.
+
+    Attributes:
+        model_id: Whose predictions were used; None: drawn contours only.
+        frames: One row a frame.
+        lesions: One row a lesion.
+        pullbacks: One row a pullback.
+        n_calibration_subjects: Subjects behind the intervals; 0: there are none.
+        failed: Pullbacks that could not be measured.
+    """
+
+    model_id: str | None
+    frames: pl.DataFrame
+    lesions: pl.DataFrame
+    pullbacks: pl.DataFrame
+    n_calibration_subjects: int
+    failed: list[IvsqaError]
+
+    def n_frames_from(self, source: Source) -> int:
+        """Return how many frames have their contours from there."""
+        return int((self.frames["source"] == source).sum())
+
+
+def measures_of(
+    project: Project,
+    pullbacks: Sequence[Pullback],
+    model: ModelRecord | None,
+    options: MeasureOptions,
+    context: Context,
+) -> Measures:
+    """Return the measures of some pullbacks; writes nothing.
+
+    Raises:
+        StateError: the model was trained for other structures or on another grid.
+    """
+    if model is not None:
+        check_fits(project, model)
+    names = project.structures.names
+    calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
+    frames, lesions, totals, failed = [], [], [], []
+    with context.progress("Measuring", sum(pullback.n_frames for pullback in pullbacks), "frame") as advance:
+        for pullback in pullbacks:
+            try:
+                course, sources = _course(project, pullback, model, options, calibration)
+            except IvsqaError as error:
+                failed.append(error)
+                continue
+            advance(pullback.n_frames)
+            step = options.widest_step_mm(course)
+            found = lesion_rows(pullback, course, names, options.rule, step)
+            lesions += found
+            totals.append(
+                pullback_row(pullback, course, sources, names, step) | {"n_lesions": _n_lesions(course, found)}
+            )
+            frames.append(table(frame_rows(pullback, course, sources, names), frame_columns(names)))
+    return Measures(
+        model_id=model.model_id if model else None,
+        frames=pl.concat(frames) if frames else table([], frame_columns(names)),
+        lesions=table(lesions, lesion_columns(names)),
+        pullbacks=table(totals, pullback_columns(names)),
+        n_calibration_subjects=calibration.n_subjects if calibration.factors else 0,
+        failed=failed,
+    )
+
+
+def _course(
+    project: Project,
+    pullback: Pullback,
+    model: ModelRecord | None,
+    options: MeasureOptions,
+    calibration: MeasureCalibration,
+) -> tuple[Course, list[Source]]:
+    """Return the measures of a pullback's frames, and where each frame's contours come from."""
+    names, known = project.structures.names, pullback.positions_mm()
+    positions = np.full(pullback.n_frames, nan) if known is None else known
+    wanted = frames_in_use(pullback, gated=options.gated, every_mm=options.every_mm)
+    drawn = pullback.annotations
+    unreadable = set(project.annotations.unreadable_frames(pullback.pullback_id))
+    row_of = {int(index): row for row, index in enumerate(wanted)}
+    sources: list[Source] = ["unreadable" if index in unreadable else "missing" for index in row_of]
+    values, scales = ({name: np.full(len(wanted), nan) for name in frame_measures_of(names)} for _ in range(2))
+    for index in drawn.keys() & row_of.keys():
+        contours = {name: contour for name, contour in drawn[index].contours.items() if name in names}
+        for measure, value in frame_measures(contours, pullback.spacing_mm).items():
+            values[measure][row_of[index]] = value  # without a scale: how far readers differ is not known
+        sources[row_of[index]] = "annotation"
+    left = row_of.keys() - drawn.keys() - unreadable
+    for index, measured, off in _predicted(project, pullback, model, left) if model and left else ():
+        for measure in measured:
+            values[measure][row_of[index]] = measured[measure]
+        for measure in off:
+            scales[measure][row_of[index]] = off[measure]
+        sources[row_of[index]] = "prediction"
+    is_drawn = np.array([source == "annotation" for source in sources], dtype=np.bool_)
+    return Course(wanted, positions[wanted], is_drawn, values, scales, calibration), sources
+
+
+def _predicted(
+    project: Project, pullback: Pullback, model: ModelRecord, frames: Set[int]
+) -> Iterator[tuple[int, dict[str, float], dict[str, float]]]:
+    """Yield the measures of those frames that are scored, with how far each is expected to be off."""
+    store = project.scores(model)
+    for first, last in store.chunks(pullback.n_frames):
+        inside = sorted(index for index in frames if first <= index <= last)
+        if not inside or not store.has_chunk(pullback.pullback_id, first, last):
+            continue
+        for score in store.read(pullback.pullback_id, inside):
+            error_px = {
+                name: float(error_map.sum(dtype=np.int64)) / 255.0
+                for name, error_map in zip(project.structures.names, score.error_maps, strict=True)
+            }
+            yield score.frame_index, *predicted_measures(pullback, score.contours, error_px)
+
+
+def _n_lesions(course: Course, found: Sequence[dict[str, Any]]) -> int | None:
+    """Return the number of lesions; None where they cannot be looked for."""
+    if np.isnan(course.position_mm).any() or not len(course.known("plaque_burden")):
+        return None
+    return len(found)
