@@ -73,7 +73,7 @@ class Heart:
     start: float
 
     def pulse(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far the vessel is widened at each time, within [-1, 1]: a sine with a second harmonic."""
+        """Return the widening of the vessel at each time, within [-1, 1]: a sine with a second harmonic."""
         phase = 2.0 * np.pi * (self.rate_hz * time_s + self.start)
         return np.asarray(0.85 * np.sin(phase) + 0.15 * np.sin(2.0 * phase + 1.0))
 
@@ -108,7 +108,7 @@ class VesselPath:
     heart: Heart
 
     def beam_angles(self, frame_index: int, image_angles: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where the beam really points, vessel coordinates, for angles in the image (rad)."""
+        """Return the true angles of the beam, vessel coordinates, for angles in the image (rad)."""
         return np.asarray(self._stretched(frame_index, image_angles) - self.rotation_rad[frame_index])
 
     def border_mm(self, frame_index: int, radii_mm: NDArray[np.float64]) -> Points:

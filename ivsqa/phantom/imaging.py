@@ -172,7 +172,7 @@ class Renderer:
         return np.asarray(look.disc_grey + (grey - look.disc_grey) * shown, dtype=np.float32)
 
     def _line_gain_db(self, place_mm: float) -> NDArray[np.float64]:
-        """Return how much better or worse each line couples, (n_lines,): four orders along the angle."""
+        """Return the gain of each line from how well it couples, (n_lines,): four orders along the angle."""
         coefficients = self._line_gain.at(np.array([place_mm]))[0] * self._look.line_gain_db / 2.0  # (4, 2)
         orders = np.arange(1, 5)[:, None] * self._grid.angles_rad
         return np.asarray(coefficients[:, 0] @ np.cos(orders) + coefficients[:, 1] @ np.sin(orders))

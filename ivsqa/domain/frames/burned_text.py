@@ -79,14 +79,14 @@ def find_text(frames: NDArray[np.uint8]) -> tuple[TextRegion, ...]:
     lines, _ = scipy.ndimage.label(
         scipy.ndimage.binary_dilation(letters > 0, np.ones((1, 2 * reach + 1), dtype=np.bool_)), np.ones((3, 3))
     )
-    found = []
+    regions = []
     for number, box in enumerate(scipy.ndimage.find_objects(lines * (letters > 0)), start=1):
         if box is None or not _is_row_of_letters(np.where(lines[box] == number, letters[box], 0)):
             continue
         region = _with_margin(box, strokes.shape)
         if any(_is_flat(ground[place], letters[place] > 0) for place in (box, region.slices)):
-            found.append(region)
-    return tuple(sorted(found))
+            regions.append(region)
+    return tuple(sorted(regions))
 
 
 def mask_text(frames: NDArray[np.uint8], regions: tuple[TextRegion, ...]) -> None:

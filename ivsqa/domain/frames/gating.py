@@ -49,7 +49,7 @@ class Gating:
 
 
 def widening(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Return how fast the vessel widens from each frame to the next, (n - 1,), in shares of the half side.
+    """Return the speed at which the vessel widens from each frame to the next, (n - 1,), in shares of the half side.
 
     Least squares of the change in grey on what widening, shift in x and y, and rotation would do to it (optical flow with
     four parameters a pair of frames). Speckle that changes makes it too small, never of the other sign.

@@ -259,7 +259,7 @@ def numbers(header: Dataset, keyword: str) -> list[float]:
     value = tag_value(header, keyword)
     if value is None or value == "":
         return []
-    return [_float(each) for each in (value if isinstance(value, MultiValue | list | tuple) else [value])]
+    return [_float(item) for item in (value if isinstance(value, MultiValue | list | tuple) else [value])]
 
 
 def _float(value: object) -> float:

@@ -34,8 +34,8 @@ def bare_name(name: str) -> str:
         ('run.1', 'IM.0001', 'run')
     """
     known = (*DICOM_EXTENSIONS, *IMAGE_EXTENSIONS, *VOLUME_EXTENSIONS, *VIDEO_EXTENSIONS)
-    found = max((each for each in known if name.lower().endswith(each)), key=len, default="")
-    return name[: -len(found)] if 0 < len(found) < len(name) else name
+    suffix = max((suffix for suffix in known if name.lower().endswith(suffix)), key=len, default="")
+    return name[: -len(suffix)] if 0 < len(suffix) < len(name) else name
 
 
 def is_lfs_pointer(path: Path) -> bool:

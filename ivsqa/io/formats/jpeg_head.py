@@ -39,8 +39,8 @@ def check_jpeg_head(frame: bytes, *, shape: tuple[int, int], samples: int) -> No
             tables |= _huffman_tables(segment)
         elif marker in FRAME_HEADERS:
             kind = marker
-            found = (int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big"), segment[5])
-            if found != (*shape, samples) or len(segment) != 6 + 3 * samples or not 2 <= segment[0] <= 16:
+            declared = (int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big"), segment[5])
+            if declared != (*shape, samples) or len(segment) != 6 + 3 * samples or not 2 <= segment[0] <= 16:
                 raise ValueError("the frame header does not fit the image")
         elif marker == START_OF_SCAN:
             _check_scan(segment, kind, tables)
@@ -65,7 +65,7 @@ def _segments(frame: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _huffman_tables(segment: bytes) -> set[int]:
     """Return the numbers of the tables in a segment."""
-    found, at = set(), 0
+    numbers, at = set(), 0
     while at < len(segment):
         counts = segment[at + 1 : at + 17]
         room = 0
@@ -73,11 +73,11 @@ def _huffman_tables(segment: bytes) -> set[int]:
             room += count << (16 - length)
         if len(counts) < 16 or room > 1 << 16 or sum(counts) > MAX_HUFFMAN_SYMBOLS:
             raise ValueError("a Huffman table is broken")
-        found.add(segment[at])
+        numbers.add(segment[at])
         at += 17 + sum(counts)
     if at != len(segment):
         raise ValueError("a Huffman table is cut short")
-    return found
+    return numbers
 
 
 def _check_scan(segment: bytes, kind: int, tables: set[int]) -> None:

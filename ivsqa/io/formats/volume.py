@@ -87,7 +87,7 @@ def _nifti(path: Path) -> Volume:
     if not isinstance(image, nib.Nifti1Image) or image.get_data_dtype().fields is not None:
         raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
     shape = _frames_last(image.shape, image.get_data_dtype().itemsize, path)
-    zooms = [float(each) for each in image.header.get_zooms()]
+    zooms = [float(side) for side in image.header.get_zooms()]
     space, time = image.header.get_xyzt_units()
     step_s = zooms[3] * SECONDS[time] if len(image.shape) == 4 and time in SECONDS and zooms[3] > 0.0 else None
     spacing, source = _spacing(zooms[:2], space, "NIfTI voxel size")
@@ -127,14 +127,14 @@ def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
 def _nrrd_spacing(header: Mapping[str, Any]) -> list[float]:
     """Return the size of a voxel along the first two axes, [] where the header has none."""
     if "space directions" in header:
-        return [float(np.linalg.norm(each)) for each in np.array(header["space directions"], dtype=np.float64)[:2]]
-    return [float(each) for each in header.get("spacings", ())][:2]
+        return [float(np.linalg.norm(step)) for step in np.array(header["space directions"], dtype=np.float64)[:2]]
+    return [float(side) for side in header.get("spacings", ())][:2]
 
 
 def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, float] | None, str]:
     """Return (x, y) mm per px and what said so."""
     scale = MILLIMETRES.get(units.lower())
-    known = scale is not None and len(zooms) == 2 and all(np.isfinite(each) and each > 0.0 for each in zooms)
+    known = scale is not None and len(zooms) == 2 and all(np.isfinite(side) and side > 0.0 for side in zooms)
     if not known or zooms == [1.0, 1.0] or scale is None:
         return None, NO_SPACING
     # float32 headers: 0.02 is meant where 0.0199999996 stands
@@ -150,10 +150,10 @@ def _frames_last(sizes: tuple[int, ...], n_bytes: int, path: Path) -> tuple[int,
     sides = [side for axis, side in enumerate(sizes) if axis < 2 or side != 1] or [0]
     if len(sides) == 2:
         sides.append(1)
-    said = " × ".join(str(side) for side in sizes)
+    size = " × ".join(str(side) for side in sizes)
     if len(sides) != 3 or min(sides) < 1 or int(np.prod(sides, dtype=object)) * n_bytes > MOST_BYTES:
-        raise SourceError(f"is a volume of {said}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
+        raise SourceError(f"is a volume of {size}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
     width, height, n_frames = sides
     if width != height == n_frames:
-        raise SourceError(f"has its frames along the first axis ({said})", hint=SAVE_AGAIN, path=path)
+        raise SourceError(f"has its frames along the first axis ({size})", hint=SAVE_AGAIN, path=path)
     return n_frames, height, width

@@ -98,18 +98,14 @@ def _spacing(tags: Dataset, width: int, height: int) -> _Found:
     regions = list(_regions(tags))
     resampled = [region for region in regions if all(region.exceeds(width, height))]
     if resampled:
-        return _untrusted(
-            resampled[0],
-            "unknown: the image was resampled",
-            "the calibrated region is larger than the image in both directions",
-        )
+        reason = "the calibrated region is larger than the image in both directions"
+        return _untrusted(resampled[0], "unknown: the image was resampled", reason)
     central = [region for region in regions if region.covers((width - 1) / 2.0, (height - 1) / 2.0)]
     if central:
         first = central[0]
-        if any(not np.allclose(each.spacing_mm, first.spacing_mm, rtol=SAME_SPACING, atol=0.0) for each in central):
-            return _untrusted(
-                first, "unknown: regions disagree", "two calibrated regions over the image centre disagree"
-            )
+        if any(not np.allclose(region.spacing_mm, first.spacing_mm, rtol=SAME_SPACING, atol=0.0) for region in central):
+            reason = "two calibrated regions over the image centre disagree"
+            return _untrusted(first, "unknown: regions disagree", reason)
         cropped = any(first.exceeds(width, height))
         note = "the calibrated region is larger than the image in one direction: cropped, the spacing still holds"
         return _Found(first.spacing_mm, "ultrasound region", (note,) if cropped else ())
@@ -118,9 +114,8 @@ def _spacing(tags: Dataset, width: int, height: int) -> _Found:
         if len(values) == 2 and all(math.isfinite(value) and value > 0.0 for value in values):
             return _Found((values[1], values[0]), keyword)  # DICOM gives the distance of rows, which is y, first.
     if regions:
-        return _untrusted(
-            regions[0], "unknown: no calibrated region at the centre", "no calibrated region covers the image centre"
-        )
+        reason = "no calibrated region covers the image centre"
+        return _untrusted(regions[0], "unknown: no calibrated region at the centre", reason)
     return _Found(None, "unknown: the header has no calibration")
 
 
@@ -128,9 +123,8 @@ def _untrusted(region: _Region, source: str, reason: str) -> _Found:
     """Return an unknown spacing whose note names the value that would have been taken."""
     x_mm, y_mm = (f"{value:.6g}" for value in region.spacing_mm)
     value = x_mm if x_mm == y_mm else f"{x_mm} × {y_mm}"
-    return _Found(
-        None, source, (f"{reason}: its {value} mm per pixel is not used; give the right value with --spacing-mm",)
-    )
+    note = f"{reason}: its {value} mm per pixel is not used; give the right value with --spacing-mm"
+    return _Found(None, source, (note,))
 
 
 def _regions(tags: Dataset) -> Iterator[_Region]:
@@ -186,7 +180,7 @@ def _speed(tags: Dataset) -> _Found:
 def _pullback_range(tags: Dataset, n_frames: int) -> tuple[int | None, int | None, tuple[str, ...]]:
     """Return the first and last frame of the moving catheter, 0-based, and a note where the numbers make no sense."""
     start, stop = (number(tags, f"IVUSPullback{end}FrameNumber") for end in ("Start", "Stop"))
-    if any(each is not None and each > n_frames for each in (start, stop)) or (start and stop and start > stop):
+    if max(start or 0, stop or 0) > n_frames or (start and stop and start > stop):
         return None, None, ("start and stop of the pullback do not fit the frames and are not used",)
     return int(start) - 1 if start else None, int(stop) - 1 if stop else None, ()
 

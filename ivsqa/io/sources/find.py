@@ -151,10 +151,10 @@ class _Search:
             if inner not in labels and self.may_enter(inner):
                 self.folder(inner)
 
-    def add(self, found: tuple[Sequence[PullbackSource], Sequence[IvsqaError]]) -> None:
+    def add(self, sources_and_errors: tuple[Sequence[PullbackSource], Sequence[IvsqaError]]) -> None:
         """Add sources, and what cannot be used."""
-        self.sources += found[0]
-        self.errors += found[1]
+        self.sources += sources_and_errors[0]
+        self.errors += sources_and_errors[1]
 
     def pictures(self, files: Sequence[Path], path: Path, labels: Sequence[Path] = ()) -> None:
         """Add TIFFs of several pages as a pullback each, and the other pictures as one."""

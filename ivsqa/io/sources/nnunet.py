@@ -54,11 +54,9 @@ class DatasetLabels:
         """Return the meaning of each value as a structure's own ring; raises AnnotationError for a name that is no structure."""
         pairs: list[tuple[tuple[int, int], str | None]] = []
         for name, values in self.values:
-            inner = {
-                value for other, each in self.values if other != name and set(each) < set(values) for value in each
-            }
+            enclosed = {value for _, others in self.values if set(others) < set(values) for value in others}
             is_named = name.casefold() not in (BACKGROUND, IGNORE)
-            pairs += [((0, value), name if is_named else None) for value in values if value not in inner and value != 0]
+            pairs += [((0, value), name if is_named else None) for value in values if value not in {0, *enclosed}]
         return LabelMeaning.of_names(pairs, structures, path=self.path)
 
 
@@ -75,7 +73,7 @@ class NnunetPictures(FrameFolderSource):
     names: DatasetLabels | None = None
 
     def kind(self) -> str:
-        """Return that it is a data set of nnU-Net."""
+        """Return the kind: pictures of a data set of nnU-Net."""
         return "pictures of nnU-Net"
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
@@ -112,43 +110,30 @@ def nnunet_sources(folder: Path, relative: str) -> tuple[list[PullbackSource], l
     for images_name, labels_name in HALVES.items():
         cases, broken = _cases(folder / images_name, ending)
         errors += broken
-        label_of = {case: folder / labels_name / f"{case}{ending}" for case in cases}
-        found = {case: (label_of[case] if label_of[case].is_file() else None) for case in cases}
+        paths = {case: folder / labels_name / f"{case}{ending}" for case in cases}
+        label_of = {case: path for case, path in paths.items() if path.is_file()}
         if ending.lower().endswith(VOLUME_EXTENSIONS):
-            sources += [
-                VolumeSource(image, f"{relative}/{case}", tuple(each for each in [found[case]] if each), labels.meaning)
-                for case, image in cases.items()
-            ]
-        else:
-            sources += _picture_sources(folder / images_name, relative, cases, found, labels)
+            for case, image in cases.items():
+                own = (label_of[case],) if case in label_of else ()
+                sources.append(VolumeSource(image, f"{relative}/{case}", own, labels.meaning))
+            continue
+        groups: dict[str, list[str]] = {}  # cases that are called alike but for their last number are one pullback
+        for case in cases:
+            groups.setdefault(_LAST_NUMBER.sub("", case) or "frames", []).append(case)
+        for name, members in groups.items():
+            pictures = tuple(Picture(cases[case]) for case in members)
+            own_labels = tuple(label_of.get(case) for case in members)
+            place = f"{relative}/{name}"
+            sources.append(NnunetPictures(folder / images_name, place, pictures, labels=own_labels, names=labels))
     return sources, errors
-
-
-def _picture_sources(
-    folder: Path, relative: str, cases: Mapping[str, Path], found: Mapping[str, Path | None], labels: DatasetLabels
-) -> list[NnunetPictures]:
-    """Return the cases that are called alike but for their last number as one pullback each."""
-    groups: dict[str, list[str]] = {}
-    for case in cases:
-        groups.setdefault(_LAST_NUMBER.sub("", case) or "frames", []).append(case)
-    return [
-        NnunetPictures(
-            folder,
-            f"{relative}/{name}",
-            tuple(Picture(cases[case]) for case in members),
-            labels=tuple(found[case] for case in members),
-            names=labels,
-        )
-        for name, members in groups.items()
-    ]
 
 
 def _cases(folder: Path, ending: str) -> tuple[dict[str, Path], list[IvsqaError]]:
     """Return the image of each case in natural order; a case of several channels is refused."""
     cases: dict[str, Path] = {}
     errors: list[IvsqaError] = []
-    files = sorted(folder.iterdir(), key=lambda each: natural_key(each.name)) if folder.is_dir() else []
-    for path in (each for each in files if each.name.endswith(ending)):
+    files = sorted(folder.iterdir(), key=lambda path: natural_key(path.name)) if folder.is_dir() else []
+    for path in (path for path in files if path.name.endswith(ending)):
         match = _CHANNEL.fullmatch(path.name.removesuffix(ending))
         if match is None:
             errors.append(SourceError("has no channel in its name", hint="name it like case_0000", path=path))
@@ -161,20 +146,20 @@ def _cases(folder: Path, ending: str) -> tuple[dict[str, Path], list[IvsqaError]
 
 
 def _read_dataset(path: Path) -> tuple[DatasetLabels, str]:
-    """Return what labels are called, and the end of file names; raises AnnotationError."""
+    """Return the names of labels and the end of file names; raises AnnotationError."""
     document = read_json(path, editor="nnU-Net")
-    said = document.get("labels") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or not isinstance(said, dict) or not said:
+    names = document.get("labels") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(names, dict) or not names:
         raise AnnotationError("is no dataset.json of nnU-Net v2: it has no labels", path=path)
-    if all(str(name).isdecimal() for name in said):
+    if all(str(name).isdecimal() for name in names):
         raise AnnotationError('is of nnU-Net v1: its labels are {"1": "lumen"}', hint='write {"lumen": 1}', path=path)
     ending = str(document.get("file_ending", ".nii.gz"))
     if not ending.lower().endswith((*VOLUME_EXTENSIONS, *IMAGE_EXTENSIONS)):
         raise AnnotationError(f"has files that end with {ending!r}, which are not read", path=path, where="file_ending")
     values = []
-    for name, value in said.items():
+    for name, value in names.items():
         numbers = value if isinstance(value, list) else [value]
-        if not all(isinstance(each, int) and 0 <= each <= IGNORE_LABEL for each in numbers):
+        if not all(isinstance(number, int) and 0 <= number <= IGNORE_LABEL for number in numbers):
             raise AnnotationError(f"{name} is {value!r}, which is no label", path=path, where="labels")
         values.append((str(name), tuple(numbers)))
     return DatasetLabels(path, tuple(values)), ending

@@ -68,7 +68,7 @@ class PullbackSource(ABC):
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
     def patient_key(self) -> str | None:
-        """Return who was scanned as the header says it, to derive a pseudonym in memory; never to be stored or printed.
+        """Return the person as the header names them, to derive a pseudonym in memory; never to be stored or printed.
 
         None where the files say nothing, or only in free text, which is not read.
         """

@@ -53,7 +53,7 @@ class VideoSource(PullbackSource):
             height_px=shape[0],
             width_px=shape[1],
             spacing_source="unknown: video carries no calibration",
-            frame_time_s=tuple(round(each - times_s[0], 6) for each in times_s) if is_timed else None,
+            frame_time_s=tuple(round(time_s - times_s[0], 6) for time_s in times_s) if is_timed else None,
             frame_time_source="video" if is_timed else "unknown",
         )
 
@@ -70,7 +70,7 @@ class VideoSource(PullbackSource):
         """(height, width), and the time of each frame in s."""
         cv2 = _opencv(self.path)
         with _opened(self.path) as video:
-            width, height = (int(video.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            width, height = (int(video.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
             declared = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
             if not (0 < width <= LARGEST_SIDE_PX and 0 < height <= LARGEST_SIDE_PX):
                 raise SourceError(f"has frames of {width} × {height} px", hint=AS_PICTURES, path=self.path)

@@ -38,9 +38,9 @@ def gate_pullbacks(
 
 
 def _gated(record: Pullback) -> Pullback:
-    """Return a record with what its images say of the heart."""
+    """Return a record with the end-diastolic frames in its images."""
     rate = record.frame_rate_hz
-    found = None if rate is None else find_end_diastoles(widening(iter(record.frames)), rate)
-    if found is None:
+    gating = None if rate is None else find_end_diastoles(widening(iter(record.frames)), rate)
+    if gating is None:
         return record.model_copy(update={"gating_source": NOT_CLEAR})
-    return record.model_copy(update={"end_diastolic_frames": found.end_diastolic, "gating_source": FROM_IMAGES})
+    return record.model_copy(update={"end_diastolic_frames": gating.end_diastolic, "gating_source": FROM_IMAGES})

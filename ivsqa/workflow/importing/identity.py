@@ -38,7 +38,7 @@ Identify = Callable[[PullbackSource, str], Identity]
 
 
 def identify_by(rule: str | None, key: bytes) -> Identify:
-    """Return how to name sources.
+    """Return the function that names sources.
 
     Args:
         rule: A table (path of a CSV with columns path, subject_id and perhaps pullback_id); else a regular expression with a

@@ -58,7 +58,7 @@ class ImportPlan:
 def plan_import(
     project: Project, paths: Sequence[Path], options: ImportOptions, context: Context = DEFAULT_CONTEXT
 ) -> ImportPlan:
-    """Return what `import_pullbacks` would do with the same arguments; decodes no pixels, writes nothing.
+    """Return the plan of `import_pullbacks` with the same arguments; decodes no pixels, writes nothing.
 
     Raises:
         IvsqaError: `options.subject_from` cannot be used.

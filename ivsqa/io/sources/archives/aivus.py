@@ -117,7 +117,7 @@ def _add_frames(document: Mapping[str, object], lines: Lines) -> None:
 
 
 def _by_frame(document: Mapping[str, object]) -> dict[int, object]:
-    """Return what a file of HolOrama holds, by frame_index."""
+    """Return the frames of a HolOrama file by frame_index."""
     return {int(key): frame for key, frame in document.items() if key.isdecimal()}
 
 

@@ -101,7 +101,7 @@ def _contours_in_table(path: Path, target: Target) -> FrameContours:
 
 
 def file_beside(path: Path, name: str) -> Path:
-    """Return where a file of ours would be: in the folder of a pullback, or `<file>.<name>` beside its file."""
+    """Return the place of a file of ours: in the folder of a pullback, or `<file>.<name>` beside its file."""
     return path / name if path.is_dir() else path.with_name(f"{bare_name(path.name)}.{name}")
 
 
@@ -126,7 +126,7 @@ def files_beside(path: Path, structures: StructureSet) -> list[Path]:
 
 
 def named_beside(path: Path) -> list[Path]:
-    """Return what lies in the folder of a pullback, or what is called like its file beside it, in order of names."""
+    """Return the files and folders in the folder of a pullback, or called like its file beside it, by name."""
     if path.is_dir():
         return sorted(path.iterdir())
     stem = bare_name(path.name)
