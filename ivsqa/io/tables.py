@@ -1,4 +1,4 @@
-"""CSV tables of the program: written the same way everywhere, read back strictly.
+"""CSV tables: those of the program, written the same way everywhere and read back strictly, and those of people.
 
 Python's csv module does it, not polars: polars takes 0.35 s to load, leaves a lone carriage return in a name without quotes, and
 prints small numbers otherwise than the files that projects already hold. Contours (`formats/contours_csv.py`) and measures
@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
-from ivsqa.errors import IntegrityError
+from ivsqa.errors import IntegrityError, IvsqaError
 
 
 class _Dataclass(Protocol):
@@ -23,6 +23,9 @@ class _Dataclass(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
+
+FIRST_ROW = 2
+"""Line of the first row of a table, below the names of its columns."""
 
 Record = TypeVar("Record", bound=_Dataclass)
 
@@ -106,3 +109,29 @@ def _value(text: str | None, column_type: object) -> object:
     if text is None:
         raise ValueError(column_type)
     return _READ[column_type](text)
+
+
+def read_rows(path: Path, what: str, columns: Collection[str], *, error: type[IvsqaError]) -> list[dict[str, str]]:
+    """Return the rows of a table that a person wrote, without blanks around values; what a row leaves out is "".
+
+    Args:
+        path: The table.
+        what: What it is, as "table of phases", for errors.
+        columns: Columns that it has to have; it may have more.
+        error: What is raised where it cannot be used.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, restval="", skipinitialspace=True)
+            names = set(reader.fieldnames or ())
+            rows = [{name: row[name].strip() for name in names} for row in reader]
+    except OSError as problem:
+        raise error(f"cannot read the {what}: {problem.strerror}", path=path) from problem
+    except (UnicodeDecodeError, csv.Error) as problem:
+        hint = "save it as CSV in UTF-8, with commas"
+        raise error(f"is no {what}: it is not text in UTF-8", hint=hint, path=path) from problem
+    if not set(columns) <= names:
+        hint = f"its columns are {','.join(columns)}"
+        message = f"is no {what}: it needs the columns {' and '.join(columns)}"
+        raise error(message, hint=hint, path=path, where="line 1")
+    return rows

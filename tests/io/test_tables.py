@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivsqa.errors import IntegrityError
-from ivsqa.io.tables import csv_of_records, csv_text, read_records
+from ivsqa.errors import AnnotationError, IntegrityError
+from ivsqa.io.tables import csv_of_records, csv_text, read_records, read_rows
 
 cells = st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.none())
 
@@ -80,3 +80,36 @@ def test_a_table_that_was_changed_or_lost_is_refused_by_path_and_line(tmp_path, 
         read_records(path, Frame, what="the table", hint="restore it from a copy")
     assert (caught.value.path, caught.value.hint) == (path, "restore it from a copy")
     assert where in (None, caught.value.where)
+
+
+def rows_of_a_person(path):
+    return read_rows(path, "table of names", ("value", "structure"), error=AnnotationError)
+
+
+def test_blanks_and_the_mark_of_spreadsheets_do_not_count(tmp_path):
+    (tmp_path / "a.csv").write_text("\ufeffvalue, structure,note\n1 , lumen\n2,,b,c\n", encoding="utf-8")
+    assert rows_of_a_person(tmp_path / "a.csv") == [
+        {"value": "1", "structure": "lumen", "note": ""},
+        {"value": "2", "structure": "", "note": "b"},
+    ]
+
+
+@pytest.mark.parametrize("content", ["value,structure\n1,größer\n".encode("cp1252"), "value\n1\n".encode("utf-16")])
+def test_a_table_in_another_encoding_is_an_error_and_no_traceback(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(AnnotationError, match="is no table of names: it is not text in UTF-8") as caught:
+        rows_of_a_person(tmp_path / "a.csv")
+    assert "UTF-8" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", ["", "value\n1\n", "value;structure\n1;lumen\n"])
+def test_a_table_without_its_columns_is_refused(tmp_path, content):
+    (tmp_path / "a.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(AnnotationError, match="needs the columns value and structure") as caught:
+        rows_of_a_person(tmp_path / "a.csv")
+    assert caught.value.where == "line 1"
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(AnnotationError, match="cannot read the table of names: No such file"):
+        rows_of_a_person(tmp_path / "a.csv")

@@ -22,8 +22,8 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours
 from ivsqa.io.formats.label_marks import MARKS, WALL
-from ivsqa.io.formats.tables import FIRST_ROW, read_rows
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, structure_named
+from ivsqa.io.tables import FIRST_ROW, read_rows
 
 LABELS_TABLE = ("labels.csv", "value")
 RING_NAMES = (WALL, "plaque", "media", "vessel")

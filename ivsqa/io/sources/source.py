@@ -16,10 +16,10 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.atomic import sha256_of_file
 from ivsqa.io.formats.files import bare_name
-from ivsqa.io.formats.tables import FIRST_ROW, read_rows
 from ivsqa.io.sources.archives.aivus import with_aivus_facts
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
 from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside
+from ivsqa.io.tables import FIRST_ROW, read_rows
 
 PHASES_NAME = "phases.csv"
 PHASES = {"d": True, "s": False, "-": False, "": False}

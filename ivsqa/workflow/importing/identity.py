@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io.formats.files import bare_name
-from ivsqa.io.formats.tables import read_rows
 from ivsqa.io.sources.source import PullbackSource
+from ivsqa.io.tables import read_rows
 
 PSEUDONYM_LENGTH = 8
 PULLBACK_ID_LENGTH = 10
