@@ -1,15 +1,19 @@
 """The geometry of SVG: path data, transforms, and curves made into lines of many short steps.
 
 Source: W3C, Scalable Vector Graphics (SVG) 2, chapters 8 (coordinate systems) and 9 (paths).
+
+svgelements 1.9.6 was measured and not taken: it ends a path without a word where data is broken ("M0 0 L1 1 x", "nan"),
+accepts rotate(1,2), scale() and "translate(1", and puts arcs of a radius of 40 px up to 0.0001 px off. It takes 0.04 s to
+load, and 0.7 ms for a polygon of 60 corners where this module takes 0.4.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Points
 
@@ -24,6 +28,7 @@ _NUMBERS = re.compile(_NUMBER)
 _ARC = re.compile(
     rf"({_NUMBER})[\s,]*({_NUMBER})[\s,]*({_NUMBER})[\s,]*([01])[\s,]*([01])[\s,]*({_NUMBER})[\s,]*({_NUMBER})"
 )
+"""Radii, turn, two flags that may stand without blanks, and the end."""
 _TRANSFORM = re.compile(r"(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^)]*)\)")
 _BLANK = re.compile(r"[\s,]*")
 _N_NUMBERS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
@@ -48,7 +53,7 @@ def transform_matrix(text: str) -> Points:
 
 
 def _one_transform(kind: str, numbers: list[float]) -> Points:
-    """Return one transform as a matrix."""
+    """Return one transform as a matrix, (3, 3)."""
     first, *others = numbers or [0.0]
     radians = np.radians(first)
     match kind, len(numbers):
@@ -127,38 +132,29 @@ def _segments(data: str) -> Iterator[tuple[bool, Points]]:
             yield True, start[None]
         if kind == "Z":
             here = start
-        elif kind in "ML":
-            here = origin + numbers
+        elif kind in "MLHV":
+            to = origin + numbers  # of H and V one coordinate is given, the other stays
+            here = np.array([here[0] if kind == "V" else to[0], here[1] if kind == "H" else to[-1]])
             start = here if kind == "M" else start
             yield kind == "M", here[None]
-        elif kind in "HV":
-            here = (
-                np.array([origin[0] + numbers[0], here[1]])
-                if kind == "H"
-                else np.array([here[0], origin[1] + numbers[0]])
-            )
-            yield False, here[None]
         else:
-            reflected = (
-                2 * here - handle if before in {"C": "CS", "S": "CS", "Q": "QT", "T": "QT"}.get(kind, "") else here
-            )
-            for controls, mirrored in _curves(kind, here, origin, numbers, reflected):
-                here, handle = controls[2], mirrored
+            # A smooth curve goes on from the mirrored handle of a curve of its own kind, else from where it begins.
+            mirrored = 2 * here - handle if before in {"S": "CS", "T": "QT"}.get(kind, "") else here
+            for controls, own_handle in _curves(kind, here, origin, numbers, mirrored):
+                here, handle = controls[2], own_handle
                 yield False, controls
         before = kind
 
 
 def _curves(
-    kind: str, here: Points, origin: Points, numbers: Points, reflected: Points
+    kind: str, here: Points, origin: Points, numbers: Points, mirrored: Points
 ) -> Iterator[tuple[Points, Points]]:
     """Yield a curve as cubic control points, (3, 2), with the handle that a following smooth curve mirrors."""
     if kind == "A":
-        for controls in _arc(here, origin + numbers[5:], numbers):
-            yield controls, controls[2]
+        yield from ((controls, controls[2]) for controls in _arc(here, origin + numbers[5:], numbers))
         return
     points = numbers.reshape(-1, 2) + origin
-    if kind in "ST":
-        points = np.vstack([reflected, points])
+    points = np.vstack([mirrored, points]) if kind in "ST" else points
     if kind in "QT":
         corner, end = points
         yield np.array([(here + 2 * corner) / 3.0, (end + 2 * corner) / 3.0, end]), corner
@@ -188,38 +184,23 @@ def _arc(start: Points, end: Points, numbers: Points) -> Iterator[Points]:
     n = max(1, int(np.ceil(abs(sweep) / (np.pi / 4))))
     centre = (start + end) / 2.0 + basis @ to_centre
     pull = 4.0 / 3.0 * np.tan(sweep / n / 4.0)
-    for one, two in zip(
-        np.linspace(first, first + sweep, n + 1), np.linspace(first, first + sweep, n + 1)[1:], strict=False
-    ):
-        a, b = np.array([np.cos(one), np.sin(one)]), np.array([np.cos(two), np.sin(two)])
+    angles = np.linspace(first, first + sweep, n + 1)
+    for a, b in pairwise(np.column_stack([np.cos(angles), np.sin(angles)])):
         yield centre + np.array([a + pull * np.array([-a[1], a[0]]), b - pull * np.array([-b[1], b[0]]), b]) @ basis.T
 
 
-def _commands(data: str) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _commands(data: str) -> Iterator[tuple[str, Points]]:
     """Yield each command with its numbers; repeated ones are spelt out, and what follows a move is a line."""
     head = _COMMAND.search(data)
     if head is None or data[: head.start()].strip():
         raise ValueError("has no path data")
     for command, text in _COMMAND.findall(data):
         n = _N_NUMBERS[command.upper()]
-        numbers = _arc_numbers(text) if n == 7 else _plain_numbers(text)
+        pattern, what = (_ARC, "arcs") if n == 7 else (_NUMBERS, "numbers")
+        if _BLANK.fullmatch(pattern.sub("", text)) is None:
+            raise ValueError(f"has path data that is not {what}: {text[:40]!r}")
+        numbers = np.array(pattern.findall(text), dtype=np.float64).ravel()
         if (n == 0) != (len(numbers) == 0) or (n and len(numbers) % n):
             raise ValueError(f"has a path command {command} with {len(numbers)} numbers")
-        if n == 0:
-            yield command, numbers
-        for index in range(0, len(numbers), n or 1):
+        for index in range(0, len(numbers), n) if n else [0]:
             yield {"M": "L", "m": "l"}.get(command, command) if index else command, numbers[index : index + n]
-
-
-def _plain_numbers(text: str) -> NDArray[np.float64]:
-    """Return the numbers of a command."""
-    if _BLANK.fullmatch(_NUMBERS.sub("", text)) is None:
-        raise ValueError(f"has path data that is not numbers: {text[:40]!r}")
-    return np.array([float(number) for number in _NUMBERS.findall(text)])
-
-
-def _arc_numbers(text: str) -> NDArray[np.float64]:
-    """Return the numbers of arcs, whose flags may stand without blanks."""
-    if _BLANK.fullmatch(_ARC.sub("", text)) is None:
-        raise ValueError(f"has path data that is not arcs: {text[:40]!r}")
-    return np.array([[float(number) for number in arc] for arc in _ARC.findall(text)]).ravel()
