@@ -27,7 +27,7 @@ def head_of(path: Path) -> bytes:
 
 
 def read_json(path: Path, *, editor: str) -> object:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Args:
         path: The file.

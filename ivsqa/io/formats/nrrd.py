@@ -120,7 +120,7 @@ def _unpacked(packed: bytes, encoding: str, n_bytes: int) -> bytes:
 
 
 def to_lps_mm(header: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return where a header says that voxels lie, (4, 4) in mm."""
+    """Return the place of voxels that a header states, (4, 4) in mm."""
     space = str(header.get("space", "")).lower()
     if space not in _LPS_FROM or "space directions" not in header:
         raise PacketError("does not say where its voxels lie", hint=SAVE_AS_NRRD)

@@ -115,7 +115,7 @@ def stray_note(name: str, n_strays: int, what: str = "shape") -> str:
 
 
 def rounding_of(numbers: Points) -> float:
-    """Return how far numbers may have been rounded: half a unit of their last decimal, as editors differ in how many they keep.
+    """Return half a unit of the last decimal of numbers: as far as an editor may have rounded them.
 
     Example:
         >>> rounding_of(np.array([[1.25, 3.0]])), rounding_of(np.array([[1.0, 3.0]]))
@@ -172,7 +172,7 @@ class Drawing:
 
     @contextmanager
     def shape(self, label: object, where: str) -> Iterator[str | None]:
-        """Yield what `structure` returns of a label; errors in the block are about the shape and its structure."""
+        """Yield the structure of a label, as `structure` does; errors in the block are about the shape and its structure."""
         with located(where=where):
             name = self.structure(label)
         with located(where=f"{where}, {name}" if name else where):

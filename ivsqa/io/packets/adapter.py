@@ -91,7 +91,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Return what a returned folder holds; what cannot be used goes to `rejected`.
+        """Return the frames in a returned folder; what cannot be used goes to `rejected`.
 
         Raises:
             PacketError: nothing in it can be read at all.
@@ -116,7 +116,7 @@ class DocumentAdapter(Adapter, Generic[Entry]):
 
     @abstractmethod
     def entries(self, path: Path) -> Iterable[Entry]:
-        """Return what a file says of each frame; an error it raises is about the whole file."""
+        """Return the entries of a file, one a frame; an error it raises is about the whole file."""
 
     @abstractmethod
     def read_frame(self, entry: Entry, packet: PacketReturn) -> ReturnedFrame | None:
@@ -131,7 +131,7 @@ class DocumentAdapter(Adapter, Generic[Entry]):
         return self.files(packet.folder, packet.structures) or files_under(packet.folder, self.suffix)
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Return what the files of the format below a folder say."""
+        """Return the frames in the files of the format below a folder."""
         packet = PacketReturn(folder, sent, structures)
         taken: dict[str, ReturnedFrame] = {}
         disputed: set[str] = set()
@@ -144,7 +144,7 @@ class DocumentAdapter(Adapter, Generic[Entry]):
             first = taken.setdefault(name, answer)
             if not first.is_changed:
                 taken[name] = answer
-            elif answer.is_changed and not first.says_the_same_as(answer):
+            elif answer.is_changed and first.answer != answer.answer:
                 disputed.add(name)
                 rejected.append(_two_answers_error(first.path, answer.path, name))
         return ReturnedPacket.of(
@@ -240,10 +240,7 @@ def first_line_of(path: Path) -> bytes:
 
 def _two_answers_error(first: Path, second: Path, name: str) -> PacketError:
     """Return the error for a frame that came back twice: choosing one would throw away somebody's work."""
-    return PacketError(
-        f"is a second, different file for {name}, beside {first.name} in {first.parent.name}/"
-        if first != second
-        else f"has two different answers for {name}",
-        hint="keep the one that counts and send again",
-        path=second,
-    )
+    message = f"has two different answers for {name}"
+    if first != second:
+        message = f"is a second, different file for {name}, beside {first.name} in {first.parent.name}/"
+    return PacketError(message, hint="keep the one that counts and send again", path=second)

@@ -37,7 +37,7 @@ def written_shapes(
 
 
 def look_here_lines(frame: PacketFrame) -> list[Points]:
-    """Return what is shown where to look first, as open lines of few points in edge convention, as written.
+    """Return the hints on where to look first: open lines of few points in edge convention, as written.
 
     That is a line a little outside each doubtful arc, or the proposals where there are any.
     """

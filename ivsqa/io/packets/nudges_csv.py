@@ -13,6 +13,7 @@ import io
 from pathlib import Path
 
 from ivsqa.domain.geometry.refinement import Nudge
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.label_marks import structure_named
@@ -31,15 +32,14 @@ def is_nudges_csv(path: Path) -> bool:
         return b"vertex" not in stream.readline(4096).lower()
 
 
-def read_nudges_csv(path: Path, structures: StructureSet) -> dict[tuple[str, int], list[Nudge]]:
-    """Return the points of each frame by (pullback_id, frame_index).
+def read_nudges_csv(path: Path, structures: StructureSet) -> dict[FrameKey, list[Nudge]]:
+    """Return the points of each frame.
 
     Raises:
         AnnotationError: not such a table, or a value that is not what it should be; says which line.
     """
-    rows = _rows(path)
-    found: dict[tuple[str, int], list[Nudge]] = {}
-    for number, row in rows:
+    nudges: dict[FrameKey, list[Nudge]] = {}
+    for number, row in _rows(path):
         where = f"line {number}"
         try:
             with located(path=path, where=where):
@@ -48,10 +48,10 @@ def read_nudges_csv(path: Path, structures: StructureSet) -> dict[tuple[str, int
             frame_index = int(row["frame_index"])
         except ValueError as error:
             raise AnnotationError(f"is not a point: {error}", hint=TABLE_HINT, path=path, where=where) from error
-        found.setdefault((row["pullback_id"], frame_index), []).append(nudge)
-    if not found:
+        nudges.setdefault(FrameKey(row["pullback_id"], frame_index), []).append(nudge)
+    if not nudges:
         raise AnnotationError("holds no points", hint="write one point a line", path=path)
-    return found
+    return nudges
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -126,19 +126,11 @@ class PacketFrame(OfFrame):
         return replace(self, image=blank, error_maps={}, probabilities=None)
 
     def sent(self) -> SentFrame:
-        """Return what has to be remembered to read the return."""
+        """Return the frame as it is remembered, to read the return against."""
         height, width = self.image.shape
-        return SentFrame(
-            self.name,
-            self.pullback_id,
-            self.frame_index,
-            height,
-            width,
-            frame_sha256(self.image),
-            self.contours,
-            self.spacing_mm,
-            self.carried_from,
-        )
+        sha256, spacing_mm = frame_sha256(self.image), self.spacing_mm
+        where = (self.name, self.pullback_id, self.frame_index)
+        return SentFrame(*where, height, width, sha256, self.contours, spacing_mm, self.carried_from)
 
 
 @dataclass(frozen=True)
@@ -189,13 +181,11 @@ class ReturnedFrame:
         moved = any(self.contours.get(name) is not self.frame.contours.get(name) for name in names)
         return moved or bool(self.checked) or self.unreadable or bool(self.nudges)
 
-    def says_the_same_as(self, other: ReturnedFrame) -> bool:
-        """Return whether two answers for a frame agree."""
-        first, second = (
-            {name: contour.points_px.tobytes() for name, contour in frame.contours.items()} for frame in (self, other)
-        )
-        ticks, other_ticks = ((bool(frame.checked), frame.unreadable, frame.nudges) for frame in (self, other))
-        return first == second and ticks == other_ticks
+    @property
+    def answer(self) -> object:
+        """What the annotator said of the frame, to compare with another answer for it."""
+        lines = {name: contour.points_px.tobytes() for name, contour in self.contours.items()}
+        return lines, bool(self.checked), self.unreadable, self.nudges
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +201,11 @@ class ReturnedPacket:
     format: str
     frames: tuple[ReturnedFrame, ...]
     rejected: tuple[IvsqaError, ...] = ()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether somebody worked on it: a frame differs from what was sent, or cannot be used."""
+        return bool(self.rejected) or any(frame.is_changed for frame in self.frames)
 
     @classmethod
     def of(

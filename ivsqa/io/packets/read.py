@@ -28,7 +28,7 @@ def read_return(
     format: str | None = None,  # noqa: A002
     others: Mapping[str, str] | None = None,
 ) -> ReturnedPacket:
-    """Return what an annotator sent back, compared with what was sent.
+    """Return the packet that an annotator sent back, compared with what was sent.
 
     Args:
         path: A folder, a zip, or a single file of a format.
@@ -83,7 +83,7 @@ def _worked_on(packets: Sequence[ReturnedPacket], path: Path) -> ReturnedPacket:
     Raises:
         PacketError: two were changed, and which one counts is not ours to guess.
     """
-    changed = [packet for packet in packets if packet.rejected or any(frame.is_changed for frame in packet.frames)]
+    changed = [packet for packet in packets if packet.is_changed]
     if len(changed) > 1:
         names = " and ".join(packet.format for packet in changed)
         raise PacketError(f"was changed in {names}", hint=f"say which counts: --format {changed[0].format}", path=path)

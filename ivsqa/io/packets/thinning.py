@@ -66,7 +66,7 @@ def written_edge_points(contour: Contour) -> Points:
 
 
 def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.5 * 10.0**-DECIMALS) -> Contour:
-    """Return what came back with every stretch that was left alone as it was sent.
+    """Return the contour that came back, with every stretch that was left alone as it was sent.
 
     Args:
         returned: The contour from the editor; it may start at another corner and run the other way.
@@ -97,7 +97,7 @@ def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.
 
 
 def _places(vertices: Points, written: Points, rounding_px: float) -> NDArray[np.intp]:
-    """Return which written corner each vertex is, (n,), −1 where it is none: moved or added."""
+    """Return the index of the written corner that each vertex is, (n,); −1 for one that was moved or added."""
     reach = np.sqrt(2.0) * rounding_px + 10.0**-DECIMALS
     distance, nearest = scipy.spatial.cKDTree(written).query(vertices)
     return np.where(distance <= reach, nearest, -1)

@@ -34,7 +34,7 @@ def worklist_text(frames: Sequence[PacketFrame], structures: StructureSet) -> st
 
 
 def read_ticks(folder: Path) -> tuple[dict[str, Tick], list[IvsqaError]]:
-    """Return what was filled in under `checked`, by frame name, in every list below a folder, and what is not understood."""
+    """Return the ticks in all lists below a folder by frame name, and errors for those that are not understood."""
     ticks: dict[str, Tick] = {}
     errors: list[IvsqaError] = []
     for path in (path for path in files_under(folder, ".csv") if path.name.lower() in (FILE_NAME, SLICES_FILE_NAME)):

@@ -50,7 +50,7 @@ class ItkSnapAdapter(LabelVolumeAdapter):
         return [path for path in files if path.name.lower().endswith(NIFTI_EXTENSIONS)]
 
     def reader(self, folder: Path, structures: StructureSet) -> Reader:
-        """Return how a volume is read: its values mean what the label description beside it says."""
+        """Return the reader of volumes, with the meanings of their values from a label description beside them."""
         segments = _segments(folder, structures)
         return lambda path, most: replace(read_nifti(path, most), segments=segments)
 
@@ -67,22 +67,21 @@ def names_text(structures: StructureSet) -> str:
 
 
 def _segments(folder: Path, structures: StructureSet) -> tuple[Segment, ...]:
-    """Return what values mean: as sent, unless a label description that came back says otherwise.
+    """Return the meanings of values: as sent, unless a label description that came back says otherwise.
 
     Raises:
         PacketError: two descriptions came back that differ from what was sent and from each other.
     """
     ours = segments_of(structures)
-    said: dict[tuple[Segment, ...], Path] = {}
+    others: dict[tuple[Segment, ...], Path] = {}
     for path in files_under(folder, ".txt"):
         with path.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(1 << 20)
         if _TITLE.lower() in text[:1000].lower():
-            found = tuple(Segment(name, int(value)) for value, name in _LINE.findall(text) if int(value))
-            if found != ours:
-                said[found] = path
-    if len(said) > 1:
-        raise PacketError(
-            "names the labels in another way than a second file", hint="keep one", path=[*said.values()][1]
-        )
-    return next(iter(said), ours)
+            segments = tuple(Segment(name, int(value)) for value, name in _LINE.findall(text) if int(value))
+            if segments != ours:
+                others[segments] = path
+    if len(others) > 1:
+        message = "names the labels in another way than a second file"
+        raise PacketError(message, hint="keep one", path=[*others.values()][1])
+    return next(iter(others), ours)

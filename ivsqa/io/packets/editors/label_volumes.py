@@ -48,7 +48,7 @@ Reader = Callable[[Path, int], VolumeFile]
 
 
 def segments_of(structures: StructureSet) -> tuple[Segment, ...]:
-    """Return what the values of our label volumes mean: rings from the inside, then the marks."""
+    """Return the meanings of the values in our label volumes: rings from the inside, then the marks."""
     return tuple(Segment(name, value) for value, name in enumerate((*structures.names, *MARKS), start=1))
 
 
@@ -69,14 +69,14 @@ class LabelVolumeAdapter(StackAdapter):
 
     @abstractmethod
     def reader(self, folder: Path, structures: StructureSet) -> Reader:
-        """Return how a file of the format is read."""
+        """Return the function that reads a file of the format."""
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Return what the volumes below a folder say of each frame."""
+        """Return the frames that the volumes below a folder answer."""
         stacks = stacks_of(sent)
         ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
         read_volume = self.reader(folder, structures)
-        answers: dict[str, list[_Answer]] = {stack.name: [] for stack in stacks}
+        answers: dict[str, dict[Path, ReturnedPacket]] = {stack.name: {} for stack in stacks}
         refused: set[str] = set()
         rejected: list[IvsqaError] = []
         for path in (path for path in self.files(folder, structures) if f"-{HEATMAP}." not in path.name):
@@ -88,7 +88,7 @@ class LabelVolumeAdapter(StackAdapter):
                     if is_image:
                         check_image(file, stack)
                     else:
-                        answers[stack.name].append(_answer(file, stack, structures, ticks, path))
+                        answers[stack.name][path] = _answer(file, stack, structures, ticks, path)
             except IvsqaError as error:
                 rejected.append(error)
                 if stack is not None and is_image:
@@ -99,32 +99,20 @@ class LabelVolumeAdapter(StackAdapter):
         return ReturnedPacket.of(self.name, sent, frames, rejected)
 
 
-@dataclass(frozen=True, eq=False)
-class _Answer:
-    """What one file says."""
-
-    path: Path
-    frames: tuple[ReturnedFrame, ...]
-    rejected: tuple[IvsqaError, ...]
-
-    @property
-    def is_changed(self) -> bool:
-        return bool(self.rejected) or any(frame.is_changed for frame in self.frames)
-
-
-def _that_counts(answers: Sequence[_Answer]) -> list[_Answer]:
+def _that_counts(answers: Mapping[Path, ReturnedPacket]) -> list[ReturnedPacket]:
     """Return the one answer for a stack that was worked on, or any; none of it counts where there were two."""
-    worked_on = [answer for answer in answers if answer.is_changed]
+    worked_on = [path for path, answer in answers.items() if answer.is_changed]
     if len(worked_on) < 2:
-        return [*worked_on, *answers][:1]
-    first, second = (answer.path for answer in worked_on[:2])
-    message = f"is a second segmentation beside {first.name}"
-    error = PacketError(message, hint="keep the one that counts and send again", path=second)
-    return [_Answer(second, (), (error,))]
+        return [answers[path] for path in [*worked_on, *answers][:1]]
+    message = f"is a second segmentation beside {worked_on[0].name}"
+    error = PacketError(message, hint="keep the one that counts and send again", path=worked_on[1])
+    return [ReturnedPacket("", (), (error,))]
 
 
-def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Mapping[str, Tick], path: Path) -> _Answer:
-    """Return what a label volume says of the frames of its stack.
+def _answer(
+    file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Mapping[str, Tick], path: Path
+) -> ReturnedPacket:
+    """Return the frames of a stack that a label volume answers.
 
     Raises:
         PacketError: it lies in the wrong place, is no label volume, or has its slices in another order.
@@ -155,7 +143,7 @@ def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Map
             continue
         checked = True if mark is Tick.CHECKED else None
         frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, path, notes))
-    return _Answer(path, tuple(frames), (*rejected, *emptied_errors(emptied, path)))
+    return ReturnedPacket("", tuple(frames), (*rejected, *emptied_errors(emptied, path)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,11 +193,11 @@ def _iter_labels(placed: Placed, file: VolumeFile, structures: StructureSet) -> 
     """
     names = {(label.layer, label.value): label.name for label in file.segments or segments_of(structures)}
     for layer, values in enumerate(placed.layers):
-        found = [int(value) for value in np.unique(values) if value != 0]
-        if len(found) > MOST_LABELS:
+        drawn = [int(value) for value in np.unique(values) if value != 0]
+        if len(drawn) > MOST_LABELS:
             hint = "send the segmentation, under the name it had"
-            raise PacketError(f"holds {len(found)} different values, as a picture does", hint=hint)
-        for value in found:
+            raise PacketError(f"holds {len(drawn)} different values, as a picture does", hint=hint)
+        for value in drawn:
             yield names.get((layer, value), str(value)), np.asarray(values == value)
 
 

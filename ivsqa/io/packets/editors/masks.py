@@ -54,7 +54,7 @@ class MasksAdapter(Adapter):
         return [path for path in files_under(folder, self.suffix) if path.parent.name.lower() in structures.names]
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
-        """Return what the masks of each frame show; a second mask of one structure costs the frame."""
+        """Return the frames in the masks below a folder; a second mask of one structure costs the frame."""
         files: dict[str, dict[str, Path]] = {frame.name: {} for frame in sent}
         frames: list[ReturnedFrame] = []
         rejected: list[IvsqaError] = []
@@ -119,7 +119,7 @@ def _read_mask(path: Path, frame: SentFrame) -> Mask:
 
 
 def _brightness(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return how white each pixel is, float32 (height, width): the brightest channel, times opacity where there is any."""
+    """Return the brightness of pixels, float32 (height, width): the brightest channel, times opacity where there is any."""
     if image.mode in {"P", "PA", "LA"} or "transparency" in image.info:
         image = image.convert("RGBA")
     values = np.asarray(image, dtype=np.float32)

@@ -58,7 +58,7 @@ def placed_on(file: VolumeFile, stack: Stack) -> Placed:
 
 
 def _whole_steps(file: VolumeFile, stack: Stack) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return which axis of a file runs along x, y and z of the stack, which way, and at which index it begins."""
+    """Return the axes of a file along x, y and z of the stack, their signs, and the indices at which the file begins."""
     # What is sent lies at the origin along the axes, so its header is the size of a voxel.
     with np.errstate(over="ignore"):
         step = file.to_lps_mm[:3, :3] / np.array(stack.voxel_mm)[:, None]
@@ -97,5 +97,7 @@ def check_image(file: VolumeFile, stack: Stack) -> None:
         fits = pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint8).max
         digest = frame_sha256(pixels.astype(np.uint8)) if fits else ""
         if digest != frame.image_sha256:
-            found = f"shows {names[digest]} in the place of {frame.name}" if digest in names else ""
-            raise PacketError(found or f"its image is not the one sent as {frame.name}", hint=UNCHANGED_HINT)
+            message = f"its image is not the one sent as {frame.name}"
+            if digest in names:
+                message = f"shows {names[digest]} in the place of {frame.name}"
+            raise PacketError(message, hint=UNCHANGED_HINT)

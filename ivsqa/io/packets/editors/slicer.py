@@ -31,12 +31,12 @@ class SlicerAdapter(LabelVolumeAdapter):
             yield f"{stack.name}-{kind}.nrrd", nrrd_bytes(voxels, stack.voxel_mm, {})
 
     def reader(self, folder: Path, structures: StructureSet) -> Reader:  # noqa: ARG002 - names stand in the file
-        """Return how a segmentation is read."""
+        """Return the reader of segmentations."""
         return read_segmentation
 
 
 def _notes(structures: StructureSet, stack: Stack) -> dict[str, str]:
-    """Return what Slicer keeps in the header of a segmentation: names, values, colours and state of its segments."""
+    """Return the names, values, colours and states of segments, as Slicer keeps them in a header."""
     n_frames, height, width = stack.shape
     notes: dict[str, str] = {}
     for index, segment in enumerate(segments_of(structures)):

@@ -56,7 +56,7 @@ class Stack:
         return (x, y, 1.0)
 
     def label_maps(self, structures: StructureSet) -> NDArray[np.uint8]:
-        """Return what was sent as rings, uint8 (frames, height, width)."""
+        """Return the rings that were sent, uint8 (frames, height, width)."""
         return np.stack([structures.label_map(frame.contours, frame.shape) for frame in self.frames])
 
 
@@ -71,8 +71,8 @@ def stacks_of(frames: Sequence[SentFrame]) -> list[Stack]:
 
 
 def _digest(frames: Sequence[SentFrame]) -> str:
-    said = "\n".join(f"{frame.name}:{frame.image_sha256}" for frame in frames)
-    return hashlib.sha256(said.encode()).hexdigest()[:6]
+    text = "\n".join(f"{frame.name}:{frame.image_sha256}" for frame in frames)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def names_of(frames: Sequence[SentFrame]) -> str:
@@ -101,15 +101,14 @@ def stack_of_file(path: Path, folder: Path, stacks: Sequence[Stack]) -> Stack:
     Raises:
         PacketError: it names a stack of another packet, or none where there are several.
     """
-    found = _NAME.findall(path.relative_to(folder).as_posix())
-    named = {stack.name: stack for stack in stacks}
-    if found and found[-1] in named:
-        return named[found[-1]]
-    if found:
-        raise PacketError("was made for another packet", hint=f"here belong: {', '.join(named)}", path=path)
-    if len(stacks) > 1:
-        raise PacketError("does not say which stack it is", hint=f"name it as it was: {', '.join(named)}", path=path)
-    return stacks[0]
+    names = _NAME.findall(path.relative_to(folder).as_posix())
+    by_name = {stack.name: stack for stack in stacks}
+    known = ", ".join(by_name)
+    if names and names[-1] not in by_name:
+        raise PacketError("was made for another packet", hint=f"here belong: {known}", path=path)
+    if not names and len(stacks) > 1:
+        raise PacketError("does not say which stack it is", hint=f"name it as it was: {known}", path=path)
+    return by_name[names[-1]] if names else stacks[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +191,7 @@ def heat_of(frame: PacketFrame) -> NDArray[np.uint8] | None:
 
 
 def _slices_csv(stacks: Sequence[FilledStack], first_slice: int) -> str:
-    """Return which frame each slice shows, with a column to tick."""
+    """Return a table of the frame in each slice, with a column to tick."""
     return csv_text(
         ("stack", "slice", "name", "pullback_id", "frame_index", "doubtful_arcs", "checked"),
         (
