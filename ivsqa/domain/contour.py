@@ -32,11 +32,6 @@ class Contour:
 
     Attributes:
         points_px: (n, 2) float64, n ≥ 3, (x, y), integer = pixel centre, first vertex not repeated, read-only.
-
-    Example:
-        >>> square = Contour.from_points([[0, 0], [4, 0], [4, 4], [0, 4]])
-        >>> square.area_px2, square.perimeter_px
-        (16.0, 16.0)
     """
 
     points_px: Points
@@ -115,7 +110,7 @@ class Contour:
         return bool(shapely.is_simple(self.polygon.exterior)) and self.area_px2 > 0.0
 
     def mapped(self, scale: tuple[float, float], offset: tuple[float, float]) -> Contour:
-        """Return the contour in other coordinates: each (x, y) times `scale`, which is above zero, plus `offset`."""
+        """Return the contour with each (x, y) times `scale`, which is above zero, plus `offset`."""
         points = self.points_px * scale + offset
         points.setflags(write=False)
         return Contour(points)  # what was distinct and finite stays so
@@ -125,7 +120,7 @@ class Contour:
         return Contour.from_points(self._spaced_points(n_points))
 
     def _spaced_points(self, n_points: int) -> Points:
-        """Return points evenly spaced along the line, (n_points, 2), the first at the first vertex."""
+        """Return the points of `resampled`, (n_points, 2), where some may coincide."""
         closed = np.vstack([self.points_px, self.points_px[:1]])
         steps = np.diff(closed, axis=0)
         arc = np.concatenate([[0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))])
@@ -147,15 +142,12 @@ class Contour:
         return Contour.from_points(np.column_stack([line.real, line.imag]))
 
     def distances_px(self, other: Contour, *, spacing: tuple[float, float] = (1.0, 1.0), step: float = 0.5) -> Points:
-        """Return the distance from points spaced evenly along this line to the nearest point of the other line.
+        """Return the distances from points along this line to the nearest point of the other line, (m,), m ≥ 32.
 
         Args:
             other: The contour to measure to.
             spacing: (x, y) size of a pixel; distances come in its unit (px by default, mm with mm per px).
-            step: Greatest gap between the points measured from, in px.
-
-        Returns:
-            (m,) float64, m ≥ 32.
+            step: Greatest gap between the points, which are evenly spaced, in px.
         """
         n_points = max(32, int(np.ceil(self.perimeter_px / step)))
         return other.distances_of(self.resampled(n_points).points_px, spacing=spacing)
@@ -168,8 +160,8 @@ class Contour:
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Return the pixels whose centre lies inside, bool (height, width); unbiased against `area_px2`.
 
-        A centre on the line itself belongs to the side right of and below it, so that contours which share a border share
-        no pixel. Where the line crosses itself, what is enclosed twice is outside (even-odd).
+        A centre on the line belongs to the side right of and below it, so that contours which share a border share no pixel.
+        Where the line crosses itself, what is enclosed twice is outside (even-odd).
 
         Example:
             >>> int(Contour.from_points([[0, 0], [4, 0], [4, 4], [0, 4]]).mask((8, 8)).sum())
@@ -188,7 +180,7 @@ class Contour:
         return mask
 
     def _row_crossings(self, shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return where the line crosses rows of pixel centres: the row, and the first column at or right of it, (m,) each."""
+        """Return the crossings with rows of pixel centres: row, and first column at or right of the crossing, (m,) each."""
         height, width = shape
         start, end = self.points_px, np.roll(self.points_px, -1, axis=0)
         down = (start[:, 1] <= end[:, 1])[:, None]

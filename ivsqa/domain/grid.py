@@ -51,10 +51,7 @@ class WorkingGrid:
         return (x_px - self.origin_px[0]) / self.scale[0], (y_px - self.origin_px[1]) / self.scale[1]
 
     def sample(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the frame on the grid, uint8 (size, size).
-
-        Args:
-            frame: uint8 (height, width), grey.
+        """Return a grey frame, uint8 (height, width), on the grid, uint8 (size, size).
 
         Raises:
             ValueError: the frame is not of this grid's shape.
@@ -67,12 +64,9 @@ class WorkingGrid:
         return np.asarray(np.clip(_resampled(frame, rows, columns) + 0.5, 0, 255), dtype=np.uint8)
 
     def to_frame(self, field: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return a grid field on the frame's pixels, float32 (height, width), fading to zero outside the grid.
+        """Return a grid field, (size, size), on the frame's pixels, float32 (height, width), fading to zero outside the grid.
 
         Bilinear; where the grid is finer than the frame, averaged over the frame's pixel.
-
-        Args:
-            field: (size, size).
         """
         height, width = self.frame_shape
         (x0, y0), (x_scale, y_scale) = self.origin_px, self.scale
@@ -101,13 +95,11 @@ def working_grid(
         (4.0, 4.0)
     """
     height, width = frame_shape
-    if spacing_mm is not None and field_of_view_mm is not None:
-        scale = (field_of_view_mm / size_px / spacing_mm[0], field_of_view_mm / size_px / spacing_mm[1])
-    elif spacing_mm is not None:
-        side_mm = max(width * spacing_mm[0], height * spacing_mm[1])
-        scale = (side_mm / size_px / spacing_mm[0], side_mm / size_px / spacing_mm[1])
-    else:
+    if spacing_mm is None:
         scale = (max(height, width) / size_px,) * 2
+    else:
+        side_mm = field_of_view_mm or max(width * spacing_mm[0], height * spacing_mm[1])
+        scale = (side_mm / size_px / spacing_mm[0], side_mm / size_px / spacing_mm[1])
     middle = (size_px - 1) / 2.0
     origin = ((width - 1) / 2.0 - middle * scale[0], (height - 1) / 2.0 - middle * scale[1])
     return WorkingGrid((height, width), size_px, scale, origin)
@@ -118,9 +110,8 @@ def _hat_weights(centres: NDArray[np.floating], n_source: int, support: float) -
     distance = np.abs(centres[:, None] - np.arange(n_source)[None, :]) / support
     weights = np.clip(1.0 - distance, 0.0, None)
     # Normalised by what the whole triangle would sum to, so that pixels over the edge fade to black instead of smearing it.
-    whole = np.clip(
-        1.0 - np.abs((centres % 1.0)[:, None] - np.arange(-int(support) - 2, int(support) + 3)) / support, 0, None
-    )
+    around = np.arange(-int(support) - 2, int(support) + 3)
+    whole = np.clip(1.0 - np.abs((centres % 1.0)[:, None] - around) / support, 0, None)
     return np.asarray(weights / whole.sum(axis=1, keepdims=True), dtype=np.float32)
 
 

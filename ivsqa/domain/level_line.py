@@ -34,7 +34,7 @@ def largest_level_line(field: NDArray[np.floating], level: float) -> NDArray[np.
     n_cells = len(values) - width - 1
     corners = [
         above[start : start + n_cells] for start in (0, 1, width + 1, width)
-    ]  # of the cell that begins at each pixel
+    ]  # of the cell that begins at a pixel
     at = np.flatnonzero((corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3]))
     if len(at) == 0:
         return None
@@ -56,7 +56,7 @@ def largest_level_line(field: NDArray[np.floating], level: float) -> NDArray[np.
 
 
 def _crossings(field: NDArray[np.floating], edge: NDArray[np.intp], level: float) -> NDArray[np.float64]:
-    """Return where a linear course between the two pixels of each edge meets the level, (n, 2) as (x, y)."""
+    """Return the points where a linear course along each edge meets the level, (n, 2) as (x, y)."""
     width = field.shape[1]
     first, down = edge >> 1, edge & 1
     values = field.ravel()

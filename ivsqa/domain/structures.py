@@ -1,8 +1,7 @@
 """The structures of a study: their names and how they nest.
 
 Structures form a chain, innermost first (lumen inside EEM), and each includes what it encloses. A label map numbers the rings
-from the inside: 0 background, 1 the innermost structure, 2 what the next one adds (the wall) … so structure k is labels
-1 … k + 1.
+from the inside: 0 background, 1 the innermost structure, 2 the ring to the next border (the wall) …
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ class Structure:
     """One border to annotate.
 
     Attributes:
-        name: Its name everywhere: labels, files, columns. Lower case.
+        name: In labels, files and columns; lower case.
         color: "#rrggbb" in every picture and packet.
-        min_area_mm2: Smaller than this is not credible; used where spacing is known.
+        min_area_mm2: A smaller one is not credible; used where spacing is known.
     """
 
     name: str
@@ -35,13 +34,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class StructureSet:
-    """The nested structures of a study, innermost first.
-
-    Example:
-        >>> both = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
-        >>> both.names, both.outermost
-        (('lumen', 'eem'), 'eem')
-    """
+    """The nested structures of a study, innermost first."""
 
     structures: tuple[Structure, ...]
 
@@ -94,10 +87,10 @@ def masks_of_rings(labels: NDArray[np.integer], n_structures: int) -> list[Mask]
 
 
 def training_labels(structures: StructureSet, contours: Contours, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return ring labels to train on, uint8 (height, width), with what nobody drew ignored.
+    """Return ring labels to train on, uint8 (height, width).
 
-    A frame without any contour is all background: someone looked and found nothing. Where only some borders of a chain are drawn,
-    the rings beside a missing border are not known apart and take `IGNORE_LABEL`.
+    A frame without any contour is all background: someone looked and found nothing. Where only some borders are drawn, the rings
+    beside a missing one are not known apart and take `IGNORE_LABEL`.
 
     Example:
         >>> from ivsqa.domain.contour import Contour
@@ -108,15 +101,14 @@ def training_labels(structures: StructureSet, contours: Contours, shape: tuple[i
     """
     labels = structures.label_map(contours, shape)
     drawn = [contours.get(name) for name in structures.names]
-    if not any(contour is not None for contour in drawn):
+    if not any(drawn):
         return labels
     for index, contour in enumerate(drawn):
-        if contour is not None:
-            continue
-        inner = [c for c in drawn[:index] if c is not None]
-        outer = next((c for c in drawn[index + 1 :] if c is not None), None)
-        unknown = np.ones(shape, dtype=np.bool_) if outer is None else outer.mask(shape)
-        if inner:
-            unknown &= ~inner[-1].mask(shape)
-        labels[unknown] = IGNORE_LABEL
+        if contour is None:
+            inner = next((c for c in reversed(drawn[:index]) if c is not None), None)
+            outer = next((c for c in drawn[index + 1 :] if c is not None), None)
+            unknown = np.ones(shape, dtype=np.bool_) if outer is None else outer.mask(shape)
+            if inner is not None:
+                unknown &= ~inner.mask(shape)
+            labels[unknown] = IGNORE_LABEL
     return labels

@@ -52,7 +52,7 @@ def classify_contour(
     tolerance_px: float,
     spacing_mm: tuple[float, float] | None,
 ) -> ContourChange:
-    """Return what an annotator did to one contour of one structure.
+    """Return the change that an annotator made to one contour of one structure.
 
     Args:
         sent: What was in the packet; None where the network drew nothing.
@@ -94,7 +94,7 @@ class _Placement:
 
 
 def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]) -> str | None:
-    """Return how a returned packet lies in the wrong place as a whole, None where it does not.
+    """Return the way in which a returned packet lies in the wrong place as a whole, None where it does not.
 
     The sent contours are mirrored, turned, transposed, shifted and scaled, the last two by what most pairs agree on. Pairs on
     which that makes less than a pixel of difference have no vote. A packet is misplaced when three in five of the others come

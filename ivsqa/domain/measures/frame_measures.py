@@ -95,7 +95,7 @@ def column(measure: str, end: Literal["", "low", "high"] = "") -> str:
 
 
 def structure_measures(name: str) -> tuple[str, ...]:
-    """Return what is measured of each structure, by name."""
+    """Return the names of the measures of one structure."""
     words = ("area", "min_diameter", "max_diameter", "perimeter", "eccentricity_index")
     return tuple(f"{name}_{word}" for word in words)
 
@@ -110,7 +110,7 @@ PLAQUE_MEASURES = (
 
 
 def frame_measures_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return everything that is measured in a frame, in the order of its columns."""
+    """Return the names of all measures of a frame, in the order of its columns."""
     plaque = PLAQUE_MEASURES if {LUMEN, EEM} <= set(names) else ()
     return tuple(measure for name in names for measure in structure_measures(name)) + plaque
 
@@ -150,8 +150,7 @@ def frame_measures(contours: Contours, spacing_mm: tuple[float, float] | None) -
 def diameters(contour: Contour) -> tuple[float, float]:
     """Return the shortest and the longest diameter through the centroid, in the unit of the vertices.
 
-    A diameter runs from the outermost crossing on one side to that on the other, so that a border which folds back is crossed
-    once.
+    A diameter ends at the outermost crossing on each side, so that a border which folds back is crossed once.
 
     Source:
         JACC; DICOM PS3.16, Lumen Eccentricity Index: diameters are measured through the geometric centre of the lumen.
@@ -180,22 +179,18 @@ def plaque_thickness(lumen: Contour, eem: Contour) -> tuple[float, float]:
 
 
 def _crossings(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far the origin's lines reach ahead and behind to the outermost crossing with a polygon.
+    """Return the distances ahead and behind along the origin's lines to the outermost crossing with a polygon.
 
-    Args:
-        points: (n, 2), relative to where the lines cross.
-
-    Returns:
-        Two times (N_DIRECTIONS,). Where the origin lies outside, the nearer crossing counts as negative on the other side.
+    Two times (N_DIRECTIONS,). Where the origin lies outside, the nearer crossing counts as negative on the other side.
     """
     start, end = points, np.roll(points, -1, axis=0)
-    off_line = (
+    before = (
         _DIRECTIONS[:, :1] * points[:, 1] - _DIRECTIONS[:, 1:] * points[:, 0]
     )  # (d, n): left of the line is positive
-    before, after = off_line, np.roll(off_line, -1, axis=1)
+    after = np.roll(before, -1, axis=1)
     crosses = (before > 0.0) != (after > 0.0)
     cross = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
-    reach = np.divide(cross, after - before, out=np.zeros_like(off_line), where=crosses)
+    reach = np.divide(cross, after - before, out=np.zeros_like(before), where=crosses)
     ahead = np.where(crosses, reach, -np.inf).max(axis=1)
     behind = np.where(crosses, -reach, -np.inf).max(axis=1)
     return ahead, behind

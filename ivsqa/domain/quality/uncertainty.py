@@ -1,4 +1,4 @@
-"""How unsure a network's probabilities are: the plain signals that predicted error has to beat."""
+"""The uncertainty of a network's probabilities: the plain signals that predicted error has to beat."""
 
 from __future__ import annotations
 
@@ -28,10 +28,7 @@ def entropy_levels(probabilities: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def mutual_information(draws: NDArray[np.floating]) -> float:
-    """Return how much the draws of a network disagree: entropy of their mean less their mean entropy, in bits a pixel.
-
-    Args:
-        draws: Probabilities with dropout left on, (n, K, s, s).
+    """Return the disagreement of draws with dropout, (n, K, s, s): entropy of their mean less mean entropy, in bits a pixel.
 
     Source: BALD, Houlsby et al. 2011; with dropout, Gal et al., ICML 2017.
 

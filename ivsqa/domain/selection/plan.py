@@ -131,7 +131,7 @@ def _choose(
     taken: Collection[FrameKey],
     diversity: float,
 ) -> Choices:
-    """Return what a strategy chooses."""
+    """Return the choices of a strategy."""
     match strategy:
         case "random":
             return at_random(pool, n, allowed, rng)
