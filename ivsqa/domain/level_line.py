@@ -39,10 +39,10 @@ def largest_level_line(field: NDArray[np.floating], level: float) -> NDArray[np.
     if len(at) == 0:
         return None
     case = np.stack([corner[at] for corner in corners], axis=1) @ (1, 2, 4, 8)
-    for saddle, (one, other) in _SADDLES.items():
+    for saddle, (first, second) in _SADDLES.items():
         split = case == saddle
         if split.any():
-            at, case = np.append(at, at[split]), np.append(np.where(split, one, case), np.full(split.sum(), other))
+            at, case = np.append(at, at[split]), np.append(np.where(split, first, case), np.full(split.sum(), second))
     # An edge is named twice its first pixel, and one more where it runs down: of a cell the top, right, bottom, left.
     edges = np.array([0, 3, 2 * width, 1])
     entry, leaving = 2 * at + edges[_ENTRY[case]], 2 * at + edges[_EXIT[case]]

@@ -15,7 +15,7 @@ import shapely
 
 from ivsqa.domain.agreement.reader_agreement import distance_by_arc
 from ivsqa.domain.contour import Contour, Contours, Points
-from ivsqa.domain.geometry.arcs import N_ARCS, DoubtfulArc, doubtful_arcs, line_beside
+from ivsqa.domain.geometry.arcs import N_ARCS, DoubtfulArc, arcs_above, line_beside
 from ivsqa.domain.geometry.polar import TURN, PolarGrid
 from ivsqa.domain.geometry.topology import nested
 from ivsqa.domain.structures import StructureSet
@@ -86,7 +86,7 @@ def compare_readings(
             for a, b in combinations(drawn, 2):
                 apart = np.fmax(apart, distance_by_arc(a, b, about, spacing=spacing))
             result.apart[name] = float(apart.max())
-            close = doubtful_arcs(apart, name, threshold_px=tolerance)
+            close = arcs_above(apart, name, threshold=tolerance)
             if close or not any(_is_folded(contour, centre) for contour in drawn):
                 arcs = close
         result.contested += arcs

@@ -122,22 +122,22 @@ def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: i
     return np.where(length_px > 0.0, area / np.where(length_px > 0.0, length_px, 1.0), np.nan)
 
 
-def doubtful_arcs(error_by_arc_px: Points, structure: str, *, threshold_px: float) -> list[DoubtfulArc]:
-    """Return the arcs of a border whose expected error exceeds a threshold, neighbours merged, also across 0°.
+def arcs_above(values: Points, structure: str, *, threshold: float) -> list[DoubtfulArc]:
+    """Return the arcs of a border in which a distance exceeds a threshold, neighbours merged, also across 0°.
 
     Args:
-        error_by_arc_px: (n_arcs,) from `error_by_arc`; NaN is no doubt.
+        values: (n_arcs,) such as the error from `error_by_arc`, or how far readers differ; NaN does not count.
         structure: Name of the border's structure.
-        threshold_px: In px of the map.
+        threshold: In the unit of the values.
 
     Returns:
         Arcs by where they start; the whole circle is one arc from 0° to 360°.
 
     Example:
-        >>> [str(arc) for arc in doubtful_arcs(np.array([2.0, 0.1, 0.1, 3.0]), "eem", threshold_px=1.0)]
+        >>> [str(arc) for arc in arcs_above(np.array([2.0, 0.1, 0.1, 3.0]), "eem", threshold=1.0)]
         ["eem 12 to 6 o'clock"]
     """
-    doubtful = np.asarray(error_by_arc_px) > threshold_px
+    doubtful = np.asarray(values) > threshold
     width_deg = 360.0 / len(doubtful)
     if doubtful.all():
         return [DoubtfulArc(structure, 0.0, 360.0)]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ivsqa.domain.agreement.contour_agreement import ContourAgreement, mean_known
 from ivsqa.domain.contour import Mask
-from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.pullback import OfFrame
 from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects
 from ivsqa.domain.statistics.correlation import (
     auroc,
@@ -33,8 +33,8 @@ N_BINS = 10
 
 
 @dataclass(frozen=True)
-class JudgedFrame:
-    """What was predicted of a frame, and what turned out.
+class JudgedFrame(OfFrame):
+    """The predictions of a frame, and its agreement with the reference.
 
     Attributes:
         pullback_id: Its pullback.
@@ -53,11 +53,6 @@ class JudgedFrame:
     area: float
     agreements: Mapping[str, ContourAgreement]
     predicted: Mapping[str, Mapping[str, float]]
-
-    @property
-    def key(self) -> FrameKey:
-        """The frame."""
-        return FrameKey(self.pullback_id, self.frame_index)
 
     @property
     def true_dice(self) -> dict[str, float]:

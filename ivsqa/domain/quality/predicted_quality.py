@@ -334,5 +334,5 @@ def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
 def _expected_dice(n_pixels: NDArray[np.float64], tables: NDArray[np.float64]) -> float:
     """Return 2TP / (2TP + FP + FN), each the sum of probabilities over pixels given as counts (2, 256) by level."""
     missed, false = (n_pixels * tables).sum(axis=1)
-    found = n_pixels[1].sum() - false
-    return float(2.0 * found / (2.0 * found + false + missed))
+    right = n_pixels[1].sum() - false
+    return float(2.0 * right / (2.0 * right + false + missed))

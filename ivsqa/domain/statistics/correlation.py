@@ -72,9 +72,9 @@ def average_precision_from_histograms(n_positive: ArrayLike, n_negative: ArrayLi
     negatives = np.asarray(n_negative, dtype=np.float64)[::-1]
     if positives.sum() == 0.0:
         return nan
-    found, taken = np.cumsum(positives), np.cumsum(positives + negatives)
-    precision = np.divide(found, taken, out=np.zeros_like(found), where=taken > 0.0)
-    return float((positives * precision).sum() / found[-1])
+    n_true, n_taken = np.cumsum(positives), np.cumsum(positives + negatives)
+    precision = np.divide(n_true, n_taken, out=np.zeros_like(n_true), where=n_taken > 0.0)
+    return float((positives * precision).sum() / n_true[-1])
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.geometry.arcs import N_ARCS, DoubtfulArc, doubtful_arcs, error_by_arc
+from ivsqa.domain.geometry.arcs import N_ARCS, DoubtfulArc, arcs_above, error_by_arc
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -25,7 +25,7 @@ def arcs_in_doubt(project: Project, pullback: Pullback, score: FrameScore) -> li
     return [
         arc
         for name, error_px in _errors(project, pullback, score)
-        for arc in doubtful_arcs(error_px, name, threshold_px=threshold)
+        for arc in arcs_above(error_px, name, threshold=threshold)
     ]
 
 

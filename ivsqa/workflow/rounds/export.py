@@ -18,7 +18,7 @@ from ivsqa.io.project.selections import SelectedFrame, read_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import arcs_in_doubt
 from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
-from ivsqa.workflow.predicting.frame_model import FrameModel
+from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
 from ivsqa.workflow.rounds.carry_corrections import Carrier
 from ivsqa.workflow.rounds.packet_writer import (
     ExportResult,
@@ -108,7 +108,7 @@ def _thoughts_of(project: Project, model_id: str) -> Callable[[SelectedFrame], F
     """Return what gives the probabilities of a frame; None where the weights are gone, and points cannot be followed."""
     if not project.layout.weights(model_id).is_file():
         return None
-    model = FrameModel(project, model_id)
+    model = LazyPredictor(project, model_id)
 
     def think(frame: SelectedFrame) -> FrameProbabilities:
         grid, probabilities = model.probabilities(*frame.key)

@@ -25,7 +25,7 @@ from ivsqa.io.packets import SentFrame, read_return
 from ivsqa.io.packets.nudges_csv import is_nudges_csv, read_nudges_csv
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.predicting.frame_model import FrameModel
+from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
 from ivsqa.workflow.rounds.sent import newest_exported, read_sent
 
 CONTOURS_NAME, OVERLAYS_NAME = "contours.csv", "overlays"
@@ -42,7 +42,7 @@ class Refiner:
 
     def __init__(self, project: Project, model_id: str | None, *, device: str = "auto") -> None:
         self._project = project
-        self._model = FrameModel(project, model_id, device=device)
+        self._model = LazyPredictor(project, model_id, device=device)
 
     def __call__(self, sent: SentFrame, nudges: Sequence[Nudge]) -> dict[str, Contour]:
         """Return the contours of a frame, in frame px, those without a point as they were sent unless they are in the way.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.geometry.arcs import DoubtfulArc, doubtful_arcs, error_by_arc, line_beside
+from ivsqa.domain.geometry.arcs import DoubtfulArc, arcs_above, error_by_arc, line_beside
 
 
 def circle(radius_px: float, *, centre_px: float = 50.0) -> Contour:
@@ -80,20 +80,20 @@ def test_neighbouring_arcs_are_merged_also_across_zero():
     by_arc = np.zeros(36)
     by_arc[[0, 1, 9, 35]] = 2.0
     by_arc[20] = np.nan
-    arcs = [(arc.start_deg, arc.stop_deg, arc.span_deg) for arc in doubtful_arcs(by_arc, "eem", threshold_px=1.0)]
+    arcs = [(arc.start_deg, arc.stop_deg, arc.span_deg) for arc in arcs_above(by_arc, "eem", threshold=1.0)]
     assert arcs == [(90.0, 100.0, 10.0), (350.0, 20.0, 30.0)]
 
 
 def test_all_arcs_are_the_whole_circle_and_none_is_nothing():
-    whole = doubtful_arcs(np.full(36, 2.0), "eem", threshold_px=1.0)
+    whole = arcs_above(np.full(36, 2.0), "eem", threshold=1.0)
     assert [(arc.start_deg, arc.stop_deg) for arc in whole] == [(0.0, 360.0)]
-    assert doubtful_arcs(np.full(36, np.nan), "eem", threshold_px=1.0) == []
+    assert arcs_above(np.full(36, np.nan), "eem", threshold=1.0) == []
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=36).filter(any))
 @settings(max_examples=80, deadline=None)
 def test_arcs_cover_exactly_what_is_doubtful(flags):
-    arcs = doubtful_arcs(np.array(flags, dtype=float), "lumen", threshold_px=0.5)
+    arcs = arcs_above(np.array(flags, dtype=float), "lumen", threshold=0.5)
     assert sum(arc.span_deg for arc in arcs) == pytest.approx(360.0 * sum(flags) / len(flags))
     middles = [(index + 0.5) * 360.0 / len(flags) for index in range(len(flags))]
     covered = [any((middle - arc.start_deg) % 360.0 < arc.span_deg for arc in arcs) for middle in middles]

@@ -1,4 +1,4 @@
-"""What a model thinks of single frames, asked for one by one: what points are followed by."""
+"""A predictor of single frames, for borders that follow points: loaded when first asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ivsqa.model.inference import Predictor
 
 
-class FrameModel:
+class LazyPredictor:
     """A model that is loaded when first asked.
 
     Args:
