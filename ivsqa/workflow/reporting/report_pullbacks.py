@@ -59,14 +59,14 @@ def pullback_pages(
         for record in records:
             if record.pullback_id in measured:
                 try:
-                    pages.append(_Drawn(project, record, model, measures, options.rule).page())
+                    pages.append(_PullbackDrawing(project, record, model, measures, options.rule).page())
                 except IvsqaError as error:
                     failed.append(error)
             advance(1)
     return pages
 
 
-class _Drawn:
+class _PullbackDrawing:
     """One pullback, with all that is known of its frames."""
 
     def __init__(
@@ -91,7 +91,7 @@ class _Drawn:
         self._quality = self._read_quality()
 
     def page(self) -> PullbackPage:
-        """Return it as it is shown."""
+        """Return the section of the report."""
         worst = self._worst_frames()
         record = self._record
         console = record.manufacturer_model or "console not known"
@@ -138,10 +138,8 @@ class _Drawn:
         centre = (record.width_px - 1) / 2.0
         edge = (centre + 0.5) * size_mm
         colors = {structure.name: structure.color for structure in project.structures.structures}
-        areas = [Line(name, color, self._ranged(f"{name}_area")) for name, color in colors.items()]
-        burden = (
-            Line("plaque burden", PLAQUE_COLOR, self._ranged("plaque_burden")) if {LUMEN, EEM} <= set(colors) else None
-        )
+        areas = [self._line(name, color, f"{name}_area") for name, color in colors.items()]
+        has_burden = {LUMEN, EEM} <= set(colors)
         site = self._row.get("mla_frame_index")
         has_minimum = site is not None and record.spacing_mm is not None
         return PullbackView(
@@ -153,8 +151,8 @@ class _Drawn:
             extent=(-edge, edge),
             cuts={name: (cut - centre) * size_mm for name, cut in self._cuts().items()},
             colors=colors,
-            areas=[line for line in areas if not np.isnan(line.values).all()],
-            burden=None if burden is None or np.isnan(burden.values).all() else burden,
+            areas=[line for line in areas if line is not None],
+            burden=self._line("plaque burden", PLAQUE_COLOR, "plaque_burden") if has_burden else None,
             burden_limit=self._rule.burden,
             lesions=[
                 (float(self._place[lesion["first_frame_index"]]), float(self._place[lesion["last_frame_index"]]))
@@ -167,10 +165,11 @@ class _Drawn:
             marked=[float(self._place[score.frame_index]) for score in worst],
         )
 
-    def _ranged(self, measure: str) -> NDArray[np.float64]:
-        """Return a measure of every frame with its interval, (n, 3)."""
+    def _line(self, name: str, color: str, measure: str) -> Line | None:
+        """Return a measure of every frame with its interval; None where it is not known of any."""
         names = [column(measure), column(measure, "low"), column(measure, "high")]
-        return self._frames.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+        values = self._frames.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+        return None if np.isnan(values).all() else Line(name, color, values)
 
     def _cut_picture(self) -> bytes:
         """Return the middle row of every frame side by side, the right end of the row on top, JPEG."""
