@@ -90,7 +90,7 @@ def scatter_chart(series: Sequence[Series]) -> Markup:
     low = min(0.9, floor(min(values, default=0.0) * 10.0) / 10.0)
     plot = _unit_plot(low, "true Dice", "predicted Dice")
     n = max((len(group.points) for group in series), default=0)
-    return fill("drawing/scatter_chart.svg.j2", plot=plot, series=series, n=n)
+    return fill("drawing/scatter_chart.svg.j2", side=SIDE, plot=plot, series=series, n=n)
 
 
 def reliability_chart(series: Sequence[Series]) -> Markup:
@@ -104,9 +104,12 @@ def reliability_chart(series: Sequence[Series]) -> Markup:
     decades = max(1.0, log10(max(most, 1)))
 
     def bar_height(n: int) -> float:
+        # Never less than a line: no bar would mean no pixel.
         return max(1.0, log10(max(n, 1)) / decades * BAR)
 
-    return fill("drawing/reliability_chart.svg.j2", plot=plot, series=series, most=most, bar_height=bar_height)
+    return fill(
+        "drawing/reliability_chart.svg.j2", side=SIDE, plot=plot, series=series, most=most, bar_height=bar_height
+    )
 
 
 def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) -> Markup:
@@ -117,6 +120,7 @@ def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) ->
         limit: A multiple of the width of a bar, 0.05 or 0.02.
         title: For those who cannot see it.
     """
+    # Narrow bars where all frames are alike, which a good model's are.
     width, labelled = (0.02, 5) if values.min() >= 0.6 else (0.05, 2)
     n_bars = round((1.0 - min(limit - 2.0 * width, floor(values.min() / width) * width)) / width)
     counts, edges = np.histogram(values, bins=n_bars, range=(1.0 - n_bars * width, 1.0))
@@ -128,7 +132,7 @@ def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) ->
     ticks = [edge for edge in edges.tolist() if round(edge / width) % labelled == 0]
     x = Scale(float(edges[0]), 1.0, 14.0, SIDE - RIGHT, ticks)
     return fill(
-        "drawing/histogram_chart.svg.j2", bars=bars, x=x, foot=210.0, most=counts.max(), n=len(values), title=title
+        "drawing/histogram_chart.svg.j2", side=SIDE, bars=bars, x=x, most=counts.max(), n=len(values), title=title
     )
 
 
@@ -147,6 +151,7 @@ def _curves(panels: Sequence[Panel], y_label: str, title: str, *, stands_alone: 
     return fill(
         "drawing/curve_chart.svg.j2",
         plots=[(panel, _curve_plot(panel, y_label)) for panel in panels],
+        side=SIDE,
         step=SIDE + GAP,
         width=len(panels) * (SIDE + GAP) - GAP,
         title=title,
@@ -171,6 +176,7 @@ def _curve_plot(panel: Panel, y_label: str) -> Plot:
     ys = [y for point in points for y in (point.y, point.low, point.high) if not isnan(y)]
     ys += [] if isnan(panel.level) else [panel.level]
     step = 0.05 if max(ys) - min(ys) > 0.15 else 0.02 if max(ys) - min(ys) > 0.06 else 0.01
+    # Accuracy ends at 1; an axis that went on would promise more.
     y_high = min(1.0, ceil((max(ys) + 0.1 * step) / step) * step)
     y_low = min(floor(min(ys) / step) * step, y_high - step)
     xs = [point.x for point in points]

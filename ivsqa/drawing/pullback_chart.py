@@ -124,6 +124,7 @@ class _Panel:
     def labels(self) -> list[tuple[float, str]]:
         """The names of lines and where they stand, kept apart where lines end close to each other."""
         labels, lowest = [], -inf
+        # Sorted from the top, so that each name needs to make room for the one above it only.
         for y, name in sorted((self.plot.y(trace.end), trace.name) for trace in self.traces if not isnan(trace.end)):
             lowest = max(y, lowest + 15.0)
             labels.append((lowest, name))
@@ -137,10 +138,12 @@ def pullback_chart(view: PullbackView) -> Markup:
     flags = FLAGS if view.marked else 0.0
     steps = [panel.plot.y.start + GAP + (flags if panel.kind == "cut" else 0.0) for panel in panels]
     tops = list(accumulate(steps, initial=22.0))
+    # The image of the cut shows every frame; lines and bars as many as can be told apart.
     edges = _edges(view.place[rows])
     bars = [] if view.quality is None else zip(edges[:-1], edges[1:], view.quality[rows].tolist(), strict=True)
     return fill(
         "drawing/pullback_chart.svg.j2",
+        width=WIDTH,
         view=view,
         panels=list(zip(tops, panels, strict=False)),
         foot=tops[-1] - GAP,

@@ -75,5 +75,6 @@ def ticks_between(low: float, high: float, step: float) -> list[float]:
         >>> ticks_between(-0.5, 2.0, 1.0)
         [0.0, 1.0, 2.0]
     """
+    # Steps such as 0.05 are no binary fractions: without some slack an end would lose its tick.
     first, last = -floor(-low / step + 1e-9), floor(high / step + 1e-9)
     return [step * number for number in range(first, last + 1)]

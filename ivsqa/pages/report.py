@@ -205,6 +205,7 @@ class Study:
             return self.evaluations[self.current]
         return self.evaluations[list(self.evaluations)[-1]] if self.evaluations else None
 
+    # A frame is as good as its worst structure: that is the one it has to be corrected for.
     @property
     def judged(self) -> list[tuple[float, float]]:
         """True and predicted Dice of the worst structure of each test frame that has both."""

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "ivsqa"
 
 def test_a_name_that_a_template_was_not_given_is_an_error_not_a_blank():
     with pytest.raises(UndefinedError, match="'plot' is undefined"):
-        fill("drawing/scatter_chart.svg.j2", series=[], n=0)
+        fill("drawing/scatter_chart.svg.j2", side=440.0, series=[], n=0)
 
 
 def test_a_picture_lies_inside_the_page():

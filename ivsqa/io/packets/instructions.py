@@ -78,5 +78,6 @@ def instructions_html(
         origin=origin,
         with_heatmaps=with_heatmaps,
         arc_color=ARC_COLOR,
+        # As many stops as the eye needs to take the gradient for the map.
         heat_colors=["#{:02x}{:02x}{:02x}".format(*error_colors()[step]) for step in range(0, 256, 15)],
     )
