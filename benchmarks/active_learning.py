@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import configs
 import numpy as np
 from carotid import AUGMENTATION, CAROTID, read_carotid
 from numpy.typing import NDArray
@@ -32,8 +33,6 @@ from ivsqa.domain.selection.plan import STRATEGIES
 from ivsqa.domain.selection.pool import Limits
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
-from ivsqa.model.augmentation import AugmentationConfig
-from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.phantom import iter_frames, phantom_pullback
 from ivsqa.workflow.simulating.arm import ArmPlan
 from ivsqa.workflow.simulating.labelled_study import LabelledStudy
@@ -111,15 +110,15 @@ def simulation_of(data: str, options: argparse.Namespace) -> Simulation:
         strategy="stratified",
         seed=0,
         ladder=(),
-        network=NetworkConfig(n_structures=len(study.structures), size_px=options.size),
-        training=TrainingConfig(
+        network=configs.network(len(study.structures), size_px=options.size),
+        training=configs.training(
             max_steps=options.steps,
             batch_size=8,
             learning_rate=3e-3,
             eval_every=options.steps,
             error_share=options.error_share,
             committee=options.committee,
-            augmentation=AUGMENTATION if data == "carotid" else AugmentationConfig(),
+            augmentation=AUGMENTATION if data == "carotid" else configs.augmentation(),
         ),
         finetune_steps=options.steps // 2,
         mode=options.mode,

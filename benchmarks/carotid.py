@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import configs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from report import SHARED_DATA
 
 from ivsqa.domain.grid import working_grid
-from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.data import SampleSet
 
 CAROTID = SHARED_DATA / "carotid"
 NAME = "lumen"
-AUGMENTATION = AugmentationConfig(rotation_deg=15.0, shift=0.1, scale=0.2, shadow=0.0)
+AUGMENTATION = configs.augmentation(rotation_deg=15.0, shift=0.1, scale=0.2, shadow=0.0)
 """A probe on the neck has an upright, and no catheter throws a shadow."""
 
 

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import configs
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,7 +50,6 @@ from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.grid import working_grid
-from ivsqa.model.config import TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
 from ivsqa.phantom import CONSOLES, iter_frames, phantom_pullback
@@ -147,7 +147,7 @@ def gone_on(data: str, fold: int, study: Study, both: Sequence[Course]) -> Predi
         np.concatenate([study.training.labels, *(one.labels for one in new)]),
         np.concatenate([study.training.weights, *(NEW_WEIGHT * one.weights for one in new)]),
     )
-    config = TrainingConfig(
+    config = configs.training(
         max_steps=NEW_STEPS,
         batch_size=BATCH,
         learning_rate=NEW_RATE,

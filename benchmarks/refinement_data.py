@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import configs
 import numpy as np
 from carotid import AUGMENTATION, CAROTID, NAME
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ def phantom_study(fold: int) -> Study:
     learnt, tuned, judged = (
         _phantoms(fold, n, first) for n, first in ((LABELS["phantoms"], 0), (VALIDATION_FRAMES, 50), (TEST_FRAMES, 100))
     )
-    return Study(BOTH, FIELD_OF_VIEW_MM / SIZE_PX, samples(learnt, BOTH), tuned, judged, AugmentationConfig())
+    return Study(BOTH, FIELD_OF_VIEW_MM / SIZE_PX, samples(learnt, BOTH), tuned, judged, configs.augmentation())
 
 
 def _phantoms(seed: int, n: int, first: int) -> Judged:
@@ -163,16 +164,17 @@ def predictor_of(data: str, fold: int, study: Study) -> Predictor:
 
 def network_of(study: Study) -> NetworkConfig:
     """Return the network that learns a study."""
-    return NetworkConfig(n_structures=len(study.structures), size_px=SIZE_PX)
+    return configs.network(len(study.structures), size_px=SIZE_PX)
 
 
 def model_of(data: str, fold: int, study: Study, steps: int) -> TrainedModel:
     """Return the weights of a fold, trained where they are not kept yet."""
     path = KEPT / f"{data}-{fold}-{steps}.safetensors"
     if not path.is_file():
-        config = TrainingConfig(
+        config = configs.training(
             max_steps=steps,
             batch_size=BATCH,
+            learning_rate=3e-3,
             eval_every=steps,
             seed=fold,
             committee=0,

@@ -28,6 +28,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import configs
 import numpy as np
 import torch
 from carotid import AUGMENTATION, CAROTID, deal, read_carotid, samples
@@ -39,8 +40,6 @@ from segmenters import OURS, OURS_WITH_ERROR, SEGMENTERS, WIDE, Task, predict, t
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import contour_from_mask
 from ivsqa.io.atomic import write_text
-from ivsqa.model.augmentation import AugmentationConfig
-from ivsqa.model.config import TrainingConfig
 from ivsqa.model.losses import structure_masks
 from ivsqa.phantom import CONSOLES
 
@@ -67,7 +66,7 @@ def phantom_task(seed: int, size_px: int, n_labels: int, n_test: int) -> Task:
     looks = list(np.random.default_rng(seed).permutation(list(CONSOLES)))
     training = phantom_frames(seed, looks[:TRAINING_LOOKS], size_px, n_labels, first=0)
     test = phantom_frames(seed, looks[TRAINING_LOOKS:], size_px, n_test, first=100)
-    return Task(NAMES, training, test, AugmentationConfig())
+    return Task(NAMES, training, test, configs.augmentation())
 
 
 TASKS: dict[str, Callable[[int, int, int, int], Task]] = {"carotid": carotid_task, "phantoms": phantom_task}
@@ -99,7 +98,7 @@ def run(seed: int, data: str, name: str, options: argparse.Namespace) -> None:
     if kept.is_file():
         return
     task = TASKS[data](seed, options.size, options.labels, options.test)
-    config = TrainingConfig(
+    config = configs.training(
         max_steps=options.steps,
         batch_size=options.batch,
         learning_rate=options.rate,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import configs
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ivsqa.model.augmentation import AugmentationConfig, apply, sample
-from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.config import TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
 from ivsqa.model.device import deterministic, uses_bf16
@@ -33,7 +34,7 @@ AUGMENTATION_DRAWS, CORRUPTION_DRAWS, DROPOUT_DRAWS = 2, 3, 4
 """The purposes for which `ivsqa.model.training` draws; were they others, weights would not agree bit by bit."""
 
 OURS, OURS_WITH_ERROR, WIDE = "ivsqa", "ivsqa + error branch", "nnU-Net, own width"
-WIDTHS = NetworkConfig(n_structures=1, size_px=96).widths
+WIDTHS = configs.network(1, size_px=96).widths
 OWN_WIDTHS = (32, 64, 128, 256, 512)
 """Channels nnU-Net would choose for 96² px: 32, doubled at each of the halvings that leave 4 px or more."""
 
@@ -96,7 +97,7 @@ def nnunet(n_out: int, widths: tuple[int, ...]) -> nn.Module:
 
 def ours(n_out: int, widths: tuple[int, ...]) -> nn.Module:
     """Return the segmenter of ivsqa."""
-    return new_segmenter(NetworkConfig(n_structures=n_out - 1, size_px=96, widths=widths))
+    return new_segmenter(configs.network(n_out - 1, size_px=96, widths=widths))
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def predictor_of(network: nn.Module, config: TrainingConfig) -> Probabilities:
 
 def train_with_error_branch(task: Task, config: TrainingConfig) -> Trained:
     """Train both branches as ivsqa does."""
-    network = NetworkConfig(n_structures=len(task.structures), size_px=task.training.images.shape[-1])
+    network = configs.network(len(task.structures), size_px=task.training.images.shape[-1])
     began = time.process_time()
     result = train(
         network,

@@ -44,6 +44,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import configs
 import numpy as np
 import torch
 from carotid import AUGMENTATION, CAROTID, Frames, read_carotid, samples
@@ -63,7 +64,6 @@ from ivsqa.domain.statistics.correlation import (
 )
 from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.model.augmentation import AugmentationConfig
-from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
@@ -155,7 +155,7 @@ def phantom_study(fold: int, size_px: int, n_labels: int, *, known: bool = False
         _phantoms(fold, tuple(consoles), size_px, 84, 50),
         np.repeat(np.arange(12), 7),
         _phantoms(fold, tuple(consoles) if known else (unseen,), size_px, 156, 100),
-        AugmentationConfig(),
+        configs.augmentation(),
     )
 
 
@@ -399,8 +399,8 @@ def run(cell: tuple[str, int, int, str], options: argparse.Namespace) -> str:
     torch.set_num_threads(1 if options.device == "cpu" else 4)
     study = STUDIES[data](fold, options.size, n_labels)
     network_changes, training_changes, augmentation_changes = VARIANTS[variant]
-    network = NetworkConfig(n_structures=len(study.structures), size_px=options.size, **network_changes)
-    config = TrainingConfig(
+    network = configs.network(len(study.structures), size_px=options.size, **network_changes)
+    config = configs.training(
         **{
             "max_steps": options.steps,
             "batch_size": options.batch,

@@ -38,13 +38,13 @@ class AugmentationConfig:
         corruption: Share of frames that are damaged on top, more or less severely (`ivsqa.model.corruption`).
     """
 
-    rotation_deg: float = 180.0
-    flip: bool = True
-    shift: float = 0.06
-    scale: float = 0.15
-    grey: float = 0.3
-    shadow: float = 0.2
-    corruption: float = 0.5
+    rotation_deg: float
+    flip: bool
+    shift: float
+    scale: float
+    grey: float
+    shadow: float
+    corruption: float
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""What can be chosen about the network and its training: plain frozen values, checked when they are made.
+"""The network and its training as plain frozen values, checked when they are made; `to_dict` is what manifests record.
 
-A width, a switch or a rate lives here and nowhere else; `to_dict` is what manifests record.
+What `project.yaml` can set has no default here, so that its defaults stand in one place (`ivsqa.io.project.settings`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from ivsqa.errors import StateError
@@ -30,18 +30,18 @@ class NetworkConfig:
         widths: Channels of each level of the segmenter, finest (half resolution) first.
         error_widths: The same for the error branch.
         pam: Which parts of the probability attention module run.
-        attention_px: Side of the grid that spatial attention compares all pairs of cells on; at most 64.
         error_inputs: What the error branch sees: the image alone, or the segmenter's probabilities, features or both beside it.
+        attention_px: Side of the grid that spatial attention compares all pairs of cells on; at most 64.
         dropout: Share of the segmenter's deepest channels left out in training; without it there is no MC-dropout.
     """
 
     n_structures: int
     size_px: int
-    widths: tuple[int, ...] = (16, 32, 64, 96)
-    error_widths: tuple[int, ...] = (16, 32, 64, 96)
-    pam: Attention = "both"
+    widths: tuple[int, ...]
+    error_widths: tuple[int, ...]
+    pam: Attention
+    error_inputs: ErrorInputs
     attention_px: int = 16
-    error_inputs: ErrorInputs = "image"
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -96,31 +96,31 @@ class TrainingConfig:
         max_steps: Optimiser steps of the segmenters at most; the learning rate falls to zero over them.
         batch_size: Frames a step, over all devices.
         learning_rate: At its highest, after the warm-up.
-        weight_decay: AdamW's, on convolution kernels only.
-        warmup: Share of `max_steps` over which the learning rate rises.
-        average_decay: Decay of the running mean of the weights that is evaluated and kept.
         eval_every: Steps between evaluations on the validation frames.
         patience: Evaluations without a better Dice before training stops.
         seed: Every draw of this training comes from it.
         committee: Segmenters that learn beside the main one, for the error branch to learn from on frames nobody annotated.
-        error_share: Steps the error branch learns for once the segmenters are done, as a share of `max_steps`.
         precision: "bf16" and "fp32" as named; "auto" takes bf16 where the device computes in it.
         augmentation: How frames are varied.
+        weight_decay: AdamW's, on convolution kernels only.
+        warmup: Share of `max_steps` over which the learning rate rises.
+        average_decay: Decay of the running mean of the weights that is evaluated and kept.
+        error_share: Steps the error branch learns for once the segmenters are done, as a share of `max_steps`.
     """
 
-    max_steps: int = 1500
-    batch_size: int = 16
-    learning_rate: float = 3e-3
+    max_steps: int
+    batch_size: int
+    learning_rate: float
+    eval_every: int
+    patience: int
+    seed: int
+    committee: int
+    precision: Precision
+    augmentation: AugmentationConfig
     weight_decay: float = 1e-2
     warmup: float = 0.05
     average_decay: float = 0.99
-    eval_every: int = 100
-    patience: int = 6
-    seed: int = 0
-    committee: int = 2
     error_share: float = 2.0
-    precision: Precision = "auto"
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
         if min(self.max_steps, self.batch_size, self.eval_every, self.patience) < 1:
@@ -140,11 +140,6 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a manifest."""
         return _plain(asdict(self))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
-        """Return the configuration that `to_dict` described."""
-        return cls(**{**values, "augmentation": AugmentationConfig(**values.get("augmentation", {}))})
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,28 +5,28 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.data import SampleSet
+from tests.model import configs
 
 SIZE_PX = 32
 
 
 @pytest.fixture
 def network_config() -> NetworkConfig:
-    return NetworkConfig(n_structures=2, size_px=SIZE_PX, widths=(8, 8), error_widths=(8, 8), attention_px=8)
+    return configs.network(n_structures=2, size_px=SIZE_PX, widths=(8, 8), error_widths=(8, 8), attention_px=8)
 
 
 @pytest.fixture
 def training_config() -> TrainingConfig:
-    return TrainingConfig(
+    return configs.training(
         max_steps=6,
         batch_size=4,
         eval_every=3,
         committee=1,
         error_share=1.0,
         precision="fp32",
-        augmentation=AugmentationConfig(shift=0.02, scale=0.05),
+        augmentation=configs.augmentation(shift=0.02, scale=0.05),
     )
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ivsqa.model.augmentation import AugmentationConfig, AugmentParameters, apply, sample
+from ivsqa.model.augmentation import AugmentParameters, apply, sample
+from tests.model import configs
 
-STILL = AugmentationConfig(rotation_deg=0.0, flip=False, shift=0.0, scale=0.0, grey=0.0, shadow=0.0)
+STILL = configs.augmentation(rotation_deg=0.0, flip=False, shift=0.0, scale=0.0, grey=0.0, shadow=0.0)
 
 
 def frames(n: int = 2, side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,7 +59,7 @@ def test_beyond_the_frame_is_black_and_ignored():
 
 def test_full_turns_are_drawn_for_a_catheter_and_small_ones_where_asked():
     def angles(limit: float) -> np.ndarray:
-        config = AugmentationConfig(rotation_deg=limit, flip=False, scale=0.0)
+        config = configs.augmentation(rotation_deg=limit, flip=False, scale=0.0)
         affine = sample(np.random.default_rng(1), 500, config).affine
         return np.degrees(np.arctan2(affine[:, 1, 0], affine[:, 0, 0]))
 
@@ -98,6 +99,6 @@ def test_grey_changes_leave_labels_alone_and_stay_in_range():
 
 def test_same_draw_gives_the_same_batch():
     images, labels = frames(3)
-    first, second = (apply(images, labels, sample(np.random.default_rng(5), 3, AugmentationConfig())) for _ in "ab")
+    first, second = (apply(images, labels, sample(np.random.default_rng(5), 3, configs.augmentation())) for _ in "ab")
     assert torch.equal(first[0], second[0])
     assert torch.equal(first[1], second[1])

@@ -2,18 +2,20 @@ import json
 
 import pytest
 
-from ivsqa.model.augmentation import AugmentationConfig
-from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.config import NetworkConfig
+from tests.model import configs
 
 
 def test_network_comes_back_from_a_manifest():
-    config = NetworkConfig(n_structures=2, size_px=96, widths=(8, 16), pam="spatial", error_inputs="both")
+    config = configs.network(n_structures=2, size_px=96, widths=(8, 16), pam="spatial", error_inputs="both")
     assert NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_training_comes_back_from_a_manifest():
-    config = TrainingConfig(max_steps=7, augmentation=AugmentationConfig(rotation_deg=15.0, flip=False))
-    assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+def test_training_is_written_in_plain_values():
+    config = configs.training(max_steps=7, augmentation=configs.augmentation(rotation_deg=15.0, flip=False))
+    written = json.loads(json.dumps(config.to_dict()))
+    assert (written["max_steps"], written["augmentation"]["rotation_deg"]) == (7, 15.0)
+    assert written == config.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -29,10 +31,10 @@ def test_training_comes_back_from_a_manifest():
 )
 def test_impossible_network_is_refused(wrong):
     with pytest.raises(ValueError, match=r"network|size|channel|attention"):
-        NetworkConfig(**{"n_structures": 1, "size_px": 96, **wrong})
+        configs.network(**{"n_structures": 1, "size_px": 96, **wrong})
 
 
 @pytest.mark.parametrize("wrong", [{"max_steps": 0}, {"patience": 0}, {"learning_rate": 0.0}, {"average_decay": 1.0}])
 def test_impossible_training_is_refused(wrong):
     with pytest.raises(ValueError, match=r"at least 1|above 0"):
-        TrainingConfig(**wrong)
+        configs.training(**wrong)

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from ivsqa.errors import StateError
-from ivsqa.model.config import NetworkConfig
 from ivsqa.model.inference import Predictor, _description
 from ivsqa.model.network import TwoBranchNetwork
 from ivsqa.model.objective import new_objective
 from ivsqa.model.state import TrainedModel
+from tests.model import configs
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_batches_can_overlap(model, network_config, rings):
 
 
 def test_wide_networks_still_describe_a_frame_in_few_numbers():
-    config = NetworkConfig(1, 32, widths=(8, 160), error_widths=(8,))
+    config = configs.network(1, 32, widths=(8, 160), error_widths=(8,))
     model = TrainedModel(config, new_objective(config, committee=0, seed=0).state_dict())
     assert Predictor(model, config, device="cpu")(np.zeros((1, 32, 32), np.uint8)).features.shape == (1, 128)
 

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from ivsqa.model.config import NetworkConfig
 from ivsqa.model.network import (
     ErrorBranch,
     FirstOpinion,
@@ -12,6 +11,7 @@ from ivsqa.model.network import (
     normalized,
     pooled_opinion,
 )
+from tests.model import configs
 
 
 def random_rings(b: int = 2, n_rings: int = 3, side: int = 16) -> torch.Tensor:
@@ -21,7 +21,7 @@ def random_rings(b: int = 2, n_rings: int = 3, side: int = 16) -> torch.Tensor:
 @pytest.mark.parametrize("pam", ["none", "spatial", "channel", "both"])
 @pytest.mark.parametrize("inputs", ["image", "probabilities", "features", "both"])
 def test_every_switch_gives_maps_of_the_input_size(pam, inputs):
-    config = NetworkConfig(2, 32, widths=(8, 16), error_widths=(8,), pam=pam, error_inputs=inputs)
+    config = configs.network(2, 32, widths=(8, 16), error_widths=(8,), pam=pam, error_inputs=inputs)
     output = TwoBranchNetwork(config)(torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8))
     assert output.ring_logits.shape == (3, 3, 32, 32)
     assert output.probabilities.shape == output.errors.shape == (3, 2, 32, 32)
@@ -31,7 +31,7 @@ def test_every_switch_gives_maps_of_the_input_size(pam, inputs):
 
 
 def test_size_need_not_be_a_power_of_two_times_the_levels():
-    config = NetworkConfig(1, 50, widths=(8, 8, 12, 8), error_widths=(8, 8, 8))
+    config = configs.network(1, 50, widths=(8, 8, 12, 8), error_widths=(8, 8, 8))
     assert TwoBranchNetwork(config)(torch.zeros(1, 50, 50)).errors.shape == (1, 1, 50, 50)
 
 
@@ -59,7 +59,7 @@ def test_normalisation_ignores_gain_and_black_corners():
 
 
 def test_black_frame_gives_numbers():
-    output = TwoBranchNetwork(NetworkConfig(1, 16, widths=(8,), error_widths=(8,)))(torch.zeros(1, 16, 16))
+    output = TwoBranchNetwork(configs.network(1, 16, widths=(8,), error_widths=(8,)))(torch.zeros(1, 16, 16))
     assert torch.isfinite(output.ring_logits).all()
     assert torch.isfinite(output.errors).all()
 
@@ -86,7 +86,7 @@ def test_channel_attention_by_hand():
 
 
 def test_error_branch_teaches_the_segmenter_nothing():
-    network = TwoBranchNetwork(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both"))
+    network = TwoBranchNetwork(configs.network(1, 16, widths=(8,), error_widths=(8,), error_inputs="both"))
     network(torch.rand(2, 16, 16) * 255).errors.sum().backward()
     assert all(parameter.grad is None for parameter in network.segmenter.parameters())
     assert any(parameter.grad is not None for parameter in network.error_branch.parameters())
@@ -94,7 +94,7 @@ def test_error_branch_teaches_the_segmenter_nothing():
 
 def test_a_frame_is_judged_the_same_in_any_company():
     torch.manual_seed(0)
-    network = TwoBranchNetwork(NetworkConfig(1, 32, widths=(8, 8), error_widths=(8,))).eval()
+    network = TwoBranchNetwork(configs.network(1, 32, widths=(8, 8), error_widths=(8,))).eval()
     frames = torch.rand(3, 32, 32) * 255
     torch.testing.assert_close(network(frames)[0][1:2], network(frames[1:2])[0])
 
@@ -117,7 +117,7 @@ def test_the_surer_opinion_counts_for_more():
 )
 def test_branch_looks_at_probabilities_only_where_told_to(inputs, alike):
     torch.manual_seed(0)
-    branch = ErrorBranch(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs=inputs))
+    branch = ErrorBranch(configs.network(1, 16, widths=(8,), error_widths=(8,), error_inputs=inputs))
     frames, decoder = torch.rand(1, 1, 16, 16), torch.rand(1, 8, 8, 8)
     first, second = (
         branch(frames, FirstOpinion(rings, decoder)) for rings in (random_rings(1, 2), torch.zeros(1, 2, 16, 16))
@@ -126,7 +126,7 @@ def test_branch_looks_at_probabilities_only_where_told_to(inputs, alike):
 
 
 def test_branch_that_sees_probabilities_begins_with_the_same_opinion():
-    network = TwoBranchNetwork(NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both")).eval()
+    network = TwoBranchNetwork(configs.network(1, 16, widths=(8,), error_widths=(8,), error_inputs="both")).eval()
     output = network(torch.rand(2, 16, 16) * 255)
     doubt = torch.minimum(output.probabilities, 1.0 - output.probabilities)
     torch.testing.assert_close(output.errors, doubt, atol=1e-4, rtol=0.0)

@@ -1,10 +1,10 @@
 import torch
 
-from ivsqa.model.config import NetworkConfig
 from ivsqa.model.network import normalized
 from ivsqa.model.objective import Annotated, Objective, Unannotated, new_objective
+from tests.model import configs
 
-CONFIG = NetworkConfig(1, 16, widths=(8,), error_widths=(8,), error_inputs="both", dropout=0.0)
+CONFIG = configs.network(1, 16, widths=(8,), error_widths=(8,), error_inputs="both", dropout=0.0)
 
 
 def batch() -> Annotated:

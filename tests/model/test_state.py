@@ -5,10 +5,10 @@ import safetensors.torch
 import torch
 
 from ivsqa.errors import IntegrityError, IvsqaError
-from ivsqa.model.config import NetworkConfig
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+from tests.model import configs
 
-CONFIG = NetworkConfig(2, 32, widths=(8, 16))
+CONFIG = configs.network(2, 32, widths=(8, 16))
 MODEL = TrainedModel(CONFIG, {"network.a": torch.arange(6.0).view(2, 3), "committee.0.a": torch.ones(2)})
 STATE = TrainingState(
     request="abc",

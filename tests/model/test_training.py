@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from ivsqa.errors import IvsqaError, StateError
-from ivsqa.model.augmentation import AugmentationConfig
-from ivsqa.model.config import NetworkConfig
 from ivsqa.model.network import new_segmenter
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import learning_rate, train, validation_dice
+from tests.model import configs
 
 CPU = torch.device("cpu")
 
@@ -54,7 +53,7 @@ def test_resumed_training_ends_on_the_same_bits(network_config, training_config,
 
 
 def test_network_learns_rings_it_has_not_seen(rings, training_config):
-    network = NetworkConfig(2, 32, widths=(8, 16), error_widths=(8, 8), attention_px=8)
+    network = configs.network(2, 32, widths=(8, 16), error_widths=(8, 8), attention_px=8)
     config = dataclasses.replace(training_config, max_steps=80, batch_size=6, eval_every=40, learning_rate=0.01)
     result, _ = run(network, config, rings(12), rings(6, 1))
     errors = [report.loss for report in result.history if report.stage == "errors"]
@@ -171,7 +170,7 @@ def test_training_leaves_torch_as_it_was(network_config, training_config, rings)
 
 def test_frames_of_another_size_are_refused(training_config, rings):
     with pytest.raises(ValueError, match="48 × 48"):
-        run(NetworkConfig(2, 48), training_config, rings(4))
+        run(configs.network(2, 48), training_config, rings(4))
 
 
 def test_learning_rate_rises_then_falls_to_zero(training_config):
@@ -194,6 +193,6 @@ def test_validation_dice_leaves_out_what_is_empty_in_both(network_config, rings)
 
 
 def test_augmentation_can_be_switched_off(network_config, training_config, rings):
-    still = AugmentationConfig(rotation_deg=0.0, flip=False, shift=0.0, scale=0.0, grey=0.0, shadow=0.0)
+    still = configs.augmentation(rotation_deg=0.0, flip=False, shift=0.0, scale=0.0, grey=0.0, shadow=0.0)
     result, _ = run(network_config, dataclasses.replace(training_config, augmentation=still, max_steps=1), rings(4))
     assert result.finished

@@ -8,24 +8,29 @@ from ivsqa.errors import StateError
 from ivsqa.io.project.model_fit import check_fits, read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
-from ivsqa.io.project.settings import ProjectSettings
+from ivsqa.io.project.settings import AugmentationSettings, NetworkSettings, ProjectSettings, TrainingSettings
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 
 
-def network_config(settings: ProjectSettings) -> NetworkConfig:
-    """Return the network that the settings describe; both branches have the same widths."""
-    network = settings.network
+def network_config(network: NetworkSettings, *, n_structures: int, size_px: int) -> NetworkConfig:
+    """Return the network that settings describe; both branches have the same widths."""
     return NetworkConfig(
-        n_structures=len(settings.structures),
-        size_px=settings.image.working_size_px,
+        n_structures=n_structures,
+        size_px=size_px,
         widths=network.widths,
         error_widths=network.widths,
         pam=network.attention or "both",
         error_inputs=network.error_inputs,
     )
+
+
+def project_network(settings: ProjectSettings) -> NetworkConfig:
+    """Return the network of a project."""
+    size_px = settings.image.working_size_px
+    return network_config(settings.network, n_structures=len(settings.structures), size_px=size_px)
 
 
 def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> NetworkConfig:
@@ -34,7 +39,7 @@ def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> Network
     Raises:
         StateError: the settings ask for another one.
     """
-    own, wanted = NetworkConfig.from_dict(parent.network), network_config(settings)
+    own, wanted = NetworkConfig.from_dict(parent.network), project_network(settings)
     # Up to ivsqa 0.1 `network.widths` did not reach the error branch; such a model keeps the branch it has.
     wanted = replace(wanted, error_widths=own.error_widths)
     if own.error_inputs in ("image", "features"):  # no attention runs, whatever was written down
@@ -47,9 +52,10 @@ def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> Network
     return own
 
 
-def training_config(settings: ProjectSettings, *, seed: int, finetune: bool, max_steps: int | None) -> TrainingConfig:
-    """Return how to train, from the settings."""
-    training = settings.training
+def training_config(
+    training: TrainingSettings, *, seed: int, finetune: bool = False, max_steps: int | None = None
+) -> TrainingConfig:
+    """Return how to train, from settings; `max_steps` comes before theirs."""
     return TrainingConfig(
         max_steps=max_steps or (training.finetune_steps if finetune else training.max_steps),
         batch_size=training.batch_size,
@@ -59,8 +65,13 @@ def training_config(settings: ProjectSettings, *, seed: int, finetune: bool, max
         seed=seed,
         committee=training.committee,
         precision=training.precision,
-        augmentation=AugmentationConfig(**training.augmentation.model_dump()),
+        augmentation=augmentation_config(training.augmentation),
     )
+
+
+def augmentation_config(augmentation: AugmentationSettings) -> AugmentationConfig:
+    """Return how frames are varied, from settings."""
+    return AugmentationConfig(**augmentation.model_dump())
 
 
 def load_weights(project: Project, model: ModelRecord) -> TrainedModel:

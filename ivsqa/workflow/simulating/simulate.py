@@ -21,7 +21,7 @@ from ivsqa.model.device import one_thread
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_processes
-from ivsqa.workflow.predicting.networks import network_config, training_config
+from ivsqa.workflow.predicting.networks import project_network, training_config
 from ivsqa.workflow.predicting.samples import sample_set
 from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, run_arm
 from ivsqa.workflow.simulating.labelled_study import Effort, LabelledStudy, deal
@@ -177,8 +177,8 @@ def simulation_of(
         strategy=BASELINE,
         seed=0,
         ladder=(),
-        network=network_config(settings),
-        training=training_config(settings, seed=0, finetune=False, max_steps=max_steps),
+        network=project_network(settings),
+        training=training_config(settings.training, seed=0, max_steps=max_steps),
         finetune_steps=max_steps or settings.training.finetune_steps,
         finetune_rate=settings.training.finetune_learning_rate,
         mode=mode,

@@ -29,7 +29,7 @@ from ivsqa.model.inference import Predictor
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
-from ivsqa.workflow.predicting.networks import finetuned_network, load_weights, network_config, training_config
+from ivsqa.workflow.predicting.networks import finetuned_network, load_weights, project_network, training_config
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
 from ivsqa.workflow.predicting.prediction import contours_on_frame, predicted_masks
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
@@ -143,8 +143,8 @@ def _train(
     with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
         seen = _seen_by(project, parent)
         request = _Request(
-            network_config(settings) if parent is None else finetuned_network(parent, settings),
-            training_config(settings, seed=seed, finetune=parent is not None, max_steps=max_steps),
+            project_network(settings) if parent is None else finetuned_network(parent, settings),
+            training_config(settings.training, seed=seed, finetune=parent is not None, max_steps=max_steps),
             parent,
             project.training_frames(),
             project.annotated_frames("validation"),

@@ -5,7 +5,7 @@ import pytest
 from ivsqa.errors import StateError
 from ivsqa.io.project.new_project import create_project
 from ivsqa.model.config import NetworkConfig
-from ivsqa.workflow.predicting.networks import finetuned_network, network_config
+from ivsqa.workflow.predicting.networks import finetuned_network, project_network
 from tests.edited_settings import with_settings
 
 
@@ -15,19 +15,18 @@ def study(tmp_path):
 
 
 def test_widths_reach_both_branches(study):
-    config = network_config(study.settings)
+    config = project_network(study.settings)
     assert (config.widths, config.error_widths) == ((8, 16), (8, 16))
 
 
 def test_attention_is_that_of_the_settings_and_both_where_nothing_is_said(study):
-    assert network_config(study.settings).pam == "both"
+    assert project_network(study.settings).pam == "both"
     network = {"error_inputs": "probabilities", "attention": "channel"}
-    assert network_config(with_settings(study.root, {"network": network}).settings).pam == "channel"
+    assert project_network(with_settings(study.root, {"network": network}).settings).pam == "channel"
 
 
 def test_a_model_made_before_widths_reached_the_error_branch_is_finetuned_as_it_is(trained):
-    wide = NetworkConfig(n_structures=2, size_px=32, widths=(8, 16), pam="spatial")
-    assert wide.error_widths == (16, 32, 64, 96)
+    wide = NetworkConfig(2, 32, widths=(8, 16), error_widths=(16, 32, 64), pam="spatial", error_inputs="image")
     parent = trained.get_model("m001").model_copy(update={"network": wide.to_dict()})
     assert finetuned_network(parent, trained.settings) == wide
 

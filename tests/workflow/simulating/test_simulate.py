@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ivsqa.domain.selection.pool import Limits
 from ivsqa.errors import StateError
 from ivsqa.io.project.simulations import ArmStore
-from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.simulating.arm import ArmPlan, run_arm
 from ivsqa.workflow.simulating.labelled_study import LabelledStudy, SimulatedReader, deal
 from ivsqa.workflow.simulating.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
 from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
+from tests.model import configs
 
 
 def disc(x: float, radius: float) -> NDArray[np.bool_]:
@@ -49,8 +49,8 @@ PLAN = ArmPlan(
     strategy="sqa",
     seed=0,
     ladder=(3, 6),
-    network=NetworkConfig(2, 32, widths=(8, 8), error_widths=(8,)),
-    training=TrainingConfig(
+    network=configs.network(2, 32, widths=(8, 8), error_widths=(8,)),
+    training=configs.training(
         max_steps=40, batch_size=4, eval_every=40, learning_rate=0.01, error_share=0.5, committee=1
     ),
     finetune_steps=10,
