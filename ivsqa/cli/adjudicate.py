@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import DryRunOption, FormatsOption, JsonOption, ProjectOption, ZipOption, opened
-from ivsqa.cli.output import count, picked, say, say_json, say_table, tell
+from ivsqa.cli.output import count, note, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def adjudicate(
 def _say(result: AdjudicateResult, reader: str | None, *, dry_run: bool) -> None:
     """Print what was settled and what is left."""
     for name in result.awaited:
-        tell(f"note: {name} has not sent {result.round_id} back; what readers agree on is open again when that comes")
+        note(f"{name} has not sent {result.round_id} back; what readers agree on is open again when that comes")
     say(
         f"{result.round_id}: {count(len(result.settled), 'frame')} settled within {result.tolerance_mm:g} mm, "
         f"{len(result.left):,} left"

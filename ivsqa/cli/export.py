@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ModelOption, ProjectOption, PullbackOption, opened
-from ivsqa.cli.output import count, picked, say, say_json, say_table, tell
+from ivsqa.cli.output import count, note, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
 
@@ -63,4 +63,4 @@ def export(
         wrote = "would write" if dry_run else "wrote"
         say(f"{wrote} {result.folder}: {result.source} of {count(sum(result.n_frames.values()), 'frame')}")
     for name in result.left_out:
-        tell(f"note: {result.format} has no place for {name}, which is left out")
+        note(f"{result.format} has no place for {name}, which is left out")

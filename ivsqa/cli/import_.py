@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, RepairOption, opened
-from ivsqa.cli.output import count, failures_as_plain, picked, say, say_json, say_table, tell
+from ivsqa.cli.output import count, failures_as_plain, note, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
@@ -111,9 +111,7 @@ def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
         n_unchanged = len(plan.pullbacks) - n_new
         say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
         if any(pullback.is_guess for pullback in plan.pullbacks):
-            tell(
-                "note: nothing says whose the guessed ones are; each would count as its own subject: see --subject-from"
-            )
+            note("nothing says whose the guessed ones are; each would count as its own subject: see --subject-from")
     if plan.failed:
         raise BatchError(f"{count(len(plan.failed), 'path')} cannot be imported", plan.failed)
 
@@ -155,7 +153,7 @@ def _as_plain(result: ImportResult) -> dict[str, object]:
         **picked(result, "unchanged", "n_annotations"),
         "failed": failures_as_plain(result.failed, "path"),
         "notes": [
-            {"pullback_id": pullback_id, "note": note} for pullback_id, notes in result.notes.items() for note in notes
+            {"pullback_id": pullback_id, "note": line} for pullback_id, lines in result.notes.items() for line in lines
         ],
     }
 
@@ -180,12 +178,12 @@ def _say(result: ImportResult) -> None:
         f"{count(len(result.imported), 'pullback')} imported, {len(result.unchanged)} unchanged, "
         f"{len(result.failed)} failed; {count(result.n_annotations, 'frame')} newly annotated"
     )
-    for pullback_id, notes in result.notes.items():
-        for note in notes:
-            tell(f"note: {pullback_id}: {note}")
+    for pullback_id, lines in result.notes.items():
+        for line in lines:
+            note(f"{pullback_id}: {line}")
     if result.n_guessed_subjects:
-        tell(
-            f"note: nothing says whose {count(result.n_guessed_subjects, 'pullback')} these are; each counts as its own subject. "
+        note(
+            f"nothing says whose {count(result.n_guessed_subjects, 'pullback')} these are; each counts as its own subject. "
             "If one person has several, import with --subject-from before you train"
         )
     say("next: ivsqa status")

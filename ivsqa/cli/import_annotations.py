@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import FORMAT_NAMES, DryRunOption, JsonOption, ProjectOption, RepairOption, RoundOption, opened
-from ivsqa.cli.output import count, failures_as_plain, picked, say, say_json, tell
+from ivsqa.cli.output import count, failures_as_plain, note, picked, say, say_json, tell, unsettled
 from ivsqa.cli.progress import command_context
 from ivsqa.errors import BatchError
 
@@ -99,10 +99,10 @@ def _say(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
     for line in result.repaired:
         tell(f"repaired: {line}")
     for line in result.notes:
-        tell(f"note: {line}")
+        note(line)
     if result.n_unchecked:
-        tell(
-            f"note: {count(result.n_unchecked, 'frame')} came back as sent and not ticked as checked: not taken. "
+        note(
+            f"{count(result.n_unchecked, 'frame')} came back as sent and not ticked as checked: not taken. "
             "If the annotator says they are right, import again with --accept-untouched"
         )
     if result.n_unreadable:
@@ -115,9 +115,7 @@ def _say(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
     known = f", {result.n_already} were here" if result.n_already else ""
     say(f"{count(result.n_taken, 'frame')} newly annotated{known}")
     if result.n_disputed:
-        say(
-            f"{count(result.n_disputed, 'frame')} read by several and not settled: no model learns from them until they are"
-        )
+        say(unsettled(result.n_disputed))
         say(f"next: ivsqa agreement, then ivsqa adjudicate --round {result.round_id}")
         return
     say("next: ivsqa status")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ivsqa.cli.options import GatedOption, JsonOption, ModelOption, ProjectOption, finite, opened
-from ivsqa.cli.output import count, failures_as_plain, interval, number, percent, picked, say, say_json, say_table, tell
+from ivsqa.cli.output import count, failures_as_plain, interval, note, number, percent, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 from ivsqa.errors import BatchError
 
@@ -145,9 +145,9 @@ def _say(result: MeasureResult) -> None:
     sources = f"{drawn:,} drawn, {predicted:,} predicted, {unreadable:,} unreadable, {missing:,} without contours"
     say(f"{count(len(result.frames), 'frame')} of {count(len(rows), 'pullback')}: {sources}")
     if predicted and not result.n_calibration_subjects:
-        tell("note: no intervals: annotate frames of more validation subjects, and train or fine-tune again")
+        note("no intervals: annotate frames of more validation subjects, and train or fine-tune again")
     if missing:
-        tell("note: frames without contours can be predicted with: ivsqa score")
+        note("frames without contours can be predicted with: ivsqa score")
     say(f"tables: {result.folder}")
 
 

@@ -74,7 +74,8 @@ def finite(value: float | None) -> float | None:
 
 
 SPLIT_NAMES = "|".join(SplitName)
-STRATEGY_NAMES = "|".join(StrategyName)
+STRATEGY_NAMES = f"{', '.join(list(StrategyName)[:-1])} or {list(StrategyName)[-1]}"
+"""In the help, not beside the option: all of them in one word are wider than a terminal."""
 FORMAT_NAMES = "labelme, page, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
 """Spelt out: to import the settings that know them takes longer than help may take."""
 FormatsOption = Annotated[

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -23,6 +25,15 @@ def say(text: str = "") -> None:
 def tell(text: str) -> None:
     """Print a message beside the answer."""
     sys.stderr.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """Print what a person should heed beside the answer, broken between words on a terminal."""
+    line = f"note: {_printable(text)}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    tell(line)
 
 
 def say_json(answer: Mapping[str, object]) -> None:
@@ -60,16 +71,16 @@ def failures_as_plain(failures: Iterable[IvsqaError], place: str) -> list[dict[s
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; columns that start with ">" are numbers, set right."""
+    """Print a table; columns that start with ">" are numbers, set right. Where it is too wide, its last text wraps."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            Text(column.removeprefix(">")), justify="right" if column.startswith(">") else "left", no_wrap=True
-        )
+    for place, column in enumerate(columns, start=1):
+        is_number = column.startswith(">")
+        may_wrap = place == len(columns) and not is_number
+        table.add_column(Text(column.removeprefix(">")), justify="right" if is_number else "left", no_wrap=not may_wrap)
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     console = Console(file=sys.stdout)
@@ -113,6 +124,11 @@ def interval(ends: Sequence[float] | None, *, of_100: bool = False) -> str:
     if ends is None:
         return ""
     return f"{100 * ends[0]:.0f}…{100 * ends[1]:.0f} %" if of_100 else f"{ends[0]:.2f}…{ends[1]:.2f}"
+
+
+def unsettled(n_frames: int) -> str:
+    """Return in words that so many frames are in dispute between readers."""
+    return f"{count(n_frames, 'frame')} read by several and not settled: no model learns from them until they are"
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

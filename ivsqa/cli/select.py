@@ -20,7 +20,7 @@ from ivsqa.cli.options import (
     finite,
     opened,
 )
-from ivsqa.cli.output import count, number, picked, say, say_json, say_table, tell
+from ivsqa.cli.output import count, note, number, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
 
@@ -30,8 +30,8 @@ def select(
     strategy: Annotated[
         StrategyName | None,
         typer.Option(
-            metavar=STRATEGY_NAMES,
-            help="How to choose.",
+            metavar="NAME",
+            help=f"How to choose: {STRATEGY_NAMES}.",
             show_default="sqa; stratified without a model, and for validation and test",
         ),
     ] = None,
@@ -76,7 +76,7 @@ def select(
         [(str(f.rank), f.pullback_id, str(f.frame_index), number(f.quality), f.reason) for f in result.frames],
     )
     if record.shortfall:
-        tell(f"note: {record.shortfall}")
+        note(record.shortfall)
     unwritten = " (not written: --dry-run)" if dry_run else ""
     say(f"{record.round_id}: {count(record.n, 'frame')} by {record.strategy}{unwritten}")
     if not dry_run:

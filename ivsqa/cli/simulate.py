@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def simulate(
     strategy: Annotated[
         list[StrategyName] | None,
-        typer.Option(metavar=STRATEGY_NAMES, help="May be repeated.", show_default="sqa, stratified and random"),
+        typer.Option(
+            metavar="NAME", help=f"{STRATEGY_NAMES}; may be repeated.", show_default="sqa, stratified and random"
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How often, each with subjects dealt anew.")] = 5,
     ladder: Annotated[

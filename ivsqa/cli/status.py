@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, percent, picked, say, say_json, say_table
+from ivsqa.cli.output import count, percent, picked, say, say_json, say_table, unsettled
 
 if TYPE_CHECKING:
     from ivsqa.domain.selection.learning_curve import Outlook
@@ -78,9 +78,7 @@ def _say(now: Status) -> None:
         back = f", {record.n_back} back" if record.state == "exported" and record.n_back else ""
         say(f"round {record.round_id}: {chosen}, {record.state}{back}{f' ({readers})' if readers else ''}")
     if now.n_disputed:
-        say(
-            f"{count(now.n_disputed, 'frame')} read by several and not settled: no model learns from them until they are"
-        )
+        say(unsettled(now.n_disputed))
     if now.outlook:
         _say_outlook(now.outlook)
     if now.unfinished_model:
@@ -92,12 +90,8 @@ def _say_outlook(outlook: Outlook) -> None:
     """Print what is left to gain."""
     mean = outlook.quality
     within = "" if math.isnan(mean.low) else f" ({mean.low:.3f} to {mean.high:.3f})"
-    say(
-        f"{count(outlook.n_unread, 'frame')} read by nobody, {outlook.n_pool:,} of them left to choose from: "
-        f"mean predicted Dice {mean.value:.3f}{within}, "
-        f"{percent(outlook.poor_share)} below 0.8"
-    )
+    say(f"{count(outlook.n_unread, 'frame')} read by nobody, {outlook.n_pool:,} of them left to choose from")
+    say(f"their mean predicted Dice: {mean.value:.3f}{within}, {percent(outlook.poor_share)} below 0.8")
     if outlook.expected_gain is not None:
-        say(
-            f"{count(outlook.n_next, 'label')} more would likely add {outlook.expected_gain:.4f} to the validation Dice"
-        )
+        gain = f"{outlook.expected_gain:.4f} to the validation Dice"
+        say(f"{count(outlook.n_next, 'label')} more would likely add {gain}")

@@ -1,5 +1,8 @@
+import io
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +16,7 @@ import ivsqa
 from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.main import app
 from ivsqa.cli.options import FORMAT_NAMES
-from ivsqa.cli.output import count, number, percent
+from ivsqa.cli.output import as_plain, count, note, number, percent, say_table
 from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.settings import PACKET_FORMATS
@@ -459,9 +462,55 @@ def test_an_interruption_where_nothing_can_be_resumed_is_130_too(monkeypatch):
     assert "interrupted" in result.stderr
 
 
+class Terminal(io.StringIO):
+    """A terminal of 60 columns, when COLUMNS says so."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_reason_too_long_for_the_terminal_wraps_and_no_other_column_is_cut(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    reason = "predicted Dice 0.61, its pullback 0.72, expected eem error 0.8 mm over 120°"
+    say_table((">rank", "pullback", ">frame", ">quality", "reason"), [("1", "S04-P1", "2", "0.606", reason)])
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
+    assert lines[0].split() == ["rank", "pullback", "frame", "quality", "reason"]
+    assert lines[1].split()[:4] == ["1", "S04-P1", "2", "0.606"]
+    assert " ".join(line[30:].strip() for line in lines[1:]) == reason
+    assert max(map(len, lines)) <= 60
+
+
+def test_a_note_breaks_between_words_on_a_terminal_and_not_in_a_pipe(monkeypatch, capsys):
+    text = "frames without contours can be predicted with: ivsqa score --project STUDY"
+    note(text)
+    assert capsys.readouterr().err == f"note: {text}\n"
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    note(text)
+    assert terminal.getvalue() == (
+        "note: frames without contours can be predicted with: ivsqa\n  score --project STUDY\n"
+    )
+
+
+def test_what_is_not_finite_is_null_and_a_path_is_text_in_json():
+    value = {"dice": (math.nan, 0.5), "hd95_mm": math.inf, "page": Path("reports/report.html")}
+    assert as_plain(value) == {"dice": [None, 0.5], "hd95_mm": None, "page": str(Path("reports/report.html"))}
+
+
+def test_the_help_of_a_command_fits_80_columns(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in COMMANDS:
+        assert max(map(len, run(f"{command} --help").out.splitlines())) <= 80, command
+
+
 def test_numbers_are_printed_for_people():
     assert (percent(0.1234), percent(None)) == ("12.3 %", "–")
     assert (number(0.12345), number(None), number(2.0, 1)) == ("0.123", "–", "2.0")
+    assert (percent(math.nan), number(math.nan)) == ("–", "–")
     assert count(1234, "frame") == "1,234 frames"
 
 
