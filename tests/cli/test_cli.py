@@ -193,7 +193,7 @@ def test_status_as_json_has_its_fixed_keys(run, scored):
     assert (answer["n_subjects"], answer["n_pullbacks"], answer["n_frames"]) == (7, 8, 80)
     assert answer["n_annotated"] == {"train": 6, "validation": 3, "test": 3}
     assert answer["current_model"] == "m001"
-    assert answer["rounds"][0] == {"round_id": "r001", "state": "imported", "n": 6}
+    assert answer["rounds"][0] == {"round_id": "r001", "state": "imported", "n": 6, "n_back": 6}
 
 
 def test_import_as_json_has_its_fixed_keys(run, imported, phantoms, tmp_path):
