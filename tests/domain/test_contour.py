@@ -102,6 +102,13 @@ def test_distance_between_concentric_squares_is_their_gap_and_follows_spacing():
     assert len(inner.distances_px(outer)) == 48  # 24 px of line, a point each half pixel
 
 
+def test_points_lie_as_far_from_a_line_inside_as_outside_in_the_unit_of_the_spacing():
+    square = Contour.from_points([[0, 0], [4, 0], [4, 4], [0, 4]])
+    points = np.array([[2.0, 1.0], [2.0, -1.0], [4.0, 2.0], [7.0, 2.0]])
+    assert square.distances_of(points).tolist() == [1.0, 1.0, 0.0, 3.0]
+    assert square.distances_of(points, spacing=(0.5, 0.1)) == pytest.approx([0.1, 0.1, 0.0, 1.5])
+
+
 def test_mask_of_an_integer_square_has_its_area():
     mask = Contour.from_points([[1, 2], [5, 2], [5, 6], [1, 6]]).mask((8, 8))
     assert mask.sum() == 16

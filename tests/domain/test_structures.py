@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.structures import IGNORE_LABEL, Structure, StructureSet, training_labels
+from ivsqa.domain.structures import IGNORE_LABEL, Structure, StructureSet, masks_of_rings, training_labels
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 THREE = StructureSet((Structure("lumen", "#000000"), Structure("stent", "#111111"), Structure("eem", "#222222")))
@@ -79,3 +79,10 @@ def test_missing_border_leaves_the_rings_beside_it_unknown():
     assert counts(training_labels(BOTH, {"lumen": LUMEN}, SHAPE)) == {1: 4, IGNORE_LABEL: 140}
     assert counts(training_labels(BOTH, {"eem": EEM}, SHAPE)) == {0: 80, IGNORE_LABEL: 64}
     assert counts(training_labels(THREE, {"lumen": LUMEN, "eem": EEM}, SHAPE)) == {0: 80, 1: 4, IGNORE_LABEL: 60}
+
+
+def test_masks_of_many_frames_are_those_of_each():
+    labels = np.array([[[0, 1, 2, IGNORE_LABEL]], [[2, 2, 1, 0]]], dtype=np.uint8)
+    inner, outer = masks_of_rings(labels, 2)
+    assert inner[:, 0].tolist() == [[False, True, False, False], [False, False, True, False]]
+    assert outer[:, 0].tolist() == [[False, True, True, False], [True, True, True, False]]

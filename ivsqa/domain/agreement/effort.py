@@ -55,7 +55,7 @@ def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_p
         tolerance_px: A border nearer than this is left as it is.
 
     Example:
-        A square drawn 2 px too far to the right: its left side is off, and its right one but for the corners.
+        Of a square drawn 2 px too far to the right, the left side is off, and the right one but for the corners.
 
         >>> square = Contour.from_points([(0, 0), (20, 0), (20, 20), (0, 20)])
         >>> moved = Contour.from_points([(2, 0), (22, 0), (22, 20), (2, 20)])

@@ -150,21 +150,16 @@ def bland_altman(first: ArrayLike, second: ArrayLike) -> BlandAltman:
 def distance_by_arc(
     a: Contour, b: Contour, centre_px: Points, *, spacing: tuple[float, float] = (1.0, 1.0), n_arcs: int = N_ARCS
 ) -> NDArray[np.float64]:
-    """Return the mean distance of two lines, both ways, in each arc around a centre.
+    """Return the mean distance of two lines, both ways, in each arc around a centre, (n_arcs,).
 
     Args:
         a: A line.
         b: The other; their order does not matter.
         centre_px: (x, y) inside both.
         spacing: (x, y) size of a pixel; distances come in its unit (px by default, mm with mm per px).
-        n_arcs: Number of equal arcs; the first begins at 0°.
-
-    Returns:
-        (n_arcs,); NaN in an arc through which neither line runs.
+        n_arcs: Number of equal arcs, the first from 0°; NaN in one through which neither line runs.
 
     Example:
-        A square inside a larger one: 1 px apart, and a little more at the corners.
-
         >>> inner = Contour.from_points([[-9, -9], [9, -9], [9, 9], [-9, 9]])
         >>> outer = Contour.from_points([[-10, -10], [10, -10], [10, 10], [-10, 10]])
         >>> apart = distance_by_arc(inner, outer, np.zeros(2), n_arcs=8)

@@ -117,9 +117,10 @@ def _halves(box: Box, first: Rows, end: Rows) -> Iterator[Box]:
 def _open_path(
     costs: NDArray[np.floating], forbidden: NDArray[np.float64], box: Box, max_step: int
 ) -> tuple[float, Rows]:
-    """Return the least cost of a path from the box through all columns and a step back into it, and its rows, (K, columns)."""
+    """Return the least cost of a path from the box through all columns and back into it, and its rows, (K, columns)."""
     n_surfaces, n_columns, _ = costs.shape
     step = _Step(forbidden.shape, max_step)
+    # Each surface's costs along its own axis, so that their sum runs over all combinations of rows.
     by_surface = [
         costs[surface].reshape(n_columns, *(-1 if axis == surface else 1 for axis in range(n_surfaces)))
         for surface in range(n_surfaces)

@@ -14,7 +14,7 @@ CURVE_VERTICES = 256
 def contour_through(knots: Points) -> Contour:
     """Return the periodic cubic spline through knots, its parameter the length of the chords between them.
 
-    A straight polygon through a dozen knots of a lumen lacks about 6 % of its area.
+    A straight polygon through a dozen knots of a lumen would lack about 6 % of its area.
 
     Args:
         knots: (n, 2), (x, y) in px, n ≥ 3; knots that repeat the one before are dropped, a closing one too.

@@ -56,14 +56,10 @@ class PolarGrid:
         n_fields, height, width = fields.shape
         padded = np.zeros((n_fields, height + 2, width + 2))
         padded[:, 1:-1, 1:-1] = fields
-        x, y = (
-            np.clip(
-                self.centre_px[axis] + 1.0 + self.directions[:, axis, None] * self.radii_px,
-                0.0,
-                np.nextafter(side + 1.0, 0.0),
-            )
-            for axis, side in ((0, width), (1, height))
-        )
+        places = (
+            self.centre_px + 1.0 + self.directions[:, None] * self.radii_px[:, None]
+        )  # (A, R, 2) in the padded fields
+        x, y = np.moveaxis(np.clip(places, 0.0, np.nextafter([width + 1.0, height + 1.0], 0.0)), -1, 0)
         column, row = x.astype(np.intp), y.astype(np.intp)
         right, below = x - column, y - row
         flat, at = padded.reshape(n_fields, -1), row * (width + 2) + column
@@ -105,15 +101,9 @@ def polar_grid(
     n_radii: int,
     through: Sequence[ArrayLike] = (),
 ) -> PolarGrid:
-    """Return a grid of evenly spaced rays, and one more through each given point.
+    """Return a grid of evenly spaced rays, the first along the x axis, and one more through each given point, (x, y).
 
-    Args:
-        centre_px: (x, y).
-        n_angles: Evenly spaced rays, the first along the x axis.
-        least_px: Radius of the first cells.
-        most_px: Radius of the last cells.
-        n_radii: Cells on a ray.
-        through: (x, y) points.
+    On each ray lie `n_radii` cells, from `least_px` to `most_px` from the centre, (x, y).
 
     Example:
         >>> grid = polar_grid(np.array([5.0, 5.0]), n_angles=4, least_px=1.0, most_px=3.0, n_radii=3, through=[(7.0, 7.0)])

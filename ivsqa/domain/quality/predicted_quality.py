@@ -191,6 +191,7 @@ def _count_regions(salient: Mask) -> int:
     """Return the number of connected regions of at least `MIN_REGION_PX` pixels."""
     if np.count_nonzero(salient) < MIN_REGION_PX:
         return 0
+    # Most of a frame is calm: labelling the box around what is not takes a fraction of the time.
     rows, columns = (np.flatnonzero(salient.any(axis=axis)) for axis in (1, 0))
     box = salient[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     labels, _ = scipy.ndimage.label(box)
@@ -233,8 +234,7 @@ def held_out_error_px(frames: Sequence[CalibrationFrame], names: Sequence[str]) 
     This is the sum of the calibrated error map, had the frame's subject not been calibrated on.
 
     Returns:
-        By structure, for each frame; absent where nobody drew the structure, the network found none, or there is one subject
-        only.
+        By structure, for each frame; absent where nobody drew it, the network found none, or there is only one subject.
     """
     error_px: list[dict[str, float]] = [{} for _ in frames]
     for name, of_frame in _tallies(frames, names).items():

@@ -21,15 +21,12 @@ WORTH_A_ROUND = 0.004
 
 
 def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
-    """Return the least cost at which a curve first comes to a level, on straight lines between its points.
+    """Return the least cost at which a curve comes to a level, on straight lines between its points; NaN where it never does.
 
     Args:
         cost: (n,) rising.
         accuracy: (n,) at each.
         level: Wanted.
-
-    Returns:
-        NaN where the curve never gets there.
 
     Example:
         >>> cost_to_reach([10, 20, 40], [0.80, 0.90, 0.92], 0.91)
@@ -85,19 +82,16 @@ def paired_gain(new: Sequence[float], old: Sequence[float], *, coverage: float =
 def expected_accuracy(labels: ArrayLike, accuracy: ArrayLike, n_labels: float) -> float:
     """Return the accuracy to expect with more labels: error falls as a power of their number.
 
+    It is never less than the accuracy with most labels; NaN with fewer than two numbers of labels, or where no error fell.
+
     Args:
-        labels: (n,) numbers of labels, at least two different ones.
+        labels: (n,) numbers of labels.
         accuracy: (n,) in [0, 1) with each.
         n_labels: More than any of them.
-
-    Returns:
-        Never less than the accuracy with most labels; NaN where there are too few points or nothing fell.
 
     Source: Hestness et al., Deep learning scaling is predictable, empirically, 2017.
 
     Example:
-        Four times the labels halved the error, from 0.2 to 0.1; four times as many again would.
-
         >>> round(expected_accuracy([10, 40], [0.8, 0.9], 160), 6)
         0.95
     """

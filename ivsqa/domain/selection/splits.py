@@ -13,17 +13,16 @@ def assign_splits(
     """Return the split of every subject, old and new.
 
     Subjects that have a split keep it. New ones come in an order drawn from the seed and their names alone, and each goes to
-    the split furthest below its share of all subjects. As soon as there are as many subjects as splits with a share, no such
-    split stays empty (as far as the subjects already assigned leave enough new ones).
+    the split furthest below its share of all subjects. No split with a share stays empty once there are enough new subjects.
 
     Args:
-        subject_ids: Subjects to assign, in any order; repeats and those in `existing` do no harm.
+        subject_ids: Subjects to assign, in any order, repeated or not; those in `existing` may be among them.
         fractions: Share of each split, at least 0, summing to 1; a split with 0 gets no new subject.
         seed: The project's seed.
-        existing: Split by subject as it stands.
+        existing: Split by subject so far.
 
     Returns:
-        Split by subject, sorted by subject: all of `existing` and all of `subject_ids`.
+        Split by subject, sorted by subject.
 
     Raises:
         ValueError: shares that are negative or do not sum to 1, or an existing split without a share.

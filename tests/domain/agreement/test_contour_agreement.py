@@ -121,3 +121,16 @@ def test_dice_of_masks_is_taken_frame_by_frame_and_unknown_where_both_are_empty(
     a[0, 0], b[0, 0, :2] = True, True  # 4 and 2 pixels, 2 of them shared
     np.testing.assert_array_equal(metrics.mask_dice(a, b), [4 / 6, np.nan])
     assert metrics.mask_dice(a[0], ~a[0]) == 0.0
+
+
+def test_distances_of_two_lines_are_measured_from_each():
+    there, back = metrics.line_distances(square(0, 0, 20), square(2, 2, 16))
+    assert (len(there), len(back)) == (160, 128)
+    assert back.max() == pytest.approx(2.0)
+    assert there.max() == pytest.approx(np.hypot(2, 2))  # corner to corner
+
+
+def test_the_mean_leaves_out_what_is_not_known():
+    assert metrics.mean_known([1.0, np.nan, 3.0]) == 2.0
+    assert isnan(metrics.mean_known([np.nan]))
+    assert isnan(metrics.mean_known([]))

@@ -6,6 +6,8 @@ from math import nan, pi
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ivsqa.domain.measures.intervals import MISSING, MeasureCalibration
 from ivsqa.domain.measures.pullback_measures import (
@@ -207,3 +209,19 @@ def test_a_lesion_carries_the_intervals_of_its_frames():
     for one in (drawn.mla, drawn.plaque_burden, drawn.remodelling_index, drawn.area_stenosis):
         assert not np.isnan(one[0])
         assert np.isnan(one[1:]).all()
+
+
+@given(st.lists(st.sampled_from(["healthy", "lesion", "missing"]), max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_lesions_are_runs_of_high_burden_broken_by_health_and_by_gaps(kinds):
+    lumen = [{"healthy": 11.0, "lesion": 3.0, "missing": nan}[kind] for kind in kinds]
+    course = course_of(np.arange(len(kinds)) * 1.0, lumen)
+    rule = LesionRule(min_length_mm=0.0, separation_mm=0.0)
+    rows = [row for lesion in find_lesions(course, rule, max_gap_mm=2.0) for row in lesion.rows]
+    # A lone missing frame, 2 mm from neighbour to neighbour, is bridged; where both are lesion it belongs to it.
+    expected = [
+        row
+        for row, kind in enumerate(kinds)
+        if kind == "lesion" or (kind == "missing" and kinds[row - 1 : row] == kinds[row + 1 : row + 2] == ["lesion"])
+    ]
+    assert rows == expected

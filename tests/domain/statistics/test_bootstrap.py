@@ -2,6 +2,7 @@ from math import isnan, nan
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,3 +91,10 @@ def test_paired_differences_without_a_pair_are_nan():
     low, high = paired_bootstrap_difference([nan], [0.5], rng=rng())
     assert isnan(low)
     assert isnan(high)
+
+
+def test_the_interval_is_that_of_scipy_from_the_same_generator():
+    change = np.random.default_rng(3).normal(0.01, 0.05, 200)
+    ours = paired_bootstrap_difference(change, np.zeros(200), rng=rng())
+    theirs = scipy.stats.bootstrap((change,), np.mean, method="percentile", n_resamples=2000, rng=rng())
+    assert ours == pytest.approx(tuple(theirs.confidence_interval), rel=1e-12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from math import isnan, nan
 
 import numpy as np
@@ -78,3 +80,17 @@ def test_ranking_measures_match_counting_pair_by_pair(values):
     if not positive.all():
         difference = scores[positive][:, None] - scores[~positive][None, :]
         assert correlation.auroc(scores, positive) == pytest.approx(((np.sign(difference) + 1) / 2).mean())
+
+
+def test_nothing_here_loads_scipy_stats_which_takes_a_quarter_of_a_second():
+    code = (
+        "import sys\n"
+        "from ivsqa.domain.agreement.reader_agreement import intraclass_correlation\n"
+        "from ivsqa.domain.selection.learning_curve import paired_gain\n"
+        "from ivsqa.domain.statistics.correlation import auroc, spearman\n"
+        "spearman([1, 2, 3], [1, 3, 2]), auroc([1, 2], [0, 1]), paired_gain([0.9, 0.8], [0.8, 0.8])\n"
+        "intraclass_correlation([[1, 2], [2, 3], [3, 5]])\n"
+        "sys.stdout.write(str('scipy.stats' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False", "")
