@@ -191,6 +191,34 @@ def _fitted(picture: Image.Image, side_px: int) -> Image.Image:
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
+def lines_beside_arcs(
+    contours: Contours,
+    arcs: Sequence[DoubtfulArc],
+    shape: tuple[int, ...],
+    *,
+    offset_share: float = ARC_OFFSET_SHARE,
+    step_deg: float = 2.0,
+) -> list[Points]:
+    """Return a line a little outside each doubtful arc, where it hides neither the border nor what it should follow.
+
+    Args:
+        contours: By structure name; an arc of a structure without one has no line.
+        arcs: Where to look first.
+        shape: (height, width) of the frame, px.
+        offset_share: Distance from the border, as a share of the frame's longer side.
+        step_deg: Angle between the points of a line.
+
+    Returns:
+        Open lines (m, 2), (x, y) px, an integer being a pixel centre.
+    """
+    offset_px = offset_share * max(shape)
+    return [
+        line_beside(contours[arc.structure], arc, offset_px=offset_px, step_deg=step_deg)
+        for arc in arcs
+        if arc.structure in contours
+    ]
+
+
 def png_bytes(image: Image.Image) -> bytes:
     """Return a picture as PNG; light compression, because speckle hardly shrinks and people wait."""
     buffer = io.BytesIO()
@@ -213,7 +241,11 @@ def _drawn_panel(
     scale = float(np.clip(longer, *PANEL_PX)) / longer
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
     panel = Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-    _draw_lines(panel, _contour_lines(contours, structures, scale) + _arc_lines(contours, arcs, scale, frame.shape))
+    marks = [
+        _Line(_to_canvas(line, scale), ARC_COLOR, ARC_PX, closed=False)
+        for line in lines_beside_arcs(contours, arcs, frame.shape)
+    ]
+    _draw_lines(panel, _contour_lines(contours, structures, scale) + marks)
     return panel, scale
 
 
@@ -255,21 +287,6 @@ def _contour_lines(contours: Contours, structures: StructureSet, scale: float) -
         _Line(_to_canvas(contours[structure.name].points_px, scale), structure.color, LINE_PX)
         for structure in reversed(structures.structures)
         if structure.name in contours
-    ]
-
-
-def _arc_lines(contours: Contours, arcs: Sequence[DoubtfulArc], scale: float, shape: tuple[int, ...]) -> list[_Line]:
-    """Return a line a little outside each doubtful arc, where it hides neither the border nor what it should follow."""
-    offset_px = ARC_OFFSET_SHARE * max(shape)
-    return [
-        _Line(
-            _to_canvas(line_beside(contours[arc.structure], arc, offset_px=offset_px), scale),
-            ARC_COLOR,
-            ARC_PX,
-            closed=False,
-        )
-        for arc in arcs
-        if arc.structure in contours
     ]
 
 

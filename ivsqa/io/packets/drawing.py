@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Mask, Points
-from ivsqa.domain.geometry.arcs import line_beside
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.pictures import ARC_OFFSET_SHARE
+from ivsqa.drawing.pictures import ARC_OFFSET_SHARE, lines_beside_arcs
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.shapes import DECIMALS, Drawing
 from ivsqa.io.packets.packet import PacketFrame, ReturnedFrame, SentFrame
@@ -64,12 +63,9 @@ def _band(line: Points, width_px: float) -> Points:
 
 def _lines_beside_arcs(frame: PacketFrame, share: float) -> list[Points]:
     """Return a line outside each arc of a border that is drawn, at a share of the frame's longer side."""
-    offset_px = share * max(frame.image.shape)
-    lines = [
-        line_beside(frame.contours[arc.structure], arc, offset_px=offset_px, step_deg=LOOK_HERE_STEP_DEG)
-        for arc in frame.arcs
-        if arc.structure in frame.contours
-    ]
+    lines = lines_beside_arcs(
+        frame.contours, frame.arcs, frame.image.shape, offset_share=share, step_deg=LOOK_HERE_STEP_DEG
+    )
     return [np.round(line + EDGE_OFFSET_PX, DECIMALS) for line in lines]
 
 

@@ -21,10 +21,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from ivsqa.domain.geometry.arcs import line_beside
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST_RADIUS_PX, MARGIN_PX, RESIDUE
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.pictures import ARC_OFFSET_SHARE, heat_layer, png_bytes
+from ivsqa.drawing.pictures import heat_layer, lines_beside_arcs, png_bytes
 from ivsqa.drawing.templates import fill
 from ivsqa.io.formats.shapes import DECIMALS
 from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, PageReturns
@@ -137,12 +136,7 @@ def _listed(frame: PacketFrame) -> dict[str, object]:
 def _stored(frame: PacketFrame, structures: StructureSet) -> dict[str, object]:
     """Return the data of a frame that the page decodes when it is looked at: image, borders, marks, error, probabilities."""
     drawn = {name: frame.contours[name] for name in structures.names if name in frame.contours}
-    offset_px = ARC_OFFSET_SHARE * max(frame.image.shape)
-    marks = frame.proposals or [
-        line_beside(drawn[arc.structure], arc, offset_px=offset_px, step_deg=ARC_STEP_DEG)
-        for arc in frame.arcs
-        if arc.structure in drawn
-    ]
+    marks = frame.proposals or lines_beside_arcs(drawn, frame.arcs, frame.image.shape, step_deg=ARC_STEP_DEG)
     return {
         "contours": {name: _plain(contour.points_px) for name, contour in drawn.items()},
         "arcs": [_plain(line) for line in marks],

@@ -7,7 +7,6 @@ read relative to the frame's image, so that moving or scaling the whole drawing 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +19,7 @@ from PIL import Image
 from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import ARC_COLOR, heat_layer, png_bytes
+from ivsqa.drawing.templates import source
 from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import read_xml, xml_text
 from ivsqa.io.formats.label_marks import LOOK_HERE, MARKS
@@ -119,7 +119,6 @@ def _layer(label: str, content: Sequence[str], *, is_locked: bool = False, is_hi
 
 def _image(identity: str, image: Image.Image) -> str:
     """Return an image, embedded, so that the file is whole by itself."""
-    data = base64.b64encode(png_bytes(image)).decode("ascii")
     return xml_text(
         "image",
         {
@@ -130,7 +129,7 @@ def _image(identity: str, image: Image.Image) -> str:
             "height": image.height,
             "preserveAspectRatio": "none",
             "style": "image-rendering:optimizeSpeed",
-            "xlink:href": f"data:image/png;base64,{data}",
+            "xlink:href": source(png_bytes(image), "png"),
         },
     )
 
