@@ -91,8 +91,8 @@ def dicom_bytes(pullback: PhantomPullback) -> bytes:
     for frame_index, frame in enumerate(iter_frames(pullback)):
         frames[frame_index] = frame
     dataset = _described(pullback)
-    dataset.PixelData = frames.tobytes() + b"\0" * (frames.size % 2)
-    dataset["PixelData"].VR = "OB"
+    dataset.PixelData = frames.tobytes() + b"\0" * (frames.size % 2)  # DICOM wants an even number of bytes
+    dataset["PixelData"].VR = "OB"  # bytes, as samples have 8 bits
     stream = BytesIO()
     dcmwrite(stream, dataset, enforce_file_format=True)
     return stream.getvalue()

@@ -239,10 +239,10 @@ def _catheter_places(
     outline = polar_points(lumen_mm)  # (n, v, 2)
     centroid = (outline * (lumen_mm**2)[..., None]).sum(axis=1) / (lumen_mm**2).sum(axis=1)[:, None] * (2.0 / 3.0)
     gap = np.linalg.norm(outline - centroid[:, None], axis=-1).min(axis=1)
-    room = np.maximum(gap - CLEARANCE * radius_mm, 0.0)
+    room = np.maximum(gap - CLEARANCE * radius_mm, 0.0)  # a tight lumen holds the catheter at its centroid
     swing = rng.standard_normal(2)
     swing *= 0.25 * rng.uniform() ** 1.5 / np.linalg.norm(swing)  # often small, up to half a millimetre in all
     drift = rng.uniform(0.3, 1.8) * Wander.draw(rng, 2, wavelength=(6.0, 20.0)).at(place_mm)
     pull = drift + beat[:, None] * swing / np.maximum(room, 0.1)[:, None]
-    offset = pull / np.sqrt(1.0 + (pull**2).sum(axis=1, keepdims=True))
+    offset = pull / np.sqrt(1.0 + (pull**2).sum(axis=1, keepdims=True))  # never longer than 1
     return np.asarray(centroid + room[:, None] * offset)

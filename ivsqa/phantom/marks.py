@@ -30,21 +30,19 @@ def burn_in(frame: NDArray[np.uint8], marks: tuple[Mark, ...], frame_index: int,
     """
     if not marks:
         return
-    where, grey = _standing_marks(marks, len(frame), px_per_mm)
+    where, grey = _fixed_marks(marks, len(frame), px_per_mm)
     frame.ravel()[where] = grey
     if "counter" in marks:
         _write_number(frame, frame_index + 1)
 
 
 @lru_cache(maxsize=16)
-def _standing_marks(
-    marks: tuple[Mark, ...], size_px: int, px_per_mm: float
-) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+def _fixed_marks(marks: tuple[Mark, ...], size_px: int, px_per_mm: float) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
     """Return flat pixel indices and greys of what is the same in every frame."""
     canvas = np.zeros((size_px, size_px), dtype=np.uint8)
     middle = (size_px - 1) / 2.0
     from_middle = np.arange(size_px) - middle
-    dot = max(1, size_px // 240)
+    dot = max(1, size_px // 240)  # a console's marks grow with its screen
     if "ring" in marks:
         distance = np.hypot(from_middle[:, None], from_middle[None, :])
         canvas[np.abs(distance - 5.15 * px_per_mm) < 0.08 * px_per_mm] = RING_GREY
@@ -73,5 +71,5 @@ def _write_number(frame: NDArray[np.uint8], number: int) -> None:
         glyph = np.array(list(DIGITS[digit]), dtype=np.uint8).reshape(5, 3)
         block = np.kron(glyph, np.full((zoom, zoom), TEXT_GREY, dtype=np.uint8))
         target = frame[top : top + 5 * zoom, left : left + 3 * zoom]
-        np.maximum(target, block, out=target)
+        np.maximum(target, block, out=target)  # the ground of a digit is transparent
         left += 4 * zoom

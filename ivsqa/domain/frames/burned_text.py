@@ -109,7 +109,7 @@ def _is_row_of_letters(letters: NDArray[np.integer]) -> bool:
         return False
     heights = np.array([rows.stop - rows.start for rows, _ in filter(None, scipy.ndimage.find_objects(letters))])
     heights = heights[heights > MIN_LETTER_PX // 2]  # without dots and specks
-    if len(heights) < MIN_LETTERS or np.median(heights) < MIN_LETTER_PX:
+    if len(heights) < MIN_LETTERS or np.median(heights) < MIN_LETTER_PX:  # smaller than any console writes
         return False
     return float((np.abs(heights / np.median(heights) - 1.0) <= SIZE_TOLERANCE).mean()) >= ALIKE_SHARE
 

@@ -93,7 +93,7 @@ def find_end_diastoles(widening_per_frame: NDArray[np.float64], frame_rate_hz: f
     power, _ = _in_band(np.abs(np.fft.rfft(speed)) ** 2, len(speed), frame_rate_hz)
     if not power.any() or len(power) * (1.0 - power.max() / power.sum()) ** (len(power) - 1) > SIGNIFICANCE:
         return None
-    padded = 8 * len(speed)
+    padded = 8 * len(speed)  # a finer grid of rates than the frames give
     power, rates = _in_band(np.abs(np.fft.rfft(speed * np.hanning(len(speed)), padded)) ** 2, padded, frame_rate_hz)
     rate = float(rates[power.argmax()])
     narrowness = -np.concatenate([[0.0], np.cumsum(speed)])
@@ -165,7 +165,7 @@ def _steady_peaks(height: NDArray[np.float64], period: float) -> tuple[int, ...]
             if score[best] > 0.0:
                 total[here] += score[best]
                 previous[here] = earlier[best]
-    tail = len(height) - int(period)
+    tail = len(height) - int(period)  # the last beat lies within one period of the end
     at = tail + int(total[tail:].argmax())
     beats = []
     while at >= 0:

@@ -195,6 +195,7 @@ class DicomHeader:
             if 0 in self.shape:
                 missing = "Rows" if self.shape[0] == 0 else "Columns"
                 raise SourceError(f"its header has no {missing}", hint="export it again")
+            # Before any is read: the number would size an array.
             if self.n_frames * MIN_FRAME_BYTES > self.path.stat().st_size:
                 message = f"it declares {self.n_frames} frames, more than fit into the file"
                 raise SourceError(message, hint=COPY_AGAIN)

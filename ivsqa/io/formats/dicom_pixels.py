@@ -107,7 +107,7 @@ def _pixels(header: DicomHeader, *, raw: bool) -> Iterator[NDArray[np.integer]]:
     if header.syntax not in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes:
         yield from frames
         return
-    for frame in _encapsulated(header):
+    for frame in _encapsulated(header):  # these decoders end the process where the head is broken
         check_jpeg_head(frame, shape=header.shape, samples=header.samples)
         yield next(frames)
 

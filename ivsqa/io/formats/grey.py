@@ -30,6 +30,7 @@ def grey_from_image(image: Image.Image, *, white: int = 255) -> NDArray[np.uint8
         ValueError: the mode has no defined white: floating point.
     """
     if image.mode in SIXTEEN_BIT_MODES:
+        # In int64, as 65535 · 255 is beyond 16 bits.
         values = np.clip(np.asarray(image).astype(np.int64), 0, white)
         return np.asarray((values * 255 + white // 2) // white, dtype=np.uint8)
     if image.mode == "F":

@@ -6,8 +6,8 @@ A spacing of exactly 1 × 1 mm is what programs write that know none.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, NIFTI_EXTENSIONS, is_lfs_pointer
+from ivsqa.io.formats.nifti import opened_nifti
 from ivsqa.io.formats.nrrd import dtype_of, opened_nrrd, read_layers, to_lps_mm
 from ivsqa.io.formats.voxels import RAS_FROM_LPS
 
 MOST_BYTES = 1 << 32
 """4 GB, five times the longest pullback in 8 bits."""
-SAVE_AGAIN = "save it again as one grey volume, frames along the last axis"
+SAVE_AGAIN = "copy it again, or save it as one grey volume, frames along the last axis"
 NO_SPACING = "unknown: the header has no voxel size in mm"
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "": 1.0, "micron": 1e-3, "um": 1e-3, "meter": 1e3, "m": 1e3, "cm": 10.0}
@@ -53,12 +54,17 @@ class Volume:
 
     def voxels(self) -> NDArray[Any]:
         """Return all voxels, (frames, height, width); raises SourceError where the file is cut short."""
-        try:
+        with _as_source_error(self.path):
             return np.asarray(self.load())
-        except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
-            raise SourceError("is broken or cut short", hint="copy or export it again", path=self.path) from error
-        except AnnotationError as error:
-            raise SourceError(error.message, hint=SAVE_AGAIN, path=self.path) from error
+
+
+@contextmanager
+def _as_source_error(path: Path) -> Iterator[None]:
+    """Raise what is wrong with a volume as an error of a source, not of an answer."""
+    try:
+        yield
+    except AnnotationError as error:
+        raise SourceError(error.message, hint=SAVE_AGAIN, path=path) from error
 
 
 def open_volume(path: Path) -> Volume:
@@ -69,38 +75,27 @@ def open_volume(path: Path) -> Volume:
     """
     if is_lfs_pointer(path):
         raise SourceError(LFS_MESSAGE, hint=LFS_HINT, path=path)
-    try:
+    with _as_source_error(path):
         return _nifti(path) if path.name.lower().endswith(NIFTI_EXTENSIONS) else _nrrd(path)
-    except AnnotationError as error:
-        raise SourceError(error.message, hint=SAVE_AGAIN, path=path) from error
 
 
 def _nifti(path: Path) -> Volume:
-    import nibabel as nib
-
-    try:
-        image = nib.load(path, keep_file_open=False)
-    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
-        raise SourceError("is not a NIfTI volume", hint=SAVE_AGAIN, path=path) from error
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
-        raise SourceError("is broken or cut short", hint="copy or export it again", path=path) from error
-    if not isinstance(image, nib.Nifti1Image) or image.get_data_dtype().fields is not None:
-        raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
-    shape = _frames_last(image.shape, image.get_data_dtype().itemsize, path)
-    zooms = [float(side) for side in image.header.get_zooms()]
-    space, time = image.header.get_xyzt_units()
-    step_s = zooms[3] * SECONDS[time] if len(image.shape) == 4 and time in SECONDS and zooms[3] > 0.0 else None
+    with opened_nifti(path) as image:
+        if image.get_data_dtype().fields is not None:
+            raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
+        shape = _frames_last(image.shape, image.get_data_dtype().itemsize, path)
+        zooms = [float(side) for side in image.header.get_zooms()]
+        space, time = image.header.get_xyzt_units()
+        affine = RAS_FROM_LPS @ np.array(image.affine, dtype=np.float64)
+    step_s = zooms[3] * SECONDS[time] if len(zooms) == 4 and time in SECONDS and zooms[3] > 0.0 else None
     spacing, source = _spacing(zooms[:2], space, "NIfTI voxel size")
-    affine = RAS_FROM_LPS @ np.array(image.affine, dtype=np.float64)
     return Volume(path, shape, spacing, source, step_s, affine, partial(_nifti_voxels, path, shape))
 
 
 def _nifti_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
     """Return all voxels, (frames, height, width)."""
-    import nibabel as nib
-
-    image: Any = nib.load(path)
-    return np.asarray(image.dataobj).reshape(shape[::-1], order="A").T
+    with opened_nifti(path) as image:
+        return np.asarray(image.dataobj).reshape(shape[::-1], order="A").T
 
 
 def _nrrd(path: Path) -> Volume:

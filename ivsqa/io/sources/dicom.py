@@ -96,6 +96,6 @@ def _origins(tags: Dataset) -> frozenset[Hashable]:
     """Return the study and the numbered series a file says it comes from; a file that says nothing goes with its like."""
     study, patient, series = (text(tags, name) for name in ("StudyInstanceUID", "PatientID", "SeriesNumber"))
     origins: list[Hashable] = [("study", study)] if study else []
-    if patient and series:
+    if patient and series:  # the number alone repeats from patient to patient
         origins.append(("series", patient, series))
     return frozenset(origins or [("nothing said",)])

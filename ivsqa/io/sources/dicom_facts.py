@@ -97,7 +97,7 @@ def _spacing(tags: Dataset, width: int, height: int) -> _Found:
     """Return mm per pixel, (x, y)."""
     regions = list(_regions(tags))
     resampled = [region for region in regions if all(region.exceeds(width, height))]
-    if resampled:
+    if resampled:  # its calibration is that of the image before
         reason = "the calibrated region is larger than the image in both directions"
         return _untrusted(resampled[0], "unknown: the image was resampled", reason)
     central = [region for region in regions if region.covers((width - 1) / 2.0, (height - 1) / 2.0)]
@@ -172,7 +172,7 @@ def _speed(tags: Dataset) -> _Found:
         speed = float(value.decode("ascii").strip(" \0") if isinstance(value, bytes) else str(value))
     except ValueError:
         return _Found(None, "unknown")
-    if 0.0 < speed <= MAX_PRIVATE_SPEED_MM_S:
+    if 0.0 < speed <= MAX_PRIVATE_SPEED_MM_S:  # NaN is refused too
         return _Found((speed,), "private tag (000B,1001)")
     return _Found(None, "unknown")
 

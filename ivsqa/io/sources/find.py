@@ -215,7 +215,7 @@ class _Search:
         target, root = folder.resolve(), self.root.resolve()
         if target.is_relative_to(root) or root.is_relative_to(target) or target in self.linked:
             return False
-        self.linked.add(target)
+        self.linked.add(target)  # two links to one folder are one set of pullbacks
         return True
 
 
@@ -237,6 +237,7 @@ def _dicom_header(file: Path) -> DicomHeader | None:
         return None
     try:
         claims = file.suffix.lower() in DICOM_EXTENSIONS
+        # What is called .dcm and is none is reported; any other file may be anything.
         return read_header(file) if claims or looks_like_dicom(file) else None
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror}", path=file) from error
@@ -270,6 +271,7 @@ def _why_no_pullback(pictures: Sequence[Path], path: Path) -> SourceError | None
         if other != picture:
             message = f"is there twice, as {other.suffix} and {picture.suffix}"
             return SourceError(message, hint="keep one of the two", path=picture)
+    # Three are looked at: the first frame of a real pullback may be black and white by chance.
     if pictures and all(_is_mask(picture) for picture in {pictures[0], pictures[len(pictures) // 2], pictures[-1]}):
         hint = "put the frames into a folder called frames beside it, each named like its mask"
         return SourceError("holds masks but no frames", hint=hint, path=path)

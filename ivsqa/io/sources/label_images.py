@@ -92,6 +92,7 @@ def _holds_pictures(folder: Path, structures: StructureSet) -> bool:
     """Return whether a folder that has no structure's name holds no masks either, but pictures made of the frames."""
     files = label_files(folder)
     is_named = folder.name.casefold() in {name.casefold() for name in structures.names}
+    # One picture decides: overlays are made for all frames alike.
     return not is_named and not (files and is_mask_like(files[0]))
 
 
@@ -126,6 +127,7 @@ def _check_shape(shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
 def _mask(path: Path, shape: tuple[int, int]) -> Mask:
     """Return the mask of a picture: what is not black is inside, bool (height, width)."""
     with opened(Picture(path), error=AnnotationError) as image:
+        # On the way through RGB alpha is dropped and a palette looked up.
         is_grey = image.mode in {"1", "L"} or image.mode.startswith("I")
         grey = np.asarray(image if is_grey else image.convert("RGB").convert("L"))
     _check_shape(grey.shape, shape)
@@ -136,7 +138,7 @@ def _mask(path: Path, shape: tuple[int, int]) -> Mask:
     if soft > SOFT_EDGE_SHARE:
         hint = "a mask is black outside and white inside; label maps belong in a folder called labels"
         raise AnnotationError(f"is no mask: it has {len(np.unique(grey))} grey values", hint=hint)
-    return np.asarray(grey > white / 2)
+    return np.asarray(grey > white / 2)  # half covered counts as inside, so that areas stay
 
 
 def _masks_from_planes(planes: NDArray[np.integer], names: Mapping[int, str | None] | None) -> dict[str, Mask]:

@@ -115,6 +115,7 @@ def label_pixels(image: Image.Image) -> NDArray[np.integer]:
     pixels = np.asarray(image).astype(np.uint8) if image.mode == "1" else np.asarray(image)
     if pixels.ndim == 2:
         return pixels
+    # Alpha of 255 everywhere says nothing: programs add it when they save.
     opaque = pixels.shape[2] in {1, 3} or bool((pixels[..., -1] == 255).all())
     colours = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
     return colours[..., 0] if opaque and (colours == colours[..., :1]).all() else pixels
@@ -152,7 +153,7 @@ def masks_of_labels(layers: NDArray[np.integer], meaning: LabelMeaning, structur
         own = [pair for pair in present if meaning.names.get(pair) == structure]
         for layer, value in own:
             inside = inside | (layers[layer] == value)
-        if own:
+        if own:  # else the ring was not drawn here, and what it encloses is no border of it
             masks[structure] = inside
     return masks
 

@@ -139,7 +139,7 @@ def _cases(folder: Path, ending: str) -> tuple[dict[str, Path], list[IvsqaError]
             errors.append(SourceError("has no channel in its name", hint="name it like case_0000", path=path))
         elif match["channel"] != "0000":
             errors.append(SourceError("is a second channel; a frame has one", hint="remove it", path=path))
-            cases.pop(match["case"], None)
+            cases.pop(match["case"], None)  # which of its channels is the image is not ours to guess
         else:
             cases[match["case"]] = path
     return cases, errors

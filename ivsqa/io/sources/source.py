@@ -64,6 +64,7 @@ class PullbackSource(ABC):
 
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""
+        # Pages of one file count once.
         digests = [sha256_of_file(path) for path in dict.fromkeys(self.frame_files())]
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
@@ -95,7 +96,7 @@ class PullbackSource(ABC):
     def index_by_stem(self) -> Mapping[str, int]:
         """Return the frame_index by name of a frame's own file; empty where all frames are in one."""
         if not self.path.is_dir():
-            return {}
+            return {}  # the name of the one file says nothing of a frame
         return {bare_name(file.name): index for index, file in enumerate(self.frame_files())}
 
 

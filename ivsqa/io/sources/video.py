@@ -47,6 +47,7 @@ class VideoSource(PullbackSource):
             SourceError: it cannot be read, or ends early.
         """
         shape, times_s = self._scan
+        # Where times do not rise, the file knows none.
         is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
         return PullbackFacts(
             n_frames=len(times_s),
@@ -75,7 +76,7 @@ class VideoSource(PullbackSource):
             if not (0 < width <= LARGEST_SIDE_PX and 0 < height <= LARGEST_SIDE_PX):
                 raise SourceError(f"has frames of {width} × {height} px", hint=AS_PICTURES, path=self.path)
             times_s = []
-            while video.grab():
+            while video.grab():  # moves on without converting the frame
                 times_s.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
         if not times_s or len(times_s) < declared:
             message = f"holds {len(times_s)} of the {declared} frames it declares" if times_s else "holds no frame"

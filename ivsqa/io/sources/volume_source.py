@@ -103,7 +103,7 @@ def _white(voxels: NDArray[Any], path: Path) -> float:
     if voxels.dtype.kind not in "buif" or not (np.isfinite([low, high]).all() and low >= 0.0 and high <= DEEPEST):
         hint = "save the image as 8- or 16-bit grey, from 0 for black"
         raise SourceError(f"holds values from {low:g} to {high:g}, which are no grey", hint=hint, path=path)
-    is_share = voxels.dtype.kind == "f" and high <= 1.0
+    is_share = voxels.dtype.kind == "f" and high <= 1.0  # or a mask saved as float, of which 0 and 1 are all
     if is_share and not np.isin(voxels[len(voxels) // 2], (0.0, 1.0)).all():
         return 1.0
     if high < MOST_LABELS:
@@ -201,7 +201,7 @@ def _on_grid(labels: _Labels, frames: Volume, path: Path) -> NDArray[np.integer]
         start = np.round(step[:3, 3]).astype(np.intp)
         fits = np.allclose(step[:3, :3], np.eye(3), atol=1e-3) and np.abs(step[:3, 3] - start).max() <= OFF_GRID_PX
     else:
-        fits = labels.values.shape[1:] == frames.shape
+        fits = labels.values.shape[1:] == frames.shape  # without a place only the size can be compared
     grid = np.array(frames.shape[::-1])
     size = np.array(labels.values.shape[:0:-1])
     if not fits or (start < 0).any() or (start + size > grid).any():

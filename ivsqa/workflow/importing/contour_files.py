@@ -132,5 +132,5 @@ def _pullback_of(file: Path, root: Path, records: Mapping[str, PullbackRecord]) 
     names = [file.name] if file == root else file.relative_to(root).parts
     named = [pullback_id for pullback_id in records if any(belongs(name, pullback_id) for name in names)]
     if named:
-        return max(named, key=len)
+        return max(named, key=len)  # S01-P10 is no file of S01-P1
     return next(iter(records)) if len(records) == 1 else None

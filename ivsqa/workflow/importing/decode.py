@@ -93,6 +93,7 @@ def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) ->
     frames = np.lib.format.open_memmap(folder / FRAMES_NAME, mode="w+", dtype=np.uint8, shape=shape)
     n_written = 0
     for frame in source.iter_frames():
+        # Headers may lie: what was promised is checked frame by frame.
         if n_written == facts.n_frames or frame.shape != facts.frame_shape:
             raise SourceError(
                 f"frame {n_written} is {frame.shape[1]} × {frame.shape[0]} px, expected {facts.n_frames} frames "
@@ -107,7 +108,7 @@ def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) ->
 
 
 def _sha256(frames: NDArray[np.uint8]) -> str:
-    digest = hashlib.sha256(repr(frames.shape).encode())
+    digest = hashlib.sha256(repr(frames.shape).encode())  # 2 × 6 px are not 3 × 4 px
     for frame in frames:
         digest.update(frame.data)
     return digest.hexdigest()

@@ -54,7 +54,7 @@ def import_pullbacks(
     sources, failed = find_all_sources(paths)
     result = ImportResult(failed=failed)
     with project_lock(project.layout.lock("import"), purpose="import", started_at=context.clock()):
-        atomic.remove_leftovers(project.layout.pullbacks, older_than_s=0.0)
+        atomic.remove_leftovers(project.layout.pullbacks, older_than_s=0.0)  # nobody else imports: we hold the lock
         importer = _Importer(project, options, identify, context, result)
         work = [
             (source, project.layout.pullbacks / f"{atomic.TEMPORARY_PREFIX}import-{number}")
@@ -120,7 +120,7 @@ class _Importer:
         notes = (*record.notes, *_text_notes(record, self._options, is_new=twin is None), *found_notes)
         if notes:
             self._result.notes[record.pullback_id] = notes
-        if isinstance(annotations, IvsqaError):
+        if isinstance(annotations, IvsqaError):  # only now: the pullback is in, its contours are not
             raise annotations
         self._result.n_annotations += append_contours(
             self._project, record, annotations.contours, self._context, repair=self._options.repair

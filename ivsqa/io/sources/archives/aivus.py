@@ -224,7 +224,7 @@ def with_aivus_facts(facts: PullbackFacts, paths: list[Path]) -> PullbackFacts:
         files = [path for path in paths if _is_readable_json(path)]
         facts = _with_phases(facts, _phases(_latest(files))) if files else facts
     reports = [path for path in paths if path.name.lower().endswith(REPORT_NAMES)]
-    for path in reports[-1:]:
+    for path in reports[-1:]:  # of several the last by name: .txt, which AIVUS itself writes
         try:
             if TIMING[0].encode() in _first_line(path):
                 facts = _with_report(facts, path)
@@ -262,7 +262,7 @@ def _with_report(facts: PullbackFacts, path: Path) -> PullbackFacts:
     if facts.frame_time_s is None and rate:
         times = tuple(index / rate for index in range(facts.n_frames))
         facts = replace(facts, frame_time_s=times, frame_time_source=AIVUS)
-    if facts.start_frame_index is None and first:
+    if facts.start_frame_index is None and first:  # 0 was typed in where nobody knew
         facts = replace(facts, start_frame_index=int(first) - 1)
     if facts.end_diastolic_frames is None and "phase" in table.columns:
         return _with_phases(facts, dict(zip((frame - 1 for frame in frames), table["phase"], strict=True)))

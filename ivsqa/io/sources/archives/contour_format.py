@@ -110,7 +110,7 @@ class Lines:
         try:
             line = contour if isinstance(contour, Contour) else Contour.from_points(contour)
         except ValueError:
-            self._unusable.append(f"{structure} in frame {index}")
+            self._unusable.append(f"{structure} in frame {index}")  # one bad line never costs the file
             return
         if np.abs(line.points_px).max() > FARTHEST_FRAMES * max(self.target.shape):
             message = f"the {structure} contour lies far outside the frame"

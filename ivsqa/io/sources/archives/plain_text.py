@@ -38,7 +38,7 @@ def _recognises(path: Path, target: Target | None = None) -> bool:
 def _read_lines(paths: Sequence[Path], target: Target) -> Lines:
     lines = Lines(target, paths[0].parent)
     for path in paths:
-        structure, index = _meaning(path, target) or ("", -1)
+        structure, index = _meaning(path, target) or ("", -1)  # never: what has no meaning is not recognised
         points = _points(path)
         if len(points) and lines.wants(structure):
             lines.add(index, structure, points, where=path.name)
