@@ -121,6 +121,7 @@ def _axis_weights(n_target: int, n_source: int, scale: float, origin: float) -> 
     centres = origin + scale * np.arange(n_target)
     weights = _hat_weights(centres, n_source, max(scale, 1.0))
     used = np.flatnonzero(weights.any(axis=0))
+    # A grid beside the frame needs no source, but a slice.
     span = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
     return span, scipy.sparse.csr_array(weights[:, span])
 

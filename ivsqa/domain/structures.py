@@ -70,7 +70,7 @@ class StructureSet:
     def label_map(self, contours: Contours, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the rings of drawn contours, uint8 (height, width); absent structures leave no label."""
         labels = np.zeros(shape, dtype=np.uint8)
-        for index in reversed(range(len(self))):
+        for index in reversed(range(len(self))):  # an inner structure is laid over what encloses it
             contour = contours.get(self.names[index])
             if contour is not None:
                 labels[contour.mask(shape)] = index + 1

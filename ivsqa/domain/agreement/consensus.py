@@ -84,6 +84,7 @@ def compare_readings(
         if about is not None and len(drawn) == len(readings):
             apart = np.zeros(N_ARCS)
             for a, b in combinations(drawn, 2):
+                # An arc without either line is no disagreement.
                 apart = np.fmax(apart, distance_by_arc(a, b, about, spacing=spacing))
             result.apart[name] = float(apart.max())
             close = arcs_above(apart, name, threshold=tolerance)

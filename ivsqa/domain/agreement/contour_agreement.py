@@ -150,6 +150,7 @@ def summary_by_mean(agreements: Iterable[ContourAgreement]) -> AgreementSummary:
 def _hd95_and_assd(a: Contour, b: Contour, spacing: tuple[float, float]) -> tuple[float, float]:
     """Return HD95 and ASSD between two lines in the unit of `spacing`."""
     there, back = line_distances(a, b, spacing=spacing)
+    # The worse direction: a line may lie wholly near a part of the other.
     hd95 = max(np.percentile(there, 95), np.percentile(back, 95))
     return float(hd95), float(np.concatenate([there, back]).mean())
 

@@ -37,6 +37,7 @@ def share_at(frames: int, mm: float | None) -> float:
     """
     if frames > REACH_FRAMES or (mm is not None and mm > REACH_MM):
         return 0.0
+    # Positions tell more than indices where both are known.
     return float(np.exp(-frames / FADE_FRAMES if mm is None else -mm / FADE_MM))
 
 

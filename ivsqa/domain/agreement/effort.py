@@ -86,7 +86,7 @@ def corrected_mask(drawn: Mask, wanted: Mask, *, tolerance_px: float) -> Mask:
     if n == 0:
         return wanted
     deepest = scipy.ndimage.maximum(depth, pieces, index=np.arange(1, n + 1))
-    is_left = np.concatenate([[False], deepest <= tolerance_px])
+    is_left = np.concatenate([[False], deepest <= tolerance_px])  # piece 0 is where both masks agree
     return np.where(is_left[pieces], drawn, wanted)
 
 

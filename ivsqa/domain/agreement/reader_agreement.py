@@ -79,7 +79,7 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
     """
     squares, shape = _mean_squares(ratings)
     value = icc_value(ratings)
-    if np.isnan(value) or value >= 1.0 - 1e-12:
+    if np.isnan(value) or value >= 1.0 - 1e-12:  # without error F is infinite, and the value all there is to say
         return IntraclassCorrelation(value, value, value, shape[0])
     return IntraclassCorrelation(value, *_icc_interval(value, squares, shape, coverage), shape[0])
 

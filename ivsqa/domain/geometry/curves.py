@@ -30,7 +30,7 @@ def contour_through(knots: Points) -> Contour:
         >>> round(circle.area_px2 / (100.0 * np.pi), 3)
         1.0
     """
-    distinct = Contour.from_points(knots).points_px
+    distinct = Contour.from_points(knots).points_px  # a chord of no length has no parameter
     closed = np.vstack([distinct, distinct[:1]])
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     curve = scipy.interpolate.CubicSpline(along, closed, bc_type="periodic")

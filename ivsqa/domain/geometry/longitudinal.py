@@ -29,7 +29,7 @@ def columns_along(position: NDArray[np.float64], n_columns: int) -> NDArray[np.i
     after = np.clip(np.searchsorted(position, middle), 1, len(position) - 1) if len(position) > 1 else np.zeros(1, int)
     before = np.maximum(after - 1, 0)
     nearest = np.where(middle - position[before] <= position[after] - middle, before, after)
-    return np.searchsorted(position, position[nearest])
+    return np.searchsorted(position, position[nearest])  # of frames at one place, the first
 
 
 def cut_of(contour: Contour | None, y_px: float) -> tuple[float, float]:

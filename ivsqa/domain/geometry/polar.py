@@ -119,4 +119,5 @@ def polar_place(point_px: ArrayLike, centre_px: Points) -> tuple[float, float]:
     """Return the angle in [0, 2π) and the radius of a point, px."""
     x, y = np.asarray(point_px, dtype=np.float64) - centre_px
     angle = float(np.arctan2(y, x) % TURN)
+    # A tiny negative angle modulo the turn is the turn itself.
     return (angle if angle < TURN else 0.0), float(np.hypot(x, y))

@@ -188,7 +188,7 @@ def _crossings(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]
         _DIRECTIONS[:, :1] * points[:, 1] - _DIRECTIONS[:, 1:] * points[:, 0]
     )  # (d, n): left of the line is positive
     after = np.roll(before, -1, axis=1)
-    crosses = (before > 0.0) != (after > 0.0)
+    crosses = (before > 0.0) != (after > 0.0)  # half open: a vertex on the line counts once
     cross = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
     reach = np.divide(cross, after - before, out=np.zeros_like(before), where=crosses)
     ahead = np.where(crosses, reach, -np.inf).max(axis=1)

@@ -27,7 +27,7 @@ Ranged: TypeAlias = NDArray[np.float64]
 """(3,): value, low and high end of its interval; NaN for what is not known."""
 
 MISSING: Ranged = np.full(3, nan)
-MISSING.setflags(write=False)
+MISSING.setflags(write=False)  # shared by all that miss a value
 
 COVERAGE = 0.9
 """Share of frames, or of pullbacks, in which the interval is to hold the truth."""
@@ -109,7 +109,7 @@ class MeasuredFrame:
 
 def fit_measure_calibration(frames: Iterable[MeasuredFrame]) -> MeasureCalibration:
     """Return the factors with which nine of ten intervals hold the reference, in frames and in means over pullbacks."""
-    listed = sorted(frames, key=lambda frame: frame.pullback_id)
+    listed = sorted(frames, key=lambda frame: frame.pullback_id)  # `groupby` joins neighbours only
     pullbacks = [_mean_frame(list(group)) for _, group in groupby(listed, key=lambda frame: frame.pullback_id)]
     n_subjects = len({frame.subject_id for frame in listed})
     return MeasureCalibration(_factors(listed), _factors(pullbacks), len(listed), n_subjects)
@@ -178,7 +178,7 @@ def measure_scales(values: Mapping[str, float], wrong_area: Mapping[str, float],
             continue
         perimeter = values[f"{name}_perimeter"]
         offset[name] = wrong / perimeter + LEAST_OFFSET_PX * pixel
-        across = 2.0 * offset[name]
+        across = 2.0 * offset[name]  # a diameter has two ends
         scales |= {
             f"{name}_area": offset[name] * perimeter,
             f"{name}_min_diameter": across,

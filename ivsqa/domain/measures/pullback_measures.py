@@ -124,6 +124,7 @@ def integrate(course: Course, measure: str, rows: NDArray[np.intp], *, max_gap_m
     position = course.position_mm[known]
     steps = np.diff(position)
     bridged = steps <= max_gap_mm + _TOLERANCE_MM
+    # What lies beyond the first and last value is a gap too.
     at_ends = np.abs(course.position_mm[rows[[0, -1]]] - position[[0, -1]])
     n_gaps = int((~bridged).sum() + (at_ends > max_gap_mm + _TOLERANCE_MM).sum())
 
@@ -157,7 +158,7 @@ def ratio(numerator: Ranged, denominator: Ranged) -> Ranged:
         >>> ratio(np.array([6.0, 5.0, 8.0]), np.array([3.0, 2.0, 4.0])).tolist()
         [2.0, 1.25, 4.0]
     """
-    below = denominator[[0, 2, 1]]
+    below = denominator[[0, 2, 1]]  # the low end is over the high end of the denominator
     return np.asarray(np.divide(numerator, below, out=np.full(3, nan), where=below > 0.0))
 
 
@@ -225,6 +226,7 @@ def find_lesions(course: Course, rule: LesionRule, *, max_gap_mm: float) -> list
     if np.isnan(course.position_mm).any():
         return []
     stretches = _stretches(course, rule, max_gap_mm)
+    # References must lie outside all lesions, not just this one.
     is_free = np.ones(len(course.position_mm), dtype=np.bool_)
     for rows in stretches:
         is_free[rows] = False

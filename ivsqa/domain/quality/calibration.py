@@ -80,6 +80,7 @@ def fit_isotonic(
     """
     scores, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     mass = np.ones_like(scores) if weights is None else np.asarray(weights, dtype=np.float64)
+    # Also leaves out NaN in the weights: it is not above 0.
     used = np.isfinite(scores) & np.isfinite(values) & (mass > 0.0)
     if not used.any():
         raise ValueError("a curve cannot be fitted to no points")
@@ -91,7 +92,7 @@ def fit_isotonic(
     if centred:
         centres = np.add.reduceat(level_mass * levels, starts) / np.add.reduceat(level_mass, starts)
         return MonotoneCurve(tuple(centres.tolist()), tuple(fit.x[starts].tolist()))
-    knots = np.unique(np.concatenate([starts, stops - 1]))
+    knots = np.unique(np.concatenate([starts, stops - 1]))  # both ends of each run
     return MonotoneCurve(tuple(levels[knots].tolist()), tuple(fit.x[knots].tolist()))
 
 
@@ -114,7 +115,7 @@ def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: floa
     """
     excess = np.asarray(predicted, dtype=np.float64) - np.asarray(true, dtype=np.float64)
     excess = np.sort(excess[~np.isnan(excess)])
-    rank = ceil((len(excess) + 1) * (1.0 - miscoverage) - 1e-9)
+    rank = ceil((len(excess) + 1) * (1.0 - miscoverage) - 1e-9)  # rounding must not raise a whole rank by one
     return max(0.0, float(excess[rank - 1])) if rank <= len(excess) else nan
 
 

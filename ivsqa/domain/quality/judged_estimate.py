@@ -139,7 +139,7 @@ def _figures_of(
 ) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
     """Return a function from numbers of subjects, (m,), to the figures of an estimate on all their frames, (5,)."""
     predicted_dice, true_dice = np.asarray(estimate.predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
-    is_bad = np.where(np.isnan(true_dice), nan, true_dice < GOOD_DICE)
+    is_bad = np.where(np.isnan(true_dice), nan, true_dice < GOOD_DICE)  # an unknown Dice is neither bad nor good
     rows_of = [np.flatnonzero(subjects == number) for number in range(len(estimate.counts))]
 
     def figures(drawn: NDArray[np.intp]) -> NDArray[np.float64]:

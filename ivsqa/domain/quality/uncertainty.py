@@ -13,7 +13,7 @@ def binary_entropy(probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
         >>> binary_entropy(np.array([0.0, 0.5, 1.0])).round(3).tolist()
         [0.0, 1.0, 0.0]
     """
-    p = np.clip(probabilities, 1e-7, 1.0 - 1e-7).astype(np.float32)
+    p = np.clip(probabilities, 1e-7, 1.0 - 1e-7).astype(np.float32)  # the logarithm of 0 is infinite
     return np.asarray(-(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p)), dtype=np.float32)
 
 

@@ -75,6 +75,7 @@ def paired_gain(new: Sequence[float], old: Sequence[float], *, coverage: float =
     mean, n = float(difference.mean()), len(difference)
     if n < 2:
         return mean, nan, nan
+    # Seeds are too few to resample.
     half = float(scipy.special.stdtrit(n - 1, 0.5 + coverage / 2.0)) * float(difference.std(ddof=1)) / n**0.5
     return mean, mean - half, mean + half
 
@@ -100,7 +101,7 @@ def expected_accuracy(labels: ArrayLike, accuracy: ArrayLike, n_labels: float) -
         return nan
     slope = float(np.polyfit(np.log(n), np.log(error), 1)[0])
     latest = float(error[np.argmax(n)])
-    if slope >= 0.0:
+    if slope >= 0.0:  # labels have not helped: no power law speaks of what more would do
         return nan
     return 1.0 - min(latest, latest * float((n_labels / n.max()) ** slope))
 

@@ -114,7 +114,7 @@ def plan_selection(
             raise ValueError(f"{name} must lie in [0, 1], got {share}")
     limits = limits or Limits()
     allowed = Allowed(pool, limits, taken)
-    n_control = 0 if strategy == "random" else round(control_share * n)
+    n_control = 0 if strategy == "random" else round(control_share * n)  # a random round is its own control
     # Drawn before the strategy takes its frames, but sent after them.
     control = list(at_random(pool, n_control, allowed, rng, reason="control, drawn at random"))
     chosen = chain(_choose(pool, strategy, n - len(control), allowed, rng, taken, diversity), control)

@@ -157,7 +157,7 @@ class Allowed:
     def __init__(self, pool: Pool, limits: Limits, taken: Collection[FrameKey] = ()) -> None:
         self.pool = pool
         self.limits = limits
-        self.free = np.full(len(pool), limits.max_per_pullback != 0)
+        self.free = np.full(len(pool), limits.max_per_pullback != 0)  # a cap of 0 leaves nothing to choose
         self._room = dict.fromkeys(range(len(pool.pullback_ids)), limits.max_per_pullback)
         for pullback_id, index in taken:
             if pullback_id in pool.number_of:
@@ -204,13 +204,13 @@ class Allowed:
         """Forbid a frame and its neighbours within the gap."""
         begin, end = self.pool.begins[pullback : pullback + 2]
         frames = self.pool.frame_index[begin:end]
-        gap = max(1, self.limits.min_gap_frames)
+        gap = max(1, self.limits.min_gap_frames)  # a frame is never chosen twice
         near = slice(
             begin + np.searchsorted(frames, index - gap, side="right"), begin + np.searchsorted(frames, index + gap)
         )
         self.free[near] = False
         if self.limits.min_gap_mm > 0.0:
             at = begin + np.searchsorted(frames, index)
-            if at < end and frames[at - begin] == index:
+            if at < end and frames[at - begin] == index:  # a frame outside the pool has no known position
                 away = np.abs(self.pool.position_mm[begin:end] - self.pool.position_mm[at])
                 self.free[begin:end] &= ~(away < self.limits.min_gap_mm - ROUNDING_MM)

@@ -39,8 +39,10 @@ def assign_splits(
     counts = Counter(existing.values())
     assigned = dict(existing)
     for index, subject in enumerate(new):
+        # As many new subjects as empty splits: each gets one.
         empty = [split for split in open_splits if counts[split] == 0]
         candidates = empty if len(empty) >= len(new) - index else open_splits
+        # Equal shares must tie in spite of rounding.
         lacking = {split: round(fractions[split] * n_total - counts[split], 9) for split in candidates}
         tied = [split for split in candidates if lacking[split] == max(lacking.values())]
         chosen = tied[_seeded_number(seed, subject) % len(tied)]

@@ -85,7 +85,7 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
     error = _mean_scores(pool)
     scored = allowed.only(~np.isnan(pool.score))
     turns = _turns(pool, n, scored, taken, error)
-    trial = scored.uncapped()
+    trial = scored.uncapped()  # the cap holds when frames are chosen, not among candidates
     worst: dict[int, list[int]] = {}
     for pullback, n_turns in sorted(Counter(turns).items()):
         begin, end = pool.begins[pullback : pullback + 2]
@@ -95,7 +95,7 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
     rows = np.array([row for some in worst.values() for row in some], dtype=np.intp)
     of = np.repeat(np.array(list(worst), dtype=np.intp), [len(some) for some in worst.values()])
     utility = np.concatenate([np.empty(0), *(np.linspace(1.0, 0.0, len(some)) for some in worst.values())])
-    utility *= 1.0 - diversity
+    utility *= 1.0 - diversity  # by rank, since scores of pullbacks differ in spread
     away = _Distances(pool, rows, taken)
     left = np.ones(len(rows), dtype=np.bool_)
     n_chosen = 0
@@ -144,6 +144,7 @@ def stochastic_batch(pool: Pool, n: int, allowed: Allowed, rng: np.random.Genera
         for row in islice(trial.first_free(rng.permutation(scored)), n):
             trial.take(row)
             batch.append(row)
+        # A fuller batch first: limits may leave one short.
         if len(batch) > len(best) or (len(batch) == len(best) and pool.score[batch].sum() > best_sum):
             best, best_sum = batch, float(pool.score[batch].sum())
     for row in best:
