@@ -1,6 +1,5 @@
 """Packets: what an annotator gets and gives back, in the formats of their own editors."""
 
-from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.io.formats.archive import opened, write_zip
 from ivsqa.io.packets.adapter import Adapter
 from ivsqa.io.packets.packet import (
@@ -19,7 +18,6 @@ from ivsqa.io.packets.write import write_packet
 __all__ = [
     "ADAPTERS",
     "Adapter",
-    "DoubtfulArc",
     "FrameProbabilities",
     "PacketFrame",
     "PacketOrigin",
