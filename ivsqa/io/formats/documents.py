@@ -38,6 +38,7 @@ def read_json(path: Path, *, editor: str) -> object:
     """
     hint = f"open it in {editor} and save it again"
     try:
+        # Some editors begin UTF-8 with a byte order mark.
         return json.loads(bytes_of(path).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"

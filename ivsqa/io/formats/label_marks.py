@@ -38,6 +38,7 @@ def structure_named(label: str, structures: StructureSet) -> str:
     wanted = label.strip().lower()
     if wanted in structures.names:
         return wanted
+    # A misspelt label is named, not mended: which border was meant is the annotator's to say.
     near = difflib.get_close_matches(wanted, structures.names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"labels here: {', '.join(structures.names)}"
     raise PacketError(f"unknown label {label!r}", hint=hint)

@@ -46,6 +46,7 @@ def mask_from_text(text: str, n_pixels: int) -> Mask:
     value = shift = 0
     for character in text:
         digit = ord(character) - 48
+        # No length has more digits, and a stranger may write them without end.
         if not 0 <= digit < 64 or shift > 60:
             raise _unreadable("are not compressed as COCO does")
         value |= (digit & 31) << shift

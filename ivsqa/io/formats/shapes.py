@@ -74,6 +74,7 @@ def drawn_contour(points_px: Points, shape: tuple[int, int]) -> Contour:
         contour = Contour.from_points(points_px)
     except ValueError as error:
         raise PacketError(str(error), hint=AGAIN) from error
+    # Editors allow a little beyond the image; far away it is a slip or another unit.
     if np.abs(contour.points_px).max() > FARTHEST_FRAMES * max(shape):
         raise PacketError("lies far outside the frame", hint="draw it again")
     return contour
@@ -87,6 +88,7 @@ def outline(mask: Mask, *, verb: str = "shows") -> tuple[Contour | None, int]:
     """
     from skimage.measure import label
 
+    # Pixels that touch at a corner belong together: thin brushes leave such lines.
     labels, n_objects = label(mask, return_num=True, connectivity=2)
     if n_objects <= 1:
         return contour_from_mask(mask), 0

@@ -66,6 +66,7 @@ def whole_numbers(values: NDArray[np.generic]) -> Voxels:
 
 def check_size(shape: tuple[int, ...], most: int) -> None:
     """Raise where a file declares more voxels than any answer has; it is asked before anything is unpacked."""
+    # Python's numbers: a declared size may be beyond 64 bits.
     if min(shape, default=0) < 1 or int(np.prod(shape, dtype=object)) > most:
         size = " × ".join(str(side) for side in shape)
         raise PacketError(f"has {size} voxels, far from what was sent", hint=SAVE_AS_SENT)

@@ -142,8 +142,10 @@ class DocumentAdapter(Adapter, Generic[Entry]):
                 continue
             name = answer.frame.name
             first = taken.setdefault(name, answer)
+            # The packet as it went out often lies beside what was worked on.
             if not first.is_changed:
                 taken[name] = answer
+            # Who drew either is not here to ask, so neither counts until one is taken out.
             elif answer.is_changed and first.answer != answer.answer:
                 disputed.add(name)
                 rejected.append(_two_answers_error(first.path, answer.path, name))
@@ -156,6 +158,7 @@ class DocumentAdapter(Adapter, Generic[Entry]):
         for path in self.paths(packet):
             try:
                 with located(path=path):
+                    # A file that breaks half way is refused whole: what lies behind the break would look untouched.
                     entries = list(self.entries(path))
             except IvsqaError as error:
                 yield error
@@ -210,6 +213,7 @@ class PacketFileAdapter(Adapter):
         """Write the files when the frames run out."""
         passed: list[PacketFrame] = []
         for frame in frames:
+            # Contours are small, images and maps are not, and a round may have hundreds of frames.
             passed.append(frame.without_pixels())
             yield frame
         for name, text in self.documents(passed, structures, origin).items():

@@ -41,6 +41,7 @@ def look_here_lines(frame: PacketFrame) -> list[Points]:
     That is a line a little outside each doubtful arc, or the proposals where there are any.
     """
     if frame.proposals:
+        # Readers' own lines say more than a mark beside them.
         return [np.round(line + EDGE_OFFSET_PX, DECIMALS) for line in frame.proposals]
     return _lines_beside_arcs(frame, ARC_OFFSET_SHARE)
 
@@ -79,6 +80,7 @@ class ReturnedDrawing(Drawing):
     def add_mask(self, name: str, mask: Mask) -> None:
         """Add a painted structure, as `Drawing` does."""
         sent = self.frame.contours.get(name)
+        # The sent contour is exact, an outline around its pixels is not.
         if sent is not None and np.array_equal(mask, sent.mask(self.frame_shape)):
             self._drawn.setdefault(name, []).append(sent)
         else:

@@ -30,6 +30,7 @@ IMAGES_FOLDER = "images"
 Purpose = Literal["correction", "reading", "adjudication"]
 """What a packet is for: to correct what a model drew, the same as one of several readers, or to decide between readers."""
 
+# A dash in front would read as an option, and a dot hide the file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -178,6 +179,7 @@ class ReturnedFrame:
     def is_changed(self) -> bool:
         """Whether anything differs from what was sent; contours that were not moved are the same objects."""
         names = set(self.contours) | set(self.frame.contours)
+        # By identity: a contour that nobody moved is the very object that was sent.
         moved = any(self.contours.get(name) is not self.frame.contours.get(name) for name in names)
         return moved or bool(self.checked) or self.unreadable or bool(self.nudges)
 
@@ -224,6 +226,7 @@ class ReturnedPacket:
 def frame_sha256(image: NDArray[np.uint8]) -> str:
     """Return the hex SHA-256 of a grey frame: its height and width in text, then its rows."""
     height, width = image.shape
+    # The size goes in first: the same bytes in another shape are another frame.
     digest = hashlib.sha256(f"{height}x{width}:".encode())
     digest.update(np.ascontiguousarray(image, dtype=np.uint8).data)
     return digest.hexdigest()
@@ -234,7 +237,9 @@ def sent_unless_moved(returned: Contour, sent: Contour | None) -> Contour:
     if sent is None:
         return returned
     rounded = np.round(sent.points_px, DECIMALS)
+    # Vertices that fall together when rounded are read back as one.
     rounded = rounded[np.any(rounded != np.roll(rounded, 1, axis=0), axis=1)]
     if rounded.shape != returned.points_px.shape:
         return returned
+    # A whole unit of the last decimal: editors round what was rounded once already.
     return sent if np.abs(rounded - returned.points_px).max() <= 10.0**-DECIMALS else returned

@@ -58,6 +58,7 @@ def read_return(
         _refuse_emptied(packet, path)
         return ReturnedPacket(
             packet.format,
+            # The folder may be a temporary one, gone when somebody reads the path.
             tuple(_ticked(replace(frame, path=frame.path.relative_to(folder)), ticks) for frame in packet.frames),
             tuple(_moved(error, folder, path) for error in (*packet.rejected, *errors)),
         )
@@ -70,6 +71,7 @@ def _refuse_packet_of_another(folder: Path, others: Mapping[str, str]) -> None:
         PacketError: a file says so. Formats that cannot carry the name of a packet pass.
     """
     for path in (path for suffix in _NAMING_SUFFIXES if others for path in files_under(folder, suffix)):
+        # As bytes: broken files are searched as well, whatever their encoding.
         text = path.read_bytes()
         for packet_id, reader in others.items():
             if packet_id.encode() in text:

@@ -39,6 +39,7 @@ def read_ticks(folder: Path) -> tuple[dict[str, Tick], list[IvsqaError]]:
     errors: list[IvsqaError] = []
     for path in (path for path in files_under(folder, ".csv") if path.name.lower() in (FILE_NAME, SLICES_FILE_NAME)):
         try:
+            # Spreadsheets begin UTF-8 with a byte order mark.
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             errors.append(PacketError("is not UTF-8 text", hint="save it as CSV UTF-8", path=path))

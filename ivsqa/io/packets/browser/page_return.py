@@ -67,6 +67,7 @@ class PageReturns(DocumentAdapter[tuple[str, str, object]]):
             except PacketError:
                 counting.add(path)  # read again, where what is wrong with it is reported
                 continue
+            # Browsers number downloads as they like, so the count inside the file tells which is the latest.
             known = latest.get(save.session_id)
             if known is None or save.number > known.number:
                 latest[save.session_id] = save

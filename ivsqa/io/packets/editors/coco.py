@@ -77,6 +77,7 @@ class CocoAdapter(PacketFileAdapter, DocumentAdapter[CocoImage]):
         if not isinstance(document, dict):
             raise PacketError("is not a COCO file: it is not one object", hint="export it as COCO")
         categories, images, annotations = (_table(document, key) for key in ("categories", "images", "annotations"))
+        # As text: some editors write ids as numbers, others as strings.
         labels = {str(category.get("id")): category.get("name") for category in categories}
         of_image: dict[str, list[Json]] = {str(image.get("id")): [] for image in images}
         for annotation in annotations:
@@ -92,6 +93,7 @@ class CocoAdapter(PacketFileAdapter, DocumentAdapter[CocoImage]):
         """Return the frame of an image."""
         image, file_name = entry.image, str(entry.image.get("file_name"))
         frame = packet.frame_of_image(file_name)
+        # The size first: on an image of another size no contour means anything.
         with located(where=file_name):
             check_size(image.get("width"), image.get("height"), frame.shape, frame.name)
         drawing = ReturnedDrawing(frame, packet.structures)
@@ -144,6 +146,7 @@ def _draw(segmentation: object, name: str, drawing: ReturnedDrawing) -> None:
     if not isinstance(segmentation, list) or not segmentation:
         raise PacketError("has no outline", hint="draw it as a polygon")
     for numbers in segmentation:
+        # COCO lists x and y in turn.
         is_flat = isinstance(numbers, list) and len(numbers) % 2 == 0
         drawing.add(name, points_of(list(zip(numbers[::2], numbers[1::2], strict=True)) if is_flat else None))
 

@@ -43,6 +43,7 @@ class CsvAdapter(PacketFileAdapter, DocumentAdapter[Rows]):
         origin: PacketOrigin,  # noqa: ARG002
     ) -> Mapping[str, str]:
         """Return contours.csv."""
+        # A pullback has one spacing, whichever of its frames says it.
         spacing_mm = {frame.pullback_id: frame.spacing_mm for frame in frames}
         rows = ((frame.pullback_id, frame.frame_index, frame.contours) for frame in frames)
         return {FILE_NAME: contours_csv_text(rows, spacing_mm)}

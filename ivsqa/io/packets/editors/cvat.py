@@ -57,6 +57,7 @@ class CvatAdapter(PacketFileAdapter, DocumentAdapter[Element]):
         root = read_xml(path, editor="CVAT")
         if root.tag != "annotations":
             raise PacketError("is not a CVAT file", hint=EXPORT_HINT)
+        # Tracks fill frames in between by interpolation, which nobody looked at.
         if root.find("track") is not None:
             raise PacketError("is an export for video", hint=EXPORT_HINT)
         return root.iter("image")
@@ -127,6 +128,7 @@ def _draw(shape: Element, name: str, drawing: ReturnedDrawing) -> None:
             drawing.add(name, _pairs(shape))
         case "box":
             corners = box_points(*_numbers(shape, "xtl", "ytl", "xbr", "ybr"))
+            # CVAT turns a box about its centre.
             drawing.add(name, turned(corners, corners.mean(axis=0), _numbers(shape, "rotation")[0]))
         case "ellipse":
             x, y, rx, ry, angle = _numbers(shape, "cx", "cy", "rx", "ry", "rotation")
@@ -143,6 +145,7 @@ def _pairs(shape: Element) -> Points:
 def _draw_mask(shape: Element, name: str, drawing: ReturnedDrawing) -> None:
     """Add a painted mask: run lengths along the rows of its own box."""
     left, top, width, height = _numbers(shape, "left", "top", "width", "height")
+    # Before anything is unpacked: a stranger's box may be of any size.
     drawing.check_mask_size(width, height)
     try:
         counts = [int(count) for count in shape.get("rle", "").split(",")]

@@ -77,8 +77,10 @@ def _segments(folder: Path, structures: StructureSet) -> tuple[Segment, ...]:
     for path in files_under(folder, ".txt"):
         with path.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(1 << 20)
+        # Other text files may lie in the folder, such as notes.
         if _TITLE.lower() in text[:1000].lower():
             segments = tuple(Segment(name, int(value)) for value, name in _LINE.findall(text) if int(value))
+            # The description as it was sent often lies beside the one that was saved.
             if segments != ours:
                 others[segments] = path
     if len(others) > 1:

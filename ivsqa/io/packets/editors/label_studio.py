@@ -57,6 +57,7 @@ class LabelStudioAdapter(PacketFileAdapter, DocumentAdapter[tuple[str, object]])
         where, task = entry[0], mapping_of(entry[1])
         with located(where=where):
             frame = _sent_frame(task.get("data"), packet)
+        # A task that was skipped stays as a cancelled annotation.
         answers = [answer for answer in mappings_of(task.get("annotations")) if answer.get("was_cancelled") is not True]
         if len(answers) > 1:
             message = f"has {len(answers)} annotations"
@@ -127,6 +128,7 @@ def _sent_frame(data: object, packet: PacketReturn) -> SentFrame:
         raise PacketError("is not a task of Label Studio", hint="export as JSON")
     url = urlsplit(str(data.get(IMAGE)))
     shown = packet.frame_of_image(parse_qs(url.query).get("d", [unquote(url.path)])[0])
+    # A task that got another image on import would carry its contours to another frame.
     if data.get("frame") not in (None, shown.name):
         raise PacketError(
             f"was made for {data['frame']} but shows the image of {shown.name}",
@@ -140,6 +142,7 @@ def _read_result(result: Mapping[str, object], drawing: ReturnedDrawing) -> None
     value = mapping_of(result.get("value"))
     kind = str(result.get("type"))
     labels = value.get(kind)
+    # All labels are looked up, so that every tick of a choice counts.
     name, *_ = [drawing.structure(label) for label in (labels if isinstance(labels, list) and labels else [None])]
     if name is None or kind == "choices":
         return

@@ -91,6 +91,7 @@ class LabelVolumeAdapter(StackAdapter):
                         answers[stack.name][path] = _answer(file, stack, structures, ticks, path)
             except IvsqaError as error:
                 rejected.append(error)
+                # Labels that were drawn on another image fit nothing here.
                 if stack is not None and is_image:
                     refused.add(stack.name)
         counting = [answer for name in answers if name not in refused for answer in _that_counts(answers[name])]
@@ -128,9 +129,11 @@ def _answer(
         where = names_of([stack.frames[index] for index in np.flatnonzero(is_there)])
         rejected.append(PacketError(error.message, hint=error.hint, path=path, where=where))
     for index, frame in enumerate(stack.frames):
+        # What lies beneath a label of no meaning is not known, so its slice is not read at all.
         if any(is_there[index] for _, is_there in drawn.unknown):
             continue
         mark = Tick.CHECKED if file.is_done and drawn.marks[index] is None else drawn.marks[index]
+        # An empty slice may be a deletion or lie outside a crop; only a tick tells.
         is_silent = not drawn.rings[index].any() and (sent[index].any() or not placed.reached[index])
         if is_silent and (mark or ticks.get(frame.name)) in (None, Tick.OPEN):
             emptied += [frame] if sent[index].any() else []
@@ -173,6 +176,7 @@ def _drawn(placed: Placed, file: VolumeFile, structures: StructureSet, sent: NDA
             continue
         inside[name] = inside[name] | where if name in inside else where
     rings = np.zeros_like(sent)
+    # From the outside in, so that an inner ring covers the outer one.
     for value, name in reversed(list(enumerate(structures.names, start=1))):
         if name in inside:
             rings[inside[name]] = value
@@ -221,6 +225,7 @@ def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: 
         if labels.any() and labels.tobytes() in place and labels.tobytes() != ours[index]
     }
     moved = {origin: index for origin, index in moved.items() if rings[origin].tobytes() != ours[origin]}
+    # A single one may be a border that was copied on to the next slice.
     if len(moved) > 1:
         origin, index = next(iter(moved.items()))
         there, here = stack.frames[origin].name, stack.frames[index].name
@@ -238,6 +243,7 @@ def _contours(
     notes: list[str] = []
     before = structures.masks_from_label_map(sent)
     for index, (name, mask) in enumerate(structures.masks_from_label_map(rings).items()):
+        # Erasing an inner ring leaves a hole, but a structure includes what it encloses.
         filled = scipy.ndimage.binary_fill_holes(mask)
         if name in frame.contours and np.array_equal(filled, scipy.ndimage.binary_fill_holes(before[name])):
             contours[name] = frame.contours[name]

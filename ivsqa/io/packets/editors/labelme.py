@@ -73,6 +73,7 @@ class LabelmeAdapter(FrameFileAdapter):
         drawing = ReturnedDrawing(frame, packet.structures)
         draw_shapes(document, drawing)
         flags = mapping_of(document.get("flags"))
+        # A file that was drawn from nothing has no flags and says nothing about them.
         checked = bool(flags[CHECKED]) if CHECKED in flags else None
         return drawing.returned(checked=checked, unreadable=bool(flags.get(UNREADABLE)))
 
@@ -107,6 +108,7 @@ def _sent_frame(document: Mapping[str, object], path: Path, packet: PacketReturn
     if frame is None:
         message = f"is about frame {frame_index} of {pullback_id}, which was not sent in this packet"
         raise PacketError(message, hint=NOT_SENT_HINT)
+    # Files are opened with a wrong image by a slip, and the contours then belong to that image.
     if by_name is not None and by_name is not frame:
         raise PacketError(
             f"was made for {frame.name} but shows the image of {by_name.name}",

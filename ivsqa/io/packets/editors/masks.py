@@ -64,6 +64,7 @@ class MasksAdapter(Adapter):
                 rejected.append(PacketError("was not sent in this packet", hint=NOT_SENT_HINT, path=path))
             elif structure in files[path.stem]:
                 rejected.append(PacketError(f"is a second {structure} mask of {path.stem}", hint="keep one", path=path))
+                # Which of the two is meant is not ours to guess, so neither counts.
                 files[path.stem] = {}
             else:
                 files[path.stem][structure] = path
@@ -87,6 +88,7 @@ def _returned(frame: SentFrame, files: dict[str, Path]) -> ReturnedFrame:
     for structure, path in files.items():
         with located(path=path):
             mask = _read_mask(path, frame)
+            # Nobody painted here: the sent contour keeps what pixels cannot show.
             if np.array_equal(mask, _mask_of(frame.contours.get(structure), frame.shape)):
                 continue
             contour, n_specks = outline(mask)
@@ -115,12 +117,14 @@ def _read_mask(path: Path, frame: SentFrame) -> Mask:
     brightest = values.max()
     if brightest <= MOST_LABELS and len(np.unique(values)) > 2:
         raise PacketError("holds several labels, not one mask", hint="save each structure as its own image")
+    # Half of the brightest serves soft edges as well as masks of 0 and 1.
     return np.asarray(values > 0.5 * brightest, dtype=np.bool_)
 
 
 def _brightness(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return the brightness of pixels, float32 (height, width): the brightest channel, times opacity where there is any."""
     if image.mode in {"P", "PA", "LA"} or "transparency" in image.info:
+        # A painter's layer may be white all over and drawn in its opacity alone.
         image = image.convert("RGBA")
     values = np.asarray(image, dtype=np.float32)
     if values.ndim == 2:

@@ -48,6 +48,7 @@ def placed_on(file: VolumeFile, stack: Stack) -> Placed:
     if (low >= high).any():
         raise PacketError("lies beside the image that was sent", hint=SAVE_AS_SENT)
     there = upright[:, *(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
+    # It would be lost without a word.
     if np.count_nonzero(there) != np.count_nonzero(upright):
         raise PacketError("is drawn beyond the image that was sent", hint="erase what lies outside")
     layers = np.zeros((len(upright), *grid), dtype=upright.dtype)

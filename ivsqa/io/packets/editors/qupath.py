@@ -60,6 +60,7 @@ def _feature(key: str, label: str, points: Points, structures: StructureSet) -> 
     """Return one annotation; its id is a hash of `key`, so that equal packets give equal bytes."""
     is_hint = label == LOOK_HERE
     color = ARC_COLOR if is_hint else structures.color_of(label)
+    # GeoJSON closes a ring by repeating its first point.
     line = points.tolist() if is_hint else np.vstack([points, points[:1]]).tolist()
     return {
         "type": "Feature",

@@ -71,6 +71,7 @@ def stacks_of(frames: Sequence[SentFrame]) -> list[Stack]:
 
 
 def _digest(frames: Sequence[SentFrame]) -> str:
+    # Names and pixels, so that a stack of the same frames in another version is another stack.
     text = "\n".join(f"{frame.name}:{frame.image_sha256}" for frame in frames)
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
@@ -104,6 +105,7 @@ def stack_of_file(path: Path, folder: Path, stacks: Sequence[Stack]) -> Stack:
     names = _NAME.findall(path.relative_to(folder).as_posix())
     by_name = {stack.name: stack for stack in stacks}
     known = ", ".join(by_name)
+    # The innermost name counts: people unpack packets into folders of their own.
     if names and names[-1] not in by_name:
         raise PacketError("was made for another packet", hint=f"here belong: {known}", path=path)
     if not names and len(stacks) > 1:
@@ -129,6 +131,7 @@ class FilledStack:
         """Return images, and predicted error where some frame has a score, as uint8 (frames, height, width)."""
         volumes = {IMAGE: np.stack([frame.image for frame in self.frames])}
         if any(heat is not None for heat in self.heats):
+            # A volume has to be whole: frames without a score show no error.
             blank = np.zeros(self.stack.frames[0].shape, dtype=np.uint8)
             volumes[HEATMAP] = np.stack([blank if heat is None else heat for heat in self.heats])
         return volumes
@@ -177,6 +180,7 @@ class StackAdapter(Adapter):
         stacks = filled_stacks(passed)
         for filled in stacks:
             for name, content in self.stack_files(filled, structures):
+                # napari gets a folder a stack, the others get files side by side.
                 (target / name).parent.mkdir(exist_ok=True)
                 (target / name).write_bytes(content)
         write_text(target / SLICES_FILE_NAME, _slices_csv(stacks, self.first_slice))

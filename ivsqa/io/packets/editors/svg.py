@@ -195,11 +195,13 @@ def _to_frame(items: Sequence[_Item], frame: SentFrame) -> Points:
         ValueError, LinAlgError: it has no size.
     """
     images = [item for item in items if item.tag == "image"]
+    # Programs rename elements: then the first image is taken for the frame.
     images = [item for item in images if item.element.get("id") == FRAME_LAYER] or images[:1]
     if not images:
         return IDENTITY
     element = images[0].element
     reference = element.get(_HREF, element.get("href", ""))
+    # A link is not followed: only what came back is looked at.
     if reference.startswith("data:"):
         data = "".join(reference.partition(",")[2].split())
         with located(where="image"):
@@ -214,6 +216,7 @@ def _to_frame(items: Sequence[_Item], frame: SentFrame) -> Points:
 
 def _name_of(item: _Item, structures: StructureSet) -> str | None:
     """Return the label of an element: its class or label where that is a structure, else that of its layer."""
+    # A path that was dragged into another layer keeps its class.
     own = [*item.element.get("class", "").split(), item.element.get(_LABEL, "")]
     return next((name for name in own if name.strip().lower() in structures.names), item.label) or None
 
