@@ -259,9 +259,7 @@ class _Demo:
         """Remember what a model draws on some test frames, the same ones for every model: evenly spread over the split."""
         if not self._examples:
             step = max(1, len(evaluation.frames) // N_EXAMPLES)
-            self._examples = {
-                FrameKey(pullback, index): [] for pullback, index, _, _ in evaluation.frames[::step][:N_EXAMPLES]
-            }
+            self._examples = {frame.key: [] for frame in evaluation.frames[::step][:N_EXAMPLES]}
         predictor = load_predictor(self.project, self.project.get_model(model_id), device="auto")
         for (pullback_id, index), drawn in self._examples.items():
             record = self.project.pullback(pullback_id)

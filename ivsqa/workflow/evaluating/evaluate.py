@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ivsqa.domain.agreement.contour_agreement import AgreementSummary
-from ivsqa.domain.quality.judged_estimate import EstimateFigures, Stratum
+from ivsqa.domain.quality.judged_estimate import EstimateFigures, JudgedFrame, Stratum
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.errors import StateError
@@ -43,7 +44,7 @@ class Evaluation:
         strata: Figures by console, lumen size and subject.
         surprises: The frames that turned out most unlike their estimate, worst first.
         page: Where the page lies, relative to the project.
-        frames: Dice by structure and predicted quality of each frame, as (pullback_id, frame_index, dice, quality).
+        frames: Every frame, with what was predicted of it and what turned out.
     """
 
     model_id: str
@@ -60,7 +61,7 @@ class Evaluation:
     strata: list[Stratum]
     surprises: list[Surprise]
     page: str
-    frames: list[tuple[str, int, dict[str, float], float]] = field(default_factory=list)
+    frames: list[JudgedFrame]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain values, the same on every command line; what is unknown is None."""
@@ -71,10 +72,13 @@ class Evaluation:
             "n_frames": self.n_frames,
             "n_subjects": self.n_subjects,
             "segmentation": {
-                name: _plain_summary(summary, self.intervals[name]) for name, summary in self.segmentation.items()
+                name: _plain(vars(summary.mean))
+                | {"n_frames": summary.n_frames, "n_missing": summary.n_missing}
+                | {"interval": _intervals(self.intervals[name])}
+                for name, summary in self.segmentation.items()
             },
-            "plaque_burden_mae": _known(self.plaque_burden_mae),
-            "sqa": {name: _known(value) for name, value in vars(self.sqa).items()},
+            "plaque_burden_mae": _plain(self.plaque_burden_mae),
+            "sqa": _plain(vars(self.sqa)),
             "estimate": [
                 {"signal": signal, "scope": scope} | _plain_figures(vars(figures))
                 for (signal, scope), figures in self.estimate.items()
@@ -85,28 +89,22 @@ class Evaluation:
             ],
             "n_calibration_frames": self.n_calibration_frames,
             "n_dropout_draws": N_DRAWS if has_dropout else None,
-            "strata": [
-                vars(one) | {"mae": _known(one.mae), "spearman": _known(one.spearman), "dice": _known_each(one.dice)}
-                for one in self.strata
-            ],
+            "strata": [_plain(vars(stratum)) for stratum in self.strata],
             "surprises": [
-                {
-                    "pullback_id": one.score.pullback_id,
-                    "frame_index": one.score.frame_index,
-                    "structure": one.structure,
-                    "predicted_dice": _known(one.predicted_dice),
-                    "dice": _known(one.dice),
-                }
-                for one in self.surprises
+                surprise.score.key._asdict()
+                | {"structure": surprise.structure}
+                | _plain({"predicted_dice": surprise.predicted_dice, "dice": surprise.dice})
+                for surprise in self.surprises
             ],
             "frames": [
-                {
-                    "pullback_id": pullback_id,
-                    "frame_index": index,
-                    "quality": _known(quality),
-                    "dice": _known_each(dice),
-                }
-                for pullback_id, index, dice, quality in self.frames
+                frame.key._asdict()
+                | _plain(
+                    {
+                        "quality": frame.quality(ERROR_MAP),
+                        "dice": {name: agreement.dice for name, agreement in frame.agreements.items()},
+                    }
+                )
+                for frame in self.frames
             ],
             "page": self.page,
         }
@@ -161,40 +159,32 @@ def evaluate_model(
         strata=tally.strata(),
         surprises=tally.surprises,
         page=page.relative_to(project.root).as_posix(),
-        frames=[
-            (*frame.key, {name: one.dice for name, one in frame.agreements.items()}, frame.quality(ERROR_MAP))
-            for frame in tally.frames
-        ],
+        frames=tally.frames,
     )
     answer = {"version": 1} | evaluation.to_dict()
     counts = {name: tally.counts[ERROR_MAP, name].sum(axis=0) for name in project.structures.names}
-    atomic.write_text(page, evaluation_html(project, answer, tally.frames, counts, tally.surprises))
+    atomic.write_text(page, evaluation_html(project, answer, evaluation.frames, counts, evaluation.surprises))
     atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
     return evaluation
 
 
-def _plain_summary(summary: AgreementSummary, intervals: dict[str, Measured]) -> dict[str, Any]:
-    """Return a summary under the fixed keys."""
-    plain = _known_each(vars(summary.mean)) | {"n_frames": summary.n_frames, "n_missing": summary.n_missing}
-    return plain | {"interval": {name: _plain_interval(one) for name, one in intervals.items()}}
+def _plain(value: Any) -> Any:  # noqa: ANN401  whatever JSON holds
+    """Return values with floats rounded, and None for those that JSON cannot say."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
 
 
 def _plain_figures(figures: dict[str, Measured]) -> dict[str, Any]:
     """Return measures by name, and their intervals beside them."""
-    values = {name: _known(one.value) for name, one in figures.items()}
-    return values | {"interval": {name: _plain_interval(one) for name, one in figures.items()}}
+    return {name: _plain(measured.value) for name, measured in figures.items()} | {"interval": _intervals(figures)}
 
 
-def _plain_interval(one: Measured) -> list[float] | None:
-    """Return [low, high], or None where there is no interval."""
-    return [round(one.low, 6), round(one.high, 6)] if math.isfinite(one.low) else None
-
-
-def _known_each(values: dict[str, float]) -> dict[str, float | None]:
-    """Return numbers, None for each that JSON cannot say."""
-    return {name: _known(value) for name, value in values.items()}
-
-
-def _known(value: float) -> float | None:
-    """Return a number, or None for what JSON cannot say."""
-    return round(value, 6) if math.isfinite(value) else None
+def _intervals(figures: Mapping[str, Measured]) -> dict[str, list[float] | None]:
+    """Return [low, high] by measure; None where there is no interval."""
+    return {
+        name: [round(measured.low, 6), round(measured.high, 6)] if math.isfinite(measured.low) else None
+        for name, measured in figures.items()
+    }

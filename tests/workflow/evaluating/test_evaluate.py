@@ -18,16 +18,14 @@ from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, SignalReade
 def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
     result = evaluate_model(trained, device="cpu")
     assert (result.model_id, result.split, result.n_frames, result.n_subjects) == ("m001", "test", 3, 1)
-    assert {(pullback_id, index) for pullback_id, index, *_ in result.frames} == {
-        frame.key for frame in trained.annotated_frames("test")
-    }
+    assert {frame.key for frame in result.frames} == {frame.key for frame in trained.annotated_frames("test")}
     plain = result.to_dict()
     assert set(plain["segmentation"]) == {"lumen", "eem"}
     keys = {"dice", "jaccard", "hd95_mm", "assd_mm", "pad", "hd95_px", "assd_px", "n_frames", "n_missing", "interval"}
     assert set(plain["segmentation"]["eem"]) == keys
     assert 0.5 < plain["segmentation"]["eem"]["dice"] <= 1.0
     assert plain["segmentation"]["eem"]["jaccard"] < plain["segmentation"]["eem"]["dice"]
-    assert [(one["pullback_id"], one["frame_index"]) for one in plain["frames"]] == [one[:2] for one in result.frames]
+    assert [(one["pullback_id"], one["frame_index"]) for one in plain["frames"]] == [one.key for one in result.frames]
     assert all(set(one["dice"]) == {"lumen", "eem"} and 0.0 <= one["quality"] <= 1.0 for one in plain["frames"])
     path = trained.layout.evaluation("m001", "test")
     assert json.loads(path.read_text()) == {"version": 1} | plain
