@@ -9,7 +9,6 @@ import numpy as np
 
 from ivsqa.domain.agreement.consensus import Comparison, compare_readings
 from ivsqa.domain.contour import Contours
-from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.packets import PacketFrame
@@ -21,7 +20,6 @@ from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import RoundRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import DOUBT_GRID_PX, DOUBT_MM
-from ivsqa.workflow.rounds.disputes import disputed_frames
 from ivsqa.workflow.rounds.packet_writer import (
     ExportResult,
     PacketPlan,
@@ -30,7 +28,7 @@ from ivsqa.workflow.rounds.packet_writer import (
     publish_packet,
     reader_rng,
 )
-from ivsqa.workflow.rounds.return_checks import TOLERATED
+from ivsqa.workflow.rounds.returns import broken_rules, disputed_frames
 from ivsqa.workflow.rounds.sent import as_sent, model_of_round
 
 TOLERANCE_MM = 2.0 * DOUBT_MM
@@ -202,8 +200,8 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
     elif not comparison.is_agreed:
         reason = _reason(comparison, drawn, "px" if spacing is None else "mm")
     else:
-        findings = check_contours(comparison.contours, project.structures, pullback.frame_shape, spacing_mm=spacing)
-        reason = "; ".join(finding.message for finding in findings if finding.code not in TOLERATED)
+        findings = broken_rules(comparison.contours, project.structures, pullback.frame_shape, spacing_mm=spacing)
+        reason = "; ".join(finding.message for finding in findings)
         outcome = None if reason else NewAnnotation(comparison.contours, "agreed")
     return Dispute(
         pullback,

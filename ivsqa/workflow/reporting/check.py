@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.model_fit import read_weights
@@ -17,6 +16,7 @@ from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.rounds.returns import broken_rules
 from ivsqa.workflow.rounds.sent import read_sent
 
 
@@ -121,13 +121,11 @@ def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFi
         yield _of_error("annotation", error, record.pullback_id)
         return
     for index, annotation in current.items():
-        for finding in check_contours(
+        for finding in broken_rules(
             annotation.contours, project.structures, record.frame_shape, spacing_mm=record.spacing_mm
         ):
-            if finding.code != "missing-structure":
-                yield ProjectFinding(
-                    finding.code, f"{record.pullback_id}:{index}", finding.message, "have the frame annotated again"
-                )
+            where = f"{record.pullback_id}:{index}"
+            yield ProjectFinding(finding.code, where, finding.message, "have the frame annotated again")
 
 
 def _check_splits(records: list[Pullback]) -> Iterator[ProjectFinding]:

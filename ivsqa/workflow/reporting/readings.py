@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ivsqa.domain.agreement.edits import classify_contour
 from ivsqa.domain.agreement.effort import Reading, length_to_move
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
@@ -15,6 +14,7 @@ from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import RevisionRecord
 from ivsqa.workflow.context import Advance
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
+from ivsqa.workflow.rounds.returns import contour_changes
 from ivsqa.workflow.rounds.sent import read_sent
 
 
@@ -90,11 +90,9 @@ def _compare(project: Project, reading: Reading, revision: RevisionRecord, sent:
     """Count the contours of one frame, and the border that was drawn."""
     pullback = project.pullback(revision.pullback_id)
     grid, near_px = pullback.grid, tolerance_px(pullback)
-    for name in project.structures.names:
+    tolerance = get_adapter(revision.source).tolerance_px
+    for name, change in contour_changes(sent, returned, project.structures.names, tolerance_px=tolerance).items():
         before, after = sent.contours.get(name), returned.get(name)
-        change = classify_contour(
-            before, after, tolerance_px=get_adapter(revision.source).tolerance_px, spacing_mm=sent.spacing_mm
-        )
         if change.kind == "absent":
             continue
         reading.contours[change.kind] += 1

@@ -9,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ivsqa.domain.agreement.edits import classify_contour
-from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import AnnotationError, IvsqaError, PacketError
 from ivsqa.io.packets import ReturnedFrame, SentFrame, get_adapter, opened, read_return
 from ivsqa.io.packets.packet import IMAGES_FOLDER
 from ivsqa.io.project.layout import PACKET_NOTES, PACKET_RECORD, SENT_CONTOURS
-from ivsqa.workflow.rounds.return_checks import TOLERATED, find_misplaced
+from ivsqa.workflow.rounds.returns import broken_rules, contour_changes, find_misplaced
 from ivsqa.workflow.rounds.sent import read_sent_files
 
 COLOR = "#ffffff"
@@ -115,10 +113,9 @@ def _errors_of(returned: ReturnedFrame, structures: StructureSet, path: Path) ->
     if returned.unreadable:
         return
     sent = returned.frame
-    for finding in check_contours(returned.contours, structures, sent.shape, spacing_mm=sent.spacing_mm):
-        if finding.code not in TOLERATED:
-            hint = f"correct {finding.structure} there, or draw it again"
-            yield AnnotationError(finding.message, hint=hint, path=path / returned.path, where=sent.name)
+    for finding in broken_rules(returned.contours, structures, sent.shape, spacing_mm=sent.spacing_mm):
+        hint = f"correct {finding.structure} there, or draw it again"
+        yield AnnotationError(finding.message, hint=hint, path=path / returned.path, where=sent.name)
 
 
 def _frame(
@@ -128,14 +125,9 @@ def _frame(
     if returned is None:
         return CheckedFrame(sent.name, is_back=False, is_ticked=False, changed=())
     with_points = {nudge.structure for nudge in returned.nudges}
+    changes = contour_changes(sent, returned.contours, structures.names, tolerance_px=tolerance_px)
     changed = tuple(
-        name
-        for name in structures.names
-        if name in with_points
-        or classify_contour(
-            sent.contours.get(name), returned.contours.get(name), tolerance_px=tolerance_px, spacing_mm=None
-        ).kind
-        not in ("untouched", "absent")
+        name for name, change in changes.items() if name in with_points or change.kind not in ("untouched", "absent")
     )
     return CheckedFrame(
         sent.name, is_back=True, is_ticked=bool(returned.checked) or returned.unreadable, changed=changed

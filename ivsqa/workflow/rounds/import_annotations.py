@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ivsqa.domain.agreement.edits import ContourChange, classify_contour
+from ivsqa.domain.agreement.edits import ContourChange
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.geometry.topology import check_contours, nested
+from ivsqa.domain.geometry.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.packets import ReturnedFrame, SentFrame, get_adapter, read_return
@@ -22,9 +22,14 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PacketRecord, RoundRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.rounds.disputes import disputed_frames
 from ivsqa.workflow.rounds.refine import Refiner, through_points
-from ivsqa.workflow.rounds.return_checks import MENDABLE, TOLERATED, find_misplaced
+from ivsqa.workflow.rounds.returns import (
+    MENDABLE,
+    broken_rules,
+    contour_changes,
+    disputed_frames,
+    find_misplaced,
+)
 from ivsqa.workflow.rounds.sent import newest_exported, read_sent
 
 
@@ -205,12 +210,7 @@ def _judge_frame(
     """
     sent = returned.frame
     result.notes += [f"{sent.name}: {note}" for note in returned.notes]
-    changes = {
-        name: classify_contour(
-            sent.contours.get(name), returned.contours.get(name), tolerance_px=tolerance_px, spacing_mm=sent.spacing_mm
-        )
-        for name in project.structures.names
-    }
+    changes = contour_changes(sent, returned.contours, project.structures.names, tolerance_px=tolerance_px)
     if returned.unreadable:
         return FrameReturn(returned, changes, NewAnnotation({}, "unreadable"))
     touched = any(change.kind in ("edited", "new", "deleted") for change in changes.values())
@@ -225,11 +225,7 @@ def _checked(
 ) -> dict[str, Contour]:
     """Return contours that comply, mended where that was asked for."""
     sent: SentFrame = returned.frame
-    findings = [
-        finding
-        for finding in check_contours(returned.contours, project.structures, sent.shape, spacing_mm=sent.spacing_mm)
-        if finding.code not in TOLERATED
-    ]
+    findings = broken_rules(returned.contours, project.structures, sent.shape, spacing_mm=sent.spacing_mm)
     if not findings:
         return dict(returned.contours)
     mendable = all(finding.code in MENDABLE for finding in findings)

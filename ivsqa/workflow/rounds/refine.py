@@ -6,13 +6,13 @@ inside a LabelMe return are a reader's work already: `import-annotations` asks f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ivsqa.domain.agreement.edits import ContourChange, classify_contour
+from ivsqa.domain.agreement.edits import ContourChange
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.geometry.topology import check_contours
@@ -26,6 +26,7 @@ from ivsqa.io.packets.nudges_csv import is_nudges_csv, read_nudges_csv
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
+from ivsqa.workflow.rounds.returns import contour_changes
 from ivsqa.workflow.rounds.sent import newest_exported, read_sent
 
 CONTOURS_NAME, OVERLAYS_NAME = "contours.csv", "overlays"
@@ -58,16 +59,14 @@ class Refiner:
         names = self._project.structures.names
         moved = refined(
             dict(zip(names, probabilities, strict=True)),
-            [Nudge(one.structure, *grid.point_to_grid(one.x_px, one.y_px), one.weight) for one in nudges],
+            [Nudge(nudge.structure, *grid.point_to_grid(nudge.x_px, nudge.y_px), nudge.weight) for nudge in nudges],
             drawn={name: grid.contour_to_grid(contour) for name, contour in sent.contours.items()},
         )
         laid = {name: grid.contour_to_frame(contour) for name, contour in moved.items()}
         touched = {nudge.structure for nudge in nudges}
         kept = {name: laid[name] if name in touched else sent.contours[name] for name in laid}
-        in_the_way = any(
-            one.code == "crosses-outer" for one in check_contours(kept, self._project.structures, sent.shape)
-        )
-        return laid if in_the_way else kept
+        findings = check_contours(kept, self._project.structures, sent.shape)
+        return laid if any(finding.code == "crosses-outer" for finding in findings) else kept
 
 
 @dataclass(frozen=True)
@@ -139,13 +138,18 @@ def refine(
     result = RefineResult(packet.round_id, folder or path.parent / f"{path.stem}-refined", failed=failed)
     refiner = Refiner(project, model_id or packet.model_id, device=device)
     with context.progress("Refining", len(points), "frame") as advance:
-        for frame in (frame for frame in sent if frame.key in points):
-            nudges = points[frame.key]
+        for frame in sent:
+            nudges = points.get(frame.key)
+            if nudges is None:
+                continue
             try:
                 contours = through_points(refiner, frame, nudges, path)
-                result.frames.append(_judged(project, frame, contours, len(nudges)))
             except AnnotationError as error:
                 result.failed.append(error)
+            else:
+                names = [name for name in project.structures.names if name in contours]
+                changes = contour_changes(frame, contours, names, tolerance_px=0.0)
+                result.frames.append(RefinedFrame(frame, contours, len(nudges), changes))
             advance(1)
     if result.frames:
         text = _contours_text(result)
@@ -171,42 +175,28 @@ def through_points(refiner: Refiner, sent: SentFrame, nudges: Sequence[Nudge], p
 def _read_points(
     project: Project, path: Path, sent: Sequence[SentFrame]
 ) -> tuple[dict[FrameKey, Sequence[Nudge]], list[IvsqaError]]:
-    """Return the points of each frame by (pullback_id, frame_index), and what cannot be used."""
+    """Return the points of each frame, and what cannot be used."""
     if not is_nudges_csv(path):
         returned = read_return(path, sent, project.structures)
-        found = {one.frame.key: one.nudges for one in returned.frames if one.nudges}
-        if not found and not returned.rejected:
+        inside: dict[FrameKey, Sequence[Nudge]] = {
+            frame.frame.key: frame.nudges for frame in returned.frames if frame.nudges
+        }
+        if not inside and not returned.rejected:
             raise AnnotationError("holds no points", hint="in LabelMe: Create Point, named like the border", path=path)
-        return dict(found), list(returned.rejected)
+        return inside, list(returned.rejected)
     points = read_nudges_csv(path, project.structures)
-    known = {frame.key for frame in sent}
+    hint = "name its round with: --round ID"
     strangers: list[IvsqaError] = [
-        PacketError(
-            "was not sent in this packet",
-            hint="name its round with: --round ID",
-            path=path,
-            where=f"{key[0]}, frame {key[1]}",
-        )
-        for key in sorted(points)
-        if key not in known
+        PacketError("was not sent in this packet", hint=hint, path=path, where=f"{pullback_id}, frame {frame_index}")
+        for pullback_id, frame_index in sorted(points.keys() - {frame.key for frame in sent})
     ]
-    return {key: nudges for key, nudges in points.items() if key in known}, strangers
-
-
-def _judged(project: Project, sent: SentFrame, contours: Mapping[str, Contour], n_points: int) -> RefinedFrame:
-    """Return a frame with how far each border moved."""
-    changes = {
-        name: classify_contour(sent.contours.get(name), contours[name], tolerance_px=0.0, spacing_mm=sent.spacing_mm)
-        for name in project.structures.names
-        if name in contours
-    }
-    return RefinedFrame(sent, dict(contours), n_points, changes)
+    return {frame.key: points[frame.key] for frame in sent if frame.key in points}, strangers
 
 
 def _contours_text(result: RefineResult) -> str:
     """Return the proposal as `import-annotations` reads it."""
-    rows = [(one.sent.pullback_id, one.sent.frame_index, one.contours) for one in result.frames]
-    return contours_csv_text(rows, {one.sent.pullback_id: one.sent.spacing_mm for one in result.frames})
+    rows = [(*frame.sent.key, frame.contours) for frame in result.frames]
+    return contours_csv_text(rows, {frame.sent.pullback_id: frame.sent.spacing_mm for frame in result.frames})
 
 
 def _refuse_to_overwrite(folder: Path, text: str) -> None:
@@ -218,15 +208,16 @@ def _refuse_to_overwrite(folder: Path, text: str) -> None:
 
 def _write(project: Project, result: RefineResult, text: str) -> None:
     """Write the proposal, and pictures for a person to look at."""
-    for one in result.frames:
-        frame = np.asarray(project.pullback(one.sent.pullback_id).frames[one.sent.frame_index])
+    for frame in result.frames:
+        sent, points = frame.sent, "point" if frame.n_points == 1 else "points"
         picture = overlay(
-            frame,
-            one.contours,
+            np.asarray(project.pullback(sent.pullback_id).frames[sent.frame_index]),
+            frame.contours,
             structures=project.structures,
-            title=one.sent.name,
-            subtitle=f"laid through {one.n_points} point{'' if one.n_points == 1 else 's'}",
-            spacing_mm=one.sent.spacing_mm,
+            title=sent.name,
+            subtitle=f"laid through {frame.n_points} {points}",
+            spacing_mm=sent.spacing_mm,
         )
-        atomic.write_bytes(result.folder / OVERLAYS_NAME / f"{one.sent.name}.png", png_bytes(picture))
+        atomic.write_bytes(result.folder / OVERLAYS_NAME / f"{sent.name}.png", png_bytes(picture))
+    # Last: where the table is, the pictures are.
     atomic.write_text(result.folder / CONTOURS_NAME, text)
