@@ -82,7 +82,7 @@ def _remove_stale(path: Path, holder: dict[str, Any] | None, owner: dict[str, An
 
 
 def _read_owner(path: Path) -> dict[str, Any] | None:
-    """Return who holds a lock, or None where there is none or it says nothing."""
+    """Return the holder of a lock, or None where there is none or it says nothing."""
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

@@ -22,8 +22,8 @@ INTEGERS = ("frame_index", "lesion")
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
     """Return rows as a table with these columns, typed by their names so that an empty one has the same; NaN becomes null."""
     listed = {name: [row.get(name) for row in rows] for name in columns}
-    found = pl.DataFrame(listed, schema={name: _type_of(name) for name in columns})
-    return found.with_columns(pl.selectors.float().fill_nan(None))
+    typed = pl.DataFrame(listed, schema={name: _type_of(name) for name in columns})
+    return typed.with_columns(pl.selectors.float().fill_nan(None))
 
 
 def write_tables(

@@ -55,7 +55,7 @@ class ArmStore:
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
 
     def last(self) -> StoredRung | None:
-        """Return what to go on from; None where nothing is there, or a stop came between files of a rung."""
+        """Return the rung to go on from; None where there is none, or a stop came between files of a rung."""
         facts = self.facts()
         if not facts:
             return None

@@ -75,7 +75,9 @@ def annotate_packet(
 
 def _draw(document: dict[str, Any], name: str, true: Contour, annotator: Annotator, rng: np.random.Generator) -> str:
     """Bring one contour of a document to the truth as a hand would; returns what that took."""
-    shape = next((one for one in document["shapes"] if one["label"] == name and one["shape_type"] == "polygon"), None)
+    shape = next(
+        (drawn for drawn in document["shapes"] if drawn["label"] == name and drawn["shape_type"] == "polygon"), None
+    )
     if shape is not None:
         drawn = Contour.from_edge_points(shape["points"])
         if max(drawn.distances_px(true).mean(), true.distances_px(drawn).mean()) <= annotator.tolerance_px:

@@ -156,7 +156,7 @@ class Tally:
         return predicted
 
     def _reference_area(self, frame: AnnotatedFrame) -> float:
-        """Return what the reference of the innermost structure encloses: mm² if spacing is known of every frame, else px²."""
+        """Return the area of the innermost reference: mm² if spacing is known of every frame, else px²."""
         contour = frame.annotation.contours.get(self._names[0])
         if contour is None:
             return math.nan
@@ -168,8 +168,8 @@ class Tally:
         """Keep the frame if it is among those most unlike their estimate so far."""
         structure = judged.most_surprising(ERROR_MAP)
         if structure:
-            one = Surprise(frame, score, structure, score.dice[structure], judged.true_dice[structure])
-            self.surprises = sorted([*self.surprises, one], key=lambda each: -each.size)[:N_SURPRISES]
+            surprise = Surprise(frame, score, structure, score.dice[structure], judged.true_dice[structure])
+            self.surprises = sorted([*self.surprises, surprise], key=lambda kept: -kept.size)[:N_SURPRISES]
 
     def segmentation(self) -> dict[str, AgreementSummary]:
         """Return the mean agreement by structure."""
@@ -178,16 +178,17 @@ class Tally:
     def intervals(self) -> dict[str, dict[str, Measured]]:
         """Return the means with their intervals, over frames in which both contours are there."""
         measures = [measure.name for measure in fields(ContourAgreement)]
-        found = {}
+        intervals = {}
         for name in self._names:
             agreements = [frame.agreements[name] for frame in self.frames]
-            table = [astuple(one) if one.is_comparison else (math.nan,) * len(measures) for one in agreements]
+            # Where only the model or only the person drew it, it counts as missing, and is in no mean.
+            table = [astuple(row) if row.is_comparison else (math.nan,) * len(measures) for row in agreements]
             means = means_over_subjects(np.array(table), self._subjects, rng=_rng())
-            found[name] = dict(zip(measures, means, strict=True))
-        return found
+            intervals[name] = dict(zip(measures, means, strict=True))
+        return intervals
 
     def estimate(self) -> dict[tuple[str, str], EstimateFigures]:
-        """Return how good each signal is, for each structure and for frames."""
+        """Return the figures of each signal, by structure and for frames."""
         return {
             (signal, scope): estimate_figures(
                 self._estimate(signal, scope), self._true_dice(scope), self._subjects, rng=_rng()
@@ -197,7 +198,7 @@ class Tally:
         }
 
     def gain(self) -> dict[tuple[str, str], EstimateFigures]:
-        """Return how much better the error map is than each other signal, for each structure and for frames."""
+        """Return the gain of the error map over each other signal, by structure and for frames."""
         return {
             (signal, scope): estimate_gain(
                 self._estimate(ERROR_MAP, scope),
@@ -212,7 +213,7 @@ class Tally:
         }
 
     def _estimate(self, signal: str, scope: str) -> Estimate:
-        """Return what a signal says of a structure, or of the worst one of each frame."""
+        """Return the estimate by a signal of a structure, or of the worst structure of each frame."""
         if scope == FRAME:
             pooled = np.sum([self.counts[signal, name] for name in self._names], axis=0)
             return Estimate([frame.quality(signal) for frame in self.frames], pooled)
@@ -225,7 +226,7 @@ class Tally:
         return [frame.agreements[scope].dice for frame in self.frames]
 
     def sqa(self, own: EstimateFigures) -> SqaQuality:
-        """Return how good the predicted quality is, from the figures of the network's own error map."""
+        """Return the figures of predicted quality, from those of the network's own error map."""
         return SqaQuality(
             pearson=own.pearson.value,
             spearman=own.spearman.value,

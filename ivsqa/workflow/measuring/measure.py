@@ -87,7 +87,7 @@ def _about(
     options: MeasureOptions,
     context: Context,
 ) -> dict[str, Any]:
-    """Return how the tables came about, what their measures are called in DICOM, and what made them."""
+    """Return the facts beside the tables: model, options, DICOM codes of the measures, provenance."""
     calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
     return {
         "version": 1,

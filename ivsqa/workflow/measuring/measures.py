@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from math import nan
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -54,7 +54,7 @@ class MeasureOptions:
     formats: tuple[TableFormat, ...] = TABLE_FORMATS
 
     def widest_step_mm(self, course: Course) -> float:
-        """Return what is bridged: with few frames measured, at least the step between them."""
+        """Return the widest gap to bridge; where few frames are measured, at least the step between them."""
         beat = np.median(np.diff(course.position_mm)) if self.gated and len(course.position_mm) > 1 else 0.0
         return max(self.max_gap_mm, 1.5 * (self.every_mm or 0.0), 1.5 * float(np.nan_to_num(beat)))
 
@@ -80,7 +80,7 @@ class Measures:
     failed: list[IvsqaError]
 
     def n_frames_from(self, source: Source) -> int:
-        """Return how many frames have their contours from there."""
+        """Return the number of frames with contours from a source."""
         return int((self.frames["source"] == source).sum())
 
 
@@ -110,10 +110,11 @@ def measures_of(
                 continue
             advance(pullback.n_frames)
             step = options.widest_step_mm(course)
-            found = lesion_rows(pullback, course, names, options.rule, step)
-            lesions += found
+            of_pullback = lesion_rows(pullback, course, names, options.rule, step)
+            lesions += of_pullback
             totals.append(
-                pullback_row(pullback, course, sources, names, step) | {"n_lesions": _n_lesions(course, found)}
+                pullback_row(pullback, course, sources, names, step)
+                | {"n_lesions": _n_lesions(course, len(of_pullback))}
             )
             frames.append(table(frame_rows(pullback, course, sources, names), frame_columns(names)))
     return Measures(
@@ -175,8 +176,8 @@ def _predicted(
             yield score.frame_index, *predicted_measures(pullback, score.contours, error_px)
 
 
-def _n_lesions(course: Course, found: Sequence[dict[str, Any]]) -> int | None:
+def _n_lesions(course: Course, n_found: int) -> int | None:
     """Return the number of lesions; None where they cannot be looked for."""
     if np.isnan(course.position_mm).any() or not len(course.known("plaque_burden")):
         return None
-    return len(found)
+    return n_found

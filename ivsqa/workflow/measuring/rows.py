@@ -1,6 +1,6 @@
 """From the measures of a pullback to the rows of the tables, with the names and units of their columns.
 
-Without spacing nothing in mm is said: those columns are there, and empty.
+Without spacing, columns in mm are there, and empty.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ PLAQUE = "plaque_media"
 
 
 def bounded_solids(names: Sequence[str]) -> tuple[str, ...]:
-    """Return what has a volume: the structures, and plaque plus media where lumen and EEM are there."""
+    """Return the names of volumes: the structures, and plaque plus media where lumen and EEM are there."""
     return (*names, PLAQUE) if {LUMEN, EEM} <= set(names) else tuple(names)
 
 
 def _with_ends(measures: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of measures that have an interval."""
-    return tuple(name for one in measures for name in (column(one), column(one, "low"), column(one, "high")))
+    return tuple(
+        name for measure in measures for name in (column(measure), column(measure, "low"), column(measure, "high"))
+    )
 
 
 def frame_columns(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ def pullback_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _volumes_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what is measured of the volumes between two places."""
+    """Return the measures of volumes along a stretch."""
     solids = bounded_solids(names)
     return (*(f"{solid}_volume" for solid in solids), *(("atheroma_volume_fraction",) if PLAQUE in solids else ()))
 
@@ -103,17 +105,17 @@ def pullback_row(
             record,
             {
                 "length": float(course.position_mm[-1] - course.position_mm[0]) if has_positions else nan,
-                "measured_length": min(one.length_mm for one in along.values()) if has_positions else nan,
+                "measured_length": min(area.length_mm for area in along.values()) if has_positions else nan,
             },
         )
-        | {"n_gaps": max(one.n_gaps for one in along.values()) if has_positions else None}
+        | {"n_gaps": max(area.n_gaps for area in along.values()) if has_positions else None}
         | _smallest_lumen(record, course, rows, names)
         | _volumes(record, course, along, pooled=True)
         | _ranged(
             record,
             {
-                f"{solid}_area_mean": course.calibration.ranged(f"{solid}_area", *one.mean, pooled=True)
-                for solid, one in along.items()
+                f"{solid}_area_mean": course.calibration.ranged(f"{solid}_area", *area.mean, pooled=True)
+                for solid, area in along.items()
             },
         )
     )
@@ -196,7 +198,7 @@ def _volumes(record: Pullback, course: Course, along: Mapping[str, Integral], *,
         pooled: They are of all of it. Errors of fewer frames cancel out less: those of a lesion are taken to be all alike.
     """
     ranged = partial(course.calibration.ranged, pooled=pooled)
-    values = {f"{solid}_volume": ranged(f"{solid}_area", *one.whole) for solid, one in along.items()}
+    values = {f"{solid}_volume": ranged(f"{solid}_area", *area.whole) for solid, area in along.items()}
     if PLAQUE in along:
         fraction = atheroma_fraction(along[LUMEN].whole, along[EEM].whole)
         values["atheroma_volume_fraction"] = ranged("plaque_burden", *fraction)
@@ -219,7 +221,6 @@ def _ranged(record: Pullback, values: Mapping[str, Ranged]) -> Row:
     """Return cells of measures, each followed by the ends of its interval."""
     cells: Row = {}
     for measure, ranged in values.items():
-        said = MISSING if dimension(measure) and record.spacing_mm is None else ranged
-        ends = (column(measure), column(measure, "low"), column(measure, "high"))
-        cells |= dict(zip(ends, (float(value) for value in said), strict=True))
+        known = MISSING if dimension(measure) and record.spacing_mm is None else ranged
+        cells |= dict(zip(_with_ends([measure]), map(float, known), strict=True))
     return cells

@@ -20,7 +20,7 @@ DOUBT_GRID_PX = 1.25
 
 
 def arcs_in_doubt(project: Project, pullback: Pullback, score: FrameScore) -> list[DoubtfulArc]:
-    """Return where the borders are likely to be off by more than two experts would differ."""
+    """Return the arcs in which a border is likely to be off by more than two experts would differ."""
     threshold = tolerance_px(pullback)
     return [
         arc
@@ -36,7 +36,7 @@ def expected_error(project: Project, pullback: Pullback, score: FrameScore) -> s
         return f"no {' and no '.join(missing)} found"
     threshold = tolerance_px(pullback)
     doubtful = {name: error_px[error_px > threshold] for name, error_px in _errors(project, pullback, score)}
-    name = max(doubtful, key=lambda one: float(doubtful[one].sum()))
+    name = max(doubtful, key=lambda name: float(doubtful[name].sum()))
     if not len(doubtful[name]):
         return ""
     mean_px = float(doubtful[name].mean()) * pullback.grid.scale[0]
@@ -45,7 +45,7 @@ def expected_error(project: Project, pullback: Pullback, score: FrameScore) -> s
 
 
 def _errors(project: Project, pullback: Pullback, score: FrameScore) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield how far each predicted border is expected to be off in each arc, in px of the working grid."""
+    """Yield the expected error of each predicted border by arc, in px of the working grid."""
     grid = pullback.grid
     for name, error_map in zip(project.structures.names, score.error_maps, strict=True):
         if name in score.contours:
@@ -54,7 +54,7 @@ def _errors(project: Project, pullback: Pullback, score: FrameScore) -> Iterator
 
 
 def tolerance_px(pullback: Pullback) -> float:
-    """Return how far two experts differ, in px of the working grid: a border expected to be further off is doubtful."""
+    """Return the distance between two experts, in px of the working grid: a border expected to be further off is doubtful."""
     if pullback.spacing_mm is None:
         return DOUBT_GRID_PX
     return DOUBT_MM / (pullback.grid.scale[0] * pullback.spacing_mm[0])

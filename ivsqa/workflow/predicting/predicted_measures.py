@@ -48,7 +48,7 @@ def predicted_measures(
 
 
 def calibrate_measures(project: Project, frames: Sequence[PredictedFrame]) -> MeasureCalibration:
-    """Return how far measures may be off, from annotated validation frames.
+    """Return the calibration of measures, from annotated validation frames.
 
     The expected error of each frame is read from curves that its subject had no part in, as it will be for new subjects.
     """

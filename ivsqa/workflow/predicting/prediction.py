@@ -100,9 +100,9 @@ def contours_on_frame(
     structures: StructureSet, grid: WorkingGrid, probabilities: NDArray[np.float32]
 ) -> dict[str, Contour]:
     """Return predicted contours in frame pixels: closed, simple, each inside the next."""
-    found: dict[str, Contour] = {}
+    contours: dict[str, Contour] = {}
     for name, probability in zip(structures.names, probabilities, strict=True):
         contour = contour_from_mask(probability)
         if contour is not None:
-            found[name] = grid.contour_to_frame(contour.smoothed(N_VERTICES, MAX_ORDER))
-    return nested(found, structures)
+            contours[name] = grid.contour_to_frame(contour.smoothed(N_VERTICES, MAX_ORDER))
+    return nested(contours, structures)

@@ -54,7 +54,7 @@ class SignalReader:
         return (ERROR_MAP, ENTROPY, *((MC_DROPOUT,) if self._predictor.has_dropout else ()))
 
     def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, RawMaps]:
-        """Return what the network says of one frame, and the raw map of each signal."""
+        """Return the prediction for one frame, and the raw map of each signal."""
         grid = frame.pullback.grid
         image = grid.sample(frame.pullback.frames[frame.annotation.frame_index])[None]
         prediction = self._predictor(image)
@@ -88,7 +88,7 @@ class SignalReader:
 
 
 def reference_masks(project: Project, frame: AnnotatedFrame) -> dict[str, Mask]:
-    """Return what was drawn as masks on the working grid; a structure that nobody drew is absent."""
+    """Return the annotation as masks on the working grid; a structure that nobody drew is absent."""
     grid = frame.pullback.grid
     size = project.settings.image.working_size_px
     return {
@@ -103,10 +103,9 @@ def frame_signals(prediction: Prediction, draws: NDArray[np.float32] | None = No
         prediction: Of b frames.
         draws: (n, b, K, s, s) probabilities with dropout left on; None: "bald" is None.
     """
-    bald = (
-        [None] * len(prediction.signals) if draws is None else [mutual_information(one) for one in draws.swapaxes(0, 1)]
-    )
+    n_frames = len(prediction.signals)
+    bald = [None] * n_frames if draws is None else [mutual_information(of_frame) for of_frame in draws.swapaxes(0, 1)]
     return [
-        {**dict(zip(FRAME_SIGNALS, map(float, row), strict=True)), BALD: one}
-        for row, one in zip(prediction.signals, bald, strict=True)
+        {**dict(zip(FRAME_SIGNALS, map(float, row), strict=True)), BALD: information}
+        for row, information in zip(prediction.signals, bald, strict=True)
     ]

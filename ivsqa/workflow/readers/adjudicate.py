@@ -173,8 +173,8 @@ def _still_out(project: Project, record: RoundRecord) -> tuple[tuple[str, ...], 
     out = [
         packet for packet in project.packets(record.round_id) if record.readers.get(packet.reader or "") == "exported"
     ]
-    by_purpose = ([str(one.reader) for one in out if one.purpose == purpose] for purpose in ("reading", "adjudication"))
-    readers, thirds = (tuple(names) for names in by_purpose)
+    readers = tuple(str(packet.reader) for packet in out if packet.purpose == "reading")
+    thirds = tuple(str(packet.reader) for packet in out if packet.purpose == "adjudication")
     return readers, thirds
 
 
@@ -216,16 +216,16 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
 
 def _reason(comparison: Comparison, drawn: Sequence[Contours], unit: str) -> str:
     """Return in words where readers disagree, without saying who."""
-    said = []
+    reasons = []
     for name in dict.fromkeys(arc.structure for arc in comparison.contested):
         n_drawn = sum(name in contours for contours in drawn)
         if n_drawn < len(drawn):
-            said.append(f"{name} drawn by {n_drawn} of {len(drawn)} readers")
+            reasons.append(f"{name} drawn by {n_drawn} of {len(drawn)} readers")
         elif name in comparison.apart:
-            said.append(f"{name} up to {comparison.apart[name]:.{1 if unit == 'px' else 2}f} {unit} apart")
+            reasons.append(f"{name} up to {comparison.apart[name]:.{1 if unit == 'px' else 2}f} {unit} apart")
         else:
-            said.append(f"{name} in different places")
-    return ", ".join(said)
+            reasons.append(f"{name} in different places")
+    return ", ".join(reasons)
 
 
 def _check_third(record: RoundRecord, reader: str, left: Sequence[Dispute]) -> None:

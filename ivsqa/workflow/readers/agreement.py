@@ -130,7 +130,7 @@ class ReaderAgreement:
 
 
 def reader_agreement(project: Project, *, round_id: str | None = None) -> ReaderAgreement:
-    """Return how the readers of a project agree, on all frames that several read, or on those of one round.
+    """Return the agreement of a project's readers, on all frames that several read, or on those of one round.
 
     What counts of each reader is compared, whether or not it was adjudicated since; a reference is nobody's reading. A person who
     reads a round once more under a second name is compared with themselves.
@@ -145,7 +145,7 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
     if round_id is not None:
         project.get_round(round_id)
     store = project.annotations
-    found: list[ReadTwice] = []
+    frames: list[ReadTwice] = []
     n_frames = n_disputed = n_unreadable = 0
     for pullback in project.pullbacks():
         for index, standing in store.standings(pullback.pullback_id).items():
@@ -156,17 +156,16 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
             }
             if len(records) < 2:
                 continue
-            able = {name: one for name, one in records.items() if one.origin_of(index) != "unreadable"}
+            able = {name: record for name, record in records.items() if record.origin_of(index) != "unreadable"}
             n_frames += 1
             n_disputed += standing.is_disputed
             n_unreadable += 0 < len(able) < len(records)
-            found += _read_twice(project, store, pullback, index, able)
-    keys = sorted({(one.readers, project.structures.names.index(one.structure)) for one in found})
-    pairs = [
-        _figures([one for one in found if (one.readers, one.structure) == (readers, project.structures.names[number])])
-        for readers, number in keys
-    ]
-    return ReaderAgreement(n_frames, n_disputed, n_unreadable, found, pairs)
+            frames += _read_twice(project, store, pullback, index, able)
+    pairs: dict[tuple[Pair, str], list[ReadTwice]] = {}
+    for row in frames:
+        pairs.setdefault((row.readers, row.structure), []).append(row)
+    order = sorted(pairs, key=lambda pair: (pair[0], project.structures.names.index(pair[1])))
+    return ReaderAgreement(n_frames, n_disputed, n_unreadable, frames, [_figures(pairs[pair]) for pair in order])
 
 
 def _read_twice(
@@ -204,7 +203,7 @@ def _read_twice(
 
 
 def _area_px2(contour: Contour | None) -> float:
-    """Return what a contour encloses; NaN where there is none."""
+    """Return the area of a contour, px²; NaN where there is none."""
     return nan if contour is None else float(enclosed_area(contour).area)
 
 

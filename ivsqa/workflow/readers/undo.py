@@ -62,18 +62,18 @@ def undo(
         NotFoundError: no such frame, revision or round.
         StateError: nothing of it can be taken back, or several readers are concerned.
     """
-    found = {step for name in what for step in _steps(project, name, redo=redo)}
+    possible = {step for name in what for step in _steps(project, name, redo=redo)}
     steps = sorted(
-        (step for step in found if reader in (None, step.reader)),
+        (step for step in possible if reader in (None, step.reader)),
         key=lambda step: (step.pullback_id, step.frame_index, step.reader),
     )
-    said = " ".join(what) + (f" by {reader}" if reader else "")
+    names = " ".join(what) + (f" by {reader}" if reader else "")
     if not steps:
         hint = "see what was said, and what counts, with: ivsqa why FRAME"
-        raise StateError(f"nothing of {said} can be {'done again' if redo else 'taken back'}", hint=hint)
+        raise StateError(f"nothing of {names} can be {'done again' if redo else 'taken back'}", hint=hint)
     readers = sorted({step.reader for step in steps})
     if len(readers) > 1:
-        raise StateError(f"{said} is what {' and '.join(readers)} said", hint="name one with: --reader NAME")
+        raise StateError(f"{names} is what {' and '.join(readers)} said", hint="name one with: --reader NAME")
     if not dry_run:
         store, made = project.annotations, provenance(context.clock())
         for pullback_id in sorted({step.pullback_id for step in steps}):
@@ -112,7 +112,7 @@ def _steps_in(
     store = project.annotations
     revisions = store.revisions(pullback_id)
     counting = counting_revisions(revisions, store.pointers(pullback_id))
-    for index, reader in sorted({(index, one.reader) for one in revisions for index in one.frame_indices}):
+    for index, reader in sorted({(index, record.reader) for record in revisions for index in record.frame_indices}):
         if frame_index not in (None, index):
             continue
         said, at = steps_of(revisions, counting, index, reader)

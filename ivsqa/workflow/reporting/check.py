@@ -38,7 +38,7 @@ class ProjectFinding:
 
 
 def check_project(project: Project, *, deep: bool = True, context: Context = DEFAULT_CONTEXT) -> list[ProjectFinding]:
-    """Return what is wrong with a project; reads only.
+    """Return the faults of a project; reads only.
 
     Args:
         project: The project.
@@ -87,7 +87,7 @@ def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> lis
 
 
 def _check_frames(record: Pullback, *, deep: bool) -> Iterator[ProjectFinding]:
-    """Yield what is wrong with the frames of a pullback."""
+    """Yield the faults of a pullback's frames."""
     try:
         frames = record.frames
     except IvsqaError as error:
@@ -111,7 +111,7 @@ def _frames_sha256(frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> s
 
 
 def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFinding]:
-    """Yield what is wrong with the annotations of a pullback: any file that changed, and contours that count and break a rule."""
+    """Yield the faults of a pullback's annotations: any file that changed, and contours that count and break a rule."""
     store = project.annotations
     try:
         for revision in store.revisions(record.pullback_id):
@@ -133,12 +133,12 @@ def _check_splits(records: list[Pullback]) -> Iterator[ProjectFinding]:
     splits: dict[str, set[str]] = {}
     for record in records:
         splits.setdefault(record.subject_id, set()).add(record.split)
-    for subject_id, found in sorted(splits.items()):
-        if len(found) > 1:
+    for subject_id, of_subject in sorted(splits.items()):
+        if len(of_subject) > 1:
             yield ProjectFinding(
                 "leak",
                 subject_id,
-                f"this subject is in {' and '.join(sorted(found))}",
+                f"this subject is in {' and '.join(sorted(of_subject))}",
                 "give all its pullbacks one split in their pullback.yaml, and train again",
             )
 
@@ -181,24 +181,24 @@ def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[Pr
     except IvsqaError as error:
         yield _of_error("manifest", error, "rounds")
         return
-    for one in rounds:
+    for record in rounds:
         try:
-            frames = read_selection(project.layout.selection(one.round_id))
-            if one.state != "selected":
-                for reader in {packet.reader for packet in project.packets(one.round_id)} or {None}:
-                    read_sent(project, one.round_id, reader)
+            frames = read_selection(project.layout.selection(record.round_id))
+            if record.state != "selected":
+                for reader in {packet.reader for packet in project.packets(record.round_id)} or {None}:
+                    read_sent(project, record.round_id, reader)
         except IvsqaError as error:
-            yield _of_error("round", error, one.round_id)
+            yield _of_error("round", error, record.round_id)
             continue
         sealed = [f for f in frames if f.pullback_id in records and records[f.pullback_id].split == "test"]
-        if sealed and one.strategy == "sqa":
+        if sealed and record.strategy == "sqa":
             yield ProjectFinding(
-                "leak", one.round_id, "test subjects were chosen by predicted error", "draw them at random"
+                "leak", record.round_id, "test subjects were chosen by predicted error", "draw them at random"
             )
 
 
 def _check_leftovers(project: Project) -> Iterator[ProjectFinding]:
-    """Yield what killed processes left behind."""
+    """Yield the files that killed processes left behind."""
     for path in sorted(project.root.rglob(f"{atomic.TEMPORARY_PREFIX}*")):
         yield ProjectFinding(
             "leftover", path.relative_to(project.root).as_posix(), "left by a process that was stopped", f"rm -r {path}"

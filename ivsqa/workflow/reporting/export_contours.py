@@ -70,7 +70,7 @@ def export_contours(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StateError("is there already", path=folder, hint="name a new folder, or remove this one")
     read = _reader(project, source, model_id)
-    records = [project.pullback(each) for each in pullback_ids] or project.pullbacks()
+    records = [project.pullback(pullback_id) for pullback_id in pullback_ids] or project.pullbacks()
     counts = {record.pullback_id: len(frames) for record, frames in _iter_drawn(records, read)}
     if not counts:
         hint = "annotate some" if source == "annotations" else "score them with: ivsqa score"
@@ -97,17 +97,21 @@ def export_contours(
 
 
 def _reader(project: Project, source: ContourSource, model_id: str | None) -> Callable[[Pullback], dict[int, Contours]]:
-    """Return what reads the contours of a pullback."""
+    """Return a function that reads the contours of a pullback."""
     if source == "annotations":
         annotations = project.annotations
-        return lambda record: {index: each.contours for index, each in annotations.current(record.pullback_id).items()}
+        return lambda record: {
+            index: annotation.contours for index, annotation in annotations.current(record.pullback_id).items()
+        }
     model = project.get_model(model_id)
     check_fits(project, model)
     scores = project.scores(model.model_id)
 
     def predicted(record: Pullback) -> dict[int, Contours]:
         try:
-            return {each.frame_index: each.contours for each in scores.read(record.pullback_id, range(record.n_frames))}
+            return {
+                score.frame_index: score.contours for score in scores.read(record.pullback_id, range(record.n_frames))
+            }
         except StateError:  # not scored, or not all of it
             return {}
 

@@ -12,7 +12,7 @@ from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, PointerRecord, RevisionRecord, RoundRecord
-from ivsqa.io.project.selections import SelectedFrame, read_selection
+from ivsqa.io.project.selections import SelectedFrame
 from ivsqa.io.project.training_frames_csv import read_training_frames
 
 
@@ -67,12 +67,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         frame_index=index,
         position_mm=record.position_mm(index),
         scores=[(model, score) for model in models if (score := _find_score(project, model, *key)) is not None],
-        selections=[
-            (one, chosen)
-            for one in project.rounds()
-            for chosen in read_selection(project.layout.selection(one.round_id))
-            if chosen.key == key
-        ],
+        selections=[(opened, chosen) for opened in project.rounds() for chosen in opened.frames if chosen.key == key],
         revisions=list(store.history(*key)),
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
         standing=store.standings(record.pullback_id).get(index),

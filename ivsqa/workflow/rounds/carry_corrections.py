@@ -52,7 +52,7 @@ class Carrier:
         self._before = {} if plan.purpose == "correction" else self._carried_before()
 
     def __call__(self, pullback: Pullback, frame_index: int, drawn: Contours) -> Start:
-        """Return what a frame starts from, given what the model drew there."""
+        """Return the start of a frame, from the contours that the model drew there."""
         if self._plan.purpose != "correction":
             return self._before.get(FrameKey(pullback.pullback_id, frame_index)) or Start(drawn)
         if not self._project.settings.packet.carry or self._plan.model_id is None or not drawn:
@@ -67,7 +67,7 @@ class Carrier:
             for near in annotations
             if near != frame_index and near in drawings
         }
-        near = max(shares, key=lambda one: (shares[one], -one), default=None)
+        near = max(shares, key=lambda index: (shares[index], -index), default=None)
         if near is None or shares[near] == 0.0:
             return Start(drawn)
         corrections = {
@@ -81,15 +81,16 @@ class Carrier:
         return Start(carried(drawn, corrections, self._project.structures, share=shares[near]), near)
 
     def _carried_before(self) -> dict[FrameKey, Start]:
-        """Return what the first packet of the round carried, by frame."""
+        """Return the starts with a correction in the first packet of the round, by frame."""
         first = next(iter(self._project.packets(self._plan.round.round_id)), None)
-        carried_from = (
-            {} if first is None else {one.key: one.carried_from for one in first.frames if one.carried_from is not None}
-        )
-        if first is None or not carried_from:
+        frames = [frame for frame in first.frames if frame.carried_from is not None] if first else []
+        if first is None or not frames:
             return {}
         sent = read_contours_csv(self._project.layout.sent_contours(first.round_id, first.reader))
-        return {key: Start(sent.get(key[0], {}).get(key[1], {}), near) for key, near in carried_from.items()}
+        return {
+            frame.key: Start(sent.get(frame.pullback_id, {}).get(frame.frame_index, {}), frame.carried_from)
+            for frame in frames
+        }
 
     def _is_beyond_readers(self, pullback: Pullback, corrections: Mapping[str, NDArray[np.float64]]) -> bool:
         """Return whether a border was moved somewhere by more than readers differ: less is no correction."""
@@ -97,7 +98,7 @@ class Carrier:
         return any(np.abs(offset).max() > least for offset in corrections.values())
 
     def _read(self, pullback_id: str) -> tuple[dict[int, Annotation], dict[int, Contours]]:
-        """Return what counts in a pullback, and what the model of the packet draws there."""
+        """Return the annotations of a pullback, and the contours that the model of the packet draws there."""
         store = self._project.scores(str(self._plan.model_id))
         drawings = store.contours(pullback_id, self._project.pullback(pullback_id).n_frames)
         return self._project.annotations.current(pullback_id), dict(drawings)

@@ -56,7 +56,7 @@ class PacketCheck:
 
 
 def check_packet(path: Path, *, packet: Path | None = None) -> PacketCheck:
-    """Return what is done in a packet, and what is wrong with it; writes nothing.
+    """Return the state of a packet: frames that are done, and errors; writes nothing.
 
     Args:
         path: The packet, or what will be sent back of it: folder, zip or file.
@@ -80,12 +80,12 @@ def check_packet(path: Path, *, packet: Path | None = None) -> PacketCheck:
         ]
     tolerance_px = get_adapter(returned.format).tolerance_px
     by_name = {frame.frame.name: frame for frame in returned.frames}
-    frames = [_frame(one, by_name.get(one.name), structures, tolerance_px) for one in sent]
+    frames = [_frame(frame, by_name.get(frame.name), structures, tolerance_px) for frame in sent]
     return PacketCheck(packet_id, returned.format, tuple(frames), tuple(errors))
 
 
 def _sent_with(path: Path) -> tuple[str, StructureSet, Sequence[SentFrame], frozenset[str] | None]:
-    """Return what a packet says was sent: its id, structures, frames, and the images there are, None without their folder.
+    """Return the id, structures and frames that a packet says were sent, and its images; None without their folder.
 
     Raises:
         PacketError: it does not say.
@@ -109,7 +109,7 @@ def _sent_with(path: Path) -> tuple[str, StructureSet, Sequence[SentFrame], froz
 
 
 def _errors_of(returned: ReturnedFrame, structures: StructureSet, path: Path) -> Iterator[IvsqaError]:
-    """Yield what is wrong with the borders of a frame."""
+    """Yield the errors in the borders of a frame."""
     if returned.unreadable:
         return
     sent = returned.frame
@@ -121,7 +121,7 @@ def _errors_of(returned: ReturnedFrame, structures: StructureSet, path: Path) ->
 def _frame(
     sent: SentFrame, returned: ReturnedFrame | None, structures: StructureSet, tolerance_px: float
 ) -> CheckedFrame:
-    """Return what was done to one frame."""
+    """Return one frame with the borders that changed."""
     if returned is None:
         return CheckedFrame(sent.name, is_back=False, is_ticked=False, changed=())
     with_points = {nudge.structure for nudge in returned.nudges}

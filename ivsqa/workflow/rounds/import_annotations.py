@@ -133,9 +133,9 @@ def import_annotations(
     tolerance = get_adapter(returned.format).tolerance_px
     refiner = Refiner(project, packet.model_id)
     frames = []
-    for one in returned.frames:
+    for came_back in returned.frames:
         try:
-            frame = _with_points_followed(one, refiner)
+            frame = _with_points_followed(came_back, refiner)
             frames.append(_judge_frame(project, frame, tolerance, result, repair=repair, accept=accept_untouched))
         except IvsqaError as error:
             result.rejected.append(error)
@@ -203,7 +203,7 @@ def _judge_frame(
     repair: bool,
     accept: bool,
 ) -> FrameReturn:
-    """Return what happened to one frame, and what is kept of it.
+    """Return one frame with its changes and the annotation to keep.
 
     Raises:
         AnnotationError: its contours break a rule that nobody asked to mend.
@@ -232,14 +232,14 @@ def _checked(
     if not (repair and mendable):
         hint = "mend it with: --repair, or ask the annotator" if mendable else "ask the annotator to draw it again"
         raise AnnotationError(
-            "; ".join(one.message for one in findings), path=returned.path, where=sent.name, hint=hint
+            "; ".join(finding.message for finding in findings), path=returned.path, where=sent.name, hint=hint
         )
     result.repaired.append(f"{sent.name}: {'; '.join(finding.message for finding in findings)}")
     return nested(returned.contours, project.structures)
 
 
 def _origin(returned: ReturnedFrame, changes: dict[str, ContourChange]) -> Origin:
-    """Return how a frame's annotation came about: drawn, moved, laid through points, or left as the model drew it."""
+    """Return the origin of a frame's annotation: drawn, moved, laid through points, or left as the model drew it."""
     if returned.nudges:
         return "nudged"
     kinds = {change.kind for change in changes.values()}
@@ -273,10 +273,10 @@ def _keep_copy(project: Project, record: RoundRecord, packet: PacketRecord, path
         if not target.exists():
             atomic.write_bytes(target, path.read_bytes())
         return
-    said = [
+    hashes = [
         f"{file.relative_to(path)}:{atomic.sha256_of_file(file)}" for file in sorted(path.rglob("*")) if file.is_file()
     ]
-    name = hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+    name = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:12]
     if not (returns / name).exists():
         with atomic.staged_folder(returns / f"{atomic.TEMPORARY_PREFIX}{name}") as folder:
             shutil.copytree(path, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("heatmaps", "overlays"))

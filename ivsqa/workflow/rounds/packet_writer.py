@@ -73,8 +73,8 @@ class PacketPlan:
     def packet_id(self) -> str:
         """The round, and a hash of what is in the packet and whose it is."""
         frames = (f"{pullback_id}:{frame_index}" for pullback_id, frame_index in self.keys)
-        said = "\n".join([self.round.round_id, *([self.reader] if self.reader else []), *frames])
-        return f"{self.round.round_id}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+        content = "\n".join([self.round.round_id, *([self.reader] if self.reader else []), *frames])
+        return f"{self.round.round_id}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def known_formats(project: Project, formats: Sequence[str]) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ def _write(
 
 
 def _packet_record(project: Project, plan: PacketPlan, sent: Sequence[SentFrame], context: Context) -> PacketRecord:
-    """Return what is remembered of a packet beside its contours."""
+    """Return the record of a packet, which is kept beside its contours."""
     return PacketRecord(
         packet_id=plan.packet_id,
         round_id=plan.round.round_id,
@@ -192,22 +192,15 @@ def _packet_record(project: Project, plan: PacketPlan, sent: Sequence[SentFrame]
 
 def _blind(packet: PacketRecord) -> PacketRecord:
     """Return the record without whose readings a packet settles: who decides is not to know."""
-    return packet.model_copy(update={"frames": tuple(one.model_copy(update={"settles": ()}) for one in packet.frames)})
+    return packet.model_copy(
+        update={"frames": tuple(frame.model_copy(update={"settles": ()}) for frame in packet.frames)}
+    )
 
 
 def _frame_record(frame: SentFrame, plan: PacketPlan) -> PacketFrameRecord:
-    """Return what is kept of a frame that was sent."""
-    return PacketFrameRecord(
-        name=frame.name,
-        pullback_id=frame.pullback_id,
-        frame_index=frame.frame_index,
-        height_px=frame.height_px,
-        width_px=frame.width_px,
-        spacing_mm=frame.spacing_mm,
-        image_sha256=frame.image_sha256,
-        carried_from=frame.carried_from,
-        settles=plan.settles.get(frame.key, ()),
-    )
+    """Return the record of a frame that was sent."""
+    shared = {name: getattr(frame, name) for name in PacketFrameRecord.model_fields if name != "settles"}
+    return PacketFrameRecord(**shared, settles=plan.settles.get(frame.key, ()))
 
 
 def _noted(frames: Iterable[PacketFrame], sent: list[SentFrame], advance: Advance) -> Iterator[PacketFrame]:

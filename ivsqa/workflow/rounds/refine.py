@@ -160,7 +160,7 @@ def refine(
 
 
 def through_points(refiner: Refiner, sent: SentFrame, nudges: Sequence[Nudge], path: Path) -> dict[str, Contour]:
-    """Return what a refiner makes of a frame.
+    """Return the contours of a frame, laid through points.
 
     Raises:
         AnnotationError: no borders can pass the points; says which frame of which file.

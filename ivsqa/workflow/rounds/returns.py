@@ -29,7 +29,7 @@ def broken_rules(
     *,
     spacing_mm: tuple[float, float] | None,
 ) -> list[Finding]:
-    """Return what keeps contours from being an annotation; see `check_contours` for the arguments."""
+    """Return the findings that keep contours from being an annotation; see `check_contours` for the arguments."""
     findings = check_contours(contours, structures, shape, spacing_mm=spacing_mm)
     return [finding for finding in findings if finding.code not in TOLERATED]
 
@@ -37,7 +37,7 @@ def broken_rules(
 def contour_changes(
     sent: SentFrame, contours: Contours, names: Iterable[str], *, tolerance_px: float
 ) -> dict[str, ContourChange]:
-    """Return what happened to each named border of a frame since it was sent."""
+    """Return the change of each named border of a frame since it was sent."""
     return {
         name: classify_contour(
             sent.contours.get(name), contours.get(name), tolerance_px=tolerance_px, spacing_mm=sent.spacing_mm
@@ -55,7 +55,7 @@ def disputed_frames(project: Project, record: Round) -> dict[FrameKey, Standing]
 
 
 def find_misplaced(returned: ReturnedPacket, path: Path) -> Iterator[PacketError]:
-    """Yield what a return looks like whose contours are all mirrored, shifted or scaled alike, by size of frame."""
+    """Yield an error where all contours of a return are mirrored, shifted or scaled alike, by size of frame."""
     by_shape: dict[tuple[int, int], list[tuple[Contour, Contour]]] = {}
     for frame in returned.frames:
         for name, contour in frame.contours.items():

@@ -101,7 +101,7 @@ class Rung:
         return len(self.rows)
 
     def facts(self) -> dict[str, Any]:
-        """Return what is written down of it."""
+        """Return its record."""
         return {
             "n_labels": self.n_labels,
             "effort": round(self.effort.length, 3),
@@ -150,7 +150,7 @@ class _Arm:
         self._parts = deal(study, plan.seed)
 
     def first_rung(self, n_labels: int) -> Rung:
-        """Return the rung of a network that nobody was helped by."""
+        """Return the first rung, drawn without the help of a model."""
         # Without a model all begin alike, so that arms of a seed differ by what they choose and not by their luck.
         rows = self._chosen("stratified", n_labels, np.empty(0, dtype=np.intp))
         effort = sum((effort_of(self._study, row, None, self._plan.reader) for row in rows), Effort())
@@ -255,7 +255,7 @@ class _Arm:
         ).model
 
     def _scored(self, predictor: Predictor) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Return what the strategy ranks the rows of the pool by, and their descriptions."""
+        """Return the score that the strategy ranks the rows of the pool by, and their descriptions."""
         study, rows, strategy = self._study, self._parts.pool, self._plan.strategy
         column = COLUMN_OF.get(strategy)
         calibration = self._calibration(predictor) if strategy == "sqa" else None
@@ -277,7 +277,7 @@ class _Arm:
         return np.array(scores, dtype=np.float64), np.concatenate(features)  # None becomes NaN
 
     def _calibration(self, predictor: Predictor) -> ErrorCalibration:
-        """Return what error maps mean, from the calibration subjects."""
+        """Return the calibration of error maps, from the calibration subjects."""
         study, rows = self._study, self._parts.calibration
         frames = []
         for row, reference in zip(rows, study.masks(rows), strict=True):

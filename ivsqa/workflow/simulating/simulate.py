@@ -61,8 +61,10 @@ class Simulation:
 
     def sha256(self) -> str:
         """Return the hash of all that determines an arm besides its strategy, its seed and its rungs."""
-        says = {key: value for key, value in asdict(self.template).items() if key not in ("strategy", "seed", "ladder")}
-        digest = hashlib.sha256(json.dumps(says, sort_keys=True).encode())
+        settings = {
+            key: value for key, value in asdict(self.template).items() if key not in ("strategy", "seed", "ladder")
+        }
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for array in (self.study.images, self.study.labels, self.study.frame_index, self.study.px_mm):
             digest.update(np.ascontiguousarray(array).data)
         digest.update("\n".join([*self.study.pullback_ids, *self.study.subject_ids]).encode())
@@ -103,8 +105,8 @@ def run_simulation(
                     advance(1, f"{name}: {facts['n_labels']} labels, Dice {facts['mean_dice']:.3f}")
             return
         run = partial(_run_alone, simulation.study, folder=folder, request=request, device=device)
-        for n, said in in_processes(run, todo, n_jobs=n_jobs, should_stop=context.should_stop):
-            advance(n, said)
+        for n, note in in_processes(run, todo, n_jobs=n_jobs, should_stop=context.should_stop):
+            advance(n, note)
 
 
 def is_complete(simulation: Simulation, folder: Path) -> bool:

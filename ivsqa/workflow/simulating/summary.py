@@ -75,7 +75,7 @@ class SimulationSummary:
 
 
 def summarize(simulation: Simulation, folder: Path) -> SimulationSummary:
-    """Return what is known so far of a simulation.
+    """Return the figures of a simulation so far.
 
     Raises:
         StateError: not one seed is complete yet.
@@ -133,7 +133,7 @@ def _summary(
     """Return the figures of one strategy."""
 
     def costs(key: str, level: float) -> list[float]:
-        """Return what each seed needs to get to a level."""
+        """Return the cost of each seed up to a level."""
         return [
             cost_to_reach(_column(curve, key), _column(curve, "mean_dice"), level * dice)
             for curve, dice in zip(curves, full, strict=True)
