@@ -83,6 +83,7 @@ class Tally:
         self._calibrations = calibrations
         self._postprocessor = FramePostprocessor(project.structures, calibrations[ERROR_MAP])
         self._subjects = subject_numbers([frame.pullback.subject_id for frame in frames])
+        # One unit for all, or sizes could not be put in order.
         self._in_mm = all(frame.pullback.spacing_mm is not None for frame in frames)
         n_subjects = int(self._subjects.max()) + 1
         self.counts = {

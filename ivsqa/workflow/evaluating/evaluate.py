@@ -135,6 +135,7 @@ def evaluate_model(
         )
     reader = SignalReader(project, load_predictor(project, model, device=device))
     validation = project.annotated_frames("validation")
+    # The other signals get the calibration that the error map had, from validation subjects, so that they compete on a par.
     with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
         own = ErrorCalibration.from_dict(model.error_calibration or {})
         tally = Tally(project, reader.calibrations(validation, own, advance), frames)

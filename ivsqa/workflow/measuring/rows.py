@@ -92,6 +92,7 @@ def pullback_row(
     """Return the row of a pullback, but for its number of lesions."""
     rows = np.arange(len(course.frame_index))
     along = {solid: integrate(course, f"{solid}_area", rows, max_gap_mm=max_gap_mm) for solid in bounded_solids(names)}
+    # Without positions nothing lies between two frames: no length, and no gap.
     has_positions = len(rows) > 0 and not np.isnan(course.position_mm).any()
     return (
         _ids(record)

@@ -193,7 +193,7 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
         spacing=spacing or (1.0, 1.0),
     )
     outcome, reason = None, ""
-    if not able:
+    if not able:  # all gave the frame up, and so agree
         outcome = NewAnnotation({}, "unreadable")
     elif len(able) < len(records):
         reason = f"{len(records) - len(able)} of {len(records)} readers cannot judge it"

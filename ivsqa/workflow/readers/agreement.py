@@ -154,7 +154,7 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
                 for reader, record in standing.readings.items()
                 if round_id is None or record.round_id == round_id
             }
-            if len(records) < 2:
+            if len(records) < 2:  # nobody to compare with
                 continue
             able = {name: record for name, record in records.items() if record.origin_of(index) != "unreadable"}
             n_frames += 1

@@ -90,7 +90,7 @@ def export_contours(
                 advance(1)
             if isinstance(write, _Nnunet):
                 write.finish(inside)
-            if folder.exists():
+            if folder.exists():  # empty, as was checked: a folder cannot take the name of one that is there
                 folder.rmdir()
             atomic.publish_folder(inside, folder.absolute())
     return ContourExport(folder, format, source, counts, left_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ivsqa.domain.agreement.effort import Reading, length_to_move
 from ivsqa.domain.contour import Contours
@@ -29,39 +29,30 @@ def read_readings(
         failed: Gets what could not be read; the rest is counted all the same.
         advance: Told of each revision.
     """
-    latest: dict[tuple[str, str], dict[FrameKey, RevisionRecord]] = {}
+    by_reader: dict[tuple[str, str], dict[str, tuple[RevisionRecord, list[int]]]] = {}
     for pullback in pullbacks:
         for index, standing in pullback.standings.items():
             for reader, revision in standing.readings.items():
                 if revision.round_id is not None:
-                    key = FrameKey(pullback.pullback_id, index)
-                    latest.setdefault((revision.round_id, reader), {})[key] = revision
-    found, sent_in = [], {}
-    for (round_id, reader), frames in sorted(latest.items()):
+                    revisions = by_reader.setdefault((revision.round_id, reader), {})
+                    revisions.setdefault(revision.revision_id, (revision, []))[1].append(index)
+    readings, sent_in = [], {}
+    for (round_id, reader), revisions in sorted(by_reader.items(), key=lambda item: item[0]):
         reading = Reading(round_id, reader)
         try:
             if round_id not in sent_in:
-                sent_in[round_id] = {one.key: one for one in read_sent(project, round_id)[1]}
+                sent_in[round_id] = {frame.key: frame for frame in read_sent(project, round_id)[1]}
         except IvsqaError as error:
             failed.append(error)
             continue
-        for revision, indices in _by_revision(frames):
+        for revision, indices in revisions.values():
             try:
                 _count(project, reading, revision, indices, sent_in[round_id])
             except IvsqaError as error:
                 failed.append(error)
             advance(1)
-        found.append(reading)
-    return found
-
-
-def _by_revision(frames: dict[FrameKey, RevisionRecord]) -> Iterator[tuple[RevisionRecord, list[int]]]:
-    """Yield each revision with those of its frames in which it is the last word."""
-    indices: dict[str, list[int]] = {}
-    for (_, index), revision in frames.items():
-        indices.setdefault(revision.revision_id, []).append(index)
-    known = {revision.revision_id: revision for revision in frames.values()}
-    yield from ((known[revision_id], listed) for revision_id, listed in indices.items())
+        readings.append(reading)
+    return readings
 
 
 def _count(

@@ -67,6 +67,7 @@ class Carrier:
             for near in annotations
             if near != frame_index and near in drawings
         }
+        # Of two as near, the earlier frame, whatever the order of annotations.
         near = max(shares, key=lambda index: (shares[index], -index), default=None)
         if near is None or shares[near] == 0.0:
             return Start(drawn)

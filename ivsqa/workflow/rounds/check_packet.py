@@ -70,6 +70,7 @@ def check_packet(path: Path, *, packet: Path | None = None) -> PacketCheck:
     errors = [*returned.rejected, *find_misplaced(returned, path)]
     for frame in returned.frames:
         errors += _errors_of(frame, structures, path)
+    # A return need not hold the images; the packet itself must, or some editors open nothing.
     if packet is None and has_images is not None:
         errors += [
             PacketError(

@@ -65,6 +65,7 @@ class Refiner:
         laid = {name: grid.contour_to_frame(contour) for name, contour in moved.items()}
         touched = {nudge.structure for nudge in nudges}
         kept = {name: laid[name] if name in touched else sent.contours[name] for name in laid}
+        # A border that nobody touched stays as it was, unless the new one would cross it.
         findings = check_contours(kept, self._project.structures, sent.shape)
         return laid if any(finding.code == "crosses-outer" for finding in findings) else kept
 

@@ -147,7 +147,7 @@ def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader
     wanted = study.masks(np.array([row]))[0]
     labels = np.array(study.labels[row], dtype=np.uint8)
     inside = np.zeros(labels.shape, dtype=np.bool_)
-    known = labels <= len(study.structures)
+    known = labels <= len(study.structures)  # the others, 255, are where nobody knows: they stay so
     labels[known] = 0
     for number, (before, after) in enumerate(zip(drawn, wanted, strict=True), start=1):
         mask = corrected_mask(before, after, tolerance_px=tolerance_px) | inside

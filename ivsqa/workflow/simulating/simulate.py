@@ -99,7 +99,7 @@ def run_simulation(
     todo = [(name, plan) for name, plan in arms if len(ArmStore(folder, name).facts()) < len(plan.ladder)]
     n_rungs = sum(len(plan.ladder) - len(ArmStore(folder, name).facts()) for name, plan in todo)
     with context.progress("Simulating", n_rungs, "rung") as advance:
-        if n_jobs == 1:
+        if n_jobs == 1:  # without a process between them, each rung can be shown, and stopped after
             for name, plan in todo:
                 for facts in _iter_rungs(simulation.study, plan, folder, name, request, device, context):
                     advance(1, f"{name}: {facts['n_labels']} labels, Dice {facts['mean_dice']:.3f}")
