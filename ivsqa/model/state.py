@@ -30,7 +30,7 @@ _STATE_GROUPS = ("weights", "average", "optimizer", "best")
 
 @dataclass(frozen=True)
 class StepReport:
-    """How one step went.
+    """Figures of a step.
 
     Attributes:
         step: Steps taken, this one included.
@@ -77,8 +77,8 @@ class TrainedModel:
             IntegrityError: these bytes are no model, or were cut off.
             IvsqaError: a later version wrote them.
         """
-        says, groups = _unpack("model", data)
-        return cls(NetworkConfig.from_dict(says["network"]), groups["weights"])
+        values, groups = _unpack("model", data)
+        return cls(NetworkConfig.from_dict(values["network"]), groups["weights"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +113,9 @@ class TrainingState:
 
     def to_bytes(self) -> bytes:
         """Return the state as safetensors."""
-        says = {
-            "request": self.request,
-            "step": self.step,
-            "best_step": self.best_step,
-            "best_dice": self.best_dice,
-            "stale": self.stale,
-            "errors_begin": self.errors_begin,
-            "history": [asdict(report) for report in self.history],
-        }
-        groups = {name: getattr(self, name) for name in _STATE_GROUPS}
-        return _pack("training-state", says, groups)
+        values = {name: value for name, value in vars(self).items() if name not in _STATE_GROUPS}
+        values["history"] = [asdict(report) for report in self.history]
+        return _pack("training-state", values, {name: getattr(self, name) for name in _STATE_GROUPS})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TrainingState:
@@ -133,36 +125,36 @@ class TrainingState:
             IntegrityError: these bytes are no state, or were cut off.
             IvsqaError: a later version wrote them.
         """
-        says, groups = _unpack("training-state", data)
-        says["history"] = tuple(StepReport(**report) for report in says["history"])
-        fields: dict[str, Any] = {name: groups.get(name, {}) for name in _STATE_GROUPS}
-        return cls(**says, **fields)
+        values, groups = _unpack("training-state", data)
+        values["history"] = tuple(StepReport(**report) for report in values["history"])
+        values |= {name: groups.get(name, {}) for name in _STATE_GROUPS}
+        return cls(**values)
 
 
-def _pack(kind: Literal["model", "training-state"], says: dict[str, Any], groups: Mapping[str, Tensors]) -> bytes:
-    """Return groups of tensors and what is said about them as one safetensors file."""
+def _pack(kind: Literal["model", "training-state"], values: dict[str, Any], groups: Mapping[str, Tensors]) -> bytes:
+    """Return plain values and groups of tensors as one safetensors file."""
     tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
-    entry = json.dumps({"kind": f"ivsqa/{kind}", "version": VERSION, **says}, allow_nan=False)
+    entry = json.dumps({"kind": f"ivsqa/{kind}", "version": VERSION, **values}, allow_nan=False)
     return bytes(safetensors.torch.save(tensors, metadata={_ENTRY: entry}))
 
 
 def _unpack(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
-    """Return what `_pack` was given."""
+    """Return the plain values and groups of tensors that `_pack` was given."""
     hint = "restore the file from a copy, or train again"
     try:
         tensors = safetensors.torch.load(data)
-        says = _entry(data)
+        values = _entry(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise IntegrityError(f"these weights cannot be read: {error}", hint=hint) from error
-    if says.pop("kind") != f"ivsqa/{kind}":
+    if values.pop("kind") != f"ivsqa/{kind}":
         raise IntegrityError(f"this file holds no {kind}", hint=hint)
-    if (version := says.pop("version")) > VERSION:
+    if (version := values.pop("version")) > VERSION:
         raise IvsqaError(f"these weights have version {version}, this ivsqa reads {VERSION}", hint="update ivsqa")
     groups: dict[str, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
+    for name, tensor in tensors.items():
         group, _, rest = name.partition("/")
-        groups.setdefault(group, {})[rest] = value
-    return says, groups
+        groups.setdefault(group, {})[rest] = tensor
+    return values, groups
 
 
 def _entry(data: bytes) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _EVALUATION_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """What a training came to.
+    """The outcome of a training.
 
     Attributes:
         model: The running means of the weights: the segmenters' at the best evaluation, or at their end where there were no
@@ -101,7 +101,8 @@ def train(
             samples.check_fits(size_px=network_config.size_px, n_structures=network_config.n_structures)
     chosen = select_device(device)
     with deterministic(chosen):
-        run = _Run(network_config, config, training, validation, unannotated, start, chosen)
+        others = unannotated if unannotated is not None and len(unannotated) else None
+        run = _Run(_Task(network_config, config, training, validation, others, start), chosen)
         if state is None:
             run.begin()
         else:
@@ -137,28 +138,40 @@ def validation_dice(segmenter: EncoderDecoder, samples: SampleSet, *, device: to
     return float(torch.from_numpy(np.concatenate(values)).nanmean())
 
 
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """Everything that determines the result of a training; see `train`."""
+
+    network: NetworkConfig
+    config: TrainingConfig
+    training: SampleSet
+    validation: SampleSet | None
+    unannotated: NDArray[np.uint8] | None
+    start: TrainedModel | None
+
+    def sha256(self) -> str:
+        """Return the hash that a checkpoint is kept under."""
+        content = {
+            "network": self.network.to_dict(),
+            "training": self.config.to_dict(),
+            "frames": [None if frames is None else frames.sha256() for frames in (self.training, self.validation)],
+            "unannotated": None if self.unannotated is None else hashlib.sha256(self.unannotated.tobytes()).hexdigest(),
+            "start": None if self.start is None else hashlib.sha256(self.start.to_bytes()).hexdigest(),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 class _Run:
     """The moving parts of one training."""
 
-    def __init__(
-        self,
-        network_config: NetworkConfig,
-        config: TrainingConfig,
-        training: SampleSet,
-        validation: SampleSet | None,
-        unannotated: NDArray[np.uint8] | None,
-        start: TrainedModel | None,
-        device: torch.device,
-    ) -> None:
-        self.network_config, self.config = network_config, config
-        self.training, self.validation = training, validation
-        self.unannotated = unannotated if unannotated is not None and len(unannotated) else None
+    def __init__(self, task: _Task, device: torch.device) -> None:
+        config = task.config
+        self.task, self.config = task, config
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
-        self.starts_warm = start is not None
-        self.request = _request(network_config, config, training, validation, self.unannotated, start)
-        objective = new_objective(network_config, committee=config.committee, seed=config.seed)
-        if start is not None:
-            _warm_start(objective, start, network_config)
+        self.request = task.sha256()
+        objective = new_objective(task.network, committee=config.committee, seed=config.seed)
+        if task.start is not None:
+            _warm_start(objective, task.start, task.network)
         self.objective = objective.to(device)
         self.averaged = copy.deepcopy(self.objective).requires_grad_(requires_grad=False).eval()
         self.optimizer = _optimizer(self.objective, config)
@@ -170,7 +183,7 @@ class _Run:
 
     @property
     def stage(self) -> Stage:
-        """What is learnt in the next step."""
+        """The stage of the next step."""
         return "contours" if self.errors_begin is None else "errors"
 
     @property
@@ -180,7 +193,7 @@ class _Run:
 
     def begin(self) -> None:
         """Measure what a warm start is worth before anything is changed."""
-        if self.starts_warm:
+        if self.task.start is not None:
             self._evaluate()
 
     def step(self) -> StepReport:
@@ -234,15 +247,15 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             if self.stage == "contours":
                 return self.objective.segmentation_loss(batch)
-            has_more = self.config.committee > 0 and self.unannotated is not None
+            has_more = self.config.committee > 0 and self.task.unannotated is not None
             return self.objective.error_loss(self.averaged.lesson(batch, self._unannotated() if has_more else None))
 
     def _annotated(self) -> Annotated:
         """Return this step's annotated frames, varied and damaged."""
-        config, step = self.config, self.steps
-        chosen = batch_indices(self.training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
+        config, step, training = self.config, self.steps, self.task.training
+        chosen = batch_indices(training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
         images, labels = (
-            torch.from_numpy(array[chosen]).to(self.device) for array in (self.training.images, self.training.labels)
+            torch.from_numpy(array[chosen]).to(self.device) for array in (training.images, training.labels)
         )
         varied = sample(rng_for(config.seed, _AUGMENTATION, step), len(chosen), config.augmentation)
         images, labels = apply(images, labels, varied)
@@ -251,11 +264,11 @@ class _Run:
 
     def _unannotated(self) -> Unannotated:
         """Return this step's frames without annotation, varied alike for all who see them, damaged for one."""
-        assert self.unannotated is not None
-        config = self.config
+        config, others = self.config, self.task.unannotated
+        assert others is not None
         rng = rng_for(config.seed, _OTHERS, self.steps)
-        n = min(config.batch_size, len(self.unannotated))
-        frames = torch.from_numpy(self.unannotated[rng.choice(len(self.unannotated), n, replace=False)]).to(self.device)
+        n = min(config.batch_size, len(others))
+        frames = torch.from_numpy(others[rng.choice(len(others), n, replace=False)]).to(self.device)
         images, labels = apply(frames, torch.zeros_like(frames), sample(rng, n, config.augmentation))
         damaged = corrupt(images, sample_corruption(rng, n, config.augmentation.corruption))
         return Unannotated(images, damaged, known_pixels(labels))
@@ -269,9 +282,10 @@ class _Run:
 
     def _evaluate(self) -> float | None:
         """Return the validation Dice of the running means and keep them where it is the best so far."""
-        if self.validation is None:
+        if self.task.validation is None:
             return None
-        dice = validation_dice(self.averaged.network.segmenter, self.validation, device=self.device, bf16=self.bf16)
+        segmenter = self.averaged.network.segmenter
+        dice = validation_dice(segmenter, self.task.validation, device=self.device, bf16=self.bf16)
         if math.isnan(dice):
             return None
         if self.best_dice is None or dice > self.best_dice:
@@ -288,7 +302,9 @@ class _Run:
             step=self.steps,
             weights=_on_cpu(self.objective),
             average=_on_cpu(self.averaged),
-            optimizer={f"{n}/{key}": value.cpu().clone() for n, one in moments.items() for key, value in one.items()},
+            optimizer={
+                f"{n}/{key}": value.cpu().clone() for n, values in moments.items() for key, value in values.items()
+            },
             best=self.best,
             best_step=self.best_step,
             best_dice=self.best_dice,
@@ -321,11 +337,11 @@ class _Run:
         self.history = list(state.history)
 
     def result(self) -> TrainResult:
-        """Return what has been reached."""
+        """Return the weights and figures reached so far."""
         kept = self.best_dice is not None
         weights = self.best if kept and self.stage == "contours" else _on_cpu(self.averaged)
         return TrainResult(
-            model=TrainedModel(self.network_config, weights),
+            model=TrainedModel(self.task.network, weights),
             best_step=self.best_step if kept or self.errors_begin is None else self.errors_begin,
             steps=self.steps,
             validation_dice=self.best_dice,
@@ -370,22 +386,3 @@ def _warm_start(objective: Objective, start: TrainedModel, config: NetworkConfig
 def _on_cpu(objective: Objective) -> dict[str, Tensor]:
     """Return a copy of all weights."""
     return {name: value.detach().cpu().clone() for name, value in objective.state_dict().items()}
-
-
-def _request(
-    network_config: NetworkConfig,
-    config: TrainingConfig,
-    training: SampleSet,
-    validation: SampleSet | None,
-    unannotated: NDArray[np.uint8] | None,
-    start: TrainedModel | None,
-) -> str:
-    """Return the hash of everything that determines the result."""
-    says = {
-        "network": network_config.to_dict(),
-        "training": config.to_dict(),
-        "frames": [None if samples is None else samples.sha256() for samples in (training, validation)],
-        "unannotated": None if unannotated is None else hashlib.sha256(unannotated.tobytes()).hexdigest(),
-        "start": None if start is None else hashlib.sha256(start.to_bytes()).hexdigest(),
-    }
-    return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
