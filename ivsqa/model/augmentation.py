@@ -25,7 +25,7 @@ GRAIN_PX = 64
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How far training frames are varied; 0 switches a change off.
+    """Strength of the variation of training frames; 0 switches a change off.
 
     Attributes:
         rotation_deg: Greatest rotation either way; 180 for a catheter, which has no upright.
@@ -49,7 +49,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class AugmentParameters:
-    """What is done to each of n frames.
+    """Variation of n frames.
 
     Attributes:
         affine: Where each output place comes from, (n, 2, 3), in units of half the side about the centre, (x, y).
@@ -85,12 +85,12 @@ def sample(rng: np.random.Generator, n: int, config: AugmentationConfig) -> Augm
     grain = 1.0 + roughness * rng.standard_normal((n, GRAIN_PX, GRAIN_PX), dtype=np.float32)
     return AugmentParameters(
         affine=_affine(rng, n, config),
-        exponent=_float32(np.exp(spread(grey))),
-        gain=_float32(np.exp(spread(grey))),
-        radial_gain=_float32(spread(grey)),
+        exponent=float32(np.exp(spread(grey))),
+        gain=float32(np.exp(spread(grey))),
+        radial_gain=float32(spread(grey)),
         grain=grain,
-        blur_px=_float32(rng.uniform(0.0, 2.0 * grey, n)),
-        shadow=_float32(np.stack([direction, width, start, left], axis=1)),
+        blur_px=float32(rng.uniform(0.0, 2.0 * grey, n)),
+        shadow=float32(np.stack([direction, width, start, left], axis=1)),
     )
 
 
@@ -105,10 +105,10 @@ def apply(images: Tensor, labels: Tensor, parameters: AugmentParameters) -> tupl
     Returns:
         Frames, float32 (n, s, s), 0 to 255; labels, uint8 (n, s, s).
     """
-    grey, moved_labels = _moved(images, labels, _on(parameters.affine, images))
+    grey, moved_labels = _moved(images, labels, on_device_of(parameters.affine, images))
     changed = _blurred(grey / 255.0, parameters.blur_px)
-    changed = changed.clamp(min=0.0) ** _per_frame(parameters.exponent, images)
-    changed = changed * _per_frame(parameters.gain, images) * _field(images, parameters)
+    changed = changed.clamp(min=0.0) ** per_frame(parameters.exponent, images)
+    changed = changed * per_frame(parameters.gain, images) * _field(images, parameters)
     return changed.clamp(0.0, 1.0) * 255.0, moved_labels
 
 
@@ -120,7 +120,7 @@ def _affine(rng: np.random.Generator, n: int, config: AugmentationConfig) -> Flo
     shift = rng.uniform(-2.0 * config.shift, 2.0 * config.shift, (n, 2))  # the side is two units long
     cosine, sine = np.cos(angle) / factor, np.sin(angle) / factor
     rows = [[cosine * mirror, -sine, shift[:, 0]], [sine * mirror, cosine, shift[:, 1]]]
-    return _float32(np.moveaxis(np.array(rows), -1, 0))
+    return float32(np.moveaxis(np.array(rows), -1, 0))
 
 
 def _moved(images: Tensor, labels: Tensor, affine: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,7 @@ def _moved(images: Tensor, labels: Tensor, affine: Tensor) -> tuple[Tensor, Tens
 
 def _blurred(grey: Tensor, blur_px: Floats) -> Tensor:
     """Return frames (n, s, s) blurred, each by its own three-tap binomial-like kernel."""
-    side_weight = _per_frame(np.minimum(0.5 * blur_px**2, 0.25), grey)  # a kernel (w, 1-2w, w) has variance 2w
+    side_weight = per_frame(np.minimum(0.5 * blur_px**2, 0.25), grey)  # a kernel (w, 1-2w, w) has variance 2w
     for axis in (1, 2):
         ahead, behind = grey.roll(1, axis), grey.roll(-1, axis)
         grey = grey + side_weight * (ahead + behind - 2.0 * grey)
@@ -145,12 +145,14 @@ def _blurred(grey: Tensor, blur_px: Floats) -> Tensor:
 def _field(images: Tensor, parameters: AugmentParameters) -> Tensor:
     """Return the factor of the grey at each pixel: grain, gain by depth, shadow; (n, s, s)."""
     side = images.shape[-1]
-    grain = F.interpolate(_on(parameters.grain, images).unsqueeze(1), size=(side, side), mode="bilinear").squeeze(1)
+    grain = F.interpolate(
+        on_device_of(parameters.grain, images).unsqueeze(1), size=(side, side), mode="bilinear"
+    ).squeeze(1)
     at = (torch.arange(side, device=images.device) + 0.5) * (2.0 / side) - 1.0  # (s,) in units of half the side
     radius = torch.hypot(at[None, :], at[:, None])  # (s, s)
     angle = torch.atan2(at[:, None], at[None, :])  # (s, s)
-    depth = torch.exp(_per_frame(parameters.radial_gain, images) * (radius - 0.5))  # (n, s, s)
-    direction, width, start, left = (_per_frame(column, images) for column in parameters.shadow.T)  # (n, 1, 1) each
+    depth = torch.exp(per_frame(parameters.radial_gain, images) * (radius - 0.5))  # (n, s, s)
+    direction, width, start, left = (per_frame(column, images) for column in parameters.shadow.T)  # (n, 1, 1) each
     aside = torch.remainder(angle - direction + torch.pi, 2.0 * torch.pi) - torch.pi  # (n, s, s)
     hidden = torch.sigmoid((width - aside.abs()) * 20.0) * torch.sigmoid(
         (radius - start) * 20.0
@@ -158,16 +160,16 @@ def _field(images: Tensor, parameters: AugmentParameters) -> Tensor:
     return grain * depth * (1.0 - hidden * (1.0 - left))
 
 
-def _float32(values: NDArray[np.floating]) -> Floats:
+def float32(values: NDArray[np.floating | np.bool_]) -> Floats:
     """Return the values in single precision."""
     return np.asarray(values, dtype=np.float32)
 
 
-def _on(values: Floats, like: Tensor) -> Tensor:
+def on_device_of(values: Floats, like: Tensor) -> Tensor:
     """Return an array as a tensor on the device of another."""
     return torch.from_numpy(np.ascontiguousarray(values)).to(like.device)
 
 
-def _per_frame(values: Floats, like: Tensor) -> Tensor:
+def per_frame(values: Floats, like: Tensor) -> Tensor:
     """Return one number a frame, (n, 1, 1), on the device of a tensor."""
-    return _on(values, like)[:, None, None]
+    return on_device_of(values, like)[:, None, None]

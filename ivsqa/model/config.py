@@ -90,7 +90,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a network is trained.
+    """Length, pace and material of a training.
 
     Attributes:
         max_steps: Optimiser steps of the segmenters at most; the learning rate falls to zero over them.

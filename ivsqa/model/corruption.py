@@ -7,7 +7,6 @@ looks like when drawing fails. As with variation, parameters are drawn first, th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-Floats: TypeAlias = NDArray[np.float32]
+from ivsqa.model.augmentation import Floats, float32, on_device_of, per_frame
 
 N_TONES = 8
 NOISE_PX = 96
@@ -26,7 +25,7 @@ N_BLANKS = 3
 
 @dataclass(frozen=True)
 class CorruptionParameters:
-    """How each of n frames is damaged; grey runs from 0 to 1.
+    """Damage of n frames; grey runs from 0 to 1.
 
     Attributes:
         tone: The grey that 0, 1/8, … 1 become, (n, N_TONES + 1).
@@ -76,14 +75,14 @@ def sample_corruption(rng: np.random.Generator, n: int, share: float) -> Corrupt
         * ((rng.random((n, N_BLANKS)) < 0.3) & (severity > 0.3)[:, None])[..., None]
     )
     return CorruptionParameters(
-        tone=np.asarray(tone, dtype=np.float32),
-        coarse=np.asarray(coarse, dtype=np.float32),
-        field=np.asarray(field, dtype=np.float32),
-        grain=np.asarray(1.0 + grain[:, None, None] * noise[0], dtype=np.float32),
-        noise=np.asarray(added[:, None, None] * noise[1], dtype=np.float32),
-        blank=np.asarray(np.concatenate([rng.random((n, N_BLANKS, 2)), size], axis=2), dtype=np.float32),
-        inverted=np.asarray(some(0.05) > 0.5, dtype=np.float32),
-        gain=np.asarray(np.exp(severity * rng.uniform(-0.7, 0.7, n)), dtype=np.float32),
+        tone=float32(tone),
+        coarse=float32(coarse),
+        field=float32(field),
+        grain=float32(1.0 + grain[:, None, None] * noise[0]),
+        noise=float32(added[:, None, None] * noise[1]),
+        blank=float32(np.concatenate([rng.random((n, N_BLANKS, 2)), size], axis=2)),
+        inverted=float32(some(0.05) > 0.5),
+        gain=float32(np.exp(severity * rng.uniform(-0.7, 0.7, n))),
     )
 
 
@@ -95,18 +94,18 @@ def corrupt(images: Tensor, parameters: CorruptionParameters) -> Tensor:
         parameters: For n frames.
     """
     side = images.shape[-1]
-    grey = _toned((images.float() / 255.0).clamp(0.0, 1.0), _on(parameters.tone, images))
+    grey = _toned((images.float() / 255.0).clamp(0.0, 1.0), on_device_of(parameters.tone, images))
     for factor, weight in zip((2, 4), parameters.coarse.T, strict=True):
-        share = _on(weight, images)[:, None, None]  # (n, 1, 1)
+        share = per_frame(weight, images)  # (n, 1, 1)
         grey = grey + share * (_stretched(F.avg_pool2d(grey.unsqueeze(1), factor), side) - grey)
     field, grain, noise = (
-        _stretched(_on(maps, images).unsqueeze(1), side)
+        _stretched(on_device_of(maps, images).unsqueeze(1), side)
         for maps in (parameters.field, parameters.grain, parameters.noise)
     )  # (n, s, s) each
     grey = grey * torch.exp(field) * grain + noise
-    grey = grey * ~_blanked(_on(parameters.blank, images), side)
-    grey = torch.where(_on(parameters.inverted, images)[:, None, None] > 0.0, 1.0 - grey, grey)
-    return (grey * _on(parameters.gain, images)[:, None, None]).clamp(0.0, 1.0) * 255.0
+    grey = grey * ~_blanked(on_device_of(parameters.blank, images), side)
+    grey = torch.where(per_frame(parameters.inverted, images) > 0.0, 1.0 - grey, grey)
+    return (grey * per_frame(parameters.gain, images)).clamp(0.0, 1.0) * 255.0
 
 
 def _toned(grey: Tensor, tone: Tensor) -> Tensor:
@@ -123,14 +122,9 @@ def _stretched(maps: Tensor, side: int) -> Tensor:
 
 
 def _blanked(blank: Tensor, side: int) -> Tensor:
-    """Return where a rectangle lies, bool (n, side, side)."""
+    """Return the pixels inside a rectangle, bool (n, side, side)."""
     at = (torch.arange(side, device=blank.device) + 0.5) / side  # (side,)
     x, y, half_width, half_height = blank.unbind(2)  # (n, N_BLANKS) each
     across = (at - x[..., None]).abs() < half_width[..., None]  # (n, N_BLANKS, side)
     down = (at - y[..., None]).abs() < half_height[..., None]  # (n, N_BLANKS, side)
     return (down[..., :, None] & across[..., None, :]).any(dim=1)
-
-
-def _on(values: Floats, like: Tensor) -> Tensor:
-    """Return an array as a tensor on the device of another."""
-    return torch.from_numpy(np.ascontiguousarray(values)).to(like.device)

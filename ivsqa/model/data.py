@@ -67,7 +67,7 @@ def rng_for(seed: int, purpose: int, step: int) -> np.random.Generator:
 
 
 def batch_indices(weights: NDArray[np.float32], *, step: int, batch_size: int, seed: int) -> NDArray[np.intp]:
-    """Return which samples a step sees, (batch_size,).
+    """Return the samples of a step, (batch_size,).
 
     Epochs follow each other without a gap. In each of n draws a sample of weight w comes ⌊n·w/Σw⌋ or ⌈n·w/Σw⌉ times: with equal
     weights, once.

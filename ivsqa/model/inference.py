@@ -32,7 +32,7 @@ _Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the network says of b frames.
+    """Prediction of b frames.
 
     Attributes:
         probabilities: Of each structure with what it encloses, float32 (b, K, s, s), in [0, 1], nested.
@@ -81,7 +81,7 @@ class Predictor:
 
     @contextmanager
     def workers(self) -> Iterator[int]:
-        """Yield how many threads should predict at once, with the device set up for it while the block runs."""
+        """Yield the number of threads that should predict at once, with the device set up for it while the block runs."""
         if self.device.type != "cpu":
             yield 2
             return
@@ -176,7 +176,7 @@ def _description(bottleneck: Tensor, vessel: Tensor) -> Tensor:
 
 
 def _frame_signals(output: NetworkOutput) -> Tensor:
-    """Return what `FRAME_SIGNALS` names, (b, 4), from every second pixel of every second row: the network draws no finer.
+    """Return the signals of `FRAME_SIGNALS`, (b, 4), from every second pixel of every second row: the network draws no finer.
 
     Source: margin, Scheffer et al., IDA 2001; entropy over levels of predicted error, Xie et al. (DEAL), ACCV 2020.
     """

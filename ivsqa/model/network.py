@@ -25,7 +25,7 @@ sure of a small structure take hundreds of steps to grow."""
 
 
 class Maps(NamedTuple):
-    """What an encoder–decoder gives: output maps, the features they were read from, and the deepest features."""
+    """Maps of an encoder–decoder: output maps, the features they were read from, and the deepest features."""
 
     output: Tensor  # (b, c_out, s, s), float32
     decoder: Tensor  # (b, widths[0], s/2, s/2)
@@ -33,7 +33,7 @@ class Maps(NamedTuple):
 
 
 class FirstOpinion(NamedTuple):
-    """What the segmenter makes of frames, without gradient."""
+    """The segmenter's opinion of frames, without gradient."""
 
     rings: Tensor  # (b, K+1, s, s), float32, probabilities
     decoder: Tensor  # (b, widths[0], s/2, s/2), the features they were read from
@@ -45,7 +45,7 @@ class FirstOpinion(NamedTuple):
 
 
 class NetworkOutput(NamedTuple):
-    """What the two branches give for a batch."""
+    """Output of the two branches for a batch."""
 
     ring_logits: Tensor  # (b, K+1, s, s)
     probabilities: Tensor  # (b, K, s, s), float32, of each structure with what it encloses
@@ -80,7 +80,7 @@ def nested_probabilities(rings: Tensor) -> Tensor:
 
 
 def expected_errors(first: Tensor, pooled: Tensor) -> Tensor:
-    """Return how likely the hard decision on the first opinion is wrong if the truth is as likely as both say together.
+    """Return the probability that the hard decision on the first opinion is wrong, if both together are right about the truth.
 
     Args:
         first: Probabilities of the structures, (b, K, s, s).

@@ -38,7 +38,7 @@ class Unannotated(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """What the error branch sees and how it shall draw it, without gradient."""
+    """Frames for the error branch and how it shall draw them, without gradient."""
 
     frames: Tensor  # (b, 1, s, s), normalised
     first: FirstOpinion | None  # where the error branch looks at it
@@ -79,13 +79,13 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def lesson(self, batch: Annotated, others: Unannotated | None) -> Lesson:
-        """Return what the error branch shall learn from annotated frames and, with a committee, from unannotated ones."""
+        """Return the lesson of the error branch: annotated frames and, with a committee, unannotated ones."""
         wanted, known = ring_masks(batch.labels, self.config.n_rings), known_pixels(batch.labels)
         frames = normalized(batch.images)  # (b, 1, s, s)
         if others is not None and len(self.committee):
             clean = normalized(others.images)  # (b, 1, s, s)
-            said = [torch.softmax(segmenter(clean).output, dim=1) for segmenter in self.committee]
-            wanted = torch.cat([wanted, torch.stack(said).mean(dim=0)])
+            opinions = [torch.softmax(segmenter(clean).output, dim=1) for segmenter in self.committee]
+            wanted = torch.cat([wanted, torch.stack(opinions).mean(dim=0)])
             known = torch.cat([known, others.known])
             frames = torch.cat([frames, normalized(others.damaged)])
         looked_at = self.network.error_branch.sees_first_opinion

@@ -45,7 +45,7 @@ class Manifest(Section):
 
 
 def no_effect(key: str, value: object, *, beside: str, mend: str) -> PydanticCustomError:
-    """Return what a section's validator raises where a value changes nothing because of another.
+    """Return the error of a section's validator about a value that changes nothing because of another.
 
     Args:
         key: The key in the section.
@@ -200,4 +200,4 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
     """Return the section class inside an annotation such as `tuple[X, ...] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _section_in(part)) is not None), None)
+    return next((section for part in get_args(annotation) if (section := _section_in(part)) is not None), None)

@@ -26,7 +26,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Provenance(Section):
-    """Which code made a file, and when (UTC, ISO 8601)."""
+    """The code that made a file, and when (UTC, ISO 8601)."""
 
     created_at: str
     ivsqa_version: str
@@ -115,7 +115,7 @@ class PullbackRecord(Manifest):
         return None if interval is None else 1.0 / interval
 
     def position_mm(self, frame_index: int) -> float | None:
-        """Return how far the catheter has moved since the first frame; None where speed or timing is unknown."""
+        """Return the way of the catheter since the first frame; None where speed or timing is unknown."""
         positions = self.positions_mm()
         return None if positions is None else float(positions[frame_index])
 
@@ -177,7 +177,7 @@ class RevisionRecord(Manifest):
         return tuple(sorted(index for indices in self.frames.values() for index in indices))
 
     def origin_of(self, frame_index: int) -> str:
-        """Return how the annotation of one of its frames came about."""
+        """Return the origin of one of its frames."""
         return next(origin for origin, indices in self.frames.items() if frame_index in indices)
 
 

@@ -98,7 +98,7 @@ class NetworkSettings(Section):
 
 
 class AugmentationSettings(Section):
-    """How far training frames are varied."""
+    """Variation of training frames."""
 
     rotation_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 180.0
     flip: bool = True
@@ -110,7 +110,7 @@ class AugmentationSettings(Section):
 
 
 class TrainingSettings(Section):
-    """How long and how fast the network learns."""
+    """Length and pace of a training."""
 
     max_steps: Count = 2000
     finetune_steps: Count = 800
@@ -141,7 +141,7 @@ class TrainingSettings(Section):
 
 
 class SelectionSettings(Section):
-    """How a round's frames are spread."""
+    """Spread of a round's frames."""
 
     max_per_pullback: Count | None = None
     min_gap_frames: Annotated[int, Field(ge=0)] = 10
@@ -151,7 +151,7 @@ class SelectionSettings(Section):
 
 
 class PacketSettings(Section):
-    """What annotators get."""
+    """Content of packets."""
 
     formats: Annotated[tuple[PacketFormat, ...], Field(min_length=1)] = ("page", "labelme")
     carry: bool = True

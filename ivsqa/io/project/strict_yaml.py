@@ -132,7 +132,7 @@ def merged_text(text: str, changes: Mapping[str, Any]) -> str:
 def _edits(
     mapping: yaml.MappingNode, changes: Mapping[str, Any], text: str
 ) -> tuple[list[tuple[int, int, str]], dict[str, Any]]:
-    """Return what to write in place of which characters of a text, and the values whose keys the mapping lacks."""
+    """Return replacements as (start, end, text) of characters, and the values whose keys the mapping lacks."""
     nodes = {key.value: value for key, value in mapping.value}
     edits: list[tuple[int, int, str]] = []
     for key, value in changes.items():
@@ -177,10 +177,10 @@ def line_of(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int | None:
     line = node.start_mark.line + 1
     for key in keys:
         if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
-            if found is None:
+            pair = next((pair for pair in node.value if pair[0].value == str(key)), None)
+            if pair is None:
                 return line
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = pair[0].start_mark.line + 1, pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]
             line = node.start_mark.line + 1

@@ -55,7 +55,7 @@ def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> Network
 def training_config(
     training: TrainingSettings, *, seed: int, finetune: bool = False, max_steps: int | None = None
 ) -> TrainingConfig:
-    """Return how to train, from settings; `max_steps` comes before theirs."""
+    """Return the configuration of a training from settings; `max_steps` comes before theirs."""
     return TrainingConfig(
         max_steps=max_steps or (training.finetune_steps if finetune else training.max_steps),
         batch_size=training.batch_size,
@@ -70,7 +70,7 @@ def training_config(
 
 
 def augmentation_config(augmentation: AugmentationSettings) -> AugmentationConfig:
-    """Return how frames are varied, from settings."""
+    """Return the variation of frames from settings."""
     return AugmentationConfig(**augmentation.model_dump())
 
 

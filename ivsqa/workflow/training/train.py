@@ -40,7 +40,7 @@ NON_INFERIORITY_MARGIN = 0.01
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What a training did.
+    """The outcome of a training.
 
     Attributes:
         model: The model's record.
@@ -199,7 +199,7 @@ def _find_or_open(project: Project, request: _Request, context: Context) -> Mode
 
 
 def _stored_state(project: Project, model_id: str) -> TrainingState | None:
-    """Return what a stopped training left, or None."""
+    """Return the state that a stopped training left, or None."""
     path = project.layout.checkpoint(model_id)
     return TrainingState.from_bytes(path.read_bytes()) if path.is_file() else None
 
@@ -287,7 +287,7 @@ def _finish(
 def _predict_validation(
     project: Project, request: _Request, model: TrainedModel, validation: SampleSet, device: str
 ) -> list[PredictedFrame]:
-    """Return what a model says of each validation frame beside its reference."""
+    """Return the prediction of each validation frame beside its reference."""
     names = project.structures.names
     predictor = Predictor(model, request.network, device=device, precision=request.config.precision)
     frames = []
