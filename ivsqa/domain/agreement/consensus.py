@@ -112,11 +112,7 @@ def common_centre(readings: Sequence[Contours], structures: StructureSet) -> Poi
 
 
 def mean_contour(drawn: Sequence[Contour], centre_px: Points) -> Contour | None:
-    """Return the line of mean radii about a centre, the outermost crossing of each ray counting; None where a ray misses a line.
-
-    Args:
-        drawn: The lines, one or more.
-        centre_px: (x, y).
+    """Return the line of mean radii about a centre, (x, y), by the outermost crossing of each ray; None where one has none.
 
     Example:
         >>> squares = [Contour.from_points([[-r, -r], [r, -r], [r, r], [-r, r]]) for r in (8, 10)]

@@ -127,8 +127,7 @@ def mask_dice(predicted: Mask, reference: Mask) -> NDArray[np.float64]:
 def plaque_burden(lumen: Contour, eem: Contour) -> float:
     """Return (EEM - lumen) / EEM areas, a fraction; NaN where the EEM encloses nothing.
 
-    Source:
-        Mintz et al., J Am Coll Cardiol 2001;37:1478.
+    Source: Mintz et al., J Am Coll Cardiol 2001;37:1478.
     """
     eem_area = enclosed_area(eem).area
     return float((eem_area - enclosed_area(lumen).area) / eem_area) if eem_area > 0.0 else nan

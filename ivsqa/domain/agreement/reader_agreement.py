@@ -59,14 +59,12 @@ class BlandAltman:
 def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> IntraclassCorrelation:
     """Return ICC(2,1): two-way random effects, absolute agreement, single rater.
 
-    A reader who always draws larger lowers it: unlike Pearson's correlation, and ICC(3,1), it counts bias as disagreement.
+    A reader who always draws larger lowers it: unlike Pearson's correlation, and ICC(3,1), it counts bias as disagreement. It is
+    NaN with fewer than two rows or columns, or where all numbers are equal.
 
     Args:
         ratings: (n, k), a row for each measured thing, a column for each rater; rows with NaN are dropped.
         coverage: Of the interval.
-
-    Returns:
-        NaN with fewer than two rows or columns, or where all numbers are equal.
 
     Source:
         Shrout & Fleiss, Psychol Bull 1979;86:420, case 2; interval: McGraw & Wong, Psychol Methods 1996;1:30, table 7.
@@ -127,11 +125,9 @@ def _icc_interval(
 def bland_altman(first: ArrayLike, second: ArrayLike) -> BlandAltman:
     """Return bias and limits of agreement of paired numbers; pairs with NaN are dropped.
 
-    Returns:
-        NaN without a pair; the spread is NaN with fewer than two.
+    All are NaN without a pair, the spread with fewer than two.
 
-    Source:
-        Bland & Altman, Lancet 1986;1:307, with 1.96 for their 2.
+    Source: Bland & Altman, Lancet 1986;1:307, with 1.96 for their 2.
 
     Example:
         >>> bland_altman([5.0, 7.0], [4.0, 4.0])

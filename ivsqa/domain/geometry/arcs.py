@@ -123,15 +123,14 @@ def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: i
 
 
 def arcs_above(values: Points, structure: str, *, threshold: float) -> list[DoubtfulArc]:
-    """Return the arcs of a border in which a distance exceeds a threshold, neighbours merged, also across 0°.
+    """Return the arcs of a border in which a distance exceeds a threshold, by where they start.
+
+    Neighbours are merged, also across 0°; the whole circle is one arc from 0° to 360°.
 
     Args:
         values: (n_arcs,) such as the error from `error_by_arc`, or how far readers differ; NaN does not count.
         structure: Name of the border's structure.
         threshold: In the unit of the values.
-
-    Returns:
-        Arcs by where they start; the whole circle is one arc from 0° to 360°.
 
     Example:
         >>> [str(arc) for arc in arcs_above(np.array([2.0, 0.1, 0.1, 3.0]), "eem", threshold=1.0)]

@@ -11,14 +11,11 @@ from ivsqa.domain.contour import Contour
 
 
 def columns_along(position: NDArray[np.float64], n_columns: int) -> NDArray[np.intp]:
-    """Return the frame in each column of a view, columns being evenly spaced along the vessel.
+    """Return the frame nearest to the middle of each column, (n_columns,), columns being evenly spaced along the vessel.
 
     Args:
         position: (n,) of the frames, never falling, in mm or in frames.
         n_columns: Columns wanted.
-
-    Returns:
-        (n_columns,) the frame nearest to the middle of each; of frames at one place, the first.
 
     Example:
         >>> columns_along(np.array([0.0, 1.0, 1.0, 4.0]), 4).tolist()

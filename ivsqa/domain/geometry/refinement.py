@@ -256,8 +256,7 @@ def _displacement(
         offsets_px: Its error there, (n,).
         weights: Of the nudges, (n,).
 
-    Source:
-        Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equations 2.23 and 2.24.
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equations 2.23 and 2.24.
     """
     noise = 1.0 / weights - 1.0 + RESIDUE  # so that a single nudge is known with its weight
     along = _likeness(angles, at)

@@ -169,8 +169,7 @@ def plaque_thickness(lumen: Contour, eem: Contour) -> tuple[float, float]:
 
     Where a drawn lumen reaches over the EEM the thickness is 0.
 
-    Source:
-        JACC: plaque plus media thickness, along any line passing through the centre of mass of the lumen.
+    Source: JACC: plaque plus media thickness, along any line passing through the centre of mass of the lumen.
     """
     centre = lumen.centroid_px
     inner, outer = _crossings(lumen.points_px - centre), _crossings(eem.points_px - centre)

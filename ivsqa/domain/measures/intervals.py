@@ -167,9 +167,6 @@ def measure_scales(values: Mapping[str, float], wrong_area: Mapping[str, float],
         values: Its measures, from `frame_measures`.
         wrong_area: Expected area on the wrong side of each border, in the same unit squared.
         pixel: Side of a pixel of the working grid, in the same unit.
-
-    Returns:
-        By measure, for those in `values`.
     """
     offset: dict[str, float] = {}
     scales: dict[str, float] = {}

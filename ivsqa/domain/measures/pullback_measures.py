@@ -142,8 +142,7 @@ def atheroma_fraction(lumen: Expected, eem: Expected) -> Expected:
         >>> atheroma_fraction(Expected(30.0, 1.0), Expected(60.0, 2.0))
         Expected(value=0.5, scale=0.03333333333333333)
 
-    Source:
-        EuroIntervention 2011;6:1123.
+    Source: EuroIntervention 2011;6:1123.
     """
     if not eem.value > 0.0:
         return UNKNOWN

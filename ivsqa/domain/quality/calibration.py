@@ -75,8 +75,7 @@ def fit_isotonic(
     Raises:
         ValueError: no point is left.
 
-    Source:
-        Pool-adjacent-violators, by scipy; centred: Oron and Flournoy, Stat Biopharm Res 2017;9:258.
+    Source: Pool-adjacent-violators, by scipy; centred: Oron and Flournoy, Stat Biopharm Res 2017;9:258.
     """
     scores, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     mass = np.ones_like(scores) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -110,8 +109,7 @@ def conformal_margin(predicted: ArrayLike, true: ArrayLike, *, miscoverage: floa
     Returns:
         The margin; NaN with fewer than 1 / miscoverage - 1 frames: no finite margin can then keep the promise.
 
-    Source:
-        Split conformal prediction, one-sided: Lei et al., J Am Stat Assoc 2018;113:1094.
+    Source: Split conformal prediction, one-sided: Lei et al., J Am Stat Assoc 2018;113:1094.
     """
     excess = np.asarray(predicted, dtype=np.float64) - np.asarray(true, dtype=np.float64)
     excess = np.sort(excess[~np.isnan(excess)])

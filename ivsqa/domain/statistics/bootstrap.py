@@ -27,7 +27,7 @@ class Measured:
 def paired_bootstrap_difference(
     new: ArrayLike, old: ArrayLike, *, rng: np.random.Generator, n_resamples: int = 2000, coverage: float = 0.95
 ) -> tuple[float, float]:
-    """Return the interval of mean(new − old) over frames drawn with replacement.
+    """Return the interval (low, high) of mean(new − old) over frames drawn with replacement; NaN without a pair.
 
     Args:
         new: (n,) a measure by frame; pairs with NaN are dropped.
@@ -35,9 +35,6 @@ def paired_bootstrap_difference(
         rng: Randomness.
         n_resamples: Draws.
         coverage: Share of draws inside the interval.
-
-    Returns:
-        (low, high); NaN without a pair.
 
     Example:
         >>> low, high = paired_bootstrap_difference([0.9] * 8, [0.8] * 8, rng=np.random.default_rng(0))
@@ -85,8 +82,7 @@ def bootstrap_over_subjects(
     Returns:
         m measures; no interval (NaN) with fewer than two subjects, or where fewer than half of the draws give the measure.
 
-    Source:
-        Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (whole subjects).
+    Source: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (whole subjects).
 
     Example:
         Two subjects with a mean Dice of 0.8 and 0.9: a quarter of the draws holds only the first, a quarter only the second.

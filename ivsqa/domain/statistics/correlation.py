@@ -36,14 +36,11 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
-    """Return the probability that a positive scores above a negative, a tie counting half.
+    """Return the probability that a positive scores above a negative, a tie counting half; NaN where one class is missing.
 
     Args:
         scores: (n,), higher speaks for positive; NaN is dropped.
         positive: (n,) bool.
-
-    Returns:
-        A fraction; NaN where one class is missing.
     """
     score, label = _known_pairs(scores, positive)
     is_positive = label > 0.0
@@ -55,14 +52,11 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
 
 
 def average_precision_from_histograms(n_positive: ArrayLike, n_negative: ArrayLike) -> float:
-    """Return the area under precision over recall, as steps: for any number of pixels, where scores fall in few bins.
+    """Return the area under precision over recall, as steps, from counts in bins of equal score; NaN without a positive.
 
     Args:
-        n_positive: (bins,) positives in each bin of equal score, lowest score first.
+        n_positive: (bins,) positives in each bin, lowest score first.
         n_negative: (bins,) negatives likewise.
-
-    Returns:
-        A fraction; NaN where nothing is positive.
 
     Example:
         >>> average_precision_from_histograms([1, 0, 1], [2, 1, 0])  # the best bin is pure, the worst 1 of 3
