@@ -52,10 +52,5 @@ def demo(
 
 def _is_demo(directory: Path) -> bool:
     """Whether a folder holds a demo, or what is left of one that was stopped."""
-    return {path.name for path in directory.iterdir()} <= {
-        "phantoms",
-        "reference.csv",
-        "study",
-        "pictures",
-        "summary.html",
-    }
+    written = {"phantoms", "reference.csv", "study", "pictures", "summary.html"}
+    return {path.name for path in directory.iterdir()} <= written

@@ -6,15 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from ivsqa.cli.options import (
-    SPLIT_NAMES,
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-    ProjectOption,
-    SplitName,
-    opened,
-)
+from ivsqa.cli.options import SPLIT_NAMES, DeviceOption, JsonOption, ModelOption, ProjectOption, SplitName, opened
 from ivsqa.cli.output import count, interval, number, percent, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
@@ -27,7 +19,7 @@ Table: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def evaluate(
     project: ProjectOption = None,
-    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Which subjects.")] = SplitName.test,
+    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Which subjects.")] = "test",
     model: ModelOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -36,12 +28,12 @@ def evaluate(
     from ivsqa.workflow.evaluating.evaluate import evaluate_model
 
     with command_context() as context:
-        result = evaluate_model(opened(project), model_id=model, split=split.value, device=device, context=context)
+        result = evaluate_model(opened(project), model_id=model, split=split, device=device, context=context)
     plain = result.to_dict()
     if as_json:
         say_json(plain)
         return
-    frames = count(result.n_frames, f"{split.value} frame")
+    frames = count(result.n_frames, f"{split} frame")
     say(f"{result.model_id} on {frames} of {count(result.n_subjects, 'subject')}")
     say_table(*_segmentation_table(plain["segmentation"]))
     if plain["plaque_burden_mae"] is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,29 +12,17 @@ from ivsqa.cli.output import count, note, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
 
-class ContourFormatName(StrEnum):
-    """Formats of contours on the command line."""
-
-    echoplaque = "echoplaque"
-    nnunet = "nnunet"
-
-
-class ContourSourceName(StrEnum):
-    """Whose contours, on the command line."""
-
-    annotations = "annotations"
-    predictions = "predictions"
-
-
 def export(
     directory: Annotated[Path, typer.Argument(help="The folder to make.", metavar="DIR")],
     format_: Annotated[
-        ContourFormatName, typer.Option("--format", metavar="|".join(ContourFormatName), help="For which tools.")
+        Literal["echoplaque", "nnunet"],
+        typer.Option("--format", metavar="echoplaque|nnunet", help="For which tools."),
     ],
     project: ProjectOption = None,
     source: Annotated[
-        ContourSourceName, typer.Option(metavar="|".join(ContourSourceName), help="What people drew, or the model.")
-    ] = ContourSourceName.annotations,
+        Literal["annotations", "predictions"],
+        typer.Option(metavar="annotations|predictions", help="What people drew, or the model."),
+    ] = "annotations",
     pullback: PullbackOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -48,8 +35,8 @@ def export(
         result = export_contours(
             opened(project),
             directory,
-            format=format_.value,
-            source=source.value,
+            format=format_,
+            source=source,
             pullback_ids=pullback or (),
             model_id=model,
             dry_run=dry_run,

@@ -6,15 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ivsqa.cli.options import (
-    DryRunOption,
-    FormatsOption,
-    JsonOption,
-    ProjectOption,
-    RoundOption,
-    ZipOption,
-    opened,
-)
+from ivsqa.cli.options import DryRunOption, FormatsOption, JsonOption, ProjectOption, RoundOption, ZipOption, opened
 from ivsqa.cli.output import count, picked, say, say_json
 from ivsqa.cli.progress import command_context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,19 +18,11 @@ if TYPE_CHECKING:
 
 
 class FormatName(StrEnum):
-    """Formats of tables on the command line."""
+    """Formats of tables on the command line. An enumeration, since typer takes no list of Literal."""
 
     csv = "csv"
     parquet = "parquet"
     json = "json"
-
-
-class ReferenceName(StrEnum):
-    """References on the command line."""
-
-    proximal = "proximal"
-    distal = "distal"
-    mean = "mean"
 
 
 def _length(text: str, *, show_default: str | bool = True) -> Any:  # noqa: ANN401  typer's own type is private
@@ -55,9 +47,9 @@ def measure(
     lesion_separation: Annotated[float, _length("Lesions closer than this are one.")] = 5.0,
     reach: Annotated[float, _length("Look for references so far from a lesion.")] = 10.0,
     reference: Annotated[
-        ReferenceName,
-        typer.Option(metavar="|".join(ReferenceName), help="What lesions are compared with; mean is that of both."),
-    ] = ReferenceName.mean,
+        Literal["proximal", "distal", "mean"],
+        typer.Option(metavar="proximal|distal|mean", help="What lesions are compared with; mean is that of both."),
+    ] = "mean",
     formats: Annotated[
         list[FormatName] | None,
         typer.Option("--format", metavar="|".join(FormatName), help="Of tables; may be repeated.", show_default="all"),
@@ -83,7 +75,7 @@ def measure(
         every_mm=every or None,
         gated=gated,
         max_gap_mm=max_gap,
-        rule=LesionRule(burden, lesion_length, lesion_separation, reach, reference.value),
+        rule=LesionRule(burden, lesion_length, lesion_separation, reach, reference),
         formats=tuple(dict.fromkeys(name.value for name in formats)) if formats else TABLE_FORMATS,
     )
     with command_context() as context:
@@ -125,21 +117,8 @@ def _say(result: MeasureResult) -> None:
     lesions = result.lesions.to_dicts()
     if lesions:
         say()
-        say_table(
-            (
-                "lesion of",
-                ">from",
-                ">to mm",
-                ">MLA mm²",
-                "90 %",
-                ">burden",
-                "90 %",
-                ">stenosis",
-                ">remodelling",
-                "90 %",
-            ),
-            [_lesion_cells(row) for row in lesions],
-        )
+        at, site = ("lesion of", ">from", ">to mm"), (">MLA mm²", "90 %", ">burden", "90 %")
+        say_table((*at, *site, ">stenosis", ">remodelling", "90 %"), [_lesion_cells(row) for row in lesions])
     drawn, predicted = result.n_frames_from("annotation"), result.n_frames_from("prediction")
     missing, unreadable = result.n_frames_from("missing"), result.n_frames_from("unreadable")
     sources = f"{drawn:,} drawn, {predicted:,} predicted, {unreadable:,} unreadable, {missing:,} without contours"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 import typer
 
@@ -40,16 +40,11 @@ PullbackOption = Annotated[
 ]
 
 
-class SplitName(StrEnum):
-    """Splits on the command line."""
-
-    train = "train"
-    validation = "validation"
-    test = "test"
+SplitName: TypeAlias = Literal["train", "validation", "test"]
 
 
 class StrategyName(StrEnum):
-    """Strategies on the command line."""
+    """Strategies on the command line. An enumeration, since typer takes no list of Literal, and `simulate` takes a list."""
 
     sqa = "sqa"
     random = "random"
@@ -73,7 +68,7 @@ def finite(value: float | None) -> float | None:
     return value
 
 
-SPLIT_NAMES = "|".join(SplitName)
+SPLIT_NAMES = "|".join(get_args(SplitName))
 STRATEGY_NAMES = f"{', '.join(list(StrategyName)[:-1])} or {list(StrategyName)[-1]}"
 """In the help, not beside the option: all of them in one word are wider than a terminal."""
 FORMAT_NAMES = "labelme, page, csv, masks, coco, cvat, label-studio, qupath, svg, itk-snap, slicer or napari"
@@ -81,10 +76,7 @@ FORMAT_NAMES = "labelme, page, csv, masks, coco, cvat, label-studio, qupath, svg
 FormatsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--format",
-        metavar="FORMAT",
-        help=f"{FORMAT_NAMES}; may be repeated.",
-        show_default="from project.yaml",
+        "--format", metavar="FORMAT", help=f"{FORMAT_NAMES}; may be repeated.", show_default="from project.yaml"
     ),
 ]
 

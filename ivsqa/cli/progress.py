@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -64,9 +64,7 @@ def command_context() -> Iterator[Context]:
         asked = True
         tell("\nstopping after this step; the same command goes on from here")
 
-    previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
-    for wanted in (signal.SIGTERM, signal.SIGINT):
-        previous[wanted] = signal.signal(wanted, ask)
+    previous = {wanted: signal.signal(wanted, ask) for wanted in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield Context(progress=shown_progress, should_stop=lambda: asked)
     finally:

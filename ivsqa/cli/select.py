@@ -35,7 +35,7 @@ def select(
             show_default="sqa; stratified without a model, and for validation and test",
         ),
     ] = None,
-    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = SplitName.train,
+    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = "train",
     pullback: PullbackOption = None,
     gated: GatedOption = False,
     every: Annotated[
@@ -57,7 +57,7 @@ def select(
             opened(project),
             n=n,
             strategy=strategy.value if strategy else None,
-            split=split.value,
+            split=split,
             model_id=model,
             pullback_ids=pullback or (),
             gated=gated,
