@@ -173,14 +173,19 @@ class Project:
             raise StateError(f"{model_id} is not trained to its end", hint="go on with: ivsqa train")
         return model
 
-    def scores(self, model: ModelRecord | str) -> ScoreStore:
-        """Return what a model says of frames; one given by its id alone has the structures of the study."""
+    def scores(self, model: ModelRecord | str | None = None) -> ScoreStore:
+        """Return what a model says of frames; None: the current one. One given by its id has the structures of the study.
+
+        Raises:
+            StateError: None was given, and there is no model yet.
+        """
         from ivsqa.io.project.scores import (
             ScoreStore,  # polars loads for a fifth of a second; not every command reads scores
         )
 
         if isinstance(model, str):
             return ScoreStore(self.layout, model, self.structures.names)
+        model = model or self.get_model(None)
         return ScoreStore(self.layout, model.model_id, model.structures)
 
     # Rounds

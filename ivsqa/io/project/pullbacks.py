@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
+from ivsqa.domain.contour import Contour
 from ivsqa.domain.grid import WorkingGrid, working_grid
 from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
 from ivsqa.errors import IntegrityError
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
-from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.project.records import ModelRecord, PullbackRecord
 
 if TYPE_CHECKING:
     from ivsqa.io.project.project import Project
@@ -86,6 +88,43 @@ class Pullback(PullbackRecord):
         unread = np.ones(self.n_frames, dtype=np.bool_)
         unread[list(self.standings)] = False
         return unread
+
+    def contours(self, model: ModelRecord | str | None = None) -> dict[int, dict[str, Contour]]:
+        """Return the contours of its frames in px: as annotated, else as a model draws them, by frame index and structure.
+
+        Args:
+            model: Whose predictions; None: the current model's, if there is one.
+
+        Frames that nobody can annotate, and those that are neither annotated nor scored, are absent.
+        """
+        model = model or self._project.current_model()
+        contours: dict[int, dict[str, Contour]] = {}
+        if model is not None:
+            contours |= self._project.scores(model).contours(self.pullback_id, self.n_frames)
+        for index in self._project.annotations.unreadable_frames(self.pullback_id):
+            contours.pop(index, None)
+        return contours | {index: annotation.contours for index, annotation in self.annotations.items()}
+
+    def error_maps(self, frame_index: int, model: ModelRecord | str | None = None) -> dict[str, NDArray[np.float32]]:
+        """Return how likely each pixel's membership is wrong, (height, width) in [0, 1] by structure.
+
+        Args:
+            frame_index: 0-based.
+            model: Whose contours are meant; None: the current model's.
+
+        Raises:
+            StateError: there is no model, or the frame is not scored.
+        """
+        (score,) = self._project.scores(model).read(self.pullback_id, [frame_index])
+        return self.error_maps_of(score)
+
+    def error_maps_of(self, score: FrameScore) -> dict[str, NDArray[np.float32]]:
+        """Return the error maps of one of its scored frames, (height, width) in [0, 1] by structure."""
+        grid, names = self.grid, self._project.structures.names
+        return {
+            name: grid.to_frame(error_map.astype(np.float32) / 255.0)
+            for name, error_map in zip(names, score.error_maps, strict=True)
+        }
 
     def choices(
         self, frames: NDArray[np.intp] | None = None, score: NDArray[np.float64] | None = None

@@ -14,7 +14,6 @@ from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.io.project.project import Project
 from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 from ivsqa.workflow.evaluating.collector import Surprise
-from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
 from ivsqa.workflow.predicting.signals import ERROR_MAP
 
 
@@ -69,7 +68,7 @@ def _picture(project: Project, surprise: Surprise) -> SurprisePicture:
         record.frames[surprise.score.frame_index],
         surprise.score.contours,
         surprise.frame.annotation.contours,
-        error_maps_on_frame(project, record, surprise.score),
+        record.error_maps_of(surprise.score),
         structures=project.structures,
         spacing_mm=record.spacing_mm,
     )

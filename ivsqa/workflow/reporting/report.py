@@ -71,7 +71,7 @@ def write_report(
     status, failed = project_status(project), list[IvsqaError]()
     records = project.pullbacks()
     revisions = [revision for record in records for revision in project.annotations.revisions(record.pullback_id)]
-    rows = _pullback_rows(project, records, status.current_model)
+    rows = pullback_rows(project, records, status.current_model)
     ranked = sorted((row for row in rows if row.split == "train"), key=_worst_first)
     held_out = [row for row in rows if row.split != "train"]
     shown = wanted or [row.pullback_id for row in ranked[:top]]
@@ -128,7 +128,7 @@ def _split_counts(status: Status) -> list[SplitCount]:
     return [SplitCount(split, *(of[split] for of in counts)) for split in SPLITS]
 
 
-def _pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[PullbackRow]:
+def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[PullbackRow]:
     """Return every pullback with its annotated frames and, where all its frames are scored, the quality of those left."""
     scores = project.scores(model) if model else None
     whole = {

@@ -25,7 +25,6 @@ from ivsqa.pages.report import PullbackPage, WorstFrame
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.measuring.measures import MeasureOptions, Measures, measures_of
 from ivsqa.workflow.predicting.doubtful_arcs import expected_error
-from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
 
 N_WORST = 3
 PANEL_PX = 380
@@ -198,7 +197,7 @@ class _PullbackDrawing:
         record, project = self._record, self._project
         rows, columns = _around(score.contours, record.frame_shape)
         corner = (-float(columns.start), -float(rows.start))
-        maps = error_maps_on_frame(project, record, score)
+        maps = record.error_maps_of(score)
         panels = comparison(
             record.frames[score.frame_index, rows, columns],
             {name: contour.mapped((1.0, 1.0), corner) for name, contour in score.contours.items()},

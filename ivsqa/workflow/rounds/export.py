@@ -17,7 +17,6 @@ from ivsqa.io.project.scores import ScoreStore
 from ivsqa.io.project.selections import SelectedFrame, read_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import arcs_in_doubt
-from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
 from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
 from ivsqa.workflow.rounds.carry_corrections import Carrier
 from ivsqa.workflow.rounds.packet_writer import (
@@ -150,7 +149,7 @@ def _packet_frame(
         spacing_mm=pullback.spacing_mm,
         quality=score.quality,
         dice=score.dice,
-        error_maps=error_maps_on_frame(project, pullback, score),
+        error_maps=pullback.error_maps_of(score),
         arcs=arcs_in_doubt(project, pullback, replace(score, contours=dict(start.contours))),
         carried_from=start.carried_from,
     )

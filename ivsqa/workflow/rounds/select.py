@@ -57,8 +57,8 @@ class SelectResult:
 
 def select_frames(
     project: Project,
-    *,
     n: int,
+    *,
     strategy: Strategy | None = None,
     split: Split = "train",
     model_id: str | None = None,

@@ -9,7 +9,6 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ScoresRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.predicting.error_maps import error_maps_on_frame
 from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 from tests.edited_settings import with_settings
 
@@ -99,7 +98,7 @@ def test_predicted_contours_are_nested_and_simple(scored):
 def test_error_maps_lie_over_the_frame(scored):
     record = scored.pullback("S01-P1")
     (score,) = store_of(scored).read("S01-P1", [4])
-    maps = error_maps_on_frame(scored, record, score)
+    maps = record.error_maps_of(score)
     assert {name: field.shape for name, field in maps.items()} == {"lumen": (96, 96), "eem": (96, 96)}
     assert all(0.0 <= field.min() <= field.max() <= 1.0 for field in maps.values())
     assert max(field.max() for field in maps.values()) > 0.0
