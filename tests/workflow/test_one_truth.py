@@ -142,7 +142,7 @@ def test_every_view_of_a_study_says_the_same_after_whatever_was_done(steps, gap,
 
 def started(tmp_path: Path) -> Person:
     study_of(tmp_path / "study", ["train", "train"], [9, 9], 0)
-    project = with_settings(tmp_path / "study", {"packet": {"carry": False}})
+    project = with_settings(tmp_path / "study", {"packet": {"carry": False}, "selection": {"min_gap_frames": 2}})
     person = Person(project, tmp_path, np.random.default_rng(0))
     select_frames(project, n=6, strategy="sqa")
     person.export()
@@ -154,9 +154,7 @@ def test_what_is_undone_counts_nowhere(tmp_path):
     person.return_a_part()
     assert project_status(person.project).n_annotated["train"] > 0
     record = person.project.get_round(None)
-    reader = person.project.pullback(record.frames[0].pullback_id).annotations
     undo(person.project, [record.round_id])
-    assert reader
     assert project_status(person.project).n_annotated["train"] == 0
     assert {view.n_annotated for view in pullback_rows(person.project, person.project.pullbacks(), None)} == {0}
 
@@ -165,7 +163,8 @@ def test_a_round_with_a_part_of_its_frames_back_keeps_the_others_and_their_neigh
     person = started(tmp_path)
     person.return_a_part()
     record = person.project.get_round(None)
-    assert (record.state, 0 < record.n_back < 6, len(record.out)) == ("exported", True, 6 - record.n_back)
+    assert record.state == "exported"
+    assert 0 < record.n_back == len(record.frames) - len(record.out) < len(record.frames)
     choosable = person.project.choosable(person.project.pullbacks("train"))
     for key in record.out:
         assert not choosable[key.pullback_id][max(0, key.frame_index - 1) : key.frame_index + 2].any()
