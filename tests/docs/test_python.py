@@ -43,7 +43,7 @@ def test_the_example_notebook_runs(repository: Path, in_study: Path, capsys: pyt
     script = (repository / "examples/explore.py").read_text(encoding="utf-8")
     exec(compile(script, "examples/explore.py", "exec"), {"__name__": "__main__"})
     assert "likely wrong" in capsys.readouterr().out
-    assert [record.state for record in ivsqa.open().rounds()] == ["selected"]
+    assert [record.state for record in ivsqa.open("study").rounds()] == ["selected"]
 
 
 def test_a_study_made_from_python_takes_settings_and_is_the_project_of_the_command_line(tmp_path: Path) -> None:
