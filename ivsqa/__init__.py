@@ -31,9 +31,10 @@ _HOME = {
     "open": "study",
 }
 
+if not TYPE_CHECKING:  # so that type checkers know a misspelt name
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  what it is depends on the name
-    """Return a public name, imported when it is first asked for: `import ivsqa` and help load nothing heavy."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'ivsqa' has no attribute {name!r}")
-    return getattr(import_module(f"ivsqa.{_HOME[name]}"), name)
+    def __getattr__(name: str) -> Any:  # noqa: ANN401  what it is depends on the name
+        """Return a public name, imported when it is first asked for: `import ivsqa` and help load nothing heavy."""
+        if name not in _HOME:
+            raise AttributeError(f"module 'ivsqa' has no attribute {name!r}")
+        return getattr(import_module(f"ivsqa.{_HOME[name]}"), name)
