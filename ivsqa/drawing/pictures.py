@@ -89,6 +89,7 @@ def overlay(
         lines = _contour_lines(contours, structures, scale)
         _draw_lines(panels[1], [replace(line, color=HEAT_LINE_COLOR, width_px=1.0) for line in lines])
     sheet = _sheet(panels, title, subtitle)
+    # Proposals stand in for lines beside arcs, and have the same name in the key.
     _draw_legend(sheet, structures, with_arcs=bool(arcs))
     if error_maps is not None:
         _draw_color_bar(sheet)

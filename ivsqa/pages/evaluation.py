@@ -62,6 +62,7 @@ def evaluation_page(
         colors: "#rrggbb" by structure.
     """
     segmentation = answer["segmentation"]
+    # Entropy is what comes for free with any network, so our figures stand beside its own.
     own, entropy = (
         next(figures for figures in answer["estimate"] if (figures["signal"], figures["scope"]) == (signal, "frame"))
         for signal in ("error_map", "entropy")

@@ -52,6 +52,7 @@ class PageAdapter(PageReturns):
             for frame in frames:
                 block = _data_block(f"frame-{len(listed)}", _stored(frame, structures))
                 stream.write(block)
+                # Ids of packets repeat where a project is made anew: a browser keeps work under this hash as well.
                 sent.update(block.encode())
                 listed.append(_listed(frame))
                 yield frame
@@ -73,6 +74,7 @@ def _beginning() -> str:
         "io/packets/browser/page_files/page.html.j2",
         style=Markup(style),
         style_hash=_policy_hash(style),
+        # The text of an element begins with the line break after its tag, so that is hashed, too.
         script_hashes=[_policy_hash(f"\n{_text(f'{name}.js')}") for name in SCRIPTS],
     )
 
@@ -157,6 +159,7 @@ def _heat(error_maps: Mapping[str, NDArray[np.float32]]) -> str:
     small = {}
     for name, error_map in error_maps.items():
         image = Image.fromarray(error_map)
+        # Means of what a pixel covers: a thin line of error fades, and does not vanish.
         image.thumbnail((HEAT_SIDE_PX, HEAT_SIDE_PX), Image.Resampling.BOX)
         small[name] = np.asarray(image)
     return _base64(png_bytes(heat_layer(small)))
