@@ -29,16 +29,33 @@ MARKS = {CHECKED: Tick.CHECKED, UNREADABLE: Tick.UNREADABLE}
 """Labels of slices and frames, and the tick that each stands for."""
 
 
+def find_structure(label: str, structures: StructureSet) -> tuple[str | None, str]:
+    """Return the structure that a label means, None where there is none, and then one of nearly that name, if any.
+
+    Case and blanks around a label do not matter.
+
+    Example:
+        >>> from ivsqa.domain.structures import Structure
+        >>> both = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
+        >>> find_structure(" Lumen", both), find_structure("lumne", both), find_structure("stent", both)
+        (('lumen', ''), (None, 'lumen'), (None, ''))
+    """
+    known = {name.casefold(): name for name in structures.names}
+    wanted = label.strip().casefold()
+    if wanted in known:
+        return known[wanted], ""
+    near = difflib.get_close_matches(wanted, known, n=1)
+    return None, known[near[0]] if near else ""
+
+
 def structure_named(label: str, structures: StructureSet) -> str:
-    """Return the structure that a label means; case and blanks around it do not matter.
+    """Return the structure that an annotator's label means.
 
     Raises:
         PacketError: there is none of that name.
     """
-    wanted = label.strip().lower()
-    if wanted in structures.names:
-        return wanted
-    # A misspelt label is named, not mended: which border was meant is the annotator's to say.
-    near = difflib.get_close_matches(wanted, structures.names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"labels here: {', '.join(structures.names)}"
-    raise PacketError(f"unknown label {label!r}", hint=hint)
+    name, near = find_structure(label, structures)
+    if name is None:  # named, not mended: which border was meant is the annotator's to say
+        hint = f"did you mean {near!r}?" if near else f"labels here: {', '.join(structures.names)}"
+        raise PacketError(f"unknown label {label!r}", hint=hint)
+    return name

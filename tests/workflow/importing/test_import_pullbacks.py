@@ -262,6 +262,22 @@ def test_phases_that_come_later_are_taken_over_and_those_in_the_images_are_not_a
     assert (other.end_diastolic_frames, other.gating_source) == (None, NOT_CLEAR)
 
 
+def test_phases_in_another_encoding_are_named_and_the_other_pullbacks_come_in(empty, two):
+    (two / "S01-P1.phases.csv").write_bytes("frame_index,phase,note\n0,D,größer\n".encode("cp1252"))
+    result = import_pullbacks(empty, [two], NAMED)
+    (error,) = result.failed
+    assert "is not text in UTF-8" in error.message
+    assert [record.pullback_id for record in result.imported] == ["S02-P1"]
+
+
+def test_a_pullback_with_pixels_larger_than_any_number_comes_in_without_spacing(empty, two):
+    dataset = pydicom.dcmread(two / "S01-P1.dcm")
+    dataset.SequenceOfUltrasoundRegions[0].PhysicalDeltaX = 1e308
+    dataset.save_as(two / "S01-P1.dcm")
+    result = import_pullbacks(empty, [two], NAMED)
+    assert (result.failed, empty.pullback("S01-P1").spacing_mm) == ([], None)
+
+
 def burn(path: Path, text: str) -> None:
     """Write a text into the lower left corner of every frame of a phantom file."""
     dataset = pydicom.dcmread(path)

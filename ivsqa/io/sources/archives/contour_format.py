@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.contours_csv import FrameContours
+from ivsqa.io.formats.label_marks import find_structure
 
 FARTHEST_FRAMES = 2.0
 """Points this many frame sizes away belong to another image, or to other units."""
@@ -172,17 +172,14 @@ def structure_named(name: str, structures: StructureSet, *, path: Path | None = 
     Raises:
         AnnotationError: this study has no such structure.
     """
-    known = {structure.casefold(): structure for structure in structures.names}
-    wanted = name.strip().casefold()
-    if wanted in known:
-        return known[wanted]
-    close = get_close_matches(wanted, list(known), n=1)
-    guess = f" Did you mean {known[close[0]]}?" if close else ""
-    raise AnnotationError(
-        f"{name!r} is no structure of this study, which has {', '.join(structures.names)}.{guess}",
-        hint="rename or remove it there, or add the structure to project.yaml",
-        path=path,
-    )
+    structure, near = find_structure(name, structures)
+    if structure is None:
+        guess = f" Did you mean {near}?" if near else ""
+        message = f"{name!r} is no structure of this study, which has {', '.join(structures.names)}.{guess}"
+        raise AnnotationError(
+            message, hint="rename or remove it there, or add the structure to project.yaml", path=path
+        )
+    return structure
 
 
 def counted(n: int, noun: str) -> str:
