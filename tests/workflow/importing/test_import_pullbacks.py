@@ -42,7 +42,7 @@ def test_frames_and_facts_are_those_of_the_file(empty, two):
     result = import_pullbacks(empty, [two], NAMED)
     assert [record.pullback_id for record in result.imported] == ["S01-P1", "S02-P1"]
     record = empty.pullback("S01-P1")
-    np.testing.assert_array_equal(empty.frames(record), pydicom.dcmread(two / "S01-P1.dcm").pixel_array)
+    np.testing.assert_array_equal(record.frames, pydicom.dcmread(two / "S01-P1.dcm").pixel_array)
     assert record.spacing_mm == pytest.approx((0.104, 0.104))  # console A: 384 px of 0.026 mm shown on 96 px
     assert record.position_mm(3) == pytest.approx(3 / 30.0 * record.pullback_speed_mm_s)
 
@@ -216,10 +216,10 @@ def test_a_lost_frames_file_comes_back_when_its_folder_is_removed_and_it_is_impo
     import_pullbacks(empty, [two], NAMED)
     empty.layout.frames("S01-P1").unlink()
     with pytest.raises(IntegrityError):
-        empty.frames(empty.pullback("S01-P1"))
+        len(empty.pullback("S01-P1").frames)
     shutil.rmtree(empty.layout.pullbacks / "S01-P1")
     import_pullbacks(open_project(empty.root), [two], NAMED)
-    assert empty.frames(empty.pullback("S01-P1")).shape == (10, 96, 96)
+    assert empty.pullback("S01-P1").frames.shape == (10, 96, 96)
 
 
 def test_the_number_of_jobs_changes_nothing(tmp_path, two, phantoms, bytes_of):
