@@ -117,34 +117,23 @@ def plan_selection(
     n_control = 0 if strategy == "random" else round(control_share * n)  # a random round is its own control
     # Drawn before the strategy takes its frames, but sent after them.
     control = list(at_random(pool, n_control, allowed, rng, reason="control, drawn at random"))
-    chosen = chain(_choose(pool, strategy, n - len(control), allowed, rng, taken, diversity), control)
-    ranked = tuple(Chosen(row, rank, reason) for rank, (row, reason) in enumerate(chosen, start=1))
-    return Selection(ranked, _shortfall(pool, n, len(ranked), strategy, limits))
-
-
-def _choose(
-    pool: Pool,
-    strategy: Strategy,
-    n: int,
-    allowed: Allowed,
-    rng: np.random.Generator,
-    taken: Collection[FrameKey],
-    diversity: float,
-) -> Choices:
-    """Return the choices of a strategy."""
+    n_left, taken_rows = n - len(control), pool.rows_of(taken)
+    choices: Choices
     match strategy:
         case "random":
-            return at_random(pool, n, allowed, rng)
+            choices = at_random(pool, n_left, allowed, rng)
         case "stratified":
-            return stratified(pool, n, allowed, rng, taken=pool.rows_of(taken))
+            choices = stratified(pool, n_left, allowed, rng, taken=taken_rows)
         case "coreset":
-            return coreset(pool, n, allowed, rng, taken=pool.rows_of(taken))
+            choices = coreset(pool, n_left, allowed, rng, taken=taken_rows)
         case "stochastic-batch":
-            return stochastic_batch(pool, n, allowed, rng)
+            choices = stochastic_batch(pool, n_left, allowed, rng)
         case "sqa":
-            return worst_and_diverse(pool, n, allowed, taken=pool.rows_of(taken), diversity=diversity)
+            choices = worst_and_diverse(pool, n_left, allowed, taken=taken_rows, diversity=diversity)
         case _:
-            return worst_first(pool, n, allowed, noun=SIGNAL_OF[strategy])
+            choices = worst_first(pool, n_left, allowed, noun=SIGNAL_OF[strategy])
+    ranked = tuple(Chosen(row, rank, reason) for rank, (row, reason) in enumerate(chain(choices, control), start=1))
+    return Selection(ranked, _shortfall(pool, n, len(ranked), strategy, limits))
 
 
 def _shortfall(pool: Pool, n: int, n_chosen: int, strategy: Strategy, limits: Limits) -> str:
