@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from ivsqa.domain.agreement.contour_agreement import AgreementSummary
-from ivsqa.domain.quality.judged_estimate import EstimateFigures, JudgedFrame, Stratum
+from ivsqa.domain.quality.judged_estimate import EstimateFigures, JudgedFrame, Stratum, reliability
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.statistics.bootstrap import Measured
+from ivsqa.drawing.charts import Point, Series, reliability_chart, scatter_chart
+from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Split
+from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.evaluating.collector import FRAME, SqaQuality, Surprise, Tally
-from ivsqa.workflow.evaluating.evaluation_page import evaluation_html
 from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, SignalReader
 
@@ -163,10 +165,60 @@ def evaluate_model(
         frames=tally.frames,
     )
     answer = {"version": 1} | evaluation.to_dict()
-    counts = {name: tally.counts[ERROR_MAP, name].sum(axis=0) for name in project.structures.names}
-    atomic.write_text(page, evaluation_html(project, answer, evaluation.frames, counts, evaluation.surprises))
+    atomic.write_text(page, _page(project, answer, tally))
     atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
     return evaluation
+
+
+def _page(project: Project, answer: Mapping[str, Any], tally: Tally) -> str:
+    """Return the page of an evaluation: diagrams, and the pictures of what surprised most."""
+    colors = {structure.name: structure.color for structure in project.structures.structures}
+    scatter = [
+        Series(
+            name,
+            color,
+            [
+                Point(frame.true_dice[name], frame.predicted[ERROR_MAP][name])
+                for frame in tally.frames
+                if name in frame.true_dice
+            ],
+        )
+        for name, color in colors.items()
+    ]
+    # Over all subjects: wrong and right pixels by level of the calibrated error map.
+    bins = {name: reliability(tally.counts[ERROR_MAP, name].sum(axis=0)) for name in colors}
+    curves = [
+        Series(name, color, [Point(level.predicted, level.observed, level.n_pixels) for level in bins[name]])
+        for name, color in colors.items()
+    ]
+    return evaluation_page(
+        answer,
+        scatter=scatter_chart(scatter),
+        reliability=reliability_chart(curves),
+        reliability_bins=bins,
+        pictures=[_picture(project, surprise) for surprise in tally.surprises],
+        colors=colors,
+    )
+
+
+def _picture(project: Project, surprise: Surprise) -> SurprisePicture:
+    """Return a surprise drawn: both contours on the frame, and the error map beside it."""
+    record = surprise.frame.pullback
+    panels = comparison(
+        record.frames[surprise.score.frame_index],
+        surprise.score.contours,
+        surprise.frame.annotation.contours,
+        record.error_maps_of(surprise.score),
+        structures=project.structures,
+        spacing_mm=record.spacing_mm,
+    )
+    return SurprisePicture(
+        title=f"{record.pullback_id} frame {surprise.score.frame_index}",
+        structure=surprise.structure,
+        predicted_dice=surprise.predicted_dice,
+        dice=surprise.dice,
+        panels=tuple(jpeg_bytes(panel) for panel in panels),
+    )
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  whatever JSON holds
