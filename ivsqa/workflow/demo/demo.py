@@ -25,7 +25,7 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.demo.simulated_annotator import annotate_packet
 from ivsqa.workflow.evaluating.evaluate import Evaluation, evaluate_model
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
-from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
 from ivsqa.workflow.predicting.prediction import contours_on_frame
 from ivsqa.workflow.reporting.report import write_report
 from ivsqa.workflow.rounds.export import export_for_annotation
@@ -157,6 +157,7 @@ class _Demo:
         self._say(
             f"imported {len(records)} phantom pullbacks: " + ", ".join(f"{n} {split}" for split, n in by_split.items())
         )
+        # Contours of held-out subjects come with a second import: only the first says who is held out.
         reference = self._folder / "reference.csv"
         atomic.write_text(reference, self._reference_csv(records))
         options = ImportOptions(subject_from=SUBJECT_PATTERN, annotations=reference)
@@ -231,7 +232,7 @@ class _Demo:
         result = import_annotations(
             self.project, packet.folder, reader="simulated", round_id=chosen.round.round_id, context=self._context
         )
-        if result.rejected:
+        if result.rejected:  # the annotator draws what is true, which breaks no rule
             raise result.rejected[0]
         return f"{work.n_frames} frames, {work.n_moved} contours moved, {work.n_left} left, {work.n_drawn} drawn"
 
@@ -260,12 +261,9 @@ class _Demo:
         if not self._examples:
             step = max(1, len(evaluation.frames) // N_EXAMPLES)
             self._examples = {frame.key: [] for frame in evaluation.frames[::step][:N_EXAMPLES]}
-        predictor = load_predictor(self.project, self.project.get_model(model_id), device="auto")
-        for (pullback_id, index), drawn in self._examples.items():
-            record = self.project.pullback(pullback_id)
-            grid = record.grid
-            image = grid.sample(record.frames[index])
-            drawn.append(contours_on_frame(self.project.structures, grid, predictor(image[None]).probabilities[0]))
+        predictor = LazyPredictor(self.project, model_id)
+        for key, drawn in self._examples.items():
+            drawn.append(contours_on_frame(self.project.structures, *predictor.probabilities(*key)))
 
     def _example(self, pictures: Path, key: FrameKey, drawn: Iterable[Contours]) -> Example:
         """Write the truth and each model's contours on one frame side by side."""

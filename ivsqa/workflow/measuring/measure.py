@@ -74,6 +74,7 @@ def _check_something(project: Project, measures: Measures) -> None:
     """
     if not project.pullback_ids():
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
+    # Where pullbacks failed, their errors say more than that nothing is there.
     if not measures.failed and not measures.n_frames_from("annotation") + measures.n_frames_from("prediction"):
         raise StateError(
             "no frame has contours yet: none is annotated, none is scored",

@@ -55,6 +55,7 @@ class MeasureOptions:
 
     def widest_step_mm(self, course: Course) -> float:
         """Return the widest gap to bridge; where few frames are measured, at least the step between them."""
+        # Half a step more, as frames are only about so far apart.
         beat = np.median(np.diff(course.position_mm)) if self.gated and len(course.position_mm) > 1 else 0.0
         return max(self.max_gap_mm, 1.5 * (self.every_mm or 0.0), 1.5 * float(np.nan_to_num(beat)))
 
@@ -148,6 +149,7 @@ def _course(
         for measure, value in frame_measures(contours, pullback.spacing_mm).items():
             values[measure][row_of[index]] = value  # without a scale: how far readers differ is not known
         sources[row_of[index]] = "annotation"
+    # What a person drew or gave up counts before any prediction.
     left = row_of.keys() - drawn.keys() - unreadable
     for index, measured, off in _predicted(project, pullback, model, left) if model and left else ():
         for measure in measured:

@@ -61,6 +61,7 @@ class FramePostprocessor:
         """
         masks = predicted_masks(probabilities)
         qualities = assess_frame(self._structures.names, raw_errors, masks, self._calibration)
+        # A structure that is not drawn has no area of errors; the others still add up.
         areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
         return FrameScore(
             pullback_id=key[0],

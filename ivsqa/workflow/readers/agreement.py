@@ -212,6 +212,7 @@ def _figures(rows: Sequence[ReadTwice]) -> PairAgreement:
     both = [row for row in rows if row.contours.is_comparison]
     subjects = subject_numbers([row.pullback.subject_id for row in both])
     table = np.array([(row.contours.dice, row.contours.assd_px, row.contours.assd_mm) for row in both]).reshape(-1, 3)
+    # The same draws for every pair, so that their intervals can be compared.
     dice, assd_px, assd_mm = means_over_subjects(table, subjects, rng=np.random.default_rng(0))
     return PairAgreement(
         readers=rows[0].readers,
