@@ -10,6 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from ivsqa.cli.main import app
+from ivsqa.io.project.manifest import read_manifest
+from ivsqa.io.project.new_project import create_project, template_names
+from ivsqa.io.project.settings import ProjectSettings
+from ivsqa.workflow.predicting.networks import project_network
 
 KEPT = Path(__file__).parent / "data" / "projects" / "5f113b8"
 ANSWERS: dict[str, Any] = json.loads((KEPT / "answers.json").read_text(encoding="utf-8"))
@@ -63,6 +67,22 @@ def test_older_project_answers_as_it_did(command: str, study: Path):
     found = differences(ANSWERS[command], answer(study, command))
     now = {place: value for place, (_, value) in found.items() if place != SIZE_OF_A_PAGE}
     assert now == CHANGED.get(command, {})
+
+
+def test_older_training_is_found_again_and_not_repeated(study: Path):
+    tuned = answer(study, "finetune --model m001 --device cpu")
+    assert (tuned["model_id"], tuned["reused"]) == ("m002", True)
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_older_template_means_what_the_new_one_does(template: str, tmp_path: Path):
+    old = read_manifest(KEPT.parent / f"{template}-0.1.yaml", ProjectSettings)
+    new = create_project(tmp_path / "study", template=template, name=old.name).settings
+    assert old.structure_set == new.structure_set
+    assert old.network.attention == "both"  # written out then; now what is meant where nothing is written
+    assert project_network(old) == project_network(new)
+    same = set(ProjectSettings.model_fields) - {"structures", "network"}
+    assert old.model_dump(include=same) == new.model_dump(include=same)
 
 
 def test_every_change_is_of_an_answer_that_is_kept():
