@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from ivsqa import Study
 from tests.chromium import chromium, find_chromium
 
 
@@ -74,4 +76,14 @@ def test_the_site_opened_from_disk_can_be_searched_and_asks_for_files_alone(site
 def test_the_reference_shows_types_with_their_docstrings(site: Path) -> None:
     page = (site / "reference.html").read_text(encoding="utf-8")
     assert 'id="ivsqa.domain.contour.Contour"' in page
+    assert 'id="ivsqa.study.open"' in page
     assert "Raises" in page
+
+
+def test_every_method_of_a_study_is_in_the_reference(repository: Path) -> None:
+    page = (repository / "docs/reference.md").read_text(encoding="utf-8")
+    methods = {name for name, value in vars(Study).items() if type(value).__name__ == "_UseCase"}
+    assert len(methods) > 15
+    assert {name for name in methods if f"`study.{name}(…)`" not in page} == set()
+    for module, function in re.findall(r"^::: (ivsqa\.workflow\.[\w.]+)\.(\w+)$", page, flags=re.MULTILINE):
+        assert callable(getattr(import_module(module), function))
