@@ -16,6 +16,8 @@ from ivsqa.errors import IvsqaError
 if TYPE_CHECKING:
     from ivsqa.workflow.simulating.summary import SimulationSummary
 
+DEFAULT_STRATEGIES = (StrategyName.sqa, StrategyName.stratified, StrategyName.random)
+
 
 def simulate(
     strategy: Annotated[
@@ -55,9 +57,7 @@ def simulate(
     study = opened(project)
     simulation = simulation_of(
         study,
-        strategies=[
-            name.value for name in strategy or (StrategyName.sqa, StrategyName.stratified, StrategyName.random)
-        ],
+        strategies=[choice.value for choice in strategy or DEFAULT_STRATEGIES],
         n_seeds=seeds,
         ladder=shares,
         mode="finetune" if finetune else "anew",
