@@ -109,13 +109,21 @@ def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (first.end_lineno or first.lineno) - first.lineno + 1 if is_prose(first) else 0
 
 
-def imports_between(modules: list[Module]) -> dict[str, set[str]]:
-    """Return the modules of the package that each one imports, also inside functions."""
+def imports_between(modules: list[Module], *, for_types: bool) -> dict[str, set[str]]:
+    """Return the modules of the package that each one imports, also inside functions.
+
+    Args:
+        modules: The package.
+        for_types: Count imports that only type checkers follow, below `if TYPE_CHECKING:`, as well.
+    """
     names = {module.name for module in modules}
     edges: dict[str, set[str]] = {}
     for module in modules:
         imported: set[str] = set()
+        skipped = set() if for_types else imports_for_types(module.tree)
         for node in ast.walk(module.tree):
+            if node in skipped:
+                continue
             if isinstance(node, ast.Import):
                 imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
@@ -123,6 +131,12 @@ def imports_between(modules: list[Module]) -> dict[str, set[str]]:
                 imported |= {name if name in names else str(node.module) for name in whole}
         edges[module.name] = (imported & names) - {module.name}
     return edges
+
+
+def imports_for_types(tree: ast.Module) -> set[ast.AST]:
+    """Return the imports below `if TYPE_CHECKING:`, which never run."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
 
 
 def import_cycles(edges: dict[str, set[str]]) -> list[list[str]]:
@@ -191,7 +205,7 @@ def other_files(package: Path) -> dict[str, int]:
 def measure(root: Path) -> dict[str, object]:
     """Return every figure of a checkout."""
     modules = [read_module(path, root) for path in sorted((root / "ivsqa").rglob("*.py"))]
-    edges = imports_between(modules)
+    edges = imports_between(modules, for_types=True)
     fan_out = {name: len(targets) for name, targets in edges.items()}
     farthest = max(fan_out, key=lambda name: fan_out[name])
     rooms = lines_by_room(modules)
@@ -208,7 +222,8 @@ def measure(root: Path) -> dict[str, object]:
             "greatest": fan_out[farthest],
             "greatest_of": farthest,
         },
-        "import_cycles": import_cycles(edges),
+        "import_cycles": import_cycles(imports_between(modules, for_types=False)),
+        "import_cycles_of_types": len(import_cycles(edges)),
         "comments_per_100_lines_of_code": rooms["all"]["comments_per_100_lines_of_code"],
         "duplicated_runs": duplicated_runs(modules),
         "docstrings_that_begin_with_a_question": sum(
