@@ -188,7 +188,7 @@ def test_unannotated_frames_are_of_training_subjects_and_spread_evenly(started):
     assert (some[0], some[-1]) == (everything[0], everything[-1])
     images = frames_on_grid(started, some)
     record = started.pullback(some[1][0])
-    np.testing.assert_array_equal(images[1], started.grid(record).sample(started.frames(record)[some[1][1]]))
+    np.testing.assert_array_equal(images[1], record.grid.sample(record.frames[some[1][1]]))
     assert frames_on_grid(started, []).shape == (0, 32, 32)
 
 
