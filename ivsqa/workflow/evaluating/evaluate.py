@@ -24,7 +24,7 @@ from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.evaluating.collector import FRAME, SqaQuality, Surprise, Tally
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, SignalReader
+from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, FrameSignals
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ def evaluate_model(
             f"no frame of a {split} subject is annotated",
             hint=f"choose some with: ivsqa select -n 30 --split {split} --strategy stratified",
         )
-    reader = SignalReader(project, load_predictor(project, model, device=device))
+    signals = FrameSignals(project, load_predictor(project, model, device=device))
     validation = project.annotated_frames("validation")
     # The other signals get the calibration that the error map had, from validation subjects, so that they compete on a par.
     with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
         own = ErrorCalibration.from_dict(model.error_calibration or {})
-        tally = Tally(project, reader.calibrations(validation, own, advance), frames)
+        tally = Tally(project, signals.calibrations(validation, own, advance), frames)
         for frame in frames:
-            prediction, maps = reader(frame)
+            prediction, maps = signals(frame)
             tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
             advance(1)
     estimate = tally.estimate()

@@ -36,8 +36,8 @@ RawMaps = dict[str, NDArray[np.uint8]]
 """(K, s, s) by signal."""
 
 
-class SignalReader:
-    """Reads frames with a predictor and gives every signal there is.
+class FrameSignals:
+    """Gives every signal there is of a frame, beside what the network predicts.
 
     Args:
         project: Whose frames.

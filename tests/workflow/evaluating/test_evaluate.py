@@ -12,7 +12,7 @@ from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.workflow.evaluating.collector import Tally
 from ivsqa.workflow.evaluating.evaluate import evaluate_model
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, SignalReader
+from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, FrameSignals
 
 
 def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
@@ -132,11 +132,11 @@ def tally_of(trained) -> Callable[..., Tally]:
 
     def collected(change: Callable[[AnnotatedFrame], AnnotatedFrame]) -> Tally:
         frames = [change(frame) for frame in trained.annotated_frames("test")]
-        reader = SignalReader(trained, load_predictor(trained, trained.get_model(None), device="cpu"))
+        signals = FrameSignals(trained, load_predictor(trained, trained.get_model(None), device="cpu"))
         same = ErrorCalibration.identity(trained.structures.names)
         tally = Tally(trained, {ERROR_MAP: same, MC_DROPOUT: same}, frames)
         for frame in frames:
-            prediction, maps = reader(frame)
+            prediction, maps = signals(frame)
             maps[MC_DROPOUT] = np.zeros_like(maps[ERROR_MAP])  # draws that never differ
             tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
         return tally
