@@ -23,7 +23,7 @@ Counting: TypeAlias = dict[int, dict[str, RevisionRecord]]
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one frame stands.
+    """The standing of one frame among its readers: what counts of it.
 
     Attributes:
         readings: By reader, what counts of each; a reader who took everything back is absent.
@@ -51,7 +51,7 @@ class Standing:
 
 
 def counting_revisions(revisions: Iterable[RevisionRecord], pointers: Iterable[PointerRecord]) -> Counting:
-    """Return what counts of each reader, references among it.
+    """Return the revisions that count, by frame and reader; references are among them.
 
     Raises:
         IntegrityError: a pointer leads to a revision that is not there.
@@ -83,21 +83,21 @@ def counting_revisions(revisions: Iterable[RevisionRecord], pointers: Iterable[P
 
 
 def standings(counting: Counting) -> dict[int, Standing]:
-    """Return where each frame stands of which something counts, by frame index."""
+    """Return the standings of the frames of which something counts, by frame index."""
     return {index: _standing(counting[index]) for index in sorted(counting) if counting[index]}
 
 
 def steps_of(
     revisions: Iterable[RevisionRecord], counting: Counting, frame_index: int, reader: str
 ) -> tuple[list[RevisionRecord], int]:
-    """Return what a reader said of a frame, oldest first, and the number of what counts of it, from 0; -1: nothing does."""
+    """Return the revisions of a frame by one reader, oldest first, and the number of the one that counts, from 0; -1: none."""
     said = [record for record in revisions if record.reader == reader and frame_index in record.frame_indices]
     at = counting.get(frame_index, {}).get(reader)
     return said, -1 if at is None else said.index(at)
 
 
 def _standing(of_frame: Mapping[str, RevisionRecord]) -> Standing:
-    """Return where a frame stands.
+    """Return the standing of a frame.
 
     What a person decided holds until it is undone. What readers agreed on holds as long as they say just that: where one reads
     again, takes back, or another joins them, the frame is open again.

@@ -166,7 +166,7 @@ class AnnotationStore:
         return sorted(records, key=lambda record: (record.provenance.created_at, record.pointer_id))
 
     def standings(self, pullback_id: str) -> dict[int, Standing]:
-        """Return where each frame stands that somebody read, by frame index, without reading a contour.
+        """Return the standing of every frame that somebody read, by frame index, without reading a contour.
 
         Raises:
             IntegrityError: a pointer leads to a revision that is not there.
@@ -217,7 +217,7 @@ class AnnotationStore:
         return {index: one.current for index, one in standings if one.current and one.is_annotated(index)}
 
     def _counting(self, pullback_id: str) -> Counting:
-        """Return what counts of each frame and reader."""
+        """Return the revisions that count, by frame and reader."""
         return counting_revisions(self.revisions(pullback_id), self.pointers(pullback_id))
 
     def _undone(self, record: RevisionRecord) -> list[int]:

@@ -182,7 +182,7 @@ class ProjectLayout:
 
 
 def frame_name(pullback_id: str, frame_index: int) -> str:
-    """Return what a frame is called in file names.
+    """Return the name of a frame in file names.
 
     Example:
         >>> frame_name("pb-1a2b3c", 7)
@@ -192,5 +192,5 @@ def frame_name(pullback_id: str, frame_index: int) -> str:
 
 
 def _of_reader(reader: str | None) -> str:
-    """Return what tells a reader's own packet from that of the round."""
+    """Return the ending of the file names of a reader's own packet; "" for that of the round."""
     return "" if reader is None else f"-{reader}"

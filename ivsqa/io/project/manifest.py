@@ -78,13 +78,13 @@ def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
 
 
 class ReadManifest(Protocol):
-    """What reads a manifest: `read_manifest`, or a `ManifestReader`."""
+    """What reads a manifest: `read_manifest`, or a `ManifestCache`."""
 
     def __call__(self, path: Path, model: type[AnyManifest]) -> AnyManifest:
         """Return the manifest in a file."""
 
 
-class ManifestReader:
+class ManifestCache:
     """Reads manifests as `read_manifest` does, and each only once for as long as its file stays as it is.
 
     A command asks for the same few hundred manifests several times, and reading YAML strictly takes a millisecond or more.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,10 +17,10 @@ from numpy.typing import NDArray
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import NotAProjectError, NotFoundError, StateError
+from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout
-from ivsqa.io.project.manifest import ManifestReader, read_manifest
+from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 from ivsqa.io.project.records import IdentityRecord, ModelRecord, PacketRecord, PullbackRecord, RoundRecord, Split
 from ivsqa.io.project.rounds import Round
@@ -43,7 +45,7 @@ class Project:
 
     layout: ProjectLayout
     settings: ProjectSettings
-    _read: ManifestReader = field(default_factory=ManifestReader, repr=False, compare=False)
+    _read: ManifestCache = field(default_factory=ManifestCache, repr=False, compare=False)
 
     @property
     def root(self) -> Path:
@@ -89,6 +91,27 @@ class Project:
 
     # Frames
 
+    def find_frame(self, frame: str) -> tuple[Pullback, int]:
+        """Return the pullback and the index of a frame by the name that people type.
+
+        Args:
+            frame: "<pullback_id>:<frame_index>", or a packet's file name "<pullback_id>_f<frame_index>", with an extension
+                or without.
+
+        Raises:
+            NotFoundError: that is no name of a frame, or there is no such frame.
+        """
+        match = re.fullmatch(r"(?P<pullback>[\w-]+?)(?::|_f)(?P<index>\d+)(?:\.\w+)?", frame)
+        if match is None:
+            raise NotFoundError(
+                f"{frame!r} is not the name of a frame", hint="write it as PULLBACK:FRAME, such as pb-1a2b3c:12"
+            )
+        pullback = self.pullback(match["pullback"])
+        index = int(match["index"])
+        if index >= pullback.n_frames:
+            raise NotFoundError(f"{pullback.pullback_id} has frames 0 to {pullback.n_frames - 1}, not {index}")
+        return pullback, index
+
     def annotated_frames(self, split: Split) -> list[AnnotatedFrame]:
         """Return the annotated frames of a split, by pullback and frame."""
         return [
@@ -128,7 +151,7 @@ class Project:
         return read.union(*(one.out for one in self.rounds()))
 
     def choosable(self, pullbacks: Sequence[Pullback]) -> dict[str, NDArray[np.bool_]]:
-        """Return which frames a selection may choose, (n_frames,) by pullback id.
+        """Return a mask of the frames that a selection may choose, (n_frames,) by pullback id.
 
         Not those that are taken, nor those nearer to one of these than `selection.min_gap_frames` and `min_gap_mm` allow.
         """
@@ -137,7 +160,7 @@ class Project:
         return dict(zip(pool.pullback_ids, np.split(free, pool.begins[1:-1]), strict=True)) if len(pool) else {}
 
     def limits(self, max_per_pullback: int | None = None) -> Limits:
-        """Return what keeps chosen frames apart."""
+        """Return the limits that keep chosen frames apart."""
         selection = self.settings.selection
         return Limits(max_per_pullback, selection.min_gap_frames, selection.min_gap_mm)
 
@@ -173,8 +196,42 @@ class Project:
             raise StateError(f"{model_id} is not trained to its end", hint="go on with: ivsqa train")
         return model
 
+    def check_fits(self, model: ModelRecord) -> None:
+        """Check that a model sees what it learnt to see: on another grid it would measure wrong without a word.
+
+        Raises:
+            StateError: the structures or the image settings of the project were changed since it was trained.
+        """
+        if model.structures != self.structures.names:
+            raise StateError(
+                f"{model.model_id} segments {', '.join(model.structures)}, the project {', '.join(self.structures.names)}",
+                hint="train from scratch with: ivsqa train",
+            )
+        now = self.settings.image.model_dump(mode="json")
+        changed = sorted(key for key in now.keys() | model.image.keys() if now.get(key) != model.image.get(key))
+        if changed:
+            key = changed[0]
+            raise StateError(
+                f"{model.model_id} was trained with image.{key}: {model.image.get(key)}, project.yaml now says {now.get(key)}",
+                hint="set it back in project.yaml, or train from scratch with: ivsqa train",
+            )
+
+    def read_weights(self, model: ModelRecord) -> bytes:
+        """Read the weights of a model.
+
+        Raises:
+            IntegrityError: the file is missing or is not what was written.
+        """
+        path = self.layout.weights(model.model_id)
+        data = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(data).hexdigest() != model.weights_sha256:
+            raise IntegrityError(
+                "weights are missing or were changed", path=path, hint="restore them from a copy, or train again"
+            )
+        return data
+
     def scores(self, model: ModelRecord | str | None = None) -> ScoreStore:
-        """Return what a model says of frames; None: the current one. One given by its id has the structures of the study.
+        """Return the scores of a model; None: the current one. One given by its id has the structures of the study.
 
         Raises:
             StateError: None was given, and there is no model yet.
@@ -191,7 +248,7 @@ class Project:
     # Rounds
 
     def round_records(self) -> list[RoundRecord]:
-        """Return what was written down of all rounds, oldest first; `rounds` says what is so now."""
+        """Return the manifests of all rounds as they were written, oldest first; `rounds` says what is so now."""
         return [
             self._read(self.layout.round_record(round_id), RoundRecord)
             for round_id in _numbered_folders(self.layout.rounds, "round.yaml")
@@ -223,7 +280,7 @@ class Project:
         return self._round(self._read(self.layout.round_record(round_id), RoundRecord))
 
     def packets(self, round_id: str) -> list[PacketRecord]:
-        """Return what was sent in a round, by reader; first what was sent to nobody in particular."""
+        """Return the packets of a round, by reader; the one for nobody in particular comes first."""
         paths = sorted(self.layout.round(round_id).glob("packet*.yaml"))
         return sorted((self._read(path, PacketRecord) for path in paths), key=lambda packet: packet.reader or "")
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.frames.gating import frames_every
 from ivsqa.domain.grid import WorkingGrid, working_grid
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
-from ivsqa.errors import IntegrityError
+from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.records import ModelRecord, PullbackRecord
@@ -106,7 +107,7 @@ class Pullback(PullbackRecord):
         return contours | {index: annotation.contours for index, annotation in self.annotations.items()}
 
     def error_maps(self, frame_index: int, model: ModelRecord | str | None = None) -> dict[str, NDArray[np.float32]]:
-        """Return how likely each pixel's membership is wrong, (height, width) in [0, 1] by structure.
+        """Return the error maps of a frame: how likely each pixel is wrong, (height, width) in [0, 1] by structure.
 
         Args:
             frame_index: 0-based.
@@ -125,6 +126,27 @@ class Pullback(PullbackRecord):
             name: grid.to_frame(error_map.astype(np.float32) / 255.0)
             for name, error_map in zip(names, score.error_maps, strict=True)
         }
+
+    def frames_in_use(self, *, gated: bool = False, every_mm: float | None = None) -> NDArray[np.intp]:
+        """Return the frames that stand for a pullback, 0-based, rising.
+
+        Args:
+            gated: Only end-diastolic frames.
+            every_mm: Of those, only frames about so far apart; None, or unknown positions: all.
+
+        Raises:
+            StateError: `gated`, and its end-diastolic frames are not known.
+        """
+        if gated and self.end_diastolic_frames is None:
+            raise StateError(
+                f"the end-diastolic frames of {self.pullback_id} are not known ({self.gating_source})",
+                hint="find them with: ivsqa import PATH --gated; or lay a phases.csv beside its frames and import again",
+            )
+        frames = np.array(self.end_diastolic_frames, dtype=np.intp) if gated else np.arange(self.n_frames)
+        positions = self.positions_mm()
+        if every_mm is None or positions is None:
+            return frames
+        return frames[frames_every(positions[frames], every_mm)]
 
     def choices(
         self, frames: NDArray[np.intp] | None = None, score: NDArray[np.float64] | None = None

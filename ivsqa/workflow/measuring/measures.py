@@ -14,9 +14,7 @@ from ivsqa.domain.measures.frame_measures import frame_measures, frame_measures_
 from ivsqa.domain.measures.intervals import MeasureCalibration
 from ivsqa.domain.measures.pullback_measures import Course, LesionRule
 from ivsqa.errors import IvsqaError
-from ivsqa.io.project.frames_in_use import frames_in_use
 from ivsqa.io.project.measure_tables import TABLE_FORMATS, TableFormat, table
-from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -98,7 +96,7 @@ def measures_of(
         StateError: the model was trained for other structures or on another grid.
     """
     if model is not None:
-        check_fits(project, model)
+        project.check_fits(model)
     names = project.structures.names
     calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
     frames, lesions, totals, failed = [], [], [], []
@@ -138,7 +136,7 @@ def _course(
     """Return the measures of a pullback's frames, and where each frame's contours come from."""
     names, known = project.structures.names, pullback.positions_mm()
     positions = np.full(pullback.n_frames, nan) if known is None else known
-    wanted = frames_in_use(pullback, gated=options.gated, every_mm=options.every_mm)
+    wanted = pullback.frames_in_use(gated=options.gated, every_mm=options.every_mm)
     drawn = pullback.annotations
     unreadable = set(project.annotations.unreadable_frames(pullback.pullback_id))
     row_of = {int(index): row for row, index in enumerate(wanted)}

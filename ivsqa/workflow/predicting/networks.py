@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ivsqa.errors import StateError
-from ivsqa.io.project.model_fit import check_fits, read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.settings import AugmentationSettings, NetworkSettings, ProjectSettings, TrainingSettings
@@ -80,7 +79,7 @@ def load_weights(project: Project, model: ModelRecord) -> TrainedModel:
     Raises:
         IntegrityError: the file is missing or is not what was written.
     """
-    return TrainedModel.from_bytes(read_weights(project, model))
+    return TrainedModel.from_bytes(project.read_weights(model))
 
 
 def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Predictor:
@@ -90,7 +89,7 @@ def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Pred
         IntegrityError: its weights are not what was written.
         StateError: it was trained for other structures or on another grid.
     """
-    check_fits(project, model)
+    project.check_fits(model)
     return Predictor(
         load_weights(project, model),
         NetworkConfig.from_dict(model.network),

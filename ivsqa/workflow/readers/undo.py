@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ivsqa.errors import NotFoundError, StateError
 from ivsqa.io.project.annotation_status import counting_revisions, steps_of
-from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import RevisionRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -95,7 +94,7 @@ def _steps(project: Project, name: str, *, redo: bool) -> Iterator[Step]:
         for pullback_id in project.pullback_ids():
             yield from _steps_in(project, pullback_id, redo=redo, round_id=name)
     else:
-        record, index = find_frame(project, name)
+        record, index = project.find_frame(name)
         yield from _steps_in(project, record.pullback_id, redo=redo, frame_index=index)
 
 

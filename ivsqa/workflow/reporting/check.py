@@ -10,7 +10,6 @@ import numpy as np
 
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
-from ivsqa.io.project.model_fit import read_weights
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.selections import read_selection
@@ -169,7 +168,7 @@ def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool)
             )
         if deep:
             try:
-                read_weights(project, model)
+                project.read_weights(model)
             except IvsqaError as error:
                 yield _of_error("weights", error, model.model_id)
 

@@ -14,7 +14,6 @@ from ivsqa.domain.structures import IGNORE_LABEL, training_labels
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.formats.nifti import nifti_bytes
-from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.sources.archives.echoplaque import TYPES, echoplaque_text
@@ -104,7 +103,7 @@ def _reader(project: Project, source: ContourSource, model_id: str | None) -> Ca
             index: annotation.contours for index, annotation in annotations.current(record.pullback_id).items()
         }
     model = project.get_model(model_id)
-    check_fits(project, model)
+    project.check_fits(model)
     scores = project.scores(model.model_id)
 
     def predicted(record: Pullback) -> dict[int, Contours]:

@@ -8,7 +8,6 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.errors import StateError
 from ivsqa.io.project.annotation_status import Standing
-from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, PointerRecord, RevisionRecord, RoundRecord
@@ -58,7 +57,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
     Raises:
         NotFoundError: no such frame.
     """
-    record, index = find_frame(project, frame)
+    record, index = project.find_frame(frame)
     key = (record.pullback_id, index)
     store = project.annotations
     models = [model for model in project.models() if model.state == "ready"]

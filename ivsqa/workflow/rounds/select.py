@@ -15,7 +15,6 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Selection, Strategy, plan_selection
 from ivsqa.domain.selection.pool import Limits, Pool
 from ivsqa.errors import NotFoundError, StateError
-from ivsqa.io.project.frames_in_use import frames_in_use
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project, next_id
@@ -193,9 +192,7 @@ def _frames_of(records: Sequence[Pullback], *, gated: bool, every_mm: float | No
         StateError: phases are wanted, and known of none.
     """
     known = [record for record in records if not gated or record.end_diastolic_frames is not None]
-    return {
-        record.pullback_id: frames_in_use(record, gated=gated, every_mm=every_mm) for record in known or records[:1]
-    }
+    return {record.pullback_id: record.frames_in_use(gated=gated, every_mm=every_mm) for record in known or records[:1]}
 
 
 def _scored(

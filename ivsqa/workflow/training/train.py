@@ -18,7 +18,6 @@ from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
 from ivsqa.io import atomic
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.model_fit import check_fits
 from ivsqa.io.project.project import Project, next_id
 from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.io.project.records import ModelRecord, provenance
@@ -125,7 +124,7 @@ def finetune_model(
         StateError: there is no model yet, or nothing is annotated.
     """
     parent = project.get_model(parent_id)
-    check_fits(project, parent)
+    project.check_fits(parent)
     return _train(project, parent, seed, max_steps, device, context)
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import BatchError, StateError
-from ivsqa.io.project.frames_in_use import frames_in_use
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.new_project import create_project
 from ivsqa.phantom import phantom_pullback
@@ -51,12 +50,12 @@ def test_frames_that_stand_for_a_pullback_are_end_diastolic_at_even_steps_or_bot
     give_beats(imported, "S01-P1")
     record = imported.pullback("S01-P1")
     step = record.position_mm(1)
-    assert frames_in_use(record, gated=False, every_mm=None).tolist() == list(range(10))
-    assert frames_in_use(record, gated=True, every_mm=None).tolist() == list(BEATS)
-    assert frames_in_use(record, gated=False, every_mm=4 * step).tolist() == [0, 4, 8, 9]
-    assert frames_in_use(record, gated=True, every_mm=5 * step).tolist() == [1, 7]
+    assert record.frames_in_use(gated=False, every_mm=None).tolist() == list(range(10))
+    assert record.frames_in_use(gated=True, every_mm=None).tolist() == list(BEATS)
+    assert record.frames_in_use(gated=False, every_mm=4 * step).tolist() == [0, 4, 8, 9]
+    assert record.frames_in_use(gated=True, every_mm=5 * step).tolist() == [1, 7]
     with pytest.raises(StateError, match="S02-P1 are not known") as caught:
-        frames_in_use(imported.pullback("S02-P1"), gated=True, every_mm=None)
+        imported.pullback("S02-P1").frames_in_use(gated=True, every_mm=None)
     assert "import PATH --gated" in caught.value.hint
 
 

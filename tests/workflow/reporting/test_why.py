@@ -1,7 +1,6 @@
 import pytest
 
 from ivsqa.errors import NotFoundError
-from ivsqa.io.project.frame_names import find_frame
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.reporting.why import explain_frame
 
@@ -35,7 +34,7 @@ def test_a_frame_nobody_touched_has_a_short_chain(trained):
 
 @pytest.mark.parametrize("name", ["S01-P1:3", "S01-P1_f00003", "S01-P1_f00003.json", "S01-P1_f00003.png"])
 def test_a_frame_is_known_by_id_and_by_file_name(imported, name):
-    record, index = find_frame(imported, name)
+    record, index = imported.find_frame(name)
     assert (record.pullback_id, index) == ("S01-P1", 3)
 
 
@@ -49,4 +48,4 @@ def test_a_frame_is_known_by_id_and_by_file_name(imported, name):
 )
 def test_a_frame_that_is_not_there_is_said(imported, name, said):
     with pytest.raises(NotFoundError, match=said):
-        find_frame(imported, name)
+        imported.find_frame(name)
