@@ -87,21 +87,21 @@ def read_records(path: Path, kind: type[Record], *, what: str, hint: str) -> lis
     where = ""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
+            table = csv.DictReader(stream, strict=True)
             where = "line 1"
-            _check_columns(reader.fieldnames or (), types)
+            _check_columns(table.fieldnames or (), types)
             records = []
-            for row in reader:
-                where = f"line {reader.line_num}"
+            for row in table:
+                where = f"line {table.line_num}"
                 records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
     except (OSError, ValueError, csv.Error):
         raise IntegrityError(f"{what} is missing or was changed", path=path, where=where, hint=hint) from None
     return records
 
 
-def _check_columns(found: Sequence[str], wanted: Iterable[str]) -> None:
-    if not set(wanted) <= set(found):
-        raise ValueError(found)
+def _check_columns(columns: Sequence[str], wanted: Iterable[str]) -> None:
+    if not set(wanted) <= set(columns):
+        raise ValueError(columns)
 
 
 def _value(text: str | None, column_type: object) -> object:

@@ -147,7 +147,7 @@ def _refuse_repeated_vertices(rows: pl.DataFrame, path: Path) -> None:
 
 def _contours_from_rows(rows: pl.DataFrame, path: Path) -> dict[str, FrameContours]:
     """Return the contours of rows sorted by pullback, frame, structure and vertex."""
-    found: dict[str, FrameContours] = {}
+    contours: dict[str, FrameContours] = {}
     points = rows.select("x_px", "y_px").to_numpy()
     groups = (
         rows.with_row_index("row").group_by(*FRAME_KEY, maintain_order=True).agg(pl.first("row"), pl.len().alias("n"))
@@ -158,5 +158,5 @@ def _contours_from_rows(rows: pl.DataFrame, path: Path) -> dict[str, FrameContou
         except ValueError as error:
             where = f"frame {frame_index}, {structure}"
             raise AnnotationError(str(error), hint="draw it again", path=path, where=where) from error
-        found.setdefault(pullback_id, {}).setdefault(frame_index, {})[structure] = contour
-    return found
+        contours.setdefault(pullback_id, {}).setdefault(frame_index, {})[structure] = contour
+    return contours

@@ -36,7 +36,7 @@ def nifti_bytes(voxels: NDArray[np.uint8], spacing_mm: tuple[float, float] | Non
     affine = RAS_FROM_LPS @ np.diag([*(spacing_mm or (1.0, 1.0)), 1.0, 1.0])
     image = nib.Nifti1Image(voxels.T, affine)
     image.header.set_xyzt_units("unknown" if spacing_mm is None else "mm")
-    image.set_qform(affine, code=1)  # some readers look at one of the two only
+    image.set_qform(affine, code=1)  # some programs look at one of the two only
     image.set_sform(affine, code=1)
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
 

@@ -177,8 +177,8 @@ def _check_offset(to_lps: NDArray[np.float64], notes: Mapping[str, str]) -> None
     steps = to_lps[:3, :3]
     by_origin = steps.T @ to_lps[:3, 3] / (steps**2).sum(axis=0)
     if [str(round(steps_along)) for steps_along in by_origin] != offset:
-        said = ", ".join(f"{steps_along:.3g}" for steps_along in by_origin)
-        message = f"is cropped by {', '.join(offset)} voxels, but its origin says {said}"
+        stated = ", ".join(f"{steps_along:.3g}" for steps_along in by_origin)
+        message = f"is cropped by {', '.join(offset)} voxels, but its origin says {stated}"
         raise PacketError(message, hint=SAVE_AS_SENT)
 
 

@@ -104,7 +104,7 @@ def path_lines(data: str, matrix: Points) -> list[Points]:
 
 def _flattened(controls: Points) -> Points:
     """Return points along a cubic curve from four control points, (n, 2), without the first."""
-    start, one, two, end = controls
+    start, out_handle, in_handle, end = controls
     chord = end - start
     length = float(np.hypot(*chord))
     handles = controls[1:3] - start
@@ -112,10 +112,12 @@ def _flattened(controls: Points) -> Points:
     if length and off_chord.max() < FLATNESS_PX * length and along.min() >= 0.0 and along.max() <= length**2:
         return np.asarray(end[None])  # a straight line with handles
     # A chord over a step h strays by at most h²/8 of the greatest second derivative.
-    bend = 6.0 * max(np.hypot(*(start - 2 * one + two)), np.hypot(*(one - 2 * two + end)))
+    bend = 6.0 * max(np.hypot(*(start - 2 * out_handle + in_handle)), np.hypot(*(out_handle - 2 * in_handle + end)))
     n_steps = int(np.clip(np.ceil(np.sqrt(bend / (8.0 * FLATNESS_PX))), 1, MOST_STEPS)) if np.isfinite(bend) else 1
     t = np.linspace(0.0, 1.0, n_steps + 1)[1:, None]
-    return np.asarray((1 - t) ** 3 * start + 3 * (1 - t) ** 2 * t * one + 3 * (1 - t) * t**2 * two + t**3 * end)
+    return np.asarray(
+        (1 - t) ** 3 * start + 3 * (1 - t) ** 2 * t * out_handle + 3 * (1 - t) * t**2 * in_handle + t**3 * end
+    )
 
 
 def _segments(data: str) -> Iterator[tuple[bool, Points]]:

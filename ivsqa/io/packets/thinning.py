@@ -82,12 +82,12 @@ def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.
     vertices = returned.points_px
     if returned.signed_area_px2 * sent.signed_area_px2 < 0.0:
         vertices = vertices[::-1]
-    found = _places(vertices, written_edge_points(sent) - EDGE_OFFSET_PX, rounding_px)
-    begins = (found >= 0) & (np.roll(found, -1) == (found + 1) % len(kept))
-    if begins.all() and len(found) == len(kept):
+    places = _places(vertices, written_edge_points(sent) - EDGE_OFFSET_PX, rounding_px)
+    begins = (places >= 0) & (np.roll(places, -1) == (places + 1) % len(kept))
+    if begins.all() and len(places) == len(kept):
         return sent
     stretches = []
-    for vertex, here, is_begin, is_end in zip(vertices, found, begins, np.roll(begins, 1), strict=True):
+    for vertex, here, is_begin, is_end in zip(vertices, places, begins, np.roll(begins, 1), strict=True):
         if is_begin:
             stop = kept[here + 1] if here + 1 < len(kept) else len(sent)
             stretches.append(sent.points_px[kept[here] : stop])

@@ -44,13 +44,13 @@ def find_simulations(reports: Path) -> list[KeptSimulation]:
     Raises:
         IntegrityError: a file is not as it was written.
     """
-    found = []
+    simulations = []
     for path in sorted(reports.glob("*/simulation.json")):
         figure = path.with_name("learning-curves.svg")
         if figure.is_file():
             facts = _read(path, frozenset({"full_dice", "strategies"}), "ivsqa simulate")
-            found.append(KeptSimulation(path.parent.name, facts, figure.read_bytes()))
-    return found
+            simulations.append(KeptSimulation(path.parent.name, facts, figure.read_bytes()))
+    return simulations
 
 
 def _read(path: Path, keys: frozenset[str], command: str) -> dict[str, Any]:

@@ -98,11 +98,11 @@ class ScoreStore:
         paths = [path for listed in chunks.values() for path in listed]
         table = pl.scan_parquet(paths).select(pl.col(names).cast(pl.Float64)).collect()
         read = {name: table.get_column(name).fill_null(np.nan).to_numpy() for name in names}
-        found, begin = {}, 0
+        by_pullback, begin = {}, 0
         for pullback_id, n in n_frames.items():
-            found[pullback_id] = {name: values[begin : begin + n] for name, values in read.items()}
+            by_pullback[pullback_id] = {name: values[begin : begin + n] for name, values in read.items()}
             begin += n
-        return found
+        return by_pullback
 
     def features(self, keys: Sequence[FrameKey]) -> NDArray[np.float32]:
         """Return the descriptions of scored frames, (n, F), in the order of their keys.
@@ -113,23 +113,23 @@ class ScoreStore:
         by_chunk: dict[Path, list[int]] = {}
         for row, (pullback_id, index) in enumerate(keys):
             by_chunk.setdefault(self._chunk_of(pullback_id, index), []).append(row)
-        found: dict[int, NDArray[np.float32]] = {}
+        by_row: dict[int, NDArray[np.float32]] = {}
         for path, rows in by_chunk.items():
             listed = pl.read_parquet(path, columns=["features"]).get_column("features")
             table = listed.explode().to_numpy().reshape(len(listed), -1)
-            found |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
-        return np.stack([found[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
+            by_row |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
+        return np.stack([by_row[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
 
     def contours(self, pullback_id: str, n_frames: int) -> dict[int, dict[str, Contour]]:
         """Return the predicted contours of the scored frames of a pullback, by frame index; read without their error maps."""
         columns = [f"contour_{name}" for name in self._structures]
-        found: dict[int, dict[str, Contour]] = {}
+        by_frame: dict[int, dict[str, Contour]] = {}
         for first, last in self.chunks(n_frames):
             if self.has_chunk(pullback_id, first, last):
                 path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
                 for row in pl.read_parquet(path, columns=["frame_index", *columns]).iter_rows(named=True):
-                    found[row["frame_index"]] = self._contours(row)
-        return found
+                    by_frame[row["frame_index"]] = self._contours(row)
+        return by_frame
 
     def read(self, pullback_id: str, frame_indices: Iterable[int]) -> Iterator[FrameScore]:
         """Yield the scores of some frames, with contours and error maps, in order.

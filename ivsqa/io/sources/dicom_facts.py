@@ -49,7 +49,7 @@ class _Region:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Fact:
     """A value with what said so, and what a person should know about it."""
 
     value: tuple[float, ...] | None
@@ -93,7 +93,7 @@ def calibration_of(tags: Dataset) -> tuple[tuple[float, float], ...]:
     return tuple(region.spacing_mm for region in _regions(tags))
 
 
-def _spacing(tags: Dataset, width: int, height: int) -> _Found:
+def _spacing(tags: Dataset, width: int, height: int) -> _Fact:
     """Return mm per pixel, (x, y)."""
     regions = list(_regions(tags))
     resampled = [region for region in regions if all(region.exceeds(width, height))]
@@ -108,23 +108,23 @@ def _spacing(tags: Dataset, width: int, height: int) -> _Found:
             return _untrusted(first, "unknown: regions disagree", reason)
         cropped = any(first.exceeds(width, height))
         note = "the calibrated region is larger than the image in one direction: cropped, the spacing still holds"
-        return _Found(first.spacing_mm, "ultrasound region", (note,) if cropped else ())
+        return _Fact(first.spacing_mm, "ultrasound region", (note,) if cropped else ())
     for keyword in ("PixelSpacing", "NominalScannedPixelSpacing"):
         values = numbers(tags, keyword)
         if len(values) == 2 and all(math.isfinite(value) and value > 0.0 for value in values):
-            return _Found((values[1], values[0]), keyword)  # DICOM gives the distance of rows, which is y, first.
+            return _Fact((values[1], values[0]), keyword)  # DICOM gives the distance of rows, which is y, first.
     if regions:
         reason = "no calibrated region covers the image centre"
         return _untrusted(regions[0], "unknown: no calibrated region at the centre", reason)
-    return _Found(None, "unknown: the header has no calibration")
+    return _Fact(None, "unknown: the header has no calibration")
 
 
-def _untrusted(region: _Region, source: str, reason: str) -> _Found:
+def _untrusted(region: _Region, source: str, reason: str) -> _Fact:
     """Return an unknown spacing whose note names the value that would have been taken."""
     x_mm, y_mm = (f"{value:.6g}" for value in region.spacing_mm)
     value = x_mm if x_mm == y_mm else f"{x_mm} × {y_mm}"
     note = f"{reason}: its {value} mm per pixel is not used; give the right value with --spacing-mm"
-    return _Found(None, source, (note,))
+    return _Fact(None, source, (note,))
 
 
 def _regions(tags: Dataset) -> Iterator[_Region]:
@@ -141,7 +141,7 @@ def _regions(tags: Dataset) -> Iterator[_Region]:
             yield _Region((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), (deltas[0], deltas[1]))
 
 
-def _frame_time(tags: Dataset, n_frames: int) -> _Found:
+def _frame_time(tags: Dataset, n_frames: int) -> _Fact:
     """Return seconds from the first frame to each."""
     notes: tuple[str, ...] = ()
     steps = numbers(tags, "FrameTimeVector")
@@ -150,7 +150,7 @@ def _frame_time(tags: Dataset, n_frames: int) -> _Found:
         steps = steps[1:] if len(steps) == n_frames else steps
         times = tuple(time_ms / 1000.0 for time_ms in accumulate(steps, initial=0.0))
         if len(steps) == n_frames - 1 and all(step > 0.0 for step in steps) and math.isfinite(times[-1]):
-            return _Found(times, "FrameTimeVector")
+            return _Fact(times, "FrameTimeVector")
         notes = ("FrameTimeVector does not fit the frames and is not used",)
     frame_time_ms = number(tags, "FrameTime")
     rates = {name: number(tags, name) for name in ("CineRate", "RecommendedDisplayFrameRate")}
@@ -158,23 +158,23 @@ def _frame_time(tags: Dataset, n_frames: int) -> _Found:
     seconds |= {name: 1.0 / rate if rate else None for name, rate in rates.items()}
     for name, step_s in seconds.items():
         if step_s is not None and math.isfinite(step_s * n_frames):
-            return _Found(tuple((np.arange(n_frames) * step_s).tolist()), name, notes)
-    return _Found(None, "unknown", notes)
+            return _Fact(tuple((np.arange(n_frames) * step_s).tolist()), name, notes)
+    return _Fact(None, "unknown", notes)
 
 
-def _speed(tags: Dataset) -> _Found:
+def _speed(tags: Dataset) -> _Fact:
     """Return the speed of the catheter in mm/s."""
     speed = number(tags, "IVUSPullbackRate")
     if speed is not None:
-        return _Found((speed,), "IVUSPullbackRate")
+        return _Fact((speed,), "IVUSPullbackRate")
     value = tag_value(tags, BOSTON_PULLBACK_RATE)
     try:
         speed = float(value.decode("ascii").strip(" \0") if isinstance(value, bytes) else str(value))
     except ValueError:
-        return _Found(None, "unknown")
+        return _Fact(None, "unknown")
     if 0.0 < speed <= MAX_PRIVATE_SPEED_MM_S:  # NaN is refused too
-        return _Found((speed,), "private tag (000B,1001)")
-    return _Found(None, "unknown")
+        return _Fact((speed,), "private tag (000B,1001)")
+    return _Fact(None, "unknown")
 
 
 def _pullback_range(tags: Dataset, n_frames: int) -> tuple[int | None, int | None, tuple[str, ...]]:

@@ -168,10 +168,10 @@ def _read_dataset(path: Path) -> tuple[DatasetLabels, str]:
 def dataset_text(structures: StructureSet, *, name: str, n_cases: int, has_ignored: bool) -> str:
     """Return a dataset.json: nested regions, and a label to ignore where a border was not drawn."""
     rings = range(1, len(structures) + 1)
-    regions = {each: list(rings[: index + 1]) for index, each in enumerate(structures.names)}
+    regions = {structure: list(rings[: index + 1]) for index, structure in enumerate(structures.names)}
     labels: dict[str, int | list[int]] = {BACKGROUND: 0}
     # nnU-Net draws regions in this order over each other, so the outermost comes first.
-    labels |= {each: regions[each] if len(regions[each]) > 1 else 1 for each in reversed(structures.names)}
+    labels |= {structure: values if len(values) > 1 else 1 for structure, values in reversed(regions.items())}
     if has_ignored:
         labels[IGNORE] = len(structures) + 1
     document = {

@@ -84,13 +84,13 @@ class VolumeSource(PullbackSource):
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return contours of files beside it, and of label volumes where these have nothing; raises AnnotationError."""
-        found = super().read_annotations(structures, facts)
+        annotations = super().read_annotations(structures, facts)
         meaning = self.meaning(structures) if self.meaning is not None and self.labels else None
         for path in self.labels:
             shown = read_label_volume(path, self._volume, structures, meaning)
             note = f"{path.name} (label volume): contours of {len(shown.contours)} frames"
-            found = found.over(FoundAnnotations(shown.contours, (note, *shown.notes)))
-        return found
+            annotations = annotations.over(FoundAnnotations(shown.contours, (note, *shown.notes)))
+        return annotations
 
 
 def _white(voxels: NDArray[Any], path: Path) -> float:

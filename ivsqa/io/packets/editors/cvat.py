@@ -85,7 +85,7 @@ def _labels(structures: StructureSet) -> list[dict[str, object]]:
 
 
 def _meta(labels: Sequence[dict[str, object]], n_images: int, origin: PacketOrigin) -> str:
-    """Return the head that CVAT's readers ask for."""
+    """Return the head without which CVAT refuses a file."""
     kinds = [
         xml_text("label", {}, *(xml_text(key, {}, escape(str(label[key]))) for key in ("name", "color", "type")))
         for label in labels

@@ -13,7 +13,7 @@ from ivsqa.io.formats.files import NIFTI_EXTENSIONS
 from ivsqa.io.formats.nifti import nifti_bytes, read_nifti
 from ivsqa.io.formats.voxels import Segment
 from ivsqa.io.packets.adapter import files_under, write_text
-from ivsqa.io.packets.editors.label_volumes import LabelVolumeAdapter, Reader, color_of, segments_of
+from ivsqa.io.packets.editors.label_volumes import Decoder, LabelVolumeAdapter, color_of, segments_of
 from ivsqa.io.packets.editors.stacks import LABELS, FilledStack
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin
 
@@ -49,8 +49,8 @@ class ItkSnapAdapter(LabelVolumeAdapter):
         files = [*files_under(folder, ".nii"), *files_under(folder, ".gz")]
         return [path for path in files if path.name.lower().endswith(NIFTI_EXTENSIONS)]
 
-    def reader(self, folder: Path, structures: StructureSet) -> Reader:
-        """Return the reader of volumes, with the meanings of their values from a label description beside them."""
+    def decoder(self, folder: Path, structures: StructureSet) -> Decoder:
+        """Return the decoder of volumes, with the meanings of their values from a label description beside them."""
         segments = _segments(folder, structures)
         return lambda path, most: replace(read_nifti(path, most), segments=segments)
 

@@ -43,7 +43,7 @@ MOST_LABELS = 16
 """More values than that are a picture, not labels."""
 MOST_TIMES_SENT = MOST_LABELS
 """A file with more voxels than the stack in every layer is no answer to it, and is not unpacked."""
-Reader = Callable[[Path, int], VolumeFile]
+Decoder = Callable[[Path, int], VolumeFile]
 """Read a file of at most so many voxels; raises PacketError."""
 
 
@@ -68,14 +68,14 @@ class LabelVolumeAdapter(StackAdapter):
     tolerance_px = 0.5
 
     @abstractmethod
-    def reader(self, folder: Path, structures: StructureSet) -> Reader:
+    def decoder(self, folder: Path, structures: StructureSet) -> Decoder:
         """Return the function that reads a file of the format."""
 
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
         """Return the frames that the volumes below a folder answer."""
         stacks = stacks_of(sent)
         ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
-        read_volume = self.reader(folder, structures)
+        read_volume = self.decoder(folder, structures)
         answers: dict[str, dict[Path, ReturnedPacket]] = {stack.name: {} for stack in stacks}
         refused: set[str] = set()
         rejected: list[IvsqaError] = []

@@ -85,8 +85,8 @@ class NapariAdapter(StackAdapter):
         frames: list[ReturnedFrame] = []
         for stack in stacks:
             if not layers[stack.name].keys() <= MARKS.keys():
-                found, errors = _returned(stack, layers[stack.name], ticks, structures)
-                frames += found
+                returned, errors = _returned(stack, layers[stack.name], ticks, structures)
+                frames += returned
                 rejected += errors
         return ReturnedPacket.of(self.name, sent, frames, rejected)
 
@@ -141,10 +141,10 @@ def _read_layer(path: Path, stack: Stack) -> _Layer:
     kinds: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if not set(_COLUMNS[:3]) <= set(reader.fieldnames or ()):
+            table = csv.DictReader(stream)
+            if not set(_COLUMNS[:3]) <= set(table.fieldnames or ()):
                 raise no_table
-            for row in reader:
+            for row in table:
                 axes = [float(row[column]) for column in _COLUMNS[3:] if row.get(column) is not None]
                 vertices.setdefault(row["index"], []).append(axes)
                 kinds[row["index"]] = row["shape-type"]

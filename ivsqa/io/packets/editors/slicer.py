@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.formats.nrrd import OFFSET, STATUS, nrrd_bytes, read_segmentation
-from ivsqa.io.packets.editors.label_volumes import LabelVolumeAdapter, Reader, color_of, segments_of
+from ivsqa.io.packets.editors.label_volumes import Decoder, LabelVolumeAdapter, color_of, segments_of
 from ivsqa.io.packets.editors.stacks import FilledStack, Stack
 
 
@@ -30,8 +30,8 @@ class SlicerAdapter(LabelVolumeAdapter):
         for kind, voxels in filled.volumes().items():
             yield f"{stack.name}-{kind}.nrrd", nrrd_bytes(voxels, stack.voxel_mm, {})
 
-    def reader(self, folder: Path, structures: StructureSet) -> Reader:  # noqa: ARG002 - names stand in the file
-        """Return the reader of segmentations."""
+    def decoder(self, folder: Path, structures: StructureSet) -> Decoder:  # noqa: ARG002 - names stand in the file
+        """Return the decoder of segmentations."""
         return read_segmentation
 
 

@@ -134,7 +134,7 @@ class Lines:
                 f"goes by {stated} mm per pixel, but the pullback has {ours[0]:.5g}: one of them is wrong"
             )
 
-    def found(self, format_name: str) -> FoundAnnotations:
+    def annotations(self, format_name: str) -> FoundAnnotations:
         """Return the contours, with notes on what was read and what was not."""
         notes = [f"contours of {counted(len(self.contours), 'frame')}", *self._notes]
         for structure, n in sorted(self._passed_over.items()):
@@ -163,7 +163,7 @@ class ContourFormat:
 
     def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
         """Return the contours in files of this kind, with notes; raises AnnotationError."""
-        return self.read_lines(paths, target).found(self.name)
+        return self.read_lines(paths, target).annotations(self.name)
 
 
 def structure_named(name: str, structures: StructureSet, *, path: Path | None = None) -> str:

@@ -52,10 +52,10 @@ def read_contour_files(paths: Iterable[Path], target: Target) -> FoundAnnotation
         known = format_of(path, target)
         if known is not None:
             by_format.setdefault(known, []).append(path)
-    found = FoundAnnotations()
+    annotations = FoundAnnotations()
     for known in (known for known in CONTOUR_FORMATS if known in by_format):
-        found = found.over(known.read(by_format[known], target))
-    return FoundAnnotations(found.contours, (*found.notes, *defect_notes(found.contours, target)))
+        annotations = annotations.over(known.read(by_format[known], target))
+    return FoundAnnotations(annotations.contours, (*annotations.notes, *defect_notes(annotations.contours, target)))
 
 
 def annotations_beside(path: Path, target: Target) -> FoundAnnotations:
