@@ -60,7 +60,7 @@ def _segmentation_table(segmentation: dict[str, Any]) -> Table:
 
 
 def _estimate_table(signals: list[dict[str, Any]], gains: list[dict[str, Any]]) -> Table:
-    """Return how good the predicted quality of frames is from each signal, and what ours is better by, intervals beneath."""
+    """Return the figures of predicted quality by signal, and the gain of our own over each; intervals beneath."""
     columns = ("predicted quality", ">Pearson", ">Spearman", ">mean error", ">AUROC < 0.9", ">AUPRC")
     keys = ("pearson", "spearman", "mae", "auroc", "auprc")
     rows: list[tuple[str, ...]] = []

@@ -147,7 +147,7 @@ def _spacing_cell(spacing_mm: tuple[float, float] | None) -> str:
 
 
 def _as_plain(result: ImportResult) -> dict[str, object]:
-    """Return what an import did under its fixed keys."""
+    """Return the outcome of an import under its fixed keys."""
     return {
         "imported": [record.pullback_id for record in result.imported],
         **picked(result, "unchanged", "n_annotations"),

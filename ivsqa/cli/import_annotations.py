@@ -61,7 +61,7 @@ def import_annotations(
 
 
 def _as_plain(result: ImportAnnotationsResult) -> dict[str, object]:
-    """Return what came back under its fixed keys."""
+    """Return the outcome of a return under its fixed keys."""
     return {
         **picked(result, "round_id", "format"),
         **{f"n_{origin}": result.counts[origin] for origin in ("untouched", "edited", "new", "deleted")},

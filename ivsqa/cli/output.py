@@ -127,7 +127,7 @@ def interval(ends: Sequence[float] | None, *, of_100: bool = False) -> str:
 
 
 def unsettled(n_frames: int) -> str:
-    """Return in words that so many frames are in dispute between readers."""
+    """Return the sentence for frames in dispute between readers."""
     return f"{count(n_frames, 'frame')} read by several and not settled: no model learns from them until they are"
 
 

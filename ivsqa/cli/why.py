@@ -83,7 +83,7 @@ def _say(chain: FrameChain) -> None:
 
 
 def _role(chain: FrameChain, revision: RevisionRecord) -> str:
-    """Return what a revision is to the frame now, for people."""
+    """Return the role of a revision for the frame now, in words."""
     if chain.standing is not None and revision == chain.standing.current:
         return ", the reference" if revision.settles else ", counts"
     return "" if chain.counts(revision) else ", taken back or replaced"

@@ -224,7 +224,7 @@ class _Demo:
         return page
 
     def _annotate_round(self, n: int) -> str:
-        """Open a round, have its packet annotated, and take it back; returns what the annotator did."""
+        """Open a round, have its packet annotated, and take it back; returns the annotator's work in words."""
         strategy: Strategy = "stratified" if self.project.current_model() is None else "sqa"
         chosen = select_frames(self.project, n=n, strategy=strategy, context=self._context)
         packet = export_for_annotation(self.project, round_id=chosen.round.round_id, context=self._context)

@@ -61,8 +61,8 @@ def annotate_packet(
     paths = sorted(packet.rglob("*.json"))
     for path in paths:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        says = document["ivsqa"]
-        contours = truth[says["pullback_id"]].get(says["frame_index"], {})
+        frame = document["ivsqa"]
+        contours = truth[frame["pullback_id"]].get(frame["frame_index"], {})
         for name, contour in contours.items():
             counts[_draw(document, name, contour, annotator, rng)] += 1
         document["shapes"] = [
@@ -74,7 +74,7 @@ def annotate_packet(
 
 
 def _draw(document: dict[str, Any], name: str, true: Contour, annotator: Annotator, rng: np.random.Generator) -> str:
-    """Bring one contour of a document to the truth as a hand would; returns what that took."""
+    """Bring one contour of a document to the truth as a hand would; returns whether it was left, moved or drawn."""
     shape = next(
         (drawn for drawn in document["shapes"] if drawn["label"] == name and drawn["shape_type"] == "polygon"), None
     )

@@ -38,9 +38,9 @@ def import_contour_files(project: Project, path: Path, result: ImportResult, con
         result.failed.append(NotFoundError("no contours there", path=path, hint=hint))
         return
     foreign = _recognised(files, result.failed)
-    for record, found in _iter_foreign_contours(project, path, foreign, result.failed):
-        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *found.notes)
-        result.n_annotations += append_contours(project, record, found.contours, context, repair=repair)
+    for record, drawn in _iter_foreign_contours(project, path, foreign, result.failed):
+        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *drawn.notes)
+        result.n_annotations += append_contours(project, record, drawn.contours, context, repair=repair)
     for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
         try:
             for pullback_id, contours in read_contours_csv(file).items():
@@ -98,7 +98,7 @@ def _recognised(files: Sequence[Path], failed: list[IvsqaError]) -> list[Path]:
 def _iter_foreign_contours(
     project: Project, root: Path, files: Sequence[Path], failed: list[IvsqaError]
 ) -> Iterator[tuple[PullbackRecord, FoundAnnotations]]:
-    """Yield the contours of each pullback; a file is about the one whose id begins its name, or that of a folder around it.
+    """Yield the contours of each pullback; a file belongs to the id that begins its name or that of a folder around it.
 
     Args:
         project: The study.

@@ -60,7 +60,7 @@ def decode(
         known: Fingerprints of the sources that are in the project.
 
     Returns:
-        The source with what its frames are; or why they cannot be read, and then there is no folder.
+        The decoded source; or why it cannot be read, and then there is no folder.
     """
     source, folder = work
     regions: tuple[TextRegion, ...] = ()

@@ -116,8 +116,8 @@ class _Importer:
         else:
             self._result.unchanged.append(record.pullback_id)
         annotations = decoded.annotations
-        found_notes = () if isinstance(annotations, IvsqaError) else annotations.notes
-        notes = (*record.notes, *_text_notes(record, self._options, is_new=twin is None), *found_notes)
+        contour_notes = () if isinstance(annotations, IvsqaError) else annotations.notes
+        notes = (*record.notes, *_text_notes(record, self._options, is_new=twin is None), *contour_notes)
         if notes:
             self._result.notes[record.pullback_id] = notes
         if isinstance(annotations, IvsqaError):  # only now: the pullback is in, its contours are not

@@ -149,11 +149,11 @@ def _course(
         sources[row_of[index]] = "annotation"
     # What a person drew or gave up counts before any prediction.
     left = row_of.keys() - drawn.keys() - unreadable
-    for index, measured, off in _predicted(project, pullback, model, left) if model and left else ():
+    for index, measured, errors in _predicted(project, pullback, model, left) if model and left else ():
         for measure in measured:
             values[measure][row_of[index]] = measured[measure]
-        for measure in off:
-            scales[measure][row_of[index]] = off[measure]
+        for measure in errors:
+            scales[measure][row_of[index]] = errors[measure]
         sources[row_of[index]] = "prediction"
     is_drawn = np.array([source == "annotation" for source in sources], dtype=np.bool_)
     return Course(wanted, positions[wanted], is_drawn, values, scales, calibration), sources

@@ -30,7 +30,7 @@ def arcs_in_doubt(project: Project, pullback: Pullback, score: FrameScore) -> li
 
 
 def expected_error(project: Project, pullback: Pullback, score: FrameScore) -> str:
-    """Return in words by how much, and over how much of the circle, the worst border is expected to be off; "" if none is."""
+    """Return the expected error of the worst border in words, and over which part of the circle; "" if there is none."""
     missing = [name for name in project.structures.names if name not in score.contours]
     if missing:
         return f"no {' and no '.join(missing)} found"

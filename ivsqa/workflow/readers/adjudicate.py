@@ -32,7 +32,7 @@ from ivsqa.workflow.rounds.returns import broken_rules, disputed_frames
 from ivsqa.workflow.rounds.sent import as_sent, model_of_round
 
 TOLERANCE_MM = 2.0 * DOUBT_MM
-"""Mean distance within 10° from which readers disagree: twice what lies between experts on average, or every border would."""
+"""Mean distance within 10° from which readers disagree: twice that of two experts, or every border is disputed."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
 
 
 def _reason(comparison: Comparison, drawn: Sequence[Contours], unit: str) -> str:
-    """Return in words where readers disagree, without saying who."""
+    """Return the borders on which readers disagree, in words, without the names of readers."""
     reasons = []
     for name in dict.fromkeys(arc.structure for arc in comparison.contested):
         n_drawn = sum(name in contours for contours in drawn)

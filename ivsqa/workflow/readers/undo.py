@@ -44,10 +44,10 @@ def undo(
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> list[Step]:
-    """Take back what a reader said last of some frames, so that what the reader said before counts again, or nothing.
+    """Take back a reader's last revision of some frames: the one before counts again, or none.
 
-    Writes one pointer a pullback and revision that counts from now on. Of a revision or a round, only frames are taken back of
-    which it counts now, so that doing it twice does it once.
+    Writes one pointer a pullback and revision that counts from now on. Of a revision or a round, only frames where it
+    counts now are taken back: doing it twice does it once.
 
     Args:
         project: The project.
@@ -82,7 +82,7 @@ def undo(
 
 
 def _steps(project: Project, name: str, *, redo: bool) -> Iterator[Step]:
-    """Yield the steps that are possible for what a name means, of every reader."""
+    """Yield the possible steps of every reader for the frame, revision or round of that name."""
     if _REVISION.fullmatch(name):
         paths = sorted(project.layout.annotations.glob(f"*/{name}.yaml"))
         if not paths:
@@ -107,18 +107,18 @@ def _steps_in(
     revision_id: str | None = None,
     round_id: str | None = None,
 ) -> Iterator[Step]:
-    """Yield the steps in a pullback, those of a frame, or those that take back or bring back a revision or a round's."""
+    """Yield the possible steps in a pullback; where one is named, only those of a frame, revision or round."""
     store = project.annotations
     revisions = store.revisions(pullback_id)
     counting = counting_revisions(revisions, store.pointers(pullback_id))
     for index, reader in sorted({(index, record.reader) for record in revisions for index in record.frame_indices}):
         if frame_index not in (None, index):
             continue
-        said, at = steps_of(revisions, counting, index, reader)
+        history, at = steps_of(revisions, counting, index, reader)
         to = at + 1 if redo else at - 1
-        if not -1 <= to < len(said):
+        if not -1 <= to < len(history):
             continue
-        moved: RevisionRecord = said[max(at, to)]  # what is taken back, or brought back
+        moved: RevisionRecord = history[max(at, to)]  # what is taken back, or brought back
         if revision_id in (None, moved.revision_id) and round_id in (None, moved.round_id):
-            before = said[at].revision_id if at >= 0 else None
-            yield Step(pullback_id, index, reader, before, said[to].revision_id if to >= 0 else None)
+            before = history[at].revision_id if at >= 0 else None
+            yield Step(pullback_id, index, reader, before, history[to].revision_id if to >= 0 else None)

@@ -18,7 +18,9 @@ def find_outlook(project: Project) -> Outlook | None:
         return None
     pullbacks = project.pullbacks("train")
     try:
-        columns = project.scores(model).columns({one.pullback_id: one.n_frames for one in pullbacks}, ["quality"])
+        columns = project.scores(model).columns(
+            {pullback.pullback_id: pullback.n_frames for pullback in pullbacks}, ["quality"]
+        )
     except StateError:
         return None
     unread = {pullback.pullback_id: pullback.unread for pullback in pullbacks}
@@ -40,11 +42,11 @@ def find_outlook(project: Project) -> Outlook | None:
 
 def _round_size(rounds: list[RoundRecord]) -> int:
     """Return the frames of the last round for training; 50 before there was one."""
-    return next((one.n for one in reversed(rounds) if one.split == "train"), 50)
+    return next((record.n for record in reversed(rounds) if record.split == "train"), 50)
 
 
 def _gain(models: list[ModelRecord], current: ModelRecord, n_more: int) -> float | None:
-    """Return what more labels would likely add to the validation Dice, from the models there are."""
+    """Return the likely gain of more labels in validation Dice, judged by the models there are."""
     known = [
         (model.n_training_frames, model.validation_dice)
         for model in models

@@ -153,7 +153,7 @@ def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelR
 
 
 def _worst_first(row: PullbackRow) -> tuple[bool, float, int, str]:
-    """Return the key of an order: the lowest predicted Dice first, where there is none the most drawn."""
+    """Return the sort key of a pullback: lowest predicted Dice first; behind these, most annotated frames first."""
     return row.quality is None, row.quality or 0.0, -row.n_annotated, row.pullback_id
 
 

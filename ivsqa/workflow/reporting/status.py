@@ -90,8 +90,8 @@ def _iter_steps(
     outlook: Outlook | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield the steps that are not done yet, each with its command; one that others wait for comes first."""
-    unsent = next((one for one in reversed(rounds) if one.state == "selected"), None)
-    out = next((one for one in reversed(rounds) if one.unanswered), None)
+    unsent = next((record for record in reversed(rounds) if record.state == "selected"), None)
+    out = next((record for record in reversed(rounds) if record.unanswered), None)
     if n_pullbacks == 0:
         yield "import pullbacks", "ivsqa import PATH"
     if unsent is not None:
@@ -122,7 +122,7 @@ def _iter_steps_when_scored(
     outlook: Outlook | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield the steps that are left once a model has learnt all there is and scored every frame."""
-    in_part = next((one for one in reversed(rounds) if one.state == "exported"), None)
+    in_part = next((record for record in reversed(rounds) if record.state == "exported"), None)
     if in_part is not None:
         missing = f"{len(in_part.out)} of {len(in_part.frames)} frames of {in_part.round_id}"
         yield f"take in the {missing} that are still out", "ivsqa import-annotations PATH"

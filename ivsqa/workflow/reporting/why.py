@@ -42,7 +42,7 @@ class FrameChain:
     trained: list[str]
 
     def counts(self, revision: RevisionRecord) -> bool:
-        """Return whether a revision is what its reader says now."""
+        """Whether a revision counts of its reader now, or as the reference."""
         standing = self.standing
         return standing is not None and revision in (*standing.readings.values(), standing.reference)
 

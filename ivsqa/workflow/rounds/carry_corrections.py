@@ -1,4 +1,4 @@
-"""What a packet starts from in frames near annotated ones: what the model draws, and what readers corrected near by."""
+"""The contours that frames of a packet start from: the model's, with the corrections that readers made near by."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Start:
 
 
 class Carrier:
-    """Says what the frames of a packet start from.
+    """Gives the contours that the frames of a packet start from.
 
-    To correct a model's contours, its border is moved as the reader of the nearest annotated frame moved what the same model
-    draws there. Only what counts is carried: nothing in dispute. Readers of a round start where its first packet did, so they
-    are compared on the same contours, and see nothing that came in since.
+    A correction is carried from the nearest annotated frame: the model's border moves as the reader moved it there. Only what
+    counts is carried, nothing in dispute. Readers of a round start where its first packet did: they are compared on the same
+    contours, and see nothing that came in since.
 
     Args:
         project: The project.
@@ -94,7 +94,7 @@ class Carrier:
         }
 
     def _is_beyond_readers(self, pullback: Pullback, corrections: Mapping[str, NDArray[np.float64]]) -> bool:
-        """Return whether a border was moved somewhere by more than readers differ: less is no correction."""
+        """Whether a border was moved somewhere by more than readers differ: less is no correction."""
         least = tolerance_px(pullback) * pullback.grid.scale[0]
         return any(np.abs(offset).max() > least for offset in corrections.values())
 

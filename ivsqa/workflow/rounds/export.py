@@ -30,7 +30,7 @@ from ivsqa.workflow.rounds.packet_writer import (
 from ivsqa.workflow.rounds.sent import as_sent, model_of_round
 
 LAYS_BORDERS = "page"
-"""The format that lays borders through points itself, and needs to know what the model thought."""
+"""The format that lays borders through points itself, and needs the probabilities of the model."""
 
 
 def export_for_annotation(
@@ -96,24 +96,24 @@ def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[Selected
     """Yield the frames of a packet by rank; without a model they come with no contour drawn."""
     store = project.scores(plan.model_id) if plan.model_id else None
     carrier = Carrier(project, plan)
-    think = _thoughts_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
+    predict = _predictor_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
     for frame in selected:
         pullback = project.pullback(frame.pullback_id)
         packet_frame = _packet_frame(project, pullback, frame, _find_score(store, frame), carrier)
-        yield packet_frame if think is None else replace(packet_frame, probabilities=think(frame))
+        yield packet_frame if predict is None else replace(packet_frame, probabilities=predict(frame))
 
 
-def _thoughts_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
-    """Return what gives the probabilities of a frame; None where the weights are gone, and points cannot be followed."""
+def _predictor_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
+    """Return a function that predicts the probabilities of a frame; None where the weights are gone."""
     if not project.layout.weights(model_id).is_file():
         return None
     model = LazyPredictor(project, model_id)
 
-    def think(frame: SelectedFrame) -> FrameProbabilities:
+    def predict(frame: SelectedFrame) -> FrameProbabilities:
         grid, probabilities = model.probabilities(*frame.key)
         return FrameProbabilities(grid, np.round(255.0 * probabilities).astype(np.uint8))
 
-    return think
+    return predict
 
 
 def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:
@@ -137,7 +137,7 @@ def _packet_frame(
             name, frame.pullback_id, frame.frame_index, image, {}, frame.rank, frame.reason, pullback.spacing_mm
         )
     start = carrier(pullback, frame.frame_index, score.contours)
-    said = None if start.carried_from is None else f"correction carried from frame {start.carried_from}"
+    note = None if start.carried_from is None else f"correction carried from frame {start.carried_from}"
     return PacketFrame(
         name=name,
         pullback_id=frame.pullback_id,
@@ -145,7 +145,7 @@ def _packet_frame(
         image=image,
         contours=as_sent(start.contours),
         rank=frame.rank,
-        reason=", ".join(filter(None, [frame.reason, said])),
+        reason=", ".join(filter(None, [frame.reason, note])),
         spacing_mm=pullback.spacing_mm,
         quality=score.quality,
         dice=score.dice,

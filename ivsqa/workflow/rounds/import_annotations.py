@@ -133,10 +133,10 @@ def import_annotations(
     tolerance = get_adapter(returned.format).tolerance_px
     refiner = Refiner(project, packet.model_id)
     frames = []
-    for came_back in returned.frames:
+    for frame in returned.frames:
         try:
-            frame = _with_points_followed(came_back, refiner)
-            frames.append(_judge_frame(project, frame, tolerance, result, repair=repair, accept=accept_untouched))
+            followed = _with_points_followed(frame, refiner)
+            frames.append(_judge_frame(project, followed, tolerance, result, repair=repair, accept=accept_untouched))
         except IvsqaError as error:
             result.rejected.append(error)
     _count(frames, result)
@@ -291,7 +291,7 @@ def _append(
     result: ImportAnnotationsResult,
     context: Context,
 ) -> None:
-    """Append one revision a pullback, and between adjudicated readings one for each set of them."""
+    """Append one revision a pullback; in an adjudication, one for each set of readings that it settles."""
     store = project.annotations
     settles = {frame.name: frame.settles for frame in packet.frames}
     kept_of: dict[tuple[str, tuple[str, ...]], dict[int, NewAnnotation]] = {}

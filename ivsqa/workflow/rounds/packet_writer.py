@@ -90,7 +90,7 @@ def known_formats(project: Project, formats: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_reader(record: RoundRecord, reader: str) -> None:
-    """Refuse a name that is no file's name or no person's, or whose packet is out.
+    """Refuse a reader whose name is no file's or no person's, or whose packet was written before.
 
     Raises:
         IvsqaError: says which.
@@ -106,7 +106,7 @@ def check_reader(record: RoundRecord, reader: str) -> None:
 
 
 def reader_rng(record: RoundRecord, reader: str) -> np.random.Generator:
-    """Return the randomness of a reader's packet: the same whenever it is asked for."""
+    """Return the random generator of a reader's packet, the same every time."""
     digest = hashlib.sha256(f"{record.round_id}:{reader}".encode()).digest()
     return np.random.default_rng([record.seed, *digest])
 
@@ -120,7 +120,7 @@ def publish_packet(
     dry_run: bool,
     context: Context,
 ) -> ExportResult:
-    """Write a packet, what was sent, and how the round stands; the packet counts as written only after.
+    """Write a packet, what was sent, and last the state of the round: only then the packet counts as written.
 
     Args:
         project: The project.
@@ -191,7 +191,7 @@ def _packet_record(project: Project, plan: PacketPlan, sent: Sequence[SentFrame]
 
 
 def _blind(packet: PacketRecord) -> PacketRecord:
-    """Return the record without whose readings a packet settles: who decides is not to know."""
+    """Return the record without the readings that its frames settle: who decides must not know them."""
     return packet.model_copy(
         update={"frames": tuple(frame.model_copy(update={"settles": ()}) for frame in packet.frames)}
     )

@@ -139,7 +139,7 @@ def _plan(
     n: int,
     seed: int,
 ) -> _Plan:
-    """Return what is chosen, from which pool, under which limits.
+    """Return the frames chosen, with their pool and limits.
 
     Raises:
         StateError: no frame is left.
@@ -228,7 +228,7 @@ def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -
     for chosen, key in zip(plan.selection.chosen, keys, strict=True):
         (pullback_id, index), score = key, scores.get(key)
         record = project.pullback(pullback_id)
-        said = [] if score is None else [expected_error(project, record, score)]
+        expected = [] if score is None else [expected_error(project, record, score)]
         frames.append(
             SelectedFrame(
                 rank=chosen.rank,
@@ -237,24 +237,24 @@ def _selected_frames(project: Project, model: ModelRecord | None, plan: _Plan) -
                 subject_id=record.subject_id,
                 quality=None if score is None else score.quality,
                 score=None if score is None else float(plan.pool.score[chosen.row]),
-                reason=", ".join(filter(None, [chosen.reason, *said, _nearest(record, index, plan.taken)])),
+                reason=", ".join(filter(None, [chosen.reason, *expected, _nearest(record, index, plan.taken)])),
             )
         )
     return frames
 
 
 def _scores_of(project: Project, model: ModelRecord, keys: Sequence[FrameKey]) -> dict[FrameKey, FrameScore]:
-    """Return what the model says of some frames; each chunk is opened once."""
+    """Return the model's scores of some frames by key; each chunk is opened once."""
     store = project.scores(model)
     return {
         score.key: score
-        for pullback_id in sorted({one for one, _ in keys})
-        for score in store.read(pullback_id, [index for one, index in keys if one == pullback_id])
+        for pullback_id in sorted({key.pullback_id for key in keys})
+        for score in store.read(pullback_id, [key.frame_index for key in keys if key.pullback_id == pullback_id])
     }
 
 
 def _nearest(record: Pullback, index: int, taken: set[FrameKey]) -> str:
-    """Return in words how far the nearest frame is that is annotated or out."""
+    """Return the distance to the nearest frame that is annotated or out, in words."""
     near = [other for pullback_id, other in taken if pullback_id == record.pullback_id]
     if not near:
         return "none annotated in its pullback"

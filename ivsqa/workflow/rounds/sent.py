@@ -17,9 +17,9 @@ from ivsqa.io.project.records import PacketRecord, RoundRecord
 
 
 def model_of_round(project: Project, record: RoundRecord) -> str | None:
-    """Return what draws the contours of a round.
+    """Return the id of the model that draws the contours of a round; None: none are drawn.
 
-    For a second reader that is what drew the first one's: a later model may have learnt from these.
+    A second reader gets the contours of the same model as the first: a later one may have learnt from what the first drew.
     """
     first = next((packet for packet in project.packets(record.round_id) if packet.purpose != "adjudication"), None)
     return first.model_id if first else record.model_id or _current_id(project)
@@ -37,7 +37,7 @@ def as_sent(contours: Contours) -> dict[str, Contour]:
 
 
 def newest_exported(project: Project, round_id: str | None, reader: str | None = None) -> RoundRecord:
-    """Return the round asked for, or the newest that is out, with the reader first of all; where all came back, the last of them.
+    """Return a round by id; else the newest that is out, if possible with this reader; else the newest that was exported.
 
     Raises:
         StateError: no packet was exported.
@@ -53,7 +53,7 @@ def newest_exported(project: Project, round_id: str | None, reader: str | None =
 
 
 def read_sent(project: Project, round_id: str, reader: str | None = None) -> tuple[PacketRecord, list[SentFrame]]:
-    """Return what was sent in a round, from what stayed in the project.
+    """Return the record and the frames of a packet as they were sent, kept in the project.
 
     Args:
         project: The project.
@@ -81,7 +81,7 @@ def read_sent(project: Project, round_id: str, reader: str | None = None) -> tup
 
 
 def read_sent_files(path: Path, contours_path: Path) -> tuple[PacketRecord, list[SentFrame]]:
-    """Return what was sent by the two files that say so, in the project or in the packet; raises IntegrityError."""
+    """Return the record and the frames of a packet, from the two files that keep them; raises IntegrityError."""
     packet = read_manifest(path, PacketRecord)
     if not contours_path.is_file():
         raise IntegrityError(

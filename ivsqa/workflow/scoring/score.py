@@ -122,7 +122,7 @@ def score_frames(
 
 
 def _write_record(project: Project, model: ModelRecord, context: Context) -> None:
-    """Say what makes the scores, once."""
+    """Write the record of what makes the scores, once."""
     path = project.layout.scores_record(model.model_id)
     if path.is_file() or model.weights_sha256 is None:
         return

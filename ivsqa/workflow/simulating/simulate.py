@@ -110,7 +110,7 @@ def run_simulation(
 
 
 def is_complete(simulation: Simulation, folder: Path) -> bool:
-    """Return whether every arm has all its rungs."""
+    """Whether every arm has all its rungs."""
     return all(len(ArmStore(folder, name).facts()) == len(plan.ladder) for name, plan in simulation.arms())
 
 
@@ -128,7 +128,7 @@ def _check_same(folder: Path, request: str) -> None:
 def _run_alone(
     study: LabelledStudy, arm: tuple[str, ArmPlan], *, folder: Path, request: str, device: str
 ) -> tuple[int, str]:
-    """Run an arm in a process of its own, on one core; returns how many rungs, and what to say."""
+    """Run an arm in a process of its own, on one core; returns the number of rungs and a note for people."""
     name, plan = arm
     rungs = list(_iter_rungs(study, plan, folder, name, request, device, DEFAULT_CONTEXT))
     return len(rungs), f"{name}: Dice {rungs[-1]['mean_dice']:.3f}" if rungs else name

@@ -70,7 +70,7 @@ class _Request:
 
     def sha256(self, project: Project) -> str:
         """Return the hash that names this request."""
-        says = {
+        facts = {
             "network": self.network.to_dict(),
             "training": self.config.to_dict(),
             "new_frame_weight": project.settings.training.new_frame_weight,
@@ -80,7 +80,7 @@ class _Request:
             "frames": self.frames_csv(),
             "unannotated": self.unannotated,
         }
-        return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def frames_csv(self) -> str:
         """Return the table of annotations used."""
@@ -174,9 +174,9 @@ def _find_or_open(project: Project, request: _Request, context: Context) -> Mode
     """Return the model of a request: one that is there, finished or not, or a new one."""
     models = project.models()
     wanted = request.sha256(project)
-    found = next((model for model in models if model.request_sha256 == wanted), None)
-    if found is not None:
-        return found
+    model = next((model for model in models if model.request_sha256 == wanted), None)
+    if model is not None:
+        return model
     record = ModelRecord(
         model_id=next_id("m", [model.model_id for model in models]),
         state="training",
@@ -238,7 +238,7 @@ def _run(
 
 
 def _show(advance: Advance, report: StepReport) -> None:
-    """Tell how a step went."""
+    """Show a training step as progress."""
     dice = "" if report.validation_dice is None else f", validation Dice {report.validation_dice:.3f}"
     advance(1, f"{report.stage}: loss {report.loss:.3f}{dice}")
 
