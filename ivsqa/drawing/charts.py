@@ -101,6 +101,7 @@ def reliability_chart(series: Sequence[Series]) -> Markup:
     """
     plot = _unit_plot(0.0, "predicted probability of error", "share of pixels that was wrong")
     most = max((point.n for curve in series for point in curve.points), default=1)
+    # Bars by decades: pixels that are surely right outnumber all others many times.
     decades = max(1.0, log10(max(most, 1)))
 
     def bar_height(n: int) -> float:
@@ -122,6 +123,7 @@ def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) ->
     """
     # Narrow bars where all frames are alike, which a good model's are.
     width, labelled = (0.02, 5) if values.min() >= 0.6 else (0.05, 2)
+    # The two bars below the limit stay in view, empty or not: that nothing is poor should be seen, too.
     n_bars = round((1.0 - min(limit - 2.0 * width, floor(values.min() / width) * width)) / width)
     counts, edges = np.histogram(values, bins=n_bars, range=(1.0 - n_bars * width, 1.0))
     tallest = 180.0 / counts.max()

@@ -86,6 +86,7 @@ def overlay(
     panels = [panel]
     if error_maps is not None:
         panels.append(_heat_panel(frame, error_maps, panel.size))
+        # White on the heat: the colours of structures would be taken for colours of error.
         lines = _contour_lines(contours, structures, scale)
         _draw_lines(panels[1], [replace(line, color=HEAT_LINE_COLOR, width_px=1.0) for line in lines])
     sheet = _sheet(panels, title, subtitle)
@@ -302,6 +303,7 @@ def _draw_lines(panel: Image.Image, lines: Sequence[_Line]) -> None:
             continue
         mask = Image.new("L", ((right - left) * SUPERSAMPLING, (bottom - top) * SUPERSAMPLING))
         for piece in _dashes(points) if line.dashed else [points]:
+            # Half a pixel less: Pillow counts from the middle of a pixel, the canvas from its edge.
             fine = ((piece - (left, top)) * SUPERSAMPLING - 0.5).ravel().tolist()
             ImageDraw.Draw(mask).line(fine, fill=255, width=round(line.width_px * SUPERSAMPLING), joint="curve")
         panel.paste(ImageColor.getrgb(line.color), (left, top, right, bottom), mask.reduce(SUPERSAMPLING))
@@ -310,6 +312,7 @@ def _draw_lines(panel: Image.Image, lines: Sequence[_Line]) -> None:
 def _dashes(points: Points) -> list[Points]:
     """Return the pieces of a line that are drawn when it is dashed: as many whole dashes and gaps as fit best."""
     along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
+    # Whole periods only: a broken one would show as a seam where a closed line meets itself.
     n = max(1, round(along[-1] / sum(DASH_PX)))
     period = along[-1] / n
     length = period * DASH_PX[0] / sum(DASH_PX)
@@ -321,6 +324,7 @@ def _draw_scale_bar(panel: Image.Image, scale: float, spacing_mm: tuple[float, f
     """Draw a bar of a round number of mm in the lower left corner, where spacing is known."""
     if spacing_mm is None:
         return
+    # The bar lies along x, so the spacing in y does not matter.
     px_per_mm = scale / spacing_mm[0]
     fitting = [length for length in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if length * px_per_mm <= 0.25 * panel.width]
     if not fitting:

@@ -145,6 +145,7 @@ def pullback_chart(view: PullbackView) -> Markup:
         "drawing/pullback_chart.svg.j2",
         width=WIDTH,
         view=view,
+        # There is a top more than panels: the last lies below all.
         panels=list(zip(tops, panels, strict=False)),
         foot=tops[-1] - GAP,
         bars=[bar for bar in bars if not isnan(bar[2])],
@@ -185,6 +186,7 @@ def _panels(view: PullbackView, rows: NDArray[np.intp], x: Scale) -> list[_Panel
     if view.areas:
         most = max((float(np.nanmax(line.values)) for line in view.areas if not np.isnan(line.values).all()), default=1)
         step = round_step(most, 4)
+        # One step at least: an axis of areas that are all 0 would have no height.
         plot = axes(AREAS, 0.0, step * max(1, ceil(most / step)), step)
         panels.append(_Panel("areas", "area, mm²", plot, traces(view.areas)))
     if view.burden is not None:

@@ -63,6 +63,7 @@ def round_step(span: float, n: int) -> float:
         >>> round_step(10.0, 4), round_step(17.0, 4), round_step(0.9, 4)
         (2.0, 5.0, 0.2)
     """
+    # A flat curve has no span, and zero has no logarithm.
     raw = max(span, 1e-9) / n
     decade = 10.0 ** floor(log10(raw))
     return float(min((factor * decade for factor in (1.0, 2.0, 5.0, 10.0)), key=lambda step: abs(log10(step / raw))))

@@ -38,6 +38,7 @@ def _environment() -> Environment:
 
     environment = Environment(
         loader=PackageLoader("ivsqa", ""),
+        # Always: chosen by the end of the name, nothing that ends in .j2 would be escaped.
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

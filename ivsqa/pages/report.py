@@ -128,6 +128,7 @@ class Work:
     @classmethod
     def of(cls, readings: Sequence[Reading]) -> Work:
         """Return the sum of readings, at least one."""
+        # Contours are pooled, so a reading with few edits weighs little.
         moved_mm = [distance for reading in readings for distance in reading.edit_mm]
         return cls(
             n_rounds=len(readings),
@@ -203,6 +204,7 @@ class Study:
         """The evaluation of the model in use, else of the newest that was measured."""
         if self.current is not None and self.current in self.evaluations:
             return self.evaluations[self.current]
+        # They stand in the order of models, oldest first.
         return self.evaluations[list(self.evaluations)[-1]] if self.evaluations else None
 
     # A frame is as good as its worst structure: that is the one it has to be corrected for.
@@ -225,6 +227,7 @@ class Study:
     @property
     def share_corrected(self) -> float | None:
         """Share of the border that readers had to correct in frames that came back; None before one did."""
+        # By length, not by reading: a round of few frames weighs little.
         border = sum(reading.border for reading in self.readings)
         return sum(reading.corrected for reading in self.readings) / border if border else None
 
@@ -287,6 +290,7 @@ def _learning_curves(study: Study) -> Markup | None:
 
 def _curves(study: Study) -> list[Series]:
     """Return the learning curves of the accepted models: on validation subjects, and by structure on test subjects."""
+    # A model that was turned down is no step of the way: the one before it stays in use.
     accepted = sorted((model for model in study.models if model.accepted), key=lambda model: model.n_training_frames)
     curves = {
         "validation": [
@@ -300,6 +304,7 @@ def _curves(study: Study) -> list[Series]:
         for model in accepted:
             tested = study.tested(model.model_id, name)
             if tested is not None and tested["dice"] is not None:
+                # One test subject alone has no interval.
                 low, high = tested["interval"]["dice"] or (nan, nan)
                 points.append(Point(model.n_training_frames, tested["dice"], low=low, high=high))
     known = {name: points for name, points in curves.items() if points}

@@ -41,6 +41,7 @@ def paired_bootstrap_difference(
         >>> round(low, 6), round(high, 6)
         (0.1, 0.1)
     """
+    # Pairs are drawn as they are: a frame that is hard for the one is hard for the other.
     difference = np.asarray(new, dtype=np.float64) - np.asarray(old, dtype=np.float64)
     difference = difference[np.isfinite(difference)]
     if len(difference) == 0:
@@ -113,6 +114,7 @@ def means_over_subjects(
     n_subjects = int(subjects.max(initial=-1)) + 1
     # Sums by subject are enough for a mean, and make a draw cheap however many frames there are.
     sums, counts = (np.zeros((n_subjects, values.shape[1])) for _ in range(2))
+    # `sums[subjects] += …` would add one frame a subject only.
     np.add.at(sums, subjects, np.nan_to_num(values, nan=0.0))
     np.add.at(counts, subjects, ~np.isnan(values))
 

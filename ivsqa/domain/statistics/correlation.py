@@ -47,6 +47,7 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
     n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
     if n_positive == 0 or n_negative == 0:
         return nan
+    # Mann and Whitney: the rank sum, less the least it can be, counts the pairs that the positive wins.
     rank_sum = _ranks(score)[is_positive].sum()
     return float((rank_sum - n_positive * (n_positive + 1) / 2.0) / (n_positive * n_negative))
 

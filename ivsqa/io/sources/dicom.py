@@ -76,6 +76,7 @@ def group_single_frames(headers: Iterable[DicomHeader]) -> list[tuple[Path, ...]
     for header in headers:
         alike = groups.setdefault(_look(header), [])
         origins, files = _origins(header.dataset), [header.path]
+        # One file may join groups that were apart so far: the one by its study, the other by its series.
         joined = [group for group in alike if group[0] & origins]
         for other_origins, other_files in joined:
             origins, files = origins | other_origins, files + other_files

@@ -132,6 +132,7 @@ def _regions(tags: Dataset) -> Iterator[_Region]:
     for item in tag_value(tags, "SequenceOfUltrasoundRegions") or ():
         kind = signed_number(item, "RegionSpatialFormat")
         units = [signed_number(item, f"PhysicalUnits{axis}Direction") for axis in "XY"]
+        # A negative delta means that the axis runs the other way.
         deltas = [abs(signed_number(item, f"PhysicalDelta{axis}") or 0.0) * MM_PER_CM for axis in "XY"]
         corners = [signed_number(item, f"RegionLocation{name}") for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
         box = [corner for corner in corners if corner is not None]
@@ -153,6 +154,7 @@ def _frame_time(tags: Dataset, n_frames: int) -> _Fact:
             return _Fact(times, "FrameTimeVector")
         notes = ("FrameTimeVector does not fit the frames and is not used",)
     frame_time_ms = number(tags, "FrameTime")
+    # From how it was recorded to how it should be shown, which need not be the same speed.
     rates = {name: number(tags, name) for name in ("CineRate", "RecommendedDisplayFrameRate")}
     seconds = {"FrameTime": frame_time_ms / 1000.0 if frame_time_ms else None}
     seconds |= {name: 1.0 / rate if rate else None for name, rate in rates.items()}
@@ -182,6 +184,7 @@ def _pullback_range(tags: Dataset, n_frames: int) -> tuple[int | None, int | Non
     start, stop = (number(tags, f"IVUSPullback{end}FrameNumber") for end in ("Start", "Stop"))
     if max(start or 0, stop or 0) > n_frames or (start and stop and start > stop):
         return None, None, ("start and stop of the pullback do not fit the frames and are not used",)
+    # DICOM counts frames from 1.
     return int(start) - 1 if start else None, int(stop) - 1 if stop else None, ()
 
 

@@ -85,6 +85,7 @@ class _Search:
         """DICOM that is no ultrasound, or contours without frames, for the message."""
         if self.n_other_dicom:
             return f" ({self.n_other_dicom} DICOM files are no ultrasound images)"
+        # Asked only when there was nothing to import, as it opens every file.
         for file in sorted(self.root.rglob("*")):
             contours = format_of(file) if file.is_file() else None
             if contours is not None:
@@ -101,6 +102,7 @@ class _Search:
         elif suffix in VIDEO_EXTENSIONS:
             self.sources.append(VideoSource(path, self.relative(path)))
         elif is_volume(path):
+            # Its neighbours are looked at with it: only beside each other are labels and images told apart.
             beside = [file for file in _entries(path.parent)[0] if is_volume(file)]
             sources, errors = volume_sources(beside, dict.fromkeys(beside, self.relative(path)))
             self.sources += [source for source in sources if source.path == path]
@@ -123,10 +125,12 @@ class _Search:
         if data_set is not None:
             self.add(data_set)
             return
+        # `may_enter` decides about links, further down.
         own_folders = [inner for inner in folders if not inner.is_symlink()]
         patients, used = challenge_sources(folder, self.relative(folder), own_folders)
         self.sources += patients
         folders = [inner for inner in folders if inner not in used]
+        # Where the set lies in this very folder, its files are taken.
         files = [] if patients and not used else files
         pictures = [file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS]
         others = [file for file in files if file.suffix.lower() not in IMAGE_EXTENSIONS]
@@ -196,6 +200,7 @@ class _Search:
         ]
         groups = group_single_frames(header for header in images if header.n_frames == 1)
         for group in groups:
+            # A folder that is one pullback gives it its name; else the first file of each does.
             path = folder if len(groups) == 1 and len(group) > 1 else group[0]
             self.sources.append(DicomSource(path, self.relative(path), group))
         return bool(headers)

@@ -131,6 +131,7 @@ def _mask(path: Path, shape: tuple[int, int]) -> Mask:
         is_grey = image.mode in {"1", "L"} or image.mode.startswith("I")
         grey = np.asarray(image if is_grey else image.convert("RGB").convert("L"))
     _check_shape(grey.shape, shape)
+    # White is 1 in some masks, 255 or 65535 in others.
     white = int(grey.max(initial=0))
     if white == 0 or grey.dtype == np.bool_ or np.isin(grey, (0, white)).all():
         return np.asarray(grey > 0)

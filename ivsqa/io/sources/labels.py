@@ -72,6 +72,7 @@ def _ring_named(name: str, structures: StructureSet) -> str | None:
     word = name.strip().casefold()
     if word in NO_BORDERS:
         return None
+    # With three structures a wall could lie between any two of them.
     if word in RING_NAMES and len(structures) == 2 and word not in structures.names:
         return structures.outermost
     return structure_named(name, structures)
@@ -162,6 +163,7 @@ def _is_inverted(labels: NDArray[np.integer]) -> bool:
     """Return whether label 2 lies inside label 1: public sets exist that number from the outside (EEM 1, lumen 2)."""
     outer = labels == 2
     enclosed = scipy.ndimage.binary_fill_holes(labels == 1) & outer
+    # Half is enough: borders drawn by hand may cross here and there.
     return bool(outer.any() and enclosed.sum() > outer.sum() / 2)
 
 

@@ -54,6 +54,7 @@ class DatasetLabels:
         """Return the meaning of each value as a structure's own ring; raises AnnotationError for a name that is no structure."""
         pairs: list[tuple[tuple[int, int], str | None]] = []
         for name, values in self.values:
+            # A region's own ring is what no smaller region within it covers.
             enclosed = {value for _, others in self.values if set(others) < set(values) for value in others}
             is_named = name.casefold() not in (BACKGROUND, IGNORE)
             pairs += [((0, value), name if is_named else None) for value in values if value not in {0, *enclosed}]

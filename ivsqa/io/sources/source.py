@@ -66,6 +66,7 @@ class PullbackSource(ABC):
         """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""
         # Pages of one file count once.
         digests = [sha256_of_file(path) for path in dict.fromkeys(self.frame_files())]
+        # One file keeps its plain hash, so that anybody can compare it with sha256sum.
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
     def patient_key(self) -> str | None:

@@ -62,6 +62,7 @@ class VideoSource(PullbackSource):
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
         with _opened(self.path) as video:
             is_there, frame = video.read()
+            # OpenCV gives blue first, so colours are turned around.
             while is_there:
                 yield luma(frame[..., ::-1])
                 is_there, frame = video.read()
@@ -87,6 +88,7 @@ class VideoSource(PullbackSource):
 def _opencv(path: Path) -> Any:  # noqa: ANN401  a module
     """Return OpenCV, told to be quiet; raises SourceError where the extra is not installed."""
     for name, quiet in QUIET.items():
+        # A setting of the user's own stays, for whoever looks for a fault in a video.
         os.environ.setdefault(name, quiet)
     try:
         import cv2

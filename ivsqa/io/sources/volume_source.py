@@ -120,6 +120,7 @@ def volume_sources(paths: Sequence[Path], relative: dict[Path, str]) -> tuple[li
         relative: What each is called below what is searched.
     """
     images = {bare_name(path.name): path for path in paths if LABEL_NAME.fullmatch(bare_name(path.name)) is None}
+    # Packets call a stack's files run-image and run-labels, so the image's own word does not count.
     by_stem = images | {match["stem"]: images[stem] for stem in images if (match := IMAGE_NAME.fullmatch(stem))}
     labels: dict[Path, list[Path]] = {path: [] for path in images.values()}
     errors = []
@@ -203,6 +204,7 @@ def _on_grid(labels: _Labels, frames: Volume, path: Path) -> NDArray[np.integer]
     else:
         fits = labels.values.shape[1:] == frames.shape  # without a place only the size can be compared
     grid = np.array(frames.shape[::-1])
+    # Backwards and without the layers: width, height, frames.
     size = np.array(labels.values.shape[:0:-1])
     if not fits or (start < 0).any() or (start + size > grid).any():
         ours, theirs = (" × ".join(str(side) for side in sides) for sides in (grid, size))

@@ -55,6 +55,7 @@ def _is_json(path: Path, target: Target | None = None) -> bool:  # noqa: ARG001
     if path.suffix.lower() != ".json":
         return False
     head = head_of(path)
+    # Both together, since either word may be in anybody's JSON.
     by_frame = b'"phase"' in head and b'"lumen"' in head
     return bool(_VERSION.search(path.name)) or b'"plaque_frames"' in head or b'"lumen_area"' in head or by_frame
 
@@ -169,6 +170,7 @@ def _note_spacing(areas: object, lines: Lines) -> None:
         if isinstance(area, float) and area > 0.0 and "lumen" in lines.contours.get(index, {})
     ]
     if ratios:
+        # The median: some areas may be of borders that were drawn anew since.
         spacing = float(np.sqrt(np.median(ratios)))
         lines.note_spacing((spacing, spacing))
 

@@ -39,6 +39,7 @@ def _read_lines(paths: Sequence[Path], target: Target) -> Lines:
 def _check_image(document: Mapping[str, object], path: Path) -> None:
     """Raise where a file was drawn on another frame than it is called like."""
     image = document.get("imagePath")
+    # A Windows path splits at both slashes, and the file may come from any machine.
     if isinstance(image, str) and PureWindowsPath(image).stem != path.stem:
         name = PureWindowsPath(image).name
         raise AnnotationError(f"was drawn on {name!r}", hint="name it like the frame it was drawn on", path=path)

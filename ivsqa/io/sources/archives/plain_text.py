@@ -32,6 +32,7 @@ def _recognises(path: Path, target: Target | None = None) -> bool:
         return False
     with path.open("rb") as stream:
         first = stream.readline(200).decode("ascii", errors="replace")
+    # Beside frames an empty text counts as known: it says that nothing was drawn.
     return bool(_POINT.fullmatch(first)) or (target is not None and not first.strip())
 
 
