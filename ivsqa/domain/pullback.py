@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def frames_sha256(frames: NDArray[np.uint8]) -> str:
+    """Return the hash of the frames of a pullback: over shape and pixels."""
+    digest = hashlib.sha256(repr(frames.shape).encode())  # 2 × 6 px are not 3 × 4 px
+    for frame in frames:
+        digest.update(np.ascontiguousarray(frame).data)
+    return digest.hexdigest()
 
 
 class FrameKey(NamedTuple):

@@ -44,6 +44,10 @@ class ScoreStore:
         path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
         return path.is_file() and not (drawn and pl.read_parquet(path, columns=[BALD]).get_column(BALD).has_nulls())
 
+    def is_whole(self, pullback_id: str, n_frames: int) -> bool:
+        """Whether a pullback is scored to its end."""
+        return all(self.has_chunk(pullback_id, *chunk) for chunk in self.chunks(n_frames))
+
     def remove_stale(self, pullback_id: str, frames_sha256: str) -> None:
         """Remove what was scored of other frames under the same id; rows go first, as without them a chunk does not count."""
         for path in sorted((self._layout.scores(self._model_id) / pullback_id).glob("frames-*.parquet")):
@@ -147,6 +151,13 @@ class ScoreStore:
             maps = dict(pl.read_parquet(maps_path).filter(pl.col("frame_index").is_in(inside)).iter_rows())
             for row in rows.sort("frame_index").iter_rows(named=True):
                 yield self._score(row, maps[row["frame_index"]])
+
+    def find(self, pullback_id: str, frame_index: int) -> FrameScore | None:
+        """Return the score of a frame, or None where it is not scored yet."""
+        try:
+            return next(self.read(pullback_id, [frame_index]), None)
+        except StateError:
+            return None
 
     def _paths(self, pullback_id: str) -> list[Path]:
         """Return the chunks of a pullback, or with "*" of all, in order.

@@ -5,17 +5,15 @@ It knows files and pixels; who is who, and what is in the project, is decided in
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ivsqa.domain.frames.burned_text import TextRegion, find_text, mask_text
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.pullback import PullbackFacts, frames_sha256
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
@@ -73,7 +71,7 @@ def decode(
             if options.mask_text:
                 mask_text(frames, regions)
             frames.flush()
-            sha256 = _sha256(frames)
+            sha256 = frames_sha256(frames)
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return error
@@ -105,10 +103,3 @@ def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) ->
     if n_written != facts.n_frames:
         raise SourceError(f"holds {n_written} of the {facts.n_frames} frames it declares", path=source.path)
     return frames
-
-
-def _sha256(frames: NDArray[np.uint8]) -> str:
-    digest = hashlib.sha256(repr(frames.shape).encode())  # 2 × 6 px are not 3 × 4 px
-    for frame in frames:
-        digest.update(frame.data)
-    return digest.hexdigest()

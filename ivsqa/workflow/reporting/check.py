@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from ivsqa.domain.pullback import frames_sha256
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.project import Project
@@ -92,21 +90,13 @@ def _check_frames(record: Pullback, *, deep: bool) -> Iterator[ProjectFinding]:
     except IvsqaError as error:
         yield _of_error("frames", error, record.pullback_id)
         return
-    if deep and _frames_sha256(frames) != record.frames_sha256:
+    if deep and frames_sha256(frames) != record.frames_sha256:
         yield ProjectFinding(
             "frames",
             record.pullback_id,
             "the frames are not those that were imported",
             "restore frames.npy from a copy",
         )
-
-
-def _frames_sha256(frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
-    """Return the hash that import wrote: over the shape, then each frame."""
-    digest = hashlib.sha256(repr(tuple(frames.shape)).encode())
-    for frame in frames:
-        digest.update(np.ascontiguousarray(frame).data)
-    return digest.hexdigest()
 
 
 def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFinding]:

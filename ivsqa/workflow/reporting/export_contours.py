@@ -68,7 +68,7 @@ def export_contours(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StateError("is there already", path=folder, hint="name a new folder, or remove this one")
-    read = _reader(project, source, model_id)
+    read = _contours_from(project, source, model_id)
     records = [project.pullback(pullback_id) for pullback_id in pullback_ids] or project.pullbacks()
     counts = {record.pullback_id: len(frames) for record, frames in _iter_drawn(records, read)}
     if not counts:
@@ -95,7 +95,9 @@ def export_contours(
     return ContourExport(folder, format, source, counts, left_out)
 
 
-def _reader(project: Project, source: ContourSource, model_id: str | None) -> Callable[[Pullback], dict[int, Contours]]:
+def _contours_from(
+    project: Project, source: ContourSource, model_id: str | None
+) -> Callable[[Pullback], dict[int, Contours]]:
     """Return a function that reads the contours of a pullback."""
     if source == "annotations":
         annotations = project.annotations

@@ -134,7 +134,7 @@ def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelR
     whole = {
         pullback.pullback_id: pullback.n_frames
         for pullback in pullbacks
-        if scores and all(scores.has_chunk(pullback.pullback_id, *chunk) for chunk in scores.chunks(pullback.n_frames))
+        if scores and scores.is_whole(pullback.pullback_id, pullback.n_frames)
     }
     columns = scores.columns(whole, ["quality"]) if scores and whole else {}
     return [

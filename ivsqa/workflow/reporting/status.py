@@ -142,8 +142,4 @@ def _iter_steps_when_scored(
 def _is_scored(project: Project, model: ModelRecord) -> bool:
     """Whether every frame has a score by a model."""
     store = project.scores(model)
-    return all(
-        store.has_chunk(record.pullback_id, *chunk)
-        for record in project.pullbacks()
-        for chunk in store.chunks(record.n_frames)
-    )
+    return all(store.is_whole(record.pullback_id, record.n_frames) for record in project.pullbacks())

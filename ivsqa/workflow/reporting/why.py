@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.errors import StateError
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -65,21 +64,13 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         pullback=record,
         frame_index=index,
         position_mm=record.position_mm(index),
-        scores=[(model, score) for model in models if (score := _find_score(project, model, *key)) is not None],
+        scores=[(model, score) for model in models if (score := project.scores(model).find(*key)) is not None],
         selections=[(opened, chosen) for opened in project.rounds() for chosen in opened.frames if chosen.key == key],
         revisions=list(store.history(*key)),
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
         standing=store.standings(record.pullback_id).get(index),
         trained=[model.model_id for model in models if key in _trained_on(project, model)],
     )
-
-
-def _find_score(project: Project, model: ModelRecord, pullback_id: str, frame_index: int) -> FrameScore | None:
-    """Return a model's score of a frame, or None."""
-    try:
-        return next(project.scores(model).read(pullback_id, [frame_index]), None)
-    except StateError:
-        return None
 
 
 def _trained_on(project: Project, model: ModelRecord) -> frozenset[FrameKey]:

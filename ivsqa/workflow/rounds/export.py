@@ -13,7 +13,6 @@ from ivsqa.io.packets import FrameProbabilities, PacketFrame
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
-from ivsqa.io.project.scores import ScoreStore
 from ivsqa.io.project.selections import SelectedFrame, read_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import arcs_in_doubt
@@ -99,7 +98,8 @@ def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[Selected
     predict = _predictor_of(project, plan.model_id) if plan.model_id and LAYS_BORDERS in plan.formats else None
     for frame in selected:
         pullback = project.pullback(frame.pullback_id)
-        packet_frame = _packet_frame(project, pullback, frame, _find_score(store, frame), carrier)
+        score = store.find(*frame.key) if store else None
+        packet_frame = _packet_frame(project, pullback, frame, score, carrier)
         yield packet_frame if predict is None else replace(packet_frame, probabilities=predict(frame))
 
 
@@ -114,16 +114,6 @@ def _predictor_of(project: Project, model_id: str) -> Callable[[SelectedFrame], 
         return FrameProbabilities(grid, np.round(255.0 * probabilities).astype(np.uint8))
 
     return predict
-
-
-def _find_score(store: ScoreStore | None, frame: SelectedFrame) -> FrameScore | None:
-    """Return a frame's score, or None where it has none."""
-    if store is None:
-        return None
-    try:
-        return next(store.read(frame.pullback_id, [frame.frame_index]), None)
-    except StateError:
-        return None
 
 
 def _packet_frame(

@@ -24,6 +24,7 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PacketFrameRecord, PacketRecord, RoundRecord, provenance
 from ivsqa.workflow.context import Advance, Context
+from ivsqa.workflow.rounds.sent import first_packet
 
 _READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -217,7 +218,7 @@ def _check_same_for_all(project: Project, round_id: str, sent: Sequence[SentFram
     Raises:
         StateError: they differ, so that readers could not be compared.
     """
-    first = next((packet for packet in project.packets(round_id) if packet.purpose != "adjudication"), None)
+    first = first_packet(project, round_id)
     if first is None:
         return
     before = read_contours_csv(project.layout.sent_contours(round_id, first.reader))
