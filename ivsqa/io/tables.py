@@ -112,7 +112,7 @@ def _value(text: str | None, column_type: object) -> object:
 
 
 def read_rows(path: Path, what: str, columns: Collection[str], *, error: type[IvsqaError]) -> list[dict[str, str]]:
-    """Return the rows of a table that a person wrote, without blanks around values; what a row leaves out is "".
+    """Return the rows of a table that a person wrote, without blanks around values; a missing cell is "".
 
     Args:
         path: The table.

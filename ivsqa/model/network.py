@@ -116,7 +116,7 @@ def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
 
 
 class EncoderDecoder(nn.Module):
-    """A U-Net whose finest level is half the resolution of what goes in and comes out.
+    """A U-Net whose finest level has half the resolution of its input and its output.
 
     Args:
         n_in: Input maps at full resolution.

@@ -274,7 +274,7 @@ class _Run:
         return Unannotated(images, damaged, known_pixels(labels))
 
     def _average(self, parts: list[nn.Module]) -> None:
-        """Move the running means of the parts that learn; at first quickly, so that they forget where they began."""
+        """Move the running means of the parts that learn; quickly at first, to forget the first weights."""
         n = self.steps - (self.errors_begin or 0)
         update = get_ema_multi_avg_fn(min(self.config.average_decay, (1.0 + n) / (10.0 + n)))  # type: ignore[no-untyped-call]
         for part, averaged in zip(parts, self.averaged.parts(self.stage), strict=True):

@@ -155,7 +155,7 @@ def _hd95_and_assd(a: Contour, b: Contour, spacing: tuple[float, float]) -> tupl
 
 
 def mean_known(values: ArrayLike) -> float:
-    """Return the mean of the values that are not NaN, NaN where none is left."""
+    """Return the mean of all values but NaN; NaN where none is left."""
     array = np.asarray(values, dtype=np.float64)
     known = array[~np.isnan(array)]
     return float(known.mean()) if len(known) else nan

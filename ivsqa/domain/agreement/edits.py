@@ -94,7 +94,7 @@ class _Placement:
 
 
 def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]) -> str | None:
-    """Return the way in which a returned packet lies in the wrong place as a whole, None where it does not.
+    """Return the misplacement of a returned packet as a whole, in words; None where there is none.
 
     The sent contours are mirrored, turned, transposed, shifted and scaled, the last two by what most pairs agree on. Pairs on
     which that makes less than a pixel of difference have no vote. A packet is misplaced when three in five of the others come

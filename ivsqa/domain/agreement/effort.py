@@ -71,7 +71,7 @@ def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_p
 
 
 def corrected_mask(drawn: Mask, wanted: Mask, *, tolerance_px: float) -> Mask:
-    """Return the mask that a reader leaves: the wanted one, except where nothing lies further from its border than tolerated.
+    """Return the drawn mask with each piece put right that is wrong by more than the tolerance.
 
     Example:
         >>> wanted = np.zeros((1, 9), dtype=bool); wanted[0, 2:6] = True
@@ -98,7 +98,9 @@ def points_to_set(
     tolerance_px: float,
     config: RefinementConfig = DEFAULT_CONFIG,
 ) -> tuple[int, list[str]]:
-    """Return the number of points a reader sets until borders are right, each where a border is worst, and what stays wrong.
+    """Return the number of points a reader needs to put borders right, and the borders that stay wrong.
+
+    Each point is set where a border is worst.
 
     Args:
         probabilities: (height, width) by structure, innermost first.

@@ -22,7 +22,7 @@ LIMITS_SD = 1.96
 
 @dataclass(frozen=True)
 class IntraclassCorrelation:
-    """ICC(2,1): the share of the variance of one reader's numbers that is that of the measured things.
+    """ICC(2,1): the share of the variance of one reader's numbers that comes from the measured things.
 
     Attributes:
         value: 1: readers give the same numbers; 0 or less: nothing but noise and bias.

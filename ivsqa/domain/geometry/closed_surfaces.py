@@ -106,7 +106,7 @@ def _too_near(n_surfaces: int, n_rows: int, min_gap: int) -> NDArray[np.float64]
 
 
 def _halves(box: Box, first: Rows, end: Rows) -> Iterator[Box]:
-    """Yield two boxes that share out a box so that a path from `first` to `end`, (K,) each, fits neither."""
+    """Yield the halves of a box, cut so that a path from `first` to `end`, (K,) each, fits neither."""
     axis = int(np.argmax(np.abs(first - end)))
     middle = (int(first[axis]) + int(end[axis]) + 1) // 2
     low, high = box[axis]

@@ -75,7 +75,7 @@ def mended(contour: Contour) -> Contour:
 
 
 def nested(contours: Contours, structures: StructureSet) -> dict[str, Contour]:
-    """Return simple contours of which each inner one lies inside the next outer one that is there.
+    """Return simple contours, each of them inside the next outer one there is.
 
     Worked from the outside in: the outer contour is believed and the inner one cut at it. Left out are names that are no
     structure, a line that encloses nothing, and an inner contour that lies wholly outside.

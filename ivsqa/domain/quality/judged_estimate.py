@@ -250,7 +250,7 @@ def _stratum(kind: str, name: str, frames: Sequence[JudgedFrame], signal: str) -
 
 
 def tercile_labels(sizes: ArrayLike, unit: str) -> list[str]:
-    """Return the third of all known sizes that each is in, in words; "" where it is NaN.
+    """Return for each size its third of all known sizes, in words; "" where it is NaN.
 
     Example:
         >>> tercile_labels([1.0, 4.0, 9.0, nan], "mm²")

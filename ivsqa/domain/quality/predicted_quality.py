@@ -204,7 +204,7 @@ def frame_quality(qualities: Iterable[StructureQuality]) -> float:
 
 
 def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[str]) -> ErrorCalibration:
-    """Return the calibration that frames with a reference teach; the identity for a structure that none of them has.
+    """Return the calibration learnt from frames with a reference; the identity for a structure that none has.
 
     Pixels: one isotonic curve inside and one outside the predicted mask, from the pooled counts of wrong and all pixels by
     raw level. A frame brings thousands of pixels to 256 levels, so these need no prior.
@@ -320,7 +320,7 @@ def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> 
 
 
 def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:
-    """Return raw level, + 256 inside the predicted mask, or 512 where not `where`; (height, width)."""
+    """Return the raw level, plus 256 inside the predicted mask, and 512 outside `where`; (height, width)."""
     levels = np.add(raw_error, predicted * np.uint16(N_LEVELS), dtype=np.intp)
     return np.where(where, levels, 2 * N_LEVELS)
 

@@ -21,7 +21,7 @@ WORTH_A_ROUND = 0.004
 
 
 def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
-    """Return the least cost at which a curve comes to a level, on straight lines between its points; NaN where it never does.
+    """Return the least cost at which a curve, straight between its points, reaches a level; NaN where it never does.
 
     Args:
         cost: (n,) rising.

@@ -52,7 +52,7 @@ def assign_splits(
 
 
 def _check_fractions(fractions: Mapping[str, float], existing: Mapping[str, str]) -> None:
-    """Raise ValueError where shares are no shares, or a subject sits in a split that has none."""
+    """Raise ValueError where shares are no shares, or a subject sits in a split without a share."""
     if any(share < 0.0 for share in fractions.values()) or abs(sum(fractions.values()) - 1.0) > 1e-6:
         raise ValueError(f"split fractions must be at least 0 and sum to 1, got {dict(fractions)}")
     unknown = sorted(set(existing.values()) - set(fractions))

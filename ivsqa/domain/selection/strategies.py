@@ -114,7 +114,7 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
 
 
 def coreset(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *, taken: Rows) -> Choices:
-    """Choose one after the other the frame that is furthest from all that are chosen or taken.
+    """Choose, one after the other, the frame furthest from all chosen and taken ones.
 
     Source: Sener & Savarese, Active Learning for Convolutional Neural Networks, ICLR 2018, its greedy form.
     """
@@ -185,7 +185,7 @@ def _turns(
     weight: NDArray[np.float64],
     places: NDArray[np.intp] | None = None,
 ) -> list[int]:
-    """Return the pullbacks whose turn it is, n in order, fewer where no more frames fit.
+    """Return the n pullbacks whose turn comes next, in order; fewer where no more frames fit.
 
     Each turn goes to the subject with the least (labels + 1) / weight, then to its pullback for which this is least.
 

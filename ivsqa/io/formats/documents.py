@@ -108,7 +108,7 @@ def bytes_of(path: Path) -> bytes:
 
 
 def check_whole(path: Path) -> None:
-    """Raise where the last line of a table is cut off: what stood behind it would count as deleted."""
+    """Raise where the last line of a table is cut off: the rest of it would count as deleted."""
     if not bytes_of(path).endswith((b"\n", b"\r")):
         hint = "save it again; if it is whole, end it with a line break"
         raise PacketError("ends within a line, so that part of it may be lost", hint=hint, path=path)

@@ -41,7 +41,7 @@ def grey_from_image(image: Image.Image, *, white: int = 255) -> NDArray[np.uint8
 
 
 def deep_white(highest: int) -> int:
-    """Return the value that stands for white in 16-bit frames: the top of the smallest usual depth that holds the highest.
+    """Return the value of white in 16-bit frames: the top of the least usual depth that holds the highest value.
 
     Consoles store 10 or 12 bits in 16 without saying so; dividing by 65535 would leave such frames black.
 

@@ -30,7 +30,7 @@ MARKS = {CHECKED: Tick.CHECKED, UNREADABLE: Tick.UNREADABLE}
 
 
 def find_structure(label: str, structures: StructureSet) -> tuple[str | None, str]:
-    """Return the structure that a label means, None where there is none, and then one of nearly that name, if any.
+    """Return the structure that a label means, or None, and the name it may be a slip of, or "".
 
     Case and blanks around a label do not matter.
 

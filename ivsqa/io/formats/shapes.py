@@ -128,7 +128,7 @@ def rounding_of(numbers: Points) -> float:
 
 
 def check_size(width: object, height: object, shape: tuple[int, int], name: str) -> None:
-    """Compare the size of the image that was drawn on with that of a frame, (height, width); None is not said.
+    """Compare the size of the annotated image with that of the frame, (height, width); None: not stated.
 
     Raises:
         PacketError: it was another.

@@ -233,7 +233,7 @@ def frame_sha256(image: NDArray[np.uint8]) -> str:
 
 
 def sent_unless_moved(returned: Contour, sent: Contour | None) -> Contour:
-    """Return the sent contour where the returned one is that contour as a text format rounds it, else the returned one."""
+    """Return the sent contour where the returned one differs by rounding only, else the returned one."""
     if sent is None:
         return returned
     rounded = np.round(sent.points_px, DECIMALS)

@@ -105,7 +105,7 @@ def _with_images_checked(packet: ReturnedPacket, folder: Path) -> ReturnedPacket
 
 
 def _refuse_emptied(packet: ReturnedPacket, path: Path) -> None:
-    """Refuse a packet in which every contour that was sent is gone: an editor that never loaded them saves it like that.
+    """Refuse a packet without any of the contours sent: so it is saved by an editor that never loaded them.
 
     Raises:
         PacketError: that is so, in more frames than one and not because they are unreadable.

@@ -97,7 +97,7 @@ def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.
 
 
 def _places(vertices: Points, written: Points, rounding_px: float) -> NDArray[np.intp]:
-    """Return the index of the written corner that each vertex is, (n,); −1 for one that was moved or added."""
+    """Return for each vertex the index of the written corner it is on, (n,); −1 where it was moved or added."""
     reach = np.sqrt(2.0) * rounding_px + 10.0**-DECIMALS
     distance, nearest = scipy.spatial.cKDTree(written).query(vertices)
     return np.where(distance <= reach, nearest, -1)

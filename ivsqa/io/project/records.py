@@ -261,7 +261,7 @@ class RoundRecord(Manifest):
 
 
 class PacketFrameRecord(Section):
-    """One frame of a packet: what it is called in it, what its pixels were, and the readings it is to settle.
+    """One frame of a packet: its name there, the hash of its pixels, and the readings it is to settle.
 
     `carried_from` is the frame whose correction is in what was drawn; null where that is the model's.
     """

@@ -77,7 +77,7 @@ class Challenge2011Source(FrameFolderSource):
 def challenge_sources(
     folder: Path, relative: str, folders: Sequence[Path]
 ) -> tuple[list[Challenge2011Source], list[Path]]:
-    """Return the patients of a set whose frames and texts lie in a folder, or in two of those in it; [] for any other folder.
+    """Return the patients of a set in a folder, or in two folders in it; [] for any other folder.
 
     Args:
         folder: Where to look.
@@ -108,7 +108,7 @@ def challenge_sources(
 
 
 def _patient(path: Path) -> str:
-    """Return the patient whose frame a file is by its name, "" where it is none."""
+    """Return the number of the patient in the name of a frame's file, "" where there is none."""
     match = FRAME_NAME.fullmatch(bare_name(path.name))
     return match["patient"] if match else ""
 

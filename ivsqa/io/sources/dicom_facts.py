@@ -50,7 +50,7 @@ class _Region:
 
 @dataclass(frozen=True)
 class _Fact:
-    """A value with what said so, and what a person should know about it."""
+    """A value, its source, and notes for people."""
 
     value: tuple[float, ...] | None
     source: str
@@ -120,7 +120,7 @@ def _spacing(tags: Dataset, width: int, height: int) -> _Fact:
 
 
 def _untrusted(region: _Region, source: str, reason: str) -> _Fact:
-    """Return an unknown spacing whose note names the value that would have been taken."""
+    """Return an unknown spacing; its note names the value that was not taken."""
     x_mm, y_mm = (f"{value:.6g}" for value in region.spacing_mm)
     value = x_mm if x_mm == y_mm else f"{x_mm} × {y_mm}"
     note = f"{reason}: its {value} mm per pixel is not used; give the right value with --spacing-mm"

@@ -269,7 +269,7 @@ def _is_mask(picture: Path) -> bool:
 
 
 def _why_no_pullback(pictures: Sequence[Path], path: Path) -> SourceError | None:
-    """Return why pictures are no pullback, None where they are: two of one name, or masks that lost their frames."""
+    """Return the error of pictures that are no pullback, or None: two of one name, or masks without frames."""
     stems: dict[str, Path] = {}
     for picture in pictures:
         other = stems.setdefault(bare_name(picture.name), picture)

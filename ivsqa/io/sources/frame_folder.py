@@ -62,7 +62,7 @@ class FrameFolderSource(PullbackSource):
             yield frame
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
-        """Return contours.csv, what other tools left where it has nothing, then what masks show; raises AnnotationError."""
+        """Return the contours of contours.csv, else of other tools, else of masks; raises AnnotationError."""
         target = self.target(structures, facts)
         drawn = annotations_beside(self.path, target)
         return drawn.over(read_label_folders(self.label_folders, target)) if self.label_folders else drawn

@@ -68,7 +68,7 @@ class LabelMeaning:
 
 
 def _ring_named(name: str, structures: StructureSet) -> str | None:
-    """Return the structure whose ring has a name, None where the name is that of no border; raises AnnotationError."""
+    """Return the structure whose ring has a name, None for what is no border; raises AnnotationError."""
     word = name.strip().casefold()
     if word in NO_BORDERS:
         return None

@@ -98,7 +98,7 @@ class NnunetPictures(FrameFolderSource):
 
 
 def nnunet_sources(folder: Path, relative: str) -> tuple[list[PullbackSource], list[IvsqaError]] | None:
-    """Return the pullbacks of a data set and what cannot be used of it, None for a folder that is no data set."""
+    """Return the pullbacks of a data set and the errors in it; None for a folder that is no data set."""
     path = folder / DATASET_FILE
     if not path.is_file() or not (folder / "imagesTr").is_dir():
         return None

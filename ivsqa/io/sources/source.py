@@ -102,7 +102,7 @@ class PullbackSource(ABC):
 
 
 def with_facts_beside(facts: PullbackFacts, path: Path) -> PullbackFacts:
-    """Return facts with what lies beside: a phases.csv counts before the frames, other tools where these say nothing.
+    """Return facts, completed from files beside: a phases.csv before the frames, other tools after them.
 
     Raises:
         SourceError: a file cannot be used.

@@ -183,7 +183,7 @@ def _labels(path: Path) -> _Labels:
 
 
 def _segmentation(path: Path, frames: Volume, structures: StructureSet) -> tuple[_Labels, LabelMeaning | None]:
-    """Return the labels that 3D Slicer saved, and what its segments are called."""
+    """Return the labels that 3D Slicer saved, and their meaning by the names of its segments."""
     file = read_segmentation(path, MOST_LAYERS * int(np.prod(frames.shape)))
     named = [((segment.layer, segment.value), segment.name) for segment in file.segments]
     meaning = LabelMeaning.of_names(named, structures, path=path) if named else None

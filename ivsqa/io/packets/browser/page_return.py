@@ -50,7 +50,7 @@ class _Save:
 
 
 class PageReturns(DocumentAdapter[tuple[str, str, object]]):
-    """What the page saves, read back; its entries are the packet that a file answers, a place, and what is said of a frame."""
+    """The page's files, read back; an entry holds the packet it answers, its place, and the data of a frame."""
 
     name = "page"
     suffix = ".json"

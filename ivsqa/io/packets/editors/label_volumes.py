@@ -101,7 +101,7 @@ class LabelVolumeAdapter(StackAdapter):
 
 
 def _that_counts(answers: Mapping[Path, ReturnedPacket]) -> list[ReturnedPacket]:
-    """Return the one answer for a stack that was worked on, or any; none of it counts where there were two."""
+    """Return the one changed answer for a stack, else any; an error where two were changed."""
     worked_on = [path for path, answer in answers.items() if answer.is_changed]
     if len(worked_on) < 2:
         return [answers[path] for path in [*worked_on, *answers][:1]]
@@ -190,7 +190,7 @@ def _drawn(placed: Placed, file: VolumeFile, structures: StructureSet, sent: NDA
 
 
 def _iter_labels(placed: Placed, file: VolumeFile, structures: StructureSet) -> Iterator[tuple[str, Mask]]:
-    """Yield each label that is drawn, by its name or else its number, and where, (frames, height, width).
+    """Yield each label drawn, by its name or else its number, with its voxels, (frames, height, width).
 
     Raises:
         PacketError: there are more of them than anybody draws.
@@ -216,7 +216,7 @@ def _meaning(label: str, structures: StructureSet) -> str:
 
 
 def _refuse_exchanged(rings: NDArray[np.uint8], sent: NDArray[np.uint8], stack: Stack) -> None:
-    """Raise where what was sent in one slice has left it and stands, to the pixel, in another."""
+    """Raise where slices came back in another order: the labels sent in one stand, to the pixel, in another."""
     ours = [labels.tobytes() for labels in sent]
     place = {labels: index for index, labels in enumerate(ours)}
     moved = {

@@ -120,7 +120,7 @@ def _sent_frame(document: Mapping[str, object], path: Path, packet: PacketReturn
 
 
 def _check_image(document: Mapping[str, object], path: Path, folder: Path, frame: SentFrame) -> None:
-    """Compare every trace of the image that came with a file with what was sent."""
+    """Compare every trace of the image in a returned file with the image that was sent."""
     check_size(document.get("imageWidth"), document.get("imageHeight"), frame.shape, frame.name)
     data = document.get("imageData")
     if isinstance(data, str):

@@ -77,7 +77,7 @@ def _feature(key: str, label: str, points: Points, structures: StructureSet) -> 
 
 
 def _label(feature: Mapping[str, object], drawing: ReturnedDrawing) -> object:
-    """Return the class of an annotation, or its name where that is a tick, which counts in either place."""
+    """Return the class of an annotation, or its name where that is a tick: ticks count in either place."""
     properties = mapping_of(feature.get("properties"))
     label = mapping_of(properties.get("classification")).get("name")
     name = properties.get("name")

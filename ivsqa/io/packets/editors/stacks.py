@@ -82,7 +82,7 @@ def names_of(frames: Sequence[SentFrame]) -> str:
 
 
 def emptied_errors(frames: Sequence[SentFrame], path: Path) -> list[PacketError]:
-    """Return one error for frames in which all that was sent is gone, and which nobody ticked.
+    """Return one error for frames that came back without any of their contours and without a tick.
 
     A frame that was left out of a crop looks the same as one that was emptied on purpose: deleting is not done on a guess.
     """

@@ -216,7 +216,7 @@ AIVUS_TABLE = ContourFormat("AIVUS table", _is_table, _table_lines)
 
 
 def with_aivus_facts(facts: PullbackFacts, paths: list[Path]) -> PullbackFacts:
-    """Return facts with what the files of AIVUS beside a pullback say where its frames say nothing.
+    """Return facts, completed from files of AIVUS beside a pullback where its frames say nothing.
 
     Args:
         facts: What the frames say.
@@ -237,7 +237,7 @@ def with_aivus_facts(facts: PullbackFacts, paths: list[Path]) -> PullbackFacts:
 
 
 def _is_readable_json(path: Path) -> bool:
-    """Return whether a file holds their contours; one that cannot be read is named where contours are read."""
+    """Return whether a file holds their contours; unreadable ones are reported where contours are read."""
     try:
         return _is_json(path)
     except OSError:

@@ -135,7 +135,7 @@ class Lines:
             )
 
     def annotations(self, format_name: str) -> FoundAnnotations:
-        """Return the contours, with notes on what was read and what was not."""
+        """Return the contours, with notes on all that was read or left out."""
         notes = [f"contours of {counted(len(self.contours), 'frame')}", *self._notes]
         for structure, n in sorted(self._passed_over.items()):
             notes.append(f"passed over {counted(n, 'contour')} of {structure}, which is no structure of this study")

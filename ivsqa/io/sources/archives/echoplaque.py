@@ -53,7 +53,7 @@ ECHOPLAQUE = ContourFormat("echoPlaque", _recognises, _read_lines)
 
 
 def _check_size(root: Element, lines: Lines) -> None:
-    """Raise where the images were of another size; which of the two sides is X differs between tools."""
+    """Raise where the images were of another size; tools differ in which of the two sides they call X."""
     sides = [_positive(root, f"ImageState/{axis}dim") for axis in "XY"]
     if None not in sides and sorted(side or 0.0 for side in sides) != sorted(lines.target.shape):
         height, width = lines.target.shape

@@ -27,7 +27,7 @@ _POINT = re.compile(rf"\s*({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})\s*")
 
 
 def _recognises(path: Path, target: Target | None = None) -> bool:
-    """Return whether the name says which structure of which frame it is, and the first line is a point."""
+    """Return whether a text is called after a structure and a frame, and begins with a point."""
     if path.suffix.lower() != ".txt" or (target is not None and _meaning(path, target) is None):
         return False
     with path.open("rb") as stream:

@@ -32,7 +32,7 @@ EXPORTS_FOLDER = "_csv_files"
 
 
 def format_of(path: Path, target: Target | None = None) -> ContourFormat | None:
-    """Return the format of a file, None where it holds no contours that are known; raises AnnotationError if unreadable."""
+    """Return the format of a contour file, None for any other file; raises AnnotationError if unreadable."""
     if path.suffix.lower() not in CONTOUR_EXTENSIONS:
         return None
     try:
@@ -42,7 +42,7 @@ def format_of(path: Path, target: Target | None = None) -> ContourFormat | None:
 
 
 def read_contour_files(paths: Iterable[Path], target: Target) -> FoundAnnotations:
-    """Return the contours of a pullback in files, with notes on what was read, what was passed over and what is drawn wrong.
+    """Return the contours of a pullback in files, with notes on all that was read, passed over or drawn wrong.
 
     Raises:
         AnnotationError: a file that is recognised cannot be used.
@@ -59,7 +59,7 @@ def read_contour_files(paths: Iterable[Path], target: Target) -> FoundAnnotation
 
 
 def annotations_beside(path: Path, target: Target) -> FoundAnnotations:
-    """Return the contours of contours.csv beside a pullback, and what other tools left there where it has nothing.
+    """Return the contours beside a pullback: of contours.csv, and of other tools where it has none.
 
     Args:
         path: The folder of the pullback, or its file.
