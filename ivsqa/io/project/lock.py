@@ -100,13 +100,14 @@ def _is_dead(owner: dict[str, Any]) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        return False
+        return False  # it runs, but belongs to somebody else
     return owner.get("born") != _birth(int(owner["pid"]))
 
 
 def _birth(pid: int) -> str | None:
     """Return when a process started, in the kernel's ticks, where the kernel tells."""
     try:
+        # Split behind the last bracket: the program's name, in brackets, may hold blanks itself.
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except OSError:
         return None

@@ -49,8 +49,10 @@ def create_project(
     text = (_templates_folder() / template / SETTINGS_NAME).read_text(encoding="utf-8")
     text = merged_text(text, {"name": name or layout.root.name, **(settings or {})})
     checked = parse_manifest(text, ProjectSettings, path=layout.settings)
+    # A key that is there stays: with another, subjects would come under other pseudonyms.
     if not layout.identity.exists():
         write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)))
+    # Last, as it is what makes the folder a project.
     atomic.write_text(layout.settings, text)
     return Project(layout, checked)
 

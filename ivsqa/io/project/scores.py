@@ -71,6 +71,7 @@ class ScoreStore:
         }
         features = pl.Series("features", np.stack([score.features for score in scores]).astype(np.float32))
         rows = pl.DataFrame(columns | {"features": features.cast(pl.List(pl.Float32))}, schema=self._schema())
+        # Error maps first: a chunk counts as soon as its rows are there.
         for path, table in (
             (self._layout.error_map_chunk(self._model_id, pullback_id, first, last), maps),
             (self._layout.score_chunk(self._model_id, pullback_id, first, last), rows),
@@ -176,6 +177,7 @@ class ScoreStore:
             self._layout.score_chunk(self._model_id, pullback_id, first, last) for first, last in self.chunks(n_frames)
         ]
         if not all(path.is_file() for path in paths):
+            # Where nothing is scored at all, this says so instead.
             self._paths("*")
             raise StateError(
                 f"{pullback_id} is not scored with {self._model_id} yet", hint="score every frame with: ivsqa score"
@@ -186,6 +188,7 @@ class ScoreStore:
         """Return the chunk a frame is in."""
         first = index // CHUNK_FRAMES * CHUNK_FRAMES
         folder = self._layout.scores(self._model_id) / pullback_id
+        # The last chunk of a pullback is shorter, so only the beginning of its name is known.
         path = next(folder.glob(f"frames-{first:06d}-*.parquet"), None)
         if path is None:
             raise StateError(
@@ -229,6 +232,7 @@ class ScoreStore:
             contour = score.contours.get(name)
             row[f"dice_{name}"] = score.dice[name]
             row[f"dice_lower_{name}"] = score.dice_lower[name]
+            # Byte order is fixed, as a project may move to another machine.
             row[f"contour_{name}"] = None if contour is None else contour.points_px.astype("<f4").tobytes()
         return row
 

@@ -61,6 +61,7 @@ class ArmStore:
             return None
         with np.load(self._folder / "last.npz") as kept:
             rows, labels = kept["rows"], kept["labels"]
+        # Then the files are those of a rung whose record was not written any more.
         if len(rows) != facts[-1]["n_labels"]:
             return None
         return StoredRung(facts[-1], rows, labels, (self._folder / "last.safetensors").read_bytes())

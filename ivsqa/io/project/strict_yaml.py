@@ -149,6 +149,7 @@ def _edits(
             ]
         else:
             start, end = node.start_mark.index, _end_of(node)
+            # A value that is missing begins right behind its colon.
             edits.append((start, end, (" " if text[start - 1] == ":" else "") + _in_line(value)))
     return edits, {key: value for key, value in changes.items() if key not in nodes}
 
