@@ -122,44 +122,44 @@ def _flattened(controls: Points) -> Points:
 
 def _segments(data: str) -> Iterator[tuple[bool, Points]]:
     """Yield (whether a subpath starts, control points): (1, 2) for a line, (3, 2) for a cubic curve, absolute."""
-    here, start, handle = np.zeros(2), np.zeros(2), np.zeros(2)
+    pen, start, handle = np.zeros(2), np.zeros(2), np.zeros(2)
     before = ""
     for number, (command, numbers) in enumerate(_commands(data)):
         if number > MOST_SEGMENTS:
             raise ValueError("has more segments than any border")
-        kind, origin = command.upper(), here if command.islower() else np.zeros(2)
+        kind, origin = command.upper(), pen if command.islower() else np.zeros(2)
         if not before and kind != "M":
             raise ValueError("has a path that does not start with M")
         if before == "Z" and kind not in "MZ":
             yield True, start[None]
         if kind == "Z":
-            here = start
+            pen = start
         elif kind in "MLHV":
             to = origin + numbers  # of H and V one coordinate is given, the other stays
-            here = np.array([here[0] if kind == "V" else to[0], here[1] if kind == "H" else to[-1]])
-            start = here if kind == "M" else start
-            yield kind == "M", here[None]
+            pen = np.array([pen[0] if kind == "V" else to[0], pen[1] if kind == "H" else to[-1]])
+            start = pen if kind == "M" else start
+            yield kind == "M", pen[None]
         else:
             # A smooth curve goes on from the mirrored handle of a curve of its own kind, else from where it begins.
-            mirrored = 2 * here - handle if before in {"S": "CS", "T": "QT"}.get(kind, "") else here
-            for controls, own_handle in _curves(kind, here, origin, numbers, mirrored):
-                here, handle = controls[2], own_handle
+            mirrored = 2 * pen - handle if before in {"S": "CS", "T": "QT"}.get(kind, "") else pen
+            for controls, own_handle in _curves(kind, pen, origin, numbers, mirrored):
+                pen, handle = controls[2], own_handle
                 yield False, controls
         before = kind
 
 
 def _curves(
-    kind: str, here: Points, origin: Points, numbers: Points, mirrored: Points
+    kind: str, pen: Points, origin: Points, numbers: Points, mirrored: Points
 ) -> Iterator[tuple[Points, Points]]:
     """Yield a curve as cubic control points, (3, 2), with the handle that a following smooth curve mirrors."""
     if kind == "A":
-        yield from ((controls, controls[2]) for controls in _arc(here, origin + numbers[5:], numbers))
+        yield from ((controls, controls[2]) for controls in _arc(pen, origin + numbers[5:], numbers))
         return
     points = numbers.reshape(-1, 2) + origin
     points = np.vstack([mirrored, points]) if kind in "ST" else points
     if kind in "QT":
         corner, end = points
-        yield np.array([(here + 2 * corner) / 3.0, (end + 2 * corner) / 3.0, end]), corner
+        yield np.array([(pen + 2 * corner) / 3.0, (end + 2 * corner) / 3.0, end]), corner
     else:
         yield points, points[1]
 

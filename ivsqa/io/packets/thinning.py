@@ -87,12 +87,12 @@ def restored(returned: Contour, sent: Contour | None, *, rounding_px: float = 0.
     if begins.all() and len(places) == len(kept):
         return sent
     stretches = []
-    for vertex, here, is_begin, is_end in zip(vertices, places, begins, np.roll(begins, 1), strict=True):
+    for vertex, corner, is_begin, is_end in zip(vertices, places, begins, np.roll(begins, 1), strict=True):
         if is_begin:
-            stop = kept[here + 1] if here + 1 < len(kept) else len(sent)
-            stretches.append(sent.points_px[kept[here] : stop])
+            stop = kept[corner + 1] if corner + 1 < len(kept) else len(sent)
+            stretches.append(sent.points_px[kept[corner] : stop])
         else:  # a corner between two that were moved is where the annotator saw it
-            stretches.append(sent.points_px[kept[here]][None] if is_end else vertex[None])
+            stretches.append(sent.points_px[kept[corner]][None] if is_end else vertex[None])
     return Contour.from_points(np.vstack(stretches))
 
 

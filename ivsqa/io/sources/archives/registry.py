@@ -36,7 +36,7 @@ def format_of(path: Path, target: Target | None = None) -> ContourFormat | None:
     if path.suffix.lower() not in CONTOUR_EXTENSIONS:
         return None
     try:
-        return next((known for known in CONTOUR_FORMATS if known.recognises(path, target)), None)
+        return next((kind for kind in CONTOUR_FORMATS if kind.recognises(path, target)), None)
     except OSError as error:
         raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from error
 
@@ -49,12 +49,12 @@ def read_contour_files(paths: Iterable[Path], target: Target) -> FoundAnnotation
     """
     by_format: dict[ContourFormat, list[Path]] = {}
     for path in paths:
-        known = format_of(path, target)
-        if known is not None:
-            by_format.setdefault(known, []).append(path)
+        kind = format_of(path, target)
+        if kind is not None:
+            by_format.setdefault(kind, []).append(path)
     annotations = FoundAnnotations()
-    for known in (known for known in CONTOUR_FORMATS if known in by_format):
-        annotations = annotations.over(known.read(by_format[known], target))
+    for kind in (kind for kind in CONTOUR_FORMATS if kind in by_format):
+        annotations = annotations.over(kind.read(by_format[kind], target))
     return FoundAnnotations(annotations.contours, (*annotations.notes, *defect_notes(annotations.contours, target)))
 
 
