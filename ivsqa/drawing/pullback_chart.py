@@ -226,7 +226,7 @@ def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float,
 
 
 def _runs(known: NDArray[np.bool_]) -> Iterable[NDArray[np.intp]]:
-    """Return the stretches of what is known, as rows."""
+    """Return the stretches of known values, as rows."""
     rows = np.flatnonzero(known)
     return [run for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(run)]
 

@@ -1,4 +1,4 @@
-"""What both branches are trained to lower: they draw the same structures, and differ in what they see and learn from.
+"""The loss of both branches, which draw the same structures, each from its own input and frames.
 
 Pixels labelled `IGNORE_LABEL` count nowhere. Means are over the batch, so a frame without a structure is no special case.
 """

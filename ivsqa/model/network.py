@@ -80,7 +80,7 @@ def nested_probabilities(rings: Tensor) -> Tensor:
 
 
 def expected_errors(first: Tensor, pooled: Tensor) -> Tensor:
-    """Return the probability that the hard decision on the first opinion is wrong, if both together are right about the truth.
+    """Return the probability that the first opinion decides wrongly, with both opinions pooled as the truth.
 
     Args:
         first: Probabilities of the structures, (b, K, s, s).

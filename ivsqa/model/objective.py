@@ -1,4 +1,4 @@
-"""What is lowered in each of the two stages of a training: the segmenters' losses, then the error branch's.
+"""The losses of the two stages of a training: first the segmenters', then the error branch's.
 
 A branch that learns a network's errors on the frames it was trained on learns to repeat it: there are few, and they look like
 nothing that a new subject brings. So more segmenters grow up beside the main one, alike but for their first weights, and when

@@ -263,7 +263,7 @@ class _Run:
         return Annotated(corrupt(images, damage), labels)
 
     def _unannotated(self) -> Unannotated:
-        """Return this step's frames without annotation, varied alike for all who see them, damaged for one."""
+        """Return this step's frames without annotation: varied alike for all, damaged for the error branch alone."""
         config, others = self.config, self.task.unannotated
         assert others is not None
         rng = rng_for(config.seed, _OTHERS, self.steps)

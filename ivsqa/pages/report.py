@@ -319,7 +319,7 @@ def _histogram(study: Study) -> Markup | None:
 
 
 def _figures(row: Mapping[str, Any], measure: str, digits: int) -> tuple[str, str]:
-    """Return a measure and its interval as people read them, "" for what is not known."""
+    """Return a measure and its interval as people read them, "" where not known."""
 
     def written(value: float) -> str:
         # The ends of the interval of a share may lie beyond what a share can be.

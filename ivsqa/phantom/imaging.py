@@ -62,7 +62,7 @@ class Settings:
 
 
 def draw_settings(rng: np.random.Generator, look: ConsoleLook) -> Settings:
-    """Return one pullback's settings; heavy tails take some outside what was measured."""
+    """Return one pullback's settings; heavy tails take some beyond the range that was measured."""
     gain, span, blur = np.clip(rng.standard_t(4.0, size=3), -4.0, 4.0)
     wire_mm, luck = rng.uniform(0.08, 0.35), rng.uniform()
     return Settings(

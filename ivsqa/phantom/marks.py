@@ -38,7 +38,7 @@ def burn_in(frame: NDArray[np.uint8], marks: tuple[Mark, ...], frame_index: int,
 
 @lru_cache(maxsize=16)
 def _fixed_marks(marks: tuple[Mark, ...], size_px: int, px_per_mm: float) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-    """Return flat pixel indices and greys of what is the same in every frame."""
+    """Return flat pixel indices and greys of the marks that are the same in every frame."""
     canvas = np.zeros((size_px, size_px), dtype=np.uint8)
     middle = (size_px - 1) / 2.0
     from_middle = np.arange(size_px) - middle

@@ -57,7 +57,7 @@ class Window:
     weight: float = 1.0
 
     def strength(self, place_mm: float) -> NDArray[np.float64] | None:
-        """Return its weight by vessel angle at one place, (N_ANGLES,) in [0, 1]; None where it is not felt."""
+        """Return the weight by vessel angle at one place, (N_ANGLES,) in [0, 1]; None beyond its reach."""
         along = _edge((self.half_length_mm - abs(place_mm - self.place_mm)) / 0.1)
         if along < 1e-3:
             return None

@@ -129,6 +129,6 @@ def mean_contour(drawn: Sequence[Contour], centre_px: Points) -> Contour | None:
 
 
 def _is_folded(contour: Contour, centre_px: Points) -> bool:
-    """Return whether a line is not the one that its outermost radii make."""
+    """Return whether a line strays from its own outermost radii, as only a folded one does."""
     unfolded = mean_contour([contour], centre_px)
     return unfolded is None or float(contour.distances_px(unfolded).max()) > FOLD_PX

@@ -124,7 +124,7 @@ def find_misplacement(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tup
 
 
 def _placements(pairs: Sequence[tuple[Contour, Contour]], frame_shape: tuple[int, int]) -> Iterator[_Placement]:
-    """Yield what can go wrong with a whole packet."""
+    """Yield the ways in which a whole packet may be misplaced."""
     last = np.array([frame_shape[1] - 1.0, frame_shape[0] - 1.0])
     yield _Placement("mirrored in x", lambda points: np.column_stack([last[0] - points[:, 0], points[:, 1]]))
     yield _Placement("mirrored in y", lambda points: np.column_stack([points[:, 0], last[1] - points[:, 1]]))

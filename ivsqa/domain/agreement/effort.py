@@ -136,7 +136,7 @@ def points_to_set(
 
 
 def _worst_place(now: Contours, wanted: Contours, names: Sequence[str]) -> Nudge:
-    """Return the point of the wanted borders that lies farthest from what is drawn."""
+    """Return the point of the wanted borders that lies farthest from the drawn ones."""
     places = []
     for name in names:
         points = wanted[name].resampled(PLACES).points_px

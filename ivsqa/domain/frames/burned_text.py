@@ -115,7 +115,7 @@ def _is_row_of_letters(letters: NDArray[np.integer]) -> bool:
 
 
 def _is_flat(ground: NDArray[np.float64], ink: NDArray[np.bool_]) -> bool:
-    """Return whether what lies between and around strokes has one grey; the smooth edges of letters do not count."""
+    """Return whether the ground in and around strokes has one grey; the smooth edges of letters do not count."""
     around = ground[~scipy.ndimage.binary_dilation(ink, np.ones((3, 3), dtype=np.bool_))].astype(np.uint8)
     levels = np.bincount(around, minlength=256)
     mode = int(levels.argmax())
@@ -123,7 +123,7 @@ def _is_flat(ground: NDArray[np.float64], ink: NDArray[np.bool_]) -> bool:
 
 
 def _with_margin(box: tuple[slice, ...], shape: tuple[int, ...]) -> TextRegion:
-    """Return a box with room for what is faint at the edge of letters, and for another digit of a counter."""
+    """Return a box with room for the faint edges of letters, and for another digit of a counter."""
     rows, columns = box
     margin = max(2, (rows.stop - rows.start) // 4)
     side = max(margin, rows.stop - rows.start)

@@ -149,7 +149,7 @@ def _in_band(
 
 
 def _steady_peaks(height: NDArray[np.float64], period: float) -> tuple[int, ...]:
-    """Return the indices of high places about a period apart: the sum of heights less what uneven beats cost is greatest.
+    """Return the indices of peaks about a period apart, the highest in sum after a cost for uneven beats.
 
     Args:
         height: (n,) in standard deviations.

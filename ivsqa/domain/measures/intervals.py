@@ -60,7 +60,7 @@ class MeasureCalibration:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any] | None) -> MeasureCalibration:
-        """Return the calibration stored by `to_dict`; of None, the one that knows nothing."""
+        """Return the calibration stored by `to_dict`; for None, that of `nothing`."""
         if stored is None:
             return cls.nothing()
         factors, pooled = (

@@ -66,7 +66,7 @@ class Course:
         )
 
     def at(self, row: int, measure: str) -> Ranged:
-        """Return the value of one frame as indices count it, a drawn one being its own ends; `MISSING` where it has none."""
+        """Return the value of one frame; a drawn one is its own ends, a missing one `MISSING`."""
         if measure not in self.values:
             return MISSING
         return self.calibration.ranged(measure, self.values[measure][row], self.scale(measure)[row])

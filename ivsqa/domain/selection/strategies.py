@@ -232,7 +232,7 @@ def _claim(n_labels: int, weight: float) -> float:
 
 
 def _take_first(pool: Pool, pullback: int, trial: Allowed) -> bool:
-    """Take the first free frame of a pullback, if there is one: so many fit into it together."""
+    """Take the first free frame of a pullback and return whether there was one: so frames fit in most densely."""
     begin, end = pool.begins[pullback : pullback + 2]
     first = int(begin + np.argmax(trial.free[begin:end]))
     if not trial.free[first]:

@@ -71,7 +71,7 @@ def _lines_beside_arcs(frame: PacketFrame, share: float) -> list[Points]:
 
 
 class ReturnedDrawing(Drawing):
-    """What came back drawn on one frame; a contour that nobody moved is the very object that was sent."""
+    """What came back drawn on one frame; an unmoved contour is the very object that was sent."""
 
     def __init__(self, frame: SentFrame, structures: StructureSet) -> None:
         super().__init__(frame.shape, structures)

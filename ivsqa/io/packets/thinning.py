@@ -1,4 +1,4 @@
-"""Fewer vertices for the hand that drags them, and none of the precision lost.
+"""Contours with fewer vertices for an annotator to drag, without any loss of precision.
 
 A model's contour has a vertex every few pixels: drawn in an editor they hide the border, and dragging one makes a spike. So an
 editor gets only as many corners as hold the line within a fraction of a pixel, laid where their polygon is closest to it: corners

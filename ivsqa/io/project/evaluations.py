@@ -1,4 +1,4 @@
-"""What evaluations and simulations left in `reports/`, read back; what is not as it was written is said, never guessed."""
+"""Evaluations and simulations in `reports/`, read back; a file that was changed is an error, never guessed at."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _read_save(path: Path) -> _Save:
 
 
 def _contours(stored: Mapping[str, object], frame: SentFrame, structures: StructureSet) -> dict[str, Contour]:
-    """Return the borders of a frame; one that was not moved is the very object that was sent."""
+    """Return the borders of a frame; unmoved ones are the very objects that were sent."""
     contours: dict[str, Contour] = {}
     for label, numbers in stored.items():
         structure = structure_named(label, structures)

@@ -125,7 +125,7 @@ def _annotation(label: str, points: Points) -> dict[str, object]:
 
 
 def _table(document: Json, key: str) -> list[Json]:
-    """Return one of the lists of objects that a COCO file is."""
+    """Return one of the lists of objects in a COCO file."""
     table = document.get(key)
     if not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
         raise PacketError(f"is not a COCO file: it has no list of {key}", hint=EXPORT_AGAIN)

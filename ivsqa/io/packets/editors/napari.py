@@ -177,7 +177,7 @@ def _in_slice(vertices: list[list[float]], stack: Stack) -> tuple[int, Points]:
 def _returned(
     stack: Stack, layers: Mapping[str, _Layer], ticks: Mapping[str, Tick], structures: StructureSet
 ) -> tuple[list[ReturnedFrame], list[IvsqaError]]:
-    """Return the frames of a stack, and what cannot be used."""
+    """Return the frames of a stack, and the errors of those that cannot be used."""
     frames: list[ReturnedFrame] = []
     rejected: list[IvsqaError] = []
     emptied: list[SentFrame] = []

@@ -183,7 +183,7 @@ def _iter_items(root: Element) -> Iterator[_Item]:
 
 
 def _is_group(element: Element) -> bool:
-    """Return whether an element is a layer or group that names what is in it."""
+    """Return whether an element is a layer or group with a name."""
     return element.tag == f"{_SVG}g" and bool(element.get(_LABEL))
 
 
