@@ -122,9 +122,9 @@ def read_rows(path: Path, what: str, columns: Collection[str], *, error: type[Iv
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, restval="", skipinitialspace=True)
-            names = set(reader.fieldnames or ())
-            rows = [{name: row[name].strip() for name in names} for row in reader]
+            table = csv.DictReader(stream, restval="", skipinitialspace=True)
+            names = set(table.fieldnames or ())
+            rows = [{name: row[name].strip() for name in names} for row in table]
     except OSError as problem:
         raise error(f"cannot read the {what}: {problem.strerror}", path=path) from problem
     except (UnicodeDecodeError, csv.Error) as problem:

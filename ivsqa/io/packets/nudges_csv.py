@@ -61,13 +61,13 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             f"is larger than {LARGEST_FILE_BYTES >> 20} MB", hint="send only the table of points", path=path
         )
     try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True, restval="")
-        names = [name.strip().lower() for name in reader.fieldnames or ()]
-        reader.fieldnames = names
+        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True, restval="")
+        names = [name.strip().lower() for name in table.fieldnames or ()]
+        table.fieldnames = names
         missing = [name for name in COLUMNS if name not in names]
         if missing:
             raise AnnotationError(f"has no column {', '.join(missing)}", hint=TABLE_HINT, path=path, where="line 1")
-        rows = [(reader.line_num, {name: (row[name] or "").strip() for name in names}) for row in reader]
+        rows = [(table.line_num, {name: (row[name] or "").strip() for name in names}) for row in table]
     except (UnicodeDecodeError, csv.Error) as error:
         raise AnnotationError(
             "is not a table of comma-separated values in UTF-8", hint=TABLE_HINT, path=path
