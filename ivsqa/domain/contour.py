@@ -197,23 +197,22 @@ Contours: TypeAlias = Mapping[str, Contour]
 """The contours of one frame by structure name; a structure that is absent was not drawn or not found."""
 
 
-def contour_from_mask(mask: NDArray[np.generic], *, level: float = 0.5) -> Contour | None:
+def contour_from_mask(mask: NDArray[np.generic]) -> Contour | None:
     """Return the outline of the largest object, or None where there is none.
 
     Args:
-        mask: (height, width), bool, or a probability in [0, 1] whose `level` line is the border (sub-pixel).
-        level: The value on the border.
+        mask: (height, width), bool, or a probability in [0, 1] whose line at one half is the border (sub-pixel).
 
     Returns:
-        The longest-area closed line at `level`; objects cut by the frame are closed along its edge.
+        The longest-area closed line at one half; objects cut by the frame are closed along its edge.
     """
     height, width = mask.shape
     field = np.zeros((height + 2, width + 2))  # beyond the frame there is nothing
     field[1:-1, 1:-1] = mask
-    line = largest_level_line(field, level)
+    line = largest_level_line(field, 0.5)
     if line is None:
         return None
     try:
         return Contour.from_points(line - 1.0)
-    except ValueError:  # a lone pixel just above the level: its points fall together
+    except ValueError:  # a lone pixel just above one half: its points fall together
         return None

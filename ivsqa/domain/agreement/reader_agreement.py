@@ -16,6 +16,8 @@ from ivsqa.domain.agreement.contour_agreement import line_distances
 from ivsqa.domain.contour import Contour, Points
 from ivsqa.domain.geometry.arcs import N_ARCS, arc_numbers
 
+COVERAGE = 0.95
+"""Of the interval of an intraclass correlation."""
 LIMITS_SD = 1.96
 """Standard deviations from the bias to each limit of agreement: 95 % of differences, if these are normal."""
 
@@ -56,7 +58,7 @@ class BlandAltman:
     n: int
 
 
-def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> IntraclassCorrelation:
+def intraclass_correlation(ratings: ArrayLike) -> IntraclassCorrelation:
     """Return ICC(2,1): two-way random effects, absolute agreement, single rater.
 
     A reader who always draws larger lowers it: unlike Pearson's correlation, and ICC(3,1), it counts bias as disagreement. It is
@@ -64,7 +66,6 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
 
     Args:
         ratings: (n, k), a row for each measured thing, a column for each rater; rows with NaN are dropped.
-        coverage: Of the interval.
 
     Source:
         Shrout & Fleiss, Psychol Bull 1979;86:420, case 2; interval: McGraw & Wong, Psychol Methods 1996;1:30, table 7.
@@ -79,7 +80,7 @@ def intraclass_correlation(ratings: ArrayLike, *, coverage: float = 0.95) -> Int
     value = icc_value(ratings)
     if np.isnan(value) or value >= 1.0 - 1e-12:  # without error F is infinite, and the value all there is to say
         return IntraclassCorrelation(value, value, value, shape[0])
-    return IntraclassCorrelation(value, *_icc_interval(value, squares, shape, coverage), shape[0])
+    return IntraclassCorrelation(value, *_icc_interval(value, squares, shape), shape[0])
 
 
 def icc_value(ratings: ArrayLike) -> float:
@@ -105,7 +106,7 @@ def _mean_squares(ratings: ArrayLike) -> tuple[tuple[float, float, float], tuple
 
 
 def _icc_interval(
-    value: float, mean_squares: tuple[float, float, float], shape: tuple[int, int], coverage: float
+    value: float, mean_squares: tuple[float, float, float], shape: tuple[int, int]
 ) -> tuple[float, float]:
     """Return the interval of ICC(2,1) from the mean squares of targets, raters and error; see `intraclass_correlation`."""
     (of_targets, of_raters, of_error), (n, k) = mean_squares, shape
@@ -113,7 +114,7 @@ def _icc_interval(
     share_error = 1.0 + share_raters * (n - 1)
     raters, error = share_raters * of_raters, share_error * of_error
     degrees = (raters + error) ** 2 / (raters**2 / (k - 1) + error**2 / ((n - 1) * (k - 1)))
-    upper = 0.5 + 0.5 * coverage
+    upper = 0.5 + 0.5 * COVERAGE
     below = float(scipy.special.fdtri(n - 1, degrees, upper))
     above = float(scipy.special.fdtri(degrees, n - 1, upper))
     rest = k * of_raters + (k * n - k - n) * of_error
