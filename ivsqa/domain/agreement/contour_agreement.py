@@ -86,6 +86,7 @@ def contour_agreement(
         far_mm = nan if spacing_mm is None else inf
         return ContourAgreement(0.0, 0.0, inf, inf, far_mm, far_mm, nan if reference is None else 1.0)
     hd95_px, assd_px = _hd95_and_assd(predicted, reference, (1.0, 1.0))
+    # Measured again in mm, not scaled: pixels need not be square.
     hd95_mm, assd_mm = (nan, nan) if spacing_mm is None else _hd95_and_assd(predicted, reference, spacing_mm)
     a, b = enclosed_area(predicted), enclosed_area(reference)
     shared, total = shapely.intersection(a, b).area, a.area + b.area

@@ -145,6 +145,7 @@ def _figures_of(
     def figures(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
         rows = np.concatenate([rows_of[number] for number in drawn])
         pair = predicted_dice[rows], true_dice[rows]
+        # Turned around: a low prediction speaks for a bad frame.
         ranking = auroc(-pair[0], is_bad[rows])
         precision = average_precision_from_histograms(*estimate.counts[drawn].sum(axis=0))
         return np.array([pearson(*pair), spearman(*pair), mean_absolute_error(*pair), ranking, precision])

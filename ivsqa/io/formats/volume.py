@@ -130,6 +130,7 @@ def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, 
     """Return (x, y) mm per px and what said so."""
     scale = MILLIMETRES.get(units.lower())
     known = scale is not None and len(zooms) == 2 and all(np.isfinite(side) and side > 0.0 for side in zooms)
+    # A size of 1 × 1 is what programs write that know none.
     if not known or zooms == [1.0, 1.0] or scale is None:
         return None, NO_SPACING
     # float32 headers: 0.02 is meant where 0.0199999996 stands
@@ -149,6 +150,7 @@ def _frames_last(sizes: tuple[int, ...], n_bytes: int, path: Path) -> tuple[int,
     if len(sides) != 3 or min(sides) < 1 or int(np.prod(sides, dtype=object)) * n_bytes > MOST_BYTES:
         raise SourceError(f"is a volume of {size}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
     width, height, n_frames = sides
+    # As frames are square, a first side unlike the two others is the number of frames.
     if width != height == n_frames:
         raise SourceError(f"has its frames along the first axis ({size})", hint=SAVE_AGAIN, path=path)
     return n_frames, height, width

@@ -100,6 +100,7 @@ class PullbackRecord(Manifest):
     @classmethod
     def from_facts(cls, facts: PullbackFacts, **others: object) -> Self:
         """Return the record of a pullback: its facts under the names they have there, and the other fields."""
+        # Timing takes the place of the facts' own list: even frames are said in one number.
         return cls.model_validate({**asdict(facts), **_timing_fields(facts), **others})
 
     @property

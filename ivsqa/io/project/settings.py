@@ -183,6 +183,7 @@ class ProjectSettings(Manifest):
 
     @model_validator(mode="after")
     def _levels_fit_the_frame(self) -> ProjectSettings:
+        # Each level halves the resolution, the first that of the image, and two pixels have to be left.
         most = (self.image.working_size_px // 2).bit_length() - 1
         if len(self.network.widths) > most:
             raise ValueError(f"at most {most} network.widths with image.working_size_px: {self.image.working_size_px}")

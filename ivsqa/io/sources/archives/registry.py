@@ -114,6 +114,7 @@ def files_beside(path: Path, structures: StructureSet) -> list[Path]:
     """
     beside = named_beside(path)
     is_folder = path.is_dir()
+    # Beside a file, a folder of such a name may be any pullback's.
     entered = {*PER_FRAME_FOLDERS, *(name.casefold() for name in structures.names)} if is_folder else set()
     folders = [
         inner
