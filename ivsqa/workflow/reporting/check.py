@@ -72,6 +72,7 @@ def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> lis
         except IvsqaError as error:
             findings.append(_of_error("manifest", error, pullback_id))
             continue
+        # Paths follow the id in the manifest: all checks below would look into another folder.
         if record.pullback_id != pullback_id:
             findings.append(
                 ProjectFinding(
@@ -103,6 +104,7 @@ def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFi
     """Yield the faults of a pullback's annotations: any file that changed, and contours that count and break a rule."""
     store = project.annotations
     try:
+        # Reading verifies the hash, also of revisions that do not count now: undo may bring them back.
         for revision in store.revisions(record.pullback_id):
             store.contours(revision)
         current = store.current(record.pullback_id)
@@ -149,6 +151,7 @@ def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool)
         except IvsqaError as error:
             yield _of_error("model", error, model.model_id)
             continue
+        # Of a pullback that was removed since, nobody knows any more whose it was.
         leaked = sorted(
             {pullback for pullback, _ in keys if pullback in records and records[pullback].split != "train"}
         )
@@ -174,6 +177,7 @@ def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[Pr
         try:
             frames = read_selection(project.layout.selection(record.round_id))
             if record.state != "selected":
+                # Where every packet is gone, reading that of nobody says what is missing.
                 for reader in {packet.reader for packet in project.packets(record.round_id)} or {None}:
                     read_sent(project, record.round_id, reader)
         except IvsqaError as error:

@@ -70,6 +70,7 @@ def export_contours(
         raise StateError("is there already", path=folder, hint="name a new folder, or remove this one")
     read = _contours_from(project, source, model_id)
     records = [project.pullback(pullback_id) for pullback_id in pullback_ids] or project.pullbacks()
+    # Read now to count and again to write: the contours of a whole study need not fit into memory.
     counts = {record.pullback_id: len(frames) for record, frames in _iter_drawn(records, read)}
     if not counts:
         hint = "annotate some" if source == "annotations" else "score them with: ivsqa score"
@@ -157,6 +158,7 @@ class _Nnunet:
         structures = self._project.structures
         values = np.stack([training_labels(structures, frames[index], record.frame_shape) for index in sorted(frames)])
         is_ignored = values == IGNORE_LABEL
+        # nnU-Net takes labels without gaps, the one to ignore last.
         values[is_ignored] = len(structures) + 1
         self._has_ignored |= bool(is_ignored.any())
         images_name = "imagesTs" if record.split == "test" else "imagesTr"
@@ -178,5 +180,6 @@ class _Nnunet:
             has_ignored=self._has_ignored,
         )
         (folder / DATASET_FILE).write_text(text, encoding="utf-8", newline="\n")
+        # A case holds annotated frames only: without this table nobody knows which frame a slice is.
         frames = csv_text(("case", "slice", "frame_index"), self._rows)
         (folder / FRAMES_FILE).write_text(frames, encoding="utf-8", newline="\n")

@@ -28,6 +28,7 @@ def find_outlook(project: Project) -> Outlook | None:
     if not len(quality):
         return None
     subjects = [pullback.subject_id for pullback in pullbacks for _ in range(int(unread[pullback.pullback_id].sum()))]
+    # One seed for all calls: the same project has the same interval in status and in the report.
     (mean,) = means_over_subjects(quality[:, None], subject_numbers(subjects), rng=np.random.default_rng(0))
     n_next = _round_size(project.round_records())
     return Outlook(

@@ -40,6 +40,7 @@ def read_readings(
     for (round_id, reader), revisions in sorted(by_reader.items(), key=lambda item: item[0]):
         reading = Reading(round_id, reader)
         try:
+            # Once a round: all its readers were sent the same.
             if round_id not in sent_in:
                 sent_in[round_id] = {frame.key: frame for frame in read_sent(project, round_id)[1]}
         except IvsqaError as error:
@@ -68,6 +69,7 @@ def _count(
         IvsqaError: its contours are missing or were changed.
     """
     contours = project.annotations.contours(revision)
+    # ISO 8601 in UTC sorts as time does.
     reading.returned_at = max(reading.returned_at, revision.provenance.created_at)
     for index in indices:
         origin = revision.origin_of(index)

@@ -67,6 +67,7 @@ def write_report(
         NotFoundError: no such pullback.
         StateError: the model in use was trained for other structures or on another grid.
     """
+    # Looked up first: a name that is not known ends here, not after the work.
     wanted = [project.pullback(pullback_id).pullback_id for pullback_id in dict.fromkeys(pullback_ids)]
     status, failed = project_status(project), list[IvsqaError]()
     records = project.pullbacks()
@@ -85,6 +86,7 @@ def write_report(
     failed = list({str(error): error for error in failed}.values())  # a broken file may be met on two ways
     study = Study(
         name=status.name,
+        # The newest date in the study, not today's: the same project gives the same bytes.
         as_of=max(_dates(records, revisions, models, status.rounds), default=""),
         version=ivsqa.__version__,
         splits=_split_counts(status),
@@ -136,6 +138,7 @@ def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelR
         for pullback in pullbacks
         if scores and scores.is_whole(pullback.pullback_id, pullback.n_frames)
     }
+    # Only where all is scored: a mean over part of a pullback would change with how far scoring has come.
     columns = scores.columns(whole, ["quality"]) if scores and whole else {}
     return [
         PullbackRow(

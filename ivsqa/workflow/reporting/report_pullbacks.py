@@ -56,6 +56,7 @@ def pullback_pages(
     pages = []
     with context.progress("Drawing pullbacks", len(records), "pullback") as advance:
         for record in records:
+            # The others could not be measured, and `failed` says why.
             if record.pullback_id in measured:
                 try:
                     pages.append(_PullbackDrawing(project, record, model, measures, options.rule).page())
@@ -135,6 +136,7 @@ class _PullbackDrawing:
         record, project = self._record, self._project
         size_mm = record.spacing_mm[0] if record.spacing_mm else 1.0
         centre = (record.width_px - 1) / 2.0
+        # Centres of pixels lie on whole numbers; the image reaches half a pixel further.
         edge = (centre + 0.5) * size_mm
         colors = {structure.name: structure.color for structure in project.structures.structures}
         areas = [self._line(name, color, f"{name}_area") for name, color in colors.items()]
@@ -173,9 +175,11 @@ class _PullbackDrawing:
     def _cut_picture(self) -> bytes:
         """Return the middle row of every frame side by side, the right end of the row on top, JPEG."""
         frames, row = self._record.frames, self._record.height_px // 2
+        # Each frame is read once, however many columns of the picture it fills.
         shown, column_of = np.unique(columns_along(self._place, VIEW_PX[0]), return_inverse=True)
         rows = np.stack([frames[index, row] for index in shown])
         picture = Image.fromarray(np.ascontiguousarray(rows[column_of].T[::-1]))
+        # Made smaller only: enlarged it would take more bytes and show nothing more.
         return jpeg_bytes(picture.resize((VIEW_PX[0], min(VIEW_PX[1], picture.height)), Image.Resampling.BOX))
 
     def _cuts(self) -> dict[str, NDArray[np.float64]]:
@@ -243,6 +247,7 @@ def _around(contours: Contours, shape: tuple[int, int]) -> tuple[slice, slice]:
     half = ROOM * float((high - low).max()) / 2.0
     (left, top), (right, bottom) = (low + high) / 2.0 - half, (low + high) / 2.0 + half
     return (
+        # At least one pixel, also for contours that lie outside the frame.
         slice(max(0, int(top)), max(min(shape[0], int(bottom) + 1), 1)),
         slice(max(0, int(left)), max(min(shape[1], int(right) + 1), 1)),
     )

@@ -74,6 +74,7 @@ def project_status(project: Project) -> Status:
         unfinished_model=next((model for model in models if model.state == "training"), None),
         rounds=rounds,
         outlook=outlook,
+        # Later steps are costly to look up, and no more is asked of them than the first needs.
         next_step=next(
             _iter_steps(project, sum(n_pullbacks.values()), n_annotated, n_disputed, current, rounds, outlook)
         ),
@@ -90,6 +91,7 @@ def _iter_steps(
     outlook: Outlook | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield the steps that are not done yet, each with its command; one that others wait for comes first."""
+    # What people do comes first, as it takes days; then training, then scoring.
     unsent = next((record for record in reversed(rounds) if record.state == "selected"), None)
     out = next((record for record in reversed(rounds) if record.unanswered), None)
     if n_pullbacks == 0:
@@ -131,6 +133,7 @@ def _iter_steps_when_scored(
     why = "another round would hardly help" if outlook is not None and outlook.n_pool else "no frame is left to choose"
     if n_annotated["test"] == 0:
         yield f"{why}: choose test frames to measure on", "ivsqa select -n 20 --split test"
+    # An evaluation tells nothing of test frames that were annotated since.
     evaluation = find_evaluation(project.layout.evaluation(current.model_id, "test"))
     if evaluation is None or evaluation["n_frames"] != n_annotated["test"]:
         yield f"{why}: measure on test subjects", "ivsqa evaluate"
