@@ -128,8 +128,10 @@ def adjudicate(
             (result.settled if dispute.outcome else result.left).append(dispute)
             advance(1)
     if reader is not None and result.left:
+        # Before anything is written: a third who cannot decide must not leave half of the work done.
         _check_third(record, reader, result.left)
     if not dry_run:
+        # Before the packet: if that fails, the same command goes on with what is left.
         _append(project, result, context)
     if reader is not None and result.left:
         plan = PacketPlan(
@@ -185,6 +187,7 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
     able = [record for record in records if record.origin_of(index) != "unreadable"]
     drawn: list[Contours] = [store.contours(record).get(index, {}) for record in able]
     spacing = pullback.spacing_mm
+    # Px of the frame that stand for a mm where spacing is not known.
     px_per_mm = DOUBT_GRID_PX * pullback.grid.scale[0] / DOUBT_MM
     comparison = compare_readings(
         drawn,
@@ -200,6 +203,7 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
     elif not comparison.is_agreed:
         reason = _reason(comparison, drawn, "px" if spacing is None else "mm")
     else:
+        # The mean of contours that keep the rules may break one, and then is no annotation.
         findings = broken_rules(comparison.contours, project.structures, pullback.frame_shape, spacing_mm=spacing)
         reason = "; ".join(finding.message for finding in findings)
         outcome = None if reason else NewAnnotation(comparison.contours, "agreed")
@@ -273,5 +277,6 @@ def _iter_frames(left: Sequence[Dispute], rng: np.random.Generator) -> Iterator[
             reason=dispute.reason,
             spacing_mm=dispute.pullback.spacing_mm,
             arcs=tuple(dispute.comparison.contested),
+            # The order of readers would tell whose line is whose from frame to frame.
             proposals=[proposals[row] for row in rng.permutation(len(proposals))],
         )

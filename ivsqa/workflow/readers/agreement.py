@@ -143,6 +143,7 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
         NotFoundError: no such round.
     """
     if round_id is not None:
+        # Refuses a round that is not there, which would look like one that nobody read twice.
         project.get_round(round_id)
     store = project.annotations
     frames: list[ReadTwice] = []
@@ -183,6 +184,7 @@ def _read_twice(
             a, b = both[0].get(name), both[1].get(name)
             spacing, by_arc_px, by_arc_mm = pullback.spacing_mm, np.full(N_ARCS, nan), np.full(N_ARCS, nan)
             if a is not None and b is not None:
+                # One centre for all borders of a frame, so that an arc is the same direction for each.
                 centre = common_centre(both, project.structures)
                 by_arc_px = distance_by_arc(a, b, centre)
                 if spacing is not None:
@@ -218,6 +220,7 @@ def _figures(rows: Sequence[ReadTwice]) -> PairAgreement:
         readers=rows[0].readers,
         structure=rows[0].structure,
         n_frames=len(both),
+        # Dice is 0 where only one of them drew it, NaN where neither did.
         n_one_only=sum(row.contours.dice == 0.0 and not row.contours.is_comparison for row in rows),
         n_subjects=len(set(subjects.tolist())),
         dice=dice,
@@ -236,6 +239,7 @@ def _area_agreement(areas: NDArray[np.float64], subjects: NDArray[np.intp]) -> A
     rows_of = [np.flatnonzero(subjects == subject) for subject in range(n_subjects)]
 
     def statistic(drawn: NDArray[np.intp]) -> list[float]:
+        # A subject is drawn with all its frames: they are no independent observations.
         rows = np.concatenate([np.empty(0, dtype=np.intp), *(rows_of[subject] for subject in drawn)])
         return [icc_value(areas[rows]), bland_altman(*areas[rows].T).bias]
 

@@ -61,6 +61,7 @@ def undo(
         NotFoundError: no such frame, revision or round.
         StateError: nothing of it can be taken back, or several readers are concerned.
     """
+    # A set: a frame may be named along with its round.
     possible = {step for name in what for step in _steps(project, name, redo=redo)}
     steps = sorted(
         (step for step in possible if reader in (None, step.reader)),
@@ -90,6 +91,7 @@ def _steps(project: Project, name: str, *, redo: bool) -> Iterator[Step]:
         for path in paths:
             yield from _steps_in(project, path.parent.name, redo=redo, revision_id=name)
     elif _ROUND.fullmatch(name):
+        # Refuses a round that is not there, of which else nothing could be taken back.
         project.get_round(name)
         for pullback_id in project.pullback_ids():
             yield from _steps_in(project, pullback_id, redo=redo, round_id=name)

@@ -77,12 +77,14 @@ class Carrier:
             if name in drawn and name in drawings[near]
             if (offset := correction_px(drawings[near][name], annotated)) is not None
         }
+        # Within what readers differ by, a carried correction would only pass on one reader's hand.
         if not self._is_beyond_readers(pullback, corrections):
             return Start(drawn)
         return Start(carried(drawn, corrections, self._project.structures, share=shares[near]), near)
 
     def _carried_before(self) -> dict[FrameKey, Start]:
         """Return the starts with a correction in the first packet of the round, by frame."""
+        # As it was sent, not drawn again: annotations and the current model may be others by now.
         first = next(iter(self._project.packets(self._plan.round.round_id)), None)
         frames = [frame for frame in first.frames if frame.carried_from is not None] if first else []
         if first is None or not frames:

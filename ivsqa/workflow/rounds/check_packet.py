@@ -102,6 +102,7 @@ def _sent_with(path: Path) -> tuple[str, StructureSet, Sequence[SentFrame], froz
         try:
             record, sent = read_sent_files(records[0], records[0].with_name(SENT_CONTOURS))
         except IvsqaError as error:
+            # A zip was unpacked elsewhere: name the place that the annotator knows.
             error.path = path / PACKET_NOTES / records[0].name
             raise
         images = records[0].parents[1] / IMAGES_FOLDER

@@ -105,6 +105,7 @@ def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[Selected
 
 def _predictor_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
     """Return a function that predicts the probabilities of a frame; None where the weights are gone."""
+    # The packet needs scores only; without weights it still does all but lay borders through points.
     if not project.layout.weights(model_id).is_file():
         return None
     model = LazyPredictor(project, model_id)
@@ -140,6 +141,7 @@ def _packet_frame(
         quality=score.quality,
         dice=score.dice,
         error_maps=pullback.error_maps_of(score),
+        # In doubt is the border that the reader gets, with the correction carried to it.
         arcs=arcs_in_doubt(project, pullback, replace(score, contours=dict(start.contours))),
         carried_from=start.carried_from,
     )

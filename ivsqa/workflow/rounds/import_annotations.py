@@ -127,6 +127,7 @@ def import_annotations(
     returned = read_return(path, sent, project.structures, format=format, others=others)
     if not returned.frames:
         _refuse_other_round(project, record, path, format)
+    # All or nothing: frame by frame, a shift of all contours would look like so many edits.
     for error in find_misplaced(returned, path):
         raise error
     result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
@@ -142,6 +143,7 @@ def import_annotations(
     _count(frames, result)
     if not dry_run and frames:
         with project_lock(project.layout.lock("rounds"), purpose="importing annotations", started_at=context.clock()):
+            # The copy first: whatever becomes of a revision, what came back is there.
             _keep_copy(project, record, packet, path)
             _append(project, packet, frames, reader, result, context)
             # Read again: what is back follows from the revisions, and another reader's packet may have come back since.
@@ -178,6 +180,7 @@ def _with_points_followed(returned: ReturnedFrame, refiner: Refiner) -> Returned
     if not returned.nudges or returned.nudges_followed or returned.unreadable:
         return returned
     sent, structures = returned.frame, sorted({nudge.structure for nudge in returned.nudges})
+    # `is`: every format hands on the very contour that was sent where it came back unmoved.
     as_sent = {name for name, contour in sent.contours.items() if returned.contours.get(name) is contour}
     for name in structures:
         if name in sent.contours and name not in as_sent:
@@ -212,9 +215,11 @@ def _judge_frame(
     result.notes += [f"{sent.name}: {note}" for note in returned.notes]
     changes = contour_changes(sent, returned.contours, project.structures.names, tolerance_px=tolerance_px)
     if returned.unreadable:
+        # What is left on a frame that was given up is no answer, and is not judged.
         return FrameReturn(returned, changes, NewAnnotation({}, "unreadable"))
     touched = any(change.kind in ("edited", "new", "deleted") for change in changes.values())
     if not (touched or returned.checked or accept):
+        # Perhaps nobody looked: that is no annotation, and the frame counts as unchecked.
         return FrameReturn(returned, changes, None)
     contours = _checked(project, returned, result, repair=repair)
     return FrameReturn(returned, changes, NewAnnotation(contours, _origin(returned, changes)))
@@ -279,6 +284,7 @@ def _keep_copy(project: Project, record: RoundRecord, packet: PacketRecord, path
     name = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:12]
     if not (returns / name).exists():
         with atomic.staged_folder(returns / f"{atomic.TEMPORARY_PREFIX}{name}") as folder:
+            # Pictures that we drew for the packet: nobody edits them, and they are most of its bytes.
             shutil.copytree(path, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("heatmaps", "overlays"))
             atomic.publish_folder(folder, returns / name)
 

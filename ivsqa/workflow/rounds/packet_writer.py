@@ -137,6 +137,7 @@ def publish_packet(
         with project_lock(layout.lock("rounds"), purpose="writing a packet", started_at=context.clock()):
             _write(project, plan, iter_frames, context)
             record = project.get_round(record.round_id)  # another reader's packet may have been written since
+            # Before the round is marked: once it is, its packet would not be written again.
             if archive is not None:
                 write_zip(layout.packet(record.round_id, reader), archive)
             readers = record.readers if reader is None else record.readers | {reader: "exported"}
@@ -163,6 +164,7 @@ def _write(
             packet_id=plan.packet_id,
             purpose=plan.purpose,
         )
+        # Before the folder gets its name: readers who started from other contours cannot be compared.
         if plan.purpose == "reading":
             _check_same_for_all(project, round_id, sent)
         packet = _packet_record(project, plan, sent, context)
@@ -173,6 +175,7 @@ def _write(
         shutil.rmtree(target, ignore_errors=True)  # of a stop before the round was marked: never sent
         atomic.publish_folder(folder, target)
     atomic.write_text(layout.sent_contours(round_id, reader), text)
+    # Last: where the record of a packet is, the contours as sent are.
     write_manifest(layout.packet_record(round_id, reader), packet)
 
 

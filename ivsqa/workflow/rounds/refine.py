@@ -53,6 +53,7 @@ class Refiner:
             IvsqaError: the model cannot be used.
         """
         for nudge in nudges:
+            # Centres of pixels lie on whole numbers: the image begins half a pixel before the first.
             if not (-0.5 <= nudge.x_px <= sent.width_px - 0.5 and -0.5 <= nudge.y_px <= sent.height_px - 0.5):
                 raise ValueError(f"a point of {nudge.structure} lies outside the image")
         grid, probabilities = self._model.probabilities(*sent.key)
@@ -149,11 +150,13 @@ def refine(
                 result.failed.append(error)
             else:
                 names = [name for name in project.structures.names if name in contours]
+                # No tolerance: no editor has rounded these contours on the way.
                 changes = contour_changes(frame, contours, names, tolerance_px=0.0)
                 result.frames.append(RefinedFrame(frame, contours, len(nudges), changes))
             advance(1)
     if result.frames:
         text = _contours_text(result)
+        # In a dry run too, which has to say what would happen.
         _refuse_to_overwrite(result.folder, text)
         if not dry_run:
             _write(project, result, text)

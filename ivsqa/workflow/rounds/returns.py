@@ -61,6 +61,7 @@ def find_misplaced(returned: ReturnedPacket, path: Path) -> Iterator[PacketError
         for name, contour in frame.contours.items():
             if name in frame.frame.contours:
                 by_shape.setdefault(frame.frame.shape, []).append((frame.frame.contours[name], contour))
+    # A mirrored or shifted border depends on the size of its image: each size is judged alone.
     for shape, pairs in by_shape.items():
         looks = find_misplacement(pairs, shape)
         if looks is not None:

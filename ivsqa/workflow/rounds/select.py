@@ -94,12 +94,14 @@ def select_frames(
             f"{split} subjects are never chosen by what a model says of them",
             hint="use --strategy stratified or --strategy random",
         )
+    # From the first look on: two rounds opened at once would have one id and the same frames.
     with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
         round_id = next_id("r", [record.round_id for record in project.round_records()])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
         model = project.get_model(model_id) if strategy in LOOKS_AT_FRAMES else None
         frames_of = _frames_of(records, gated=gated, every_mm=every_mm)
+        # One that gives no frame must not count for the even share of the others.
         records = [record for record in records if record.pullback_id in frames_of]
         plan = _plan(project, records, frames_of, model, strategy=strategy, n=n, seed=seed)
         settings = project.settings.selection
@@ -124,6 +126,7 @@ def select_frames(
         )
         frames = _selected_frames(project, model, plan)
         if not dry_run:
+            # The manifest comes last: where a round is, its frames are.
             write_selection(project.layout.selection(round_id), frames)
             write_manifest(project.layout.round_record(round_id), record)
     return SelectResult(record, frames)
@@ -192,6 +195,7 @@ def _frames_of(records: Sequence[Pullback], *, gated: bool, every_mm: float | No
         StateError: phases are wanted, and known of none.
     """
     known = [record for record in records if not gated or record.end_diastolic_frames is not None]
+    # Where phases are known of none, the first of them says so.
     return {record.pullback_id: record.frames_in_use(gated=gated, every_mm=every_mm) for record in known or records[:1]}
 
 
@@ -215,6 +219,7 @@ def _scored(
             f"the scores of {model.model_id} have no {column!r}, which --strategy {strategy} goes by",
             hint="score with: ivsqa score --draws",
         )
+    # Strategies choose the highest score; of quality the lowest is wanted.
     scores = {name: 1.0 - columns[column] if column == "quality" else columns[column] for name, columns in read.items()}
     pool = Pool.of(record.choices(frames_of[record.pullback_id], scores[record.pullback_id]) for record in records)
     return replace(pool, features_of=lambda rows: store.features([pool.key(row) for row in rows]))

@@ -73,6 +73,7 @@ def read_sent(project: Project, round_id: str, reader: str | None = None) -> tup
     packets = {packet.reader: packet for packet in project.packets(round_id)}
     if not packets:
         raise StateError(f"{round_id} was not exported yet", hint="write its packet with: ivsqa export-for-annotation")
+    # Whoever has no packet of their own may have worked on that of the round.
     own = packets.get(reader) or packets.get(None)
     if own is None and reader is None:
         own = next(packet for packet in packets.values() if packet.purpose == "reading")
