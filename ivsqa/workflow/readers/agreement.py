@@ -149,7 +149,7 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
     frames: list[ReadTwice] = []
     n_frames = n_disputed = n_unreadable = 0
     for pullback in project.pullbacks():
-        for index, standing in store.standings(pullback.pullback_id).items():
+        for index, standing in pullback.standings.items():
             records = {
                 reader: record
                 for reader, record in standing.readings.items()

@@ -185,11 +185,7 @@ class _PullbackDrawing:
     def _cuts(self) -> dict[str, NDArray[np.float64]]:
         """Return the places where that row meets each border in every frame, (n, 2) in px."""
         record = self._record
-        contours: dict[int, Contours] = {}
-        if self._store is not None:
-            contours |= self._store.contours(record.pullback_id, record.n_frames)
-        drawn = self._project.annotations.current(record.pullback_id)
-        contours |= {index: annotation.contours for index, annotation in drawn.items()}
+        contours = record.contours()
         y = float(record.height_px // 2)
         return {
             name: np.array([cut_of(contours.get(index, {}).get(name), y) for index in range(record.n_frames)])

@@ -68,7 +68,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         selections=[(opened, chosen) for opened in project.rounds() for chosen in opened.frames if chosen.key == key],
         revisions=list(store.history(*key)),
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
-        standing=store.standings(record.pullback_id).get(index),
+        standing=record.standings.get(index),
         trained=[model.model_id for model in models if key in _trained_on(project, model)],
     )
 
