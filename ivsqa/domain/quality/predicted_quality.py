@@ -123,7 +123,6 @@ class StructureQuality:
     """The expected quality of one structure of one frame.
 
     Attributes:
-        expected_dice: 2TP / (2TP + FP + FN) from calibrated error; NaN where the network found nothing.
         dice: The predicted Dice, calibrated on frames with a reference; 0, the worst, where the network found nothing.
         dice_lower: Reached by the true Dice in nine of ten frames; NaN where unknown.
         error_area_px: Expected number of wrong pixels; NaN where the network found nothing.
@@ -132,7 +131,6 @@ class StructureQuality:
             an error map says nothing.
     """
 
-    expected_dice: float
     dice: float
     dice_lower: float
     error_area_px: float
@@ -173,12 +171,10 @@ def assess(
     levels = _joint_levels(raw_error, predicted, region)
     error_map = calibration.map_levels[levels]
     if not predicted.any():
-        return StructureQuality(nan, 0.0, 0.0, nan, 0, error_map)
+        return StructureQuality(0.0, 0.0, nan, 0, error_map)
     counts = _count_levels(levels)
-    expected = _expected_dice(counts, calibration.tables)
-    dice = float(calibration.dice(expected))
+    dice = float(calibration.dice(_expected_dice(counts, calibration.tables)))
     return StructureQuality(
-        expected_dice=expected,
         dice=dice,
         dice_lower=max(0.0, dice - calibration.dice_margin) if not isnan(calibration.dice_margin) else nan,
         error_area_px=float((counts * calibration.tables).sum()),

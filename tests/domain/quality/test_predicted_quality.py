@@ -74,8 +74,7 @@ def test_expected_dice_by_hand():
     raw[2:4, 2:7] = 255  # 10 of them wrong: TP 10, FP 10
     raw[8, 0:10] = 102  # 10 pixels outside missed with probability (102 / 255)² = 0.16: FN 1.6
     quality = assess(raw, predicted, SAME, EVERYWHERE)
-    assert quality.expected_dice == pytest.approx(20 / (20 + 10 + 1.6))
-    assert quality.dice == quality.expected_dice
+    assert quality.dice == pytest.approx(20 / (20 + 10 + 1.6))
     assert quality.error_area_px == pytest.approx(11.6)
     assert quality.n_regions == 1  # 0.16 is not salient
     assert isnan(quality.dice_lower)
@@ -94,13 +93,12 @@ def test_errors_outside_the_region_do_not_count():
     raw = np.full(predicted.shape, 255, dtype=np.uint8)
     raw[region_of_frame([predicted], 2)] = 0
     quality = assess(raw, predicted, SAME, region_of_frame([predicted], 2))
-    assert (quality.expected_dice, quality.error_area_px, quality.n_regions) == (1.0, 0.0, 0)
+    assert (quality.dice, quality.error_area_px, quality.n_regions) == (1.0, 0.0, 0)
 
 
 def test_structure_that_was_not_found_has_quality_zero_and_no_expectation():
     quality = assess(np.zeros((10, 10), dtype=np.uint8), np.zeros((10, 10), dtype=bool), SAME, EVERYWHERE)
     assert (quality.dice, quality.dice_lower, quality.n_regions) == (0.0, 0.0, 0)
-    assert isnan(quality.expected_dice)
     assert isnan(quality.error_area_px)
 
 
