@@ -217,10 +217,10 @@ def _strongest(windows: tuple[Window, ...], place_mm: float) -> tuple[NDArray[np
     """Return the strength of the strongest feature by angle, and its depth."""
     strength, depth = np.zeros(N_ANGLES), np.zeros(N_ANGLES)
     for window in windows:
-        here = window.strength(place_mm)
-        if here is not None:
-            depth = np.where(here > strength, window.depth, depth)
-            strength = np.maximum(strength, here)
+        of_window = window.strength(place_mm)
+        if of_window is not None:
+            depth = np.where(of_window > strength, window.depth, depth)
+            strength = np.maximum(strength, of_window)
     return strength, depth
 
 

@@ -156,15 +156,15 @@ def _steady_peaks(height: NDArray[np.float64], period: float) -> tuple[int, ...]
         period: Mean distance in samples.
     """
     total, previous = height.copy(), np.full(len(height), -1)
-    for here in range(len(height)):
-        first, last = int(np.ceil(here - BEAT_RANGE[1] * period)), int(here - BEAT_RANGE[0] * period)
+    for sample in range(len(height)):
+        first, last = int(np.ceil(sample - BEAT_RANGE[1] * period)), int(sample - BEAT_RANGE[0] * period)
         earlier = np.arange(max(first, 0), last + 1)
         if len(earlier):
-            score = total[earlier] - (np.log((here - earlier) / period) / STEADINESS) ** 2
+            score = total[earlier] - (np.log((sample - earlier) / period) / STEADINESS) ** 2
             best = int(score.argmax())
             if score[best] > 0.0:
-                total[here] += score[best]
-                previous[here] = earlier[best]
+                total[sample] += score[best]
+                previous[sample] = earlier[best]
     tail = len(height) - int(period)  # the last beat lies within one period of the end
     at = tail + int(total[tail:].argmax())
     beats = []

@@ -112,18 +112,18 @@ def refined(
         >>> float(x_px.max()), bool(abs(x_px.min() + 16.0) < 1.0)
         (20.0, True)
     """
-    asked = {
+    field_of = {
         name: field
         for name, field in probabilities.items()
         if (name in drawn if drawn is not None else (field > 0.5).any())
     }
     for nudge in nudges:
-        if nudge.structure not in asked:
+        if nudge.structure not in field_of:
             raise ValueError(f"there is no {nudge.structure} to move")
-    if not asked:
+    if not field_of:
         return {}
-    fields = np.stack(list(asked.values()))
-    shown = [] if drawn is None else [drawn[name] for name in asked]
+    fields = np.stack(list(field_of.values()))
+    shown = [] if drawn is None else [drawn[name] for name in field_of]
     centre = np.asarray(centre_px if centre_px is not None else shown[0].centroid_px if shown else _centroid(fields[0]))
     grid = _grid_over(fields, shown, centre, nudges, config)
     costs = _region_costs(grid, fields, config)
@@ -134,9 +134,9 @@ def refined(
     else:
         radii = _laid(grid, costs, {}, config)
     if nudges:
-        costs, fixed = _with_nudges(grid, costs, radii, nudges, list(asked), config)
+        costs, fixed = _with_nudges(grid, costs, radii, nudges, list(field_of), config)
         radii = _laid(grid, costs, fixed, config)
-    return {name: grid.contour(line) for name, line in zip(asked, radii, strict=True)}
+    return {name: grid.contour(line) for name, line in zip(field_of, radii, strict=True)}
 
 
 def _centroid(field: NDArray[np.floating]) -> Points:
@@ -193,9 +193,9 @@ def _laid(
     wall = int(np.ceil(config.min_wall_px / grid.cell_px)) + 1
     rows = closed_surfaces(costs, max_step=config.max_step - 1, min_gap=wall)
     middle = np.clip(rows, 1, costs.shape[2] - 2)
-    before, here, after = (np.take_along_axis(costs, middle[..., None] + step, axis=2)[..., 0] for step in (-1, 0, 1))
+    before, lowest, after = (np.take_along_axis(costs, middle[..., None] + step, axis=2)[..., 0] for step in (-1, 0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):  # beside a hard nudge every cost is infinite
-        offset = 0.5 * (before - after) / (before - 2.0 * here + after)
+        offset = 0.5 * (before - after) / (before - 2.0 * lowest + after)
     offset = np.where(np.isfinite(offset) & (rows == middle), np.clip(offset, -0.5, 0.5), 0.0)
     radii = np.asarray(grid.radii_px[rows] + offset * grid.cell_px)
     for place, radius in fixed.items():
@@ -226,13 +226,13 @@ def _with_nudges(
     """
     costs, fixed = costs.copy(), {}
     for surface, name in enumerate(names):
-        mine = [nudge for nudge in nudges if nudge.structure == name]
-        if not mine:
+        own_nudges = [nudge for nudge in nudges if nudge.structure == name]
+        if not own_nudges:
             continue
-        at, wanted_px = np.array([polar_place((nudge.x_px, nudge.y_px), grid.centre_px) for nudge in mine]).T
+        at, wanted_px = np.array([polar_place((nudge.x_px, nudge.y_px), grid.centre_px) for nudge in own_nudges]).T
         if wanted_px.min() < LEAST_RADIUS_PX:
             raise ValueError(f"a point of {name} lies in its very centre")
-        rays, weights = np.searchsorted(grid.angles, at), np.array([nudge.weight for nudge in mine])
+        rays, weights = np.searchsorted(grid.angles, at), np.array([nudge.weight for nudge in own_nudges])
         displacement, known = _displacement(grid.angles, at, wanted_px - radii[surface, rays], weights)
         displaced = np.maximum(radii[surface] + displacement, LEAST_RADIUS_PX)
         pull = (grid.radii_px - displaced[:, None]) ** 2 * (grid.sectors * displaced)[:, None]

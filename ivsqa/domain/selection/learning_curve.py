@@ -33,10 +33,10 @@ def cost_to_reach(cost: ArrayLike, accuracy: ArrayLike, level: float) -> float:
         30.0
     """
     x, y = np.asarray(cost, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
-    there = np.flatnonzero(y >= level)
-    if not len(there):
+    reached = np.flatnonzero(y >= level)
+    if not len(reached):
         return nan
-    first = int(there[0])
+    first = int(reached[0])
     if first == 0:
         return float(x[0])
     share = (level - y[first - 1]) / (y[first] - y[first - 1])

@@ -92,18 +92,18 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
         for row in islice(_worst_free(pool, trial, np.arange(begin, end)), n_turns * POOL_PER_CHOICE):
             trial.take(row)
             worst.setdefault(pullback, []).append(row)
-    rows = np.array([row for some in worst.values() for row in some], dtype=np.intp)
-    of = np.repeat(np.array(list(worst), dtype=np.intp), [len(some) for some in worst.values()])
-    utility = np.concatenate([np.empty(0), *(np.linspace(1.0, 0.0, len(some)) for some in worst.values())])
+    rows = np.array([row for candidates in worst.values() for row in candidates], dtype=np.intp)
+    pullback_of = np.repeat(np.array(list(worst), dtype=np.intp), [len(candidates) for candidates in worst.values()])
+    utility = np.concatenate([np.empty(0), *(np.linspace(1.0, 0.0, len(candidates)) for candidates in worst.values())])
     utility *= 1.0 - diversity  # by rank, since scores of pullbacks differ in spread
     away = _Distances(pool, rows, taken)
     left = np.ones(len(rows), dtype=np.bool_)
     n_chosen = 0
     for pullback in turns:
-        here = left & (of == pullback) & allowed.free[rows]
-        if not here.any():
+        in_pullback = left & (pullback_of == pullback) & allowed.free[rows]
+        if not in_pullback.any():
             break
-        best = int(np.argmax(np.where(here, utility + diversity * away.share(left), -1.0)))
+        best = int(np.argmax(np.where(in_pullback, utility + diversity * away.share(left), -1.0)))
         left[best] = False
         away.choose(best)
         row = int(rows[best])

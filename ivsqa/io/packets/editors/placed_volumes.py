@@ -47,12 +47,12 @@ def placed_on(file: VolumeFile, stack: Stack) -> Placed:
     low, high = np.maximum(start, 0), np.minimum(start + size, grid)
     if (low >= high).any():
         raise PacketError("lies beside the image that was sent", hint=SAVE_AS_SENT)
-    there = upright[:, *(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
-    # It would be lost without a word.
-    if np.count_nonzero(there) != np.count_nonzero(upright):
+    inside = upright[:, *(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
+    # What lies outside would be lost without a word.
+    if np.count_nonzero(inside) != np.count_nonzero(upright):
         raise PacketError("is drawn beyond the image that was sent", hint="erase what lies outside")
     layers = np.zeros((len(upright), *grid), dtype=upright.dtype)
-    layers[:, *(slice(a, b) for a, b in zip(low, high, strict=True))] = there
+    layers[:, *(slice(a, b) for a, b in zip(low, high, strict=True))] = inside
     slices = np.arange(grid[2])
     reached = (slices >= low[2]) & (slices < high[2])
     return Placed(layers.transpose(0, 3, 2, 1), reached, bool((low == 0).all() and (high == grid).all()))
