@@ -35,7 +35,7 @@ def adjudicate(
             metavar="MM",
             help="Readers who are nowhere further apart agree; where spacing is unknown, as much as that is of 10 mm.",
         ),
-    ] = 0.2,
+    ] = 0.2,  # TOLERANCE_MM, spelt out: to import it takes longer than help may take
     formats: FormatsOption = None,
     make_zip: ZipOption = False,
     as_json: JsonOption = False,

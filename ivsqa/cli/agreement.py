@@ -79,6 +79,7 @@ def _say(result: ReaderAgreement) -> None:
         say(f"{count(result.n_unreadable_for_some, 'frame')} that one reader cannot judge and another can")
     if not result.pairs:
         return
+    # One unit for all rows, or a column could not be read down.
     in_mm = not any(math.isnan(pair.assd_mm.value) for pair in result.pairs)
     unit, digits = ("mm", 2) if in_mm else ("px", 0)
     borders, areas = [], []

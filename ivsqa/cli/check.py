@@ -62,6 +62,7 @@ def _check_packet(path: Path, packet: Path | None, *, as_json: bool) -> None:
     else:
         _say_packet(result)
     if result.errors:
+        # Exit 3, as import-annotations would: what comes back like this is refused.
         raise BatchError(f"{count(len(result.errors), 'finding')}: mend and check again", list(result.errors))
 
 

@@ -23,6 +23,7 @@ def demo(
     from ivsqa.workflow.demo.demo import run_demo
 
     if directory.exists() and any(directory.iterdir()):
+        # Also with --overwrite, nothing is removed that no demo wrote.
         if not (overwrite and _is_demo(directory)):
             hint = "add --overwrite" if _is_demo(directory) else "choose another folder"
             raise IvsqaError("this folder is not empty", path=directory, hint=hint)

@@ -29,6 +29,7 @@ def evaluate(
 
     with command_context() as context:
         result = evaluate_model(opened(project), model_id=model, split=split, device=device, context=context)
+    # The tables show the values of the JSON, rounded alike.
     plain = result.to_dict()
     if as_json:
         say_json(plain)

@@ -71,6 +71,7 @@ def import_(
         spacing_mm=_spacing(spacing_mm),
         pullback_speed_mm_s=pullback_speed,
         subject_from=subject_from,
+        # A path comes on top of what lies beside the frames; only `none` leaves that out.
         with_annotations=annotations != "none",
         annotations=None if annotations in ("auto", "none") else Path(annotations),
         repair=repair,

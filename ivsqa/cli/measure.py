@@ -72,6 +72,7 @@ def measure(
 
     study = opened(project)
     options = MeasureOptions(
+        # 0 is every frame.
         every_mm=every or None,
         gated=gated,
         max_gap_mm=max_gap,

@@ -32,6 +32,7 @@ def note(text: str) -> None:
     line = f"note: {_printable(text)}"
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
+        # Commands and paths stay in one piece, to be copied.
         line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     tell(line)
 
@@ -39,6 +40,7 @@ def note(text: str) -> None:
 def say_json(answer: Mapping[str, object]) -> None:
     """Print the answer as one JSON object; see `as_plain` for what its values may be."""
     plain = {"version": JSON_VERSION, **{key: as_plain(value) for key, value in answer.items()}}
+    # No NaN: many programs refuse it, as JSON does.
     say(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
 
 

@@ -62,6 +62,7 @@ def command_context() -> Iterator[Context]:
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked = True
+        # On a line of its own, behind ^C or the bar.
         tell("\nstopping after this step; the same command goes on from here")
 
     previous = {wanted: signal.signal(wanted, ask) for wanted in (signal.SIGTERM, signal.SIGINT)}

@@ -45,4 +45,5 @@ def report(
         shown = f"{len(result.shown)} of {count(result.n_pullbacks, 'pullback')} shown"
         say(f"{result.page}: {shown}, {result.n_bytes / 1e6:.1f} MB")
     if result.failed:
+        # Last: what could be read is on the page, and the exit code tells scripts that something is missing.
         raise BatchError(f"{count(len(result.failed), 'part')} of the study could not be read", result.failed)

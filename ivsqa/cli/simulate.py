@@ -53,6 +53,7 @@ def simulate(
     from ivsqa.workflow.simulating.simulate import is_complete, run_simulation, simulation_of
     from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
+    # Read before the project is: a typing error is told at once.
     shares, (first, of), folder_name = _shares(ladder), _part(part), _folder_name(name)
     study = opened(project)
     simulation = simulation_of(
@@ -66,6 +67,7 @@ def simulate(
     folder = study.layout.simulation(folder_name)
     with command_context() as context:
         run_simulation(simulation, folder, device=device, n_jobs=jobs, part=(first - 1, of), context=context)
+    # Jobs end in any order: only the last one finds all parts, and sums them up.
     if of > 1 and not is_complete(simulation, folder):
         say(f"part {part} is done; once all are: the same command without --part")
         return

@@ -44,6 +44,7 @@ def in_processes(
     if n_jobs == 1:
         yield from (run(item) for item in wanted if not should_stop())
         return
+    # Spawned, not forked: torch and polars have threads, whose locks a fork would copy locked.
     pool = ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn"), initializer=_serve)
     try:
         waiting: deque[Future[Result]] = deque()

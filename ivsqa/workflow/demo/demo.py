@@ -189,16 +189,19 @@ class _Demo:
         moved = self._annotate_round(self._plan.n_round)
         outcome = finetune_model(self.project, max_steps=self._plan.finetune_steps, context=self._context)
         self._say(f"round {number}: {moved}; {outcome.model.verdict}")
+        # Not the outcome's model: where that was not accepted, its parent goes on.
         current = self.project.get_model(None)
         return self._measure(f"round {number}", current.model_id, outcome.model.n_training_frames)
 
     def write_report(self) -> Path:
         """Score with the last model, and put the study on one page."""
         score_frames(self.project, top=0, context=self._context)
+        # Scored again, since the last fine-tuning may have made a model current that knows no frame yet.
         return write_report(self.project, context=self._context).page
 
     def write_page(self, stages: list[DemoStage], report: Path, seconds: float) -> Path:
         """Write the summary and its pictures."""
+        # All is scored by now: this only ranks.
         result = score_frames(self.project, top=6, context=self._context)
         heatmaps = write_heatmaps(self.project, result.model_id, result.frames, self._context)
         worst = [

@@ -58,6 +58,7 @@ def annotate_packet(
     """
     annotator = annotator or Annotator()
     counts = {"left": 0, "moved": 0, "drawn": 0}
+    # Sorted: one hand goes through all files, and its errors depend on their order.
     paths = sorted(packet.rglob("*.json"))
     for path in paths:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -65,6 +66,7 @@ def annotate_packet(
         contours = truth[frame["pullback_id"]].get(frame["frame_index"], {})
         for name, contour in contours.items():
             counts[_draw(document, name, contour, annotator, rng)] += 1
+        # Borders drawn where there is none are deleted, as a person would do.
         document["shapes"] = [
             shape for shape in document["shapes"] if shape["shape_type"] != "polygon" or shape["label"] in contours
         ]
@@ -80,6 +82,7 @@ def _draw(document: dict[str, Any], name: str, true: Contour, annotator: Annotat
     )
     if shape is not None:
         drawn = Contour.from_edge_points(shape["points"])
+        # Both ways: a part of a line lies near the whole, but not the whole near its part.
         if max(drawn.distances_px(true).mean(), true.distances_px(drawn).mean()) <= annotator.tolerance_px:
             return "left"
     points = true.resampled(annotator.n_vertices).edge_points + rng.normal(

@@ -86,6 +86,7 @@ class Tally:
         # One unit for all, or sizes could not be put in order.
         self._in_mm = all(frame.pullback.spacing_mm is not None for frame in frames)
         n_subjects = int(self._subjects.max()) + 1
+        # By subject, as intervals draw subjects; counts by level take the place of all pixels.
         self.counts = {
             (signal, name): np.zeros((n_subjects, 2, 256), dtype=np.int64)
             for signal in calibrations
@@ -134,9 +135,11 @@ class Tally:
         """Count wrong and right pixels by level of each signal, and return the Dice each signal predicts."""
         masks = predicted_masks(probabilities)
         references = reference_masks(self._project, frame)
+        # Where nobody drew a structure, nothing says which of its pixels are wrong.
         wrong = {
             name: mask != references[name] for name, mask in zip(self._names, masks, strict=True) if name in references
         }
+        # Frames come in the order of their subjects, and this one is not among `frames` yet.
         subject = self._subjects[len(self.frames)]
         predicted = {ERROR_MAP: score.dice}  # the very estimate that scoring gives
         calibrated = {ERROR_MAP: dict(zip(self._names, score.error_maps, strict=True))}
@@ -169,6 +172,7 @@ class Tally:
         """Keep the frame if it is among those most unlike their estimate so far."""
         structure = judged.most_surprising(ERROR_MAP)
         if structure:
+            # Only these keep their maps, so that memory does not grow with the frames.
             surprise = Surprise(frame, score, structure, score.dice[structure], judged.true_dice[structure])
             self.surprises = sorted([*self.surprises, surprise], key=lambda kept: -kept.size)[:N_SURPRISES]
 

@@ -164,8 +164,10 @@ def evaluate_model(
         page=page.relative_to(project.root).as_posix(),
         frames=tally.frames,
     )
+    # The page shows the very values of the JSON, rounded alike.
     answer = {"version": 1} | evaluation.to_dict()
     atomic.write_text(page, _page(project, answer, tally))
+    # Last: status takes a model for evaluated once this is there, and its page must be, too.
     atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
     return evaluation
 

@@ -41,6 +41,7 @@ def import_contour_files(project: Project, path: Path, result: ImportResult, con
     for record, drawn in _iter_foreign_contours(project, path, foreign, result.failed):
         result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *drawn.notes)
         result.n_annotations += append_contours(project, record, drawn.contours, context, repair=repair)
+    # In a folder, what is no table may be anything; a file that was named is read or refused.
     for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
         try:
             for pullback_id, contours in read_contours_csv(file).items():

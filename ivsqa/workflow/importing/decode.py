@@ -65,6 +65,7 @@ def decode(
     try:
         fingerprint, facts = source.fingerprint(), options.with_user_facts(source.facts())
         sha256 = ""
+        # To decode takes most of the time; of what is in the project, facts and contours may still be new.
         if fingerprint not in known:
             frames = _write_frames(folder, source, facts)
             regions = find_text(frames)
@@ -78,6 +79,7 @@ def decode(
     annotations: FoundAnnotations | IvsqaError = FoundAnnotations()
     if options.with_annotations:
         try:
+            # Contours that cannot be read do not keep the frames out.
             annotations = source.read_annotations(structures, facts)
         except IvsqaError as error:
             annotations = error

@@ -42,5 +42,6 @@ def _gated(record: Pullback) -> Pullback:
     rate = record.frame_rate_hz
     gating = None if rate is None else find_end_diastoles(widening(iter(record.frames)), rate)
     if gating is None:
+        # Written down too, or each import with --gated would search the images again.
         return record.model_copy(update={"gating_source": NOT_CLEAR})
     return record.model_copy(update={"end_diastolic_frames": gating.end_diastolic, "gating_source": FROM_IMAGES})

@@ -74,6 +74,7 @@ def content_pullback_id(frames_sha256: str) -> str:
 def _by_header(source: PullbackSource, content: str, key: bytes) -> Identity:
     patient = source.patient_key()
     raw = patient if patient is not None else f"content:{content}"
+    # Keyed: without the project's key nobody can try names until a pseudonym fits.
     digest = hmac.new(key, raw.encode(), hashlib.sha256).hexdigest()
     return Identity(f"s-{digest[:PSEUDONYM_LENGTH]}", None, is_guess=patient is None)
 
@@ -87,6 +88,7 @@ def _by_pattern(source: PullbackSource, pattern: re.Pattern[str]) -> Identity:
 
 
 def _by_table(source: PullbackSource, table: dict[str, dict[str, str]], path: Path) -> Identity:
+    # The whole path first: files of several folders may have one name.
     row = table.get(source.relative) or table.get(Path(source.relative).name)
     if row is None:
         raise SourceError("has no row in the table of subjects", path=source.path, hint=f"add it to {path}")

@@ -70,6 +70,7 @@ def import_pullbacks(
                 advance(1)
         result.finished = not context.should_stop()
         if options.gated:
+            # What was here too: it may have been imported without its phases.
             touched = [record.pullback_id for record in result.imported] + result.unchanged
             for pullback_id in gate_pullbacks(project, touched, n_jobs=options.n_jobs, context=context):
                 result.notes[pullback_id] = (*result.notes.get(pullback_id, ()), NOT_GATED)
@@ -106,6 +107,7 @@ class _Importer:
         if isinstance(decoded, IvsqaError):
             raise decoded
         try:
+            # Asked again after decoding: two sources of one import may hold the same.
             twin = self._twin(decoded)
             record = self._publish(decoded) if twin is None else self._with_phases(twin, decoded.facts)
         finally:
@@ -167,6 +169,7 @@ class _Importer:
             source_sha256=decoded.fingerprint,
             provenance=provenance(self._context.clock(), "numpy", "pydicom", "pillow"),
         )
+        # Before the folder gets its name: a pullback is there whole or not at all.
         write_manifest(decoded.folder / "pullback.yaml", record)
         atomic.publish_folder(decoded.folder, self._project.layout.pullbacks / record.pullback_id)
         return record

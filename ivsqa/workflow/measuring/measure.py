@@ -56,6 +56,7 @@ def measure_pullbacks(
         StateError: nothing is drawn or scored, or the model was trained for other structures or on another grid.
     """
     options = options or MeasureOptions()
+    # A pullback that is named twice is measured once.
     records = [project.pullback(pullback_id) for pullback_id in dict.fromkeys(pullback_ids) or project.pullback_ids()]
     model = project.get_model(model_id) if model_id else project.current_model()
     measures = measures_of(project, records, model, options, context)

@@ -105,6 +105,7 @@ def measures_of(
             try:
                 course, sources = _course(project, pullback, model, options, calibration)
             except IvsqaError as error:
+                # One broken pullback must not cost the tables of the others.
                 failed.append(error)
                 continue
             advance(pullback.n_frames)
@@ -143,6 +144,7 @@ def _course(
     sources: list[Source] = ["unreadable" if index in unreadable else "missing" for index in row_of]
     values, scales = ({name: np.full(len(wanted), nan) for name in frame_measures_of(names)} for _ in range(2))
     for index in drawn.keys() & row_of.keys():
+        # Annotations outlive settings: they may hold a structure that project.yaml names no more.
         contours = {name: contour for name, contour in drawn[index].contours.items() if name in names}
         for measure, value in frame_measures(contours, pullback.spacing_mm).items():
             values[measure][row_of[index]] = value  # without a scale: how far readers differ is not known
@@ -166,9 +168,11 @@ def _predicted(
     store = project.scores(model)
     for first, last in store.chunks(pullback.n_frames):
         inside = sorted(index for index in frames if first <= index <= last)
+        # What is scored of a pullback is measured, though its scoring was stopped.
         if not inside or not store.has_chunk(pullback.pullback_id, first, last):
             continue
         for score in store.read(pullback.pullback_id, inside):
+            # Maps hold probabilities of error, 255 for certain: their sum is the number of wrong pixels to expect.
             error_px = {
                 name: float(error_map.sum(dtype=np.int64)) / 255.0
                 for name, error_map in zip(project.structures.names, score.error_maps, strict=True)

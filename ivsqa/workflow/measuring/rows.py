@@ -106,6 +106,7 @@ def pullback_row(
             record,
             {
                 "length": float(course.position_mm[-1] - course.position_mm[0]) if has_positions else nan,
+                # Structures may be known of different frames: the shortest stretch stands for all.
                 "measured_length": min(area.length_mm for area in along.values()) if has_positions else nan,
             },
         )

@@ -31,11 +31,13 @@ def arcs_in_doubt(project: Project, pullback: Pullback, score: FrameScore) -> li
 
 def expected_error(project: Project, pullback: Pullback, score: FrameScore) -> str:
     """Return the expected error of the worst border in words, and over which part of the circle; "" if there is none."""
+    # A border that is missing is off by no distance, and says more than those that are there.
     missing = [name for name in project.structures.names if name not in score.contours]
     if missing:
         return f"no {' and no '.join(missing)} found"
     threshold = tolerance_px(pullback)
     doubtful = {name: error_px[error_px > threshold] for name, error_px in _errors(project, pullback, score)}
+    # By sum: a small error over a long arc is as much work as a large one over a short arc.
     name = max(doubtful, key=lambda name: float(doubtful[name].sum()))
     if not len(doubtful[name]):
         return ""

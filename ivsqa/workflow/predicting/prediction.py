@@ -106,4 +106,5 @@ def contours_on_frame(
         contour = contour_from_mask(probability)
         if contour is not None:
             contours[name] = grid.contour_to_frame(contour.smoothed(N_VERTICES, MAX_ORDER))
+    # Each border was smoothed by itself, and may cross the next one now.
     return nested(contours, structures)

@@ -50,6 +50,7 @@ def frames_on_grid(project: Project, keys: Sequence[FrameKey]) -> NDArray[np.uin
     """Return frames on the working grid, (n, s, s), from their (pullback_id, frame_index)."""
     size = project.settings.image.working_size_px
     images = np.zeros((len(keys), size, size), dtype=np.uint8)
+    # Keys lie together by pullback, whose frames are opened once.
     for pullback_id, rows in groupby(range(len(keys)), key=lambda row: keys[row][0]):
         record = project.pullback(pullback_id)
         grid, frames = record.grid, record.frames

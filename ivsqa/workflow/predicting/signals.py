@@ -60,6 +60,7 @@ class FrameSignals:
         prediction = self._predictor(image)
         maps = {ERROR_MAP: prediction.error[0], ENTROPY: entropy_levels(prediction.probabilities[0])}
         if self._predictor.has_dropout:
+            # One seed for each frame: its draws do not depend on which frames came before.
             draws = self._predictor.sample(image, N_DRAWS, DRAW_SEED)  # (n, 1, K, s, s)
             maps[MC_DROPOUT] = entropy_levels(draws[:, 0].mean(axis=0))
         return prediction, maps

@@ -97,9 +97,11 @@ def score_frames(
     if not records:
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
     store = project.scores(model)
+    # A lock a model: two models may score at once.
     with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
         _write_record(project, model, context)
         for record in records:
+            # A pullback that was removed and imported anew may have other frames under its old id.
             store.remove_stale(record.pullback_id, record.frames_sha256)
         work = [
             (record, chunk)
@@ -116,7 +118,9 @@ def score_frames(
         n_scored=n_scored,
         n_reused=sum(record.n_frames for record in records) - n_todo,
         seconds=seconds,
+        # Only whole chunks are written and counted; one that was begun when it had to stop is lost.
         finished=n_scored == n_todo,
+        # After a stop, the worst so far would be taken for the worst of all.
         frames=worst_in_pool(project, store, records, top) if top and n_scored == n_todo else [],
     )
 

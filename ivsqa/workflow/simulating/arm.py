@@ -203,6 +203,7 @@ class _Arm:
             pool,
             strategy=strategy,
             n=n,
+            # By rung: an arm that goes on after a stop draws what it would have drawn.
             rng=np.random.default_rng([self._plan.seed, len(taken)]),
             taken=[study.key(row) for row in taken],
             limits=replace(limits, max_per_pullback=most),
@@ -251,6 +252,7 @@ class _Arm:
             save=lambda _: None,
             should_stop=lambda: False,
             on_step=lambda _: None,
+            # A rung is short: after a stop it begins anew.
             save_every_s=float("inf"),
         ).model
 

@@ -70,6 +70,7 @@ def deal(study: LabelledStudy, seed: int, *, calibration: float = 0.2, held_back
     subjects = np.unique(study.subject_ids)
     if len(subjects) < 3:
         raise ValueError("a simulation needs annotated frames of at least three subjects")
+    # By subject: frames of one vessel in two parts would flatter every way of choosing.
     order = np.random.default_rng(seed).permutation(subjects)
     n_back, n_calibration = (max(1, round(share * len(subjects))) for share in (held_back, calibration))
     back, calibrating, learning = np.split(order, [n_back, n_back + n_calibration])
@@ -131,6 +132,7 @@ def effort_of(
         by_hand += left
     scale = EDITOR_PX / study.images.shape[-1]
     clicks += sum(len(kept_vertices(right[name].mapped((scale, scale), (0.0, 0.0)))) for name in by_hand)
+    # One unit for all frames, or their efforts would not add up.
     in_mm = not np.isnan(study.px_mm).any()
     return Effort(length_px * px_mm if in_mm else length_px, clicks)
 
@@ -150,6 +152,7 @@ def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader
     known = labels <= len(study.structures)  # the others, 255, are where nobody knows: they stay so
     labels[known] = 0
     for number, (before, after) in enumerate(zip(drawn, wanted, strict=True), start=1):
+        # What the inner border encloses belongs to the outer one too.
         mask = corrected_mask(before, after, tolerance_px=tolerance_px) | inside
         labels[mask & ~inside & known] = number
         inside = mask

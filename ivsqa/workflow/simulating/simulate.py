@@ -61,6 +61,7 @@ class Simulation:
 
     def sha256(self) -> str:
         """Return the hash of all that determines an arm besides its strategy, its seed and its rungs."""
+        # Not these three: with more strategies, seeds or rungs, a simulation goes on with what is there.
         settings = {
             key: value for key, value in asdict(self.template).items() if key not in ("strategy", "seed", "ladder")
         }
@@ -146,6 +147,7 @@ def _iter_rungs(
     with one_thread():
         for rung in run_arm(study, plan, device=device, before=before, should_stop=context.should_stop):
             share = rung.n_labels / n_pool
+            # The name tells the reference from the baseline, which choose alike.
             facts = {"strategy": name.rsplit("-", 1)[0], "seed": plan.seed, "share": share, "request": request}
             facts |= rung.facts()
             store.write(StoredRung(facts, rung.rows, rung.labels, rung.model.to_bytes()))

@@ -94,6 +94,7 @@ def summarize(simulation: Simulation, folder: Path) -> SimulationSummary:
     curves = dict(zip(simulation.strategies, listed, strict=True))
     full = [curve[-1]["mean_dice"] for curve in reference]
     areas = {strategy: _areas(of_strategy, listed) for strategy, of_strategy in curves.items()}
+    # Where the baseline was not asked for, gains are over the first strategy.
     baseline = areas.get(BASELINE, areas[simulation.strategies[0]])
     return SimulationSummary(
         float(np.mean(full)),

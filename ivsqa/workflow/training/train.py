@@ -71,6 +71,7 @@ class _Request:
     def sha256(self, project: Project) -> str:
         """Return the hash that names this request."""
         facts = {
+            # The device is not in it: a training may go on on another machine.
             "network": self.network.to_dict(),
             "training": self.config.to_dict(),
             "new_frame_weight": project.settings.training.new_frame_weight,
@@ -139,6 +140,7 @@ def _train(
     """Find or open the model of a request and bring it to its end."""
     settings = project.settings
     seed = settings.training.seed if seed is None else seed
+    # Held from the search on: two trainings begun at once would open two models of one request.
     with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
         seen = _seen_by(project, parent)
         request = _Request(
@@ -147,6 +149,7 @@ def _train(
             parent,
             project.training_frames(),
             project.annotated_frames("validation"),
+            # Without a committee nothing learns from them, and to list them reads every pullback.
             project.unread_frames(settings.training.unannotated_frames) if settings.training.committee else [],
             seen,
         )
@@ -192,6 +195,7 @@ def _find_or_open(project: Project, request: _Request, context: Context) -> Mode
         n_subjects=len({frame.pullback.subject_id for frame in request.training}),
         provenance=provenance(context.clock(), "torch", "numpy", "safetensors"),
     )
+    # The manifest comes last: where a model is, the list of its frames is.
     atomic.write_text(project.layout.training_frames(record.model_id), request.frames_csv())
     write_manifest(project.layout.model_record(record.model_id), record)
     return record
@@ -279,6 +283,7 @@ def _finish(
         }
     )
     write_manifest(project.layout.model_record(model_id), record)
+    # Only now: until the manifest says ready, a stop goes on from here.
     project.layout.checkpoint(model_id).unlink(missing_ok=True)
     return record
 
@@ -293,6 +298,7 @@ def _predict_validation(
     for row, frame in enumerate(request.validation):
         prediction = predictor(validation.images[row : row + 1])
         predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
+        # A structure that nobody drew is absent, not empty: it has no Dice.
         reference = {
             name: mask
             for name, mask in project.structures.masks_from_label_map(validation.labels[row]).items()
@@ -328,6 +334,7 @@ def _judge(
     if dice is None or validation is None:
         return "accepted unseen: no validation frame is annotated", True, None
     parent = load_weights(project, request.parent)
+    # Not what its record says: frames may have been annotated or corrected since.
     parent_dice = _dice_of(_predict_validation(project, request, parent, validation, device))
     low, high = paired_bootstrap_difference(dice, parent_dice, rng=np.random.default_rng(request.config.seed))
     accepted = high >= -NON_INFERIORITY_MARGIN
