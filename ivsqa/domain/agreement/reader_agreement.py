@@ -92,7 +92,7 @@ def icc_value(ratings: ArrayLike) -> float:
 
 
 def _mean_squares(ratings: ArrayLike) -> tuple[tuple[float, float, float], tuple[int, int]]:
-    """Return the mean squares of targets, raters and error, rows with NaN left out, and (n, k); NaN with less than 2 by 2."""
+    """Return the mean squares of targets, raters and error without NaN rows, and (n, k); NaN with less than 2 by 2."""
     table = np.asarray(ratings, dtype=np.float64)
     table = table[~np.isnan(table).any(axis=1)]
     n, k = table.shape

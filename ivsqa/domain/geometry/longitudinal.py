@@ -30,7 +30,7 @@ def columns_along(position: NDArray[np.float64], n_columns: int) -> NDArray[np.i
 
 
 def cut_of(contour: Contour | None, y_px: float) -> tuple[float, float]:
-    """Return the x at which a horizontal line first enters and last leaves a contour, in px; NaN where it does not meet it.
+    """Return the x where a horizontal line first enters and last leaves a contour, px; NaN where it misses it.
 
     Example:
         >>> cut_of(Contour.from_points([[2, 0], [6, 0], [6, 4], [2, 4]]), 1.5)

@@ -124,7 +124,7 @@ def estimate_figures(
 def estimate_gain(
     estimate: Estimate, other: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
 ) -> EstimateFigures:
-    """Return the figures of an estimate less those of another one of the same frames; arguments as of `estimate_figures`.
+    """Return the figures of an estimate less those of another; arguments as of `estimate_figures`.
 
     Both are judged on the same draws of subjects: the interval of the difference is far narrower than the two intervals suggest.
     """
@@ -216,7 +216,7 @@ class Stratum:
 
 
 def strata_by(kind: str, labels: Sequence[str], frames: Sequence[JudgedFrame], *, signal: str) -> list[Stratum]:
-    """Return the strata of frames by label, in order of first appearance; no label is no stratum, nor is a single frame.
+    """Return the strata of frames by label, in order of appearance, but for no label and for single frames.
 
     Args:
         kind: What the labels say.

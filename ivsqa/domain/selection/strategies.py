@@ -68,7 +68,7 @@ def worst_first(pool: Pool, n: int, allowed: Allowed, *, noun: str) -> Choices:
 
 
 def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, diversity: float) -> Choices:
-    """Choose from the subjects whose labels are fewest for their predicted error, and there the best mix of error and distance.
+    """Choose from the subjects with the fewest labels for their error, there the best mix of error and distance.
 
     Single frames of high predicted error are often merely odd; the mean over a subject is surer, and a subject teaches less
     with every label it has. So the turn goes to the subject with the least (labels + 1) / mean predicted error, as seats go to

@@ -115,7 +115,7 @@ def _read_table(path: Path) -> pl.DataFrame:
 
 
 def _number_column(table: pl.DataFrame, name: str, dtype: type[pl.DataType], path: Path) -> pl.Series:
-    """Return a column as numbers; the first that is none, or not finite, or a negative count, is named by its line."""
+    """Return a column as numbers; an error names the line of the first that is none, not finite or a negative count."""
     column = table[name].cast(dtype, strict=False)
     good = column.is_finite() if dtype == pl.Float64 else column >= 0
     bad = (~good.fill_null(value=False)).arg_true()
@@ -132,7 +132,7 @@ def _number_column(table: pl.DataFrame, name: str, dtype: type[pl.DataType], pat
 
 
 def _refuse_repeated_vertices(rows: pl.DataFrame, path: Path) -> None:
-    """Raise where a vertex number occurs twice in a contour: two outlines under one name would make one tangled line."""
+    """Raise where a contour has a vertex number twice: two outlines under one name would make a tangled line."""
     repeated = rows.filter(pl.struct(*FRAME_KEY, "vertex").is_duplicated())
     if repeated.is_empty():
         return

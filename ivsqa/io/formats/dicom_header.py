@@ -223,13 +223,13 @@ def read_header(path: Path) -> DicomHeader:
 
 
 def _known_name(uid: str) -> str:
-    """Return the name the standard gives a UID; the value itself may be anything in a broken file, a patient's name too."""
+    """Return the standard's name of a UID; in a broken file the value may be anything, even a patient's name."""
     value = UID(uid, pydicom.config.IGNORE)
     return value.name if value.name != value else "of an unknown kind"
 
 
 def tag_value(header: Dataset, tag: str | tuple[int, int]) -> Any:  # noqa: ANN401  # a tag holds anything
-    """Return the value of a tag, None where it is absent or broken; values are converted only now, and may fail to be."""
+    """Return the value of a tag, None where absent or broken; pydicom converts it only now, which may fail."""
     try:
         with quiet_pydicom():
             return header[tag].value if tag in header else None

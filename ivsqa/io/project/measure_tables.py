@@ -20,7 +20,7 @@ INTEGERS = ("frame_index", "lesion")
 
 
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
-    """Return rows as a table with these columns, typed by their names so that an empty one has the same; NaN becomes null."""
+    """Return rows as a table of these columns, typed by name, so an empty one is alike; NaN becomes null."""
     listed = {name: [row.get(name) for row in rows] for name in columns}
     typed = pl.DataFrame(listed, schema={name: _type_of(name) for name in columns})
     return typed.with_columns(pl.selectors.float().fill_nan(None))

@@ -49,7 +49,7 @@ class ScoreStore:
         return all(self.has_chunk(pullback_id, *chunk) for chunk in self.chunks(n_frames))
 
     def remove_stale(self, pullback_id: str, frames_sha256: str) -> None:
-        """Remove what was scored of other frames under the same id; rows go first, as without them a chunk does not count."""
+        """Remove the scores of other frames under the same id; rows go first: a chunk without them does not count."""
         for path in sorted((self._layout.scores(self._model_id) / pullback_id).glob("frames-*.parquet")):
             if pl.read_parquet(path, columns=["frames_sha256"], n_rows=1).item() != frames_sha256:
                 path.unlink()

@@ -20,7 +20,7 @@ class _Line:
 
 
 def frames_csv(frames: Iterable[tuple[str, AnnotatedFrame]]) -> str:
-    """Return the table that says which annotations a model used, from (role, frame) pairs; a role is "train" or "validation"."""
+    """Return the table of annotations that a model used, from (role, frame) pairs, "train" or "validation"."""
     return csv_of_records(_Line, (_Line(role, *frame.key, frame.revision_id) for role, frame in frames))
 
 

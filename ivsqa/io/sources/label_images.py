@@ -89,7 +89,7 @@ def _iter_masks(folder: Path, target: Target) -> Iterator[tuple[Path, int, Mappi
 
 
 def _holds_pictures(folder: Path, structures: StructureSet) -> bool:
-    """Return whether a folder that has no structure's name holds no masks either, but pictures made of the frames."""
+    """Return whether a folder without a structure's name holds pictures made of the frames instead of masks."""
     files = label_files(folder)
     is_named = folder.name.casefold() in {name.casefold() for name in structures.names}
     # One picture decides: overlays are made for all frames alike.

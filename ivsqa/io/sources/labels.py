@@ -168,7 +168,7 @@ def _is_inverted(labels: NDArray[np.integer]) -> bool:
 
 
 def contours_from_masks(frames: Iterable[tuple[int, Mapping[str, Mask]]], structures: StructureSet) -> FoundAnnotations:
-    """Return the outlines of masks; an empty mask is no contour, of several objects the largest counts and a note says so.
+    """Return the outlines of masks that are not empty; of several objects the largest counts, and a note says so.
 
     Args:
         frames: frame_index and its masks by structure; one by one, as the masks of a whole pullback need not fit into memory.

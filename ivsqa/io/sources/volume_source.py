@@ -83,7 +83,7 @@ class VolumeSource(PullbackSource):
             yield np.ascontiguousarray(grey, dtype=np.uint8)
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
-        """Return contours of files beside it, and of label volumes where these have nothing; raises AnnotationError."""
+        """Return the contours of files beside it, else of its label volumes; raises AnnotationError."""
         annotations = super().read_annotations(structures, facts)
         meaning = self.meaning(structures) if self.meaning is not None and self.labels else None
         for path in self.labels:
@@ -113,7 +113,7 @@ def _white(voxels: NDArray[Any], path: Path) -> float:
 
 
 def volume_sources(paths: Sequence[Path], relative: dict[Path, str]) -> tuple[list[VolumeSource], list[SourceError]]:
-    """Return the pullbacks among the volumes of a folder, each with its labels, and label volumes that have no image.
+    """Return the pullbacks among the volumes of a folder, with their labels, and errors of labels without image.
 
     Args:
         paths: NIfTI and NRRD files.

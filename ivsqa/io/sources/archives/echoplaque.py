@@ -134,7 +134,7 @@ def echoplaque_text(
 
 
 def _borders(contours: Contours) -> Iterator[str]:
-    """Yield the contours of a frame in whole pixels, as the tools read no others; lines that fold up there are left out."""
+    """Yield the contours of a frame in whole pixels, as the tools want them, without lines that fold up so."""
     for kind, structure in TYPES.items():
         if structure not in contours:
             continue
