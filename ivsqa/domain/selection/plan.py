@@ -114,6 +114,7 @@ def plan_selection(
             raise ValueError(f"{name} must lie in [0, 1], got {share}")
     limits = limits or Limits()
     allowed = Allowed(pool, limits, taken)
+    n_free = int(allowed.free.sum())
     n_control = 0 if strategy == "random" else round(control_share * n)  # a random round is its own control
     # Drawn before the strategy takes its frames, but sent after them.
     control = list(at_random(pool, n_control, allowed, rng, reason="control, drawn at random"))
@@ -133,15 +134,15 @@ def plan_selection(
         case _:
             choices = worst_first(pool, n_left, allowed, noun=SIGNAL_OF[strategy])
     ranked = tuple(Chosen(row, rank, reason) for rank, (row, reason) in enumerate(chain(choices, control), start=1))
-    return Selection(ranked, _shortfall(pool, n, len(ranked), strategy, limits))
+    return Selection(ranked, _shortfall(pool, n_free, n, len(ranked), strategy, limits))
 
 
-def _shortfall(pool: Pool, n: int, n_chosen: int, strategy: Strategy, limits: Limits) -> str:
+def _shortfall(pool: Pool, n_free: int, n: int, n_chosen: int, strategy: Strategy, limits: Limits) -> str:
     """Return why fewer than `n` were chosen, "" where they were not."""
     if n_chosen >= n:
         return ""
     n_unscored = int(np.isnan(pool.score).sum()) if strategy in SIGNAL_OF else 0
-    reasons = [f"{len(pool)} candidates"]
+    reasons = [f"{n_free} candidates"]
     if n_unscored:
         reasons.append(f"{n_unscored} of them without a score")
     if limits.max_per_pullback is not None:

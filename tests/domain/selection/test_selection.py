@@ -275,3 +275,10 @@ def test_frame_given_twice_is_refused():
 def test_limits_that_make_no_sense_are_refused(kwargs):
     with pytest.raises(ValueError, match=r"negative|must lie in"):
         plan([], 1, **kwargs)
+
+
+def test_what_is_taken_and_its_neighbours_are_no_candidates():
+    frames = [Frame("a1", index, index / 10) for index in range(6)]
+    assert plan(frames, 3, taken=[("a1", 1), ("a1", 4)], min_gap_frames=2).shortfall.startswith(
+        "0 of 3 frames: 0 candidates"
+    )
