@@ -45,7 +45,7 @@ def say_json(answer: Mapping[str, object]) -> None:
 
 
 def picked(result: object, *names: str) -> dict[str, Any]:
-    """Return some fields of a result by name: those whose keys in `--json` are called as they are."""
+    """Return fields of a result by name, for keys of `--json` that are named alike."""
     return {name: getattr(result, name) for name in names}
 
 

@@ -61,8 +61,8 @@ def _as_plain(chain: FrameChain) -> dict[str, object]:
 def _say(chain: FrameChain) -> None:
     """Print the history in the order of time."""
     pullback = chain.pullback
-    at = "" if chain.position_mm is None else f", {chain.position_mm:.1f} mm along"
-    say(f"frame {chain.frame_index} of {pullback.pullback_id} (subject {pullback.subject_id}, {pullback.split}{at})")
+    place = "" if chain.position_mm is None else f", {chain.position_mm:.1f} mm along"
+    say(f"frame {chain.frame_index} of {pullback.pullback_id} (subject {pullback.subject_id}, {pullback.split}{place})")
     made = pullback.provenance
     say(f"imported {made.created_at} with ivsqa {made.ivsqa_version}; source {pullback.source_sha256[:12]}")
     for model, score in chain.scores:
@@ -75,8 +75,8 @@ def _say(chain: FrameChain) -> None:
         origin = f"{revision.origin_of(chain.frame_index)} by {revision.reader}, {revision.source}"
         say(f"{revision.revision_id}: {origin}, {revision.provenance.created_at}{_role(chain, revision)}")
     for pointer in chain.pointers:
-        to = pointer.revision_id or "nothing"
-        say(f"{pointer.pointer_id}: {to} counts of {pointer.reader} since {pointer.provenance.created_at}")
+        target = pointer.revision_id or "nothing"
+        say(f"{pointer.pointer_id}: {target} counts of {pointer.reader} since {pointer.provenance.created_at}")
     if chain.standing is not None and chain.standing.is_disputed:
         say("in dispute between readers: no model learns from it until it is settled")
     say(f"learnt by {', '.join(chain.trained)}" if chain.trained else "no model learnt from it")

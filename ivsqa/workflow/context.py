@@ -1,4 +1,4 @@
-"""What a workflow needs from the outside besides its arguments: the time, a way to show progress, a wish to stop."""
+"""The outside of a workflow: the time, a way to show progress, a wish to stop."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ class _Demo:
         )
 
     def _reference_csv(self, records: Sequence[PullbackRecord]) -> str:
-        """Return the true contours of some frames of validation and test subjects, as a reader's table would hold them."""
+        """Return the true contours of some validation and test frames as a table."""
         every = dict(self._plan.reference_every)
         rows = [
             (record.pullback_id, index, self._truth[record.pullback_id][index])

@@ -1,4 +1,4 @@
-"""Contours that lie apart from the frames: which pullback each file is about, and how contours become annotations."""
+"""Contours apart from the frames: files are matched to pullbacks, and contours become annotations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMPORT_READER = "import"
 
 
 def import_contour_files(project: Project, path: Path, result: ImportResult, context: Context, *, repair: bool) -> None:
-    """Append the contours of a file, or of every one in a folder, to the pullbacks they name or are called like.
+    """Append the contours of a file or a folder; the content or the name of a file tells its pullback.
 
     Args:
         project: The study.

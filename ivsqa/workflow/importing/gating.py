@@ -1,4 +1,4 @@
-"""Gating: end-diastolic frames of pullbacks, and which frames stand for a pullback where not all are wanted."""
+"""Gating: the end-diastolic frames of pullbacks, found in their images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is who, without saying it: subject and pullback ids from what the files say, by pattern, table or keyed hash."""
+"""Pseudonyms: subject and pullback ids by a pattern, a table, or a keyed hash of the patient identifier."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class _Importer:
         )
 
     def _with_phases(self, record: PullbackRecord, facts: PullbackFacts) -> PullbackRecord:
-        """Store the phases that have come to lie beside a pullback since it was imported; what its files say comes first."""
+        """Store the phases that lie beside a pullback since its import; they replace those found in images."""
         phases = {"end_diastolic_frames": facts.end_diastolic_frames, "gating_source": facts.gating_source}
         if facts.end_diastolic_frames is None or all(getattr(record, name) == phases[name] for name in phases):
             return record

@@ -1,4 +1,4 @@
-"""What an import would do, told from the headers alone: for a look at a whole archive before anything is written."""
+"""The plan of an import, from headers alone: a look at a whole archive before anything is written."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def plan_import(
         facts = options.with_user_facts(source.facts())
         # Hashing reads the whole file: only where there is something to compare with, or nothing else to name it by.
         fingerprint = source.fingerprint() if by_source or source.patient_key() is None else ""
-        known = by_source.get(fingerprint)
-        named = Identity(known.subject_id, known.pullback_id) if known else identify(source, fingerprint)
+        record = by_source.get(fingerprint)
+        named = Identity(record.subject_id, record.pullback_id) if record else identify(source, fingerprint)
         return PlannedPullback(
             path=source.path,
             kind=source.kind(),
@@ -84,7 +84,7 @@ def plan_import(
             split=splits.of(named.subject_id),
             pullback_id=named.pullback_id,
             is_guess=named.is_guess,
-            is_new=known is None,
+            is_new=record is None,
         )
 
     with context.progress("Looking", len(sources), "pullback") as advance:

@@ -1,4 +1,4 @@
-"""Measuring: the clinical numbers of frames, lesions and pullbacks, each with how sure it is, written as tables."""
+"""Measuring: clinical numbers of frames, lesions and pullbacks with their intervals, written as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of pullbacks as tables: frames, lesions and pullbacks, from what people drew and where nobody drew from a model."""
+"""Measures as tables of frames, lesions and pullbacks: from the contours of people, else from those of a model."""
 
 from __future__ import annotations
 

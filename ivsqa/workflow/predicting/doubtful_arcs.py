@@ -1,4 +1,4 @@
-"""Where a scored frame is likely to be wrong: the doubtful arcs of its packet, and the reason why it was chosen."""
+"""The likely errors of a scored frame: the doubtful arcs in its packet, and the reason for its choice."""
 
 from __future__ import annotations
 

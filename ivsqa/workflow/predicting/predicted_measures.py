@@ -1,4 +1,4 @@
-"""Measures of predicted contours and how far they are expected to be off; and what that has meant on validation frames."""
+"""Measures of predicted contours with their expected errors, and the calibration of these on validation frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signals that an estimate of quality can be made from, each as raw maps: the network's own error map, entropy, MC-dropout.
+"""The signals of an estimate of quality, each as raw maps: the network's own error map, entropy, MC-dropout.
 
 All take the same road: raw uint8 map → calibration on validation subjects → expected Dice. So a signal wins by what it
 knows, not by how it is scaled.

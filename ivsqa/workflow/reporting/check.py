@@ -1,4 +1,4 @@
-"""Check: is the project what it says it is? Hashes, shapes, topology, leaks between splits, leftovers."""
+"""Check of a project: hashes, shapes, topology, leaks between splits, leftovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export of what is drawn, in the formats of other tools: echoPlaque XML a pullback, or a data set for nnU-Net."""
+"""Export of contours in the formats of other tools: echoPlaque XML by pullback, or a data set for nnU-Net."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outlook: how good the frames that nobody read are expected to be, and what another round would likely bring."""
+"""Outlook: the expected quality of the frames that nobody read, and the likely gain of another round."""
 
 from __future__ import annotations
 
@@ -48,12 +48,14 @@ def _round_size(rounds: list[RoundRecord]) -> int:
 
 def _gain(models: list[ModelRecord], current: ModelRecord, n_more: int) -> float | None:
     """Return the likely gain of more labels in validation Dice, judged by the models there are."""
-    known = [
+    trained = [
         (model.n_training_frames, model.validation_dice)
         for model in models
         if model.state == "ready" and model.validation_dice is not None
     ]
     if current.validation_dice is None:
         return None
-    expected = expected_accuracy([n for n, _ in known], [dice for _, dice in known], current.n_training_frames + n_more)
+    expected = expected_accuracy(
+        [n for n, _ in trained], [dice for _, dice in trained], current.n_training_frames + n_more
+    )
     return None if np.isnan(expected) else max(0.0, expected - current.validation_dice)

@@ -1,4 +1,4 @@
-"""Readings: what each reader gave back of each round, beside what they had been sent; and so what the network saved them."""
+"""Readings: the returns of each reader by round beside what was sent, and so the work that the network saved."""
 
 from __future__ import annotations
 

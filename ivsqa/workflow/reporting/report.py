@@ -131,7 +131,7 @@ def _split_counts(status: Status) -> list[SplitCount]:
 
 
 def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[PullbackRow]:
-    """Return every pullback with its annotated frames and, where all its frames are scored, the quality of those left."""
+    """Return a row a pullback: its annotated frames, and where all are scored the quality of those that nobody read."""
     scores = project.scores(model) if model else None
     whole = {
         pullback.pullback_id: pullback.n_frames
@@ -209,7 +209,7 @@ def _how_chosen(n_shown: int, ranked: Sequence[PullbackRow], *, is_named: bool) 
 
 
 def _in_project(project: Project, error: IvsqaError) -> str:
-    """Return an error with its path as it is in the project, so that the page names no folder of this machine."""
+    """Return an error with its path inside the project: the page names no folder of this machine."""
     path = error.path
     inside = path.relative_to(project.root).as_posix() if path and path.is_relative_to(project.root) else ""
     place = ", ".join(part for part in (inside, error.where) if part)

@@ -44,7 +44,7 @@ def pullback_pages(
     failed: list[IvsqaError],
     context: Context,
 ) -> list[PullbackPage]:
-    """Return pullbacks as the report shows them; one that cannot be read goes to `failed`, and the others go on.
+    """Return the pages of pullbacks; the error of one that cannot be read goes to `failed`.
 
     Raises:
         StateError: the model was trained for other structures or on another grid.
@@ -79,9 +79,9 @@ class _PullbackDrawing:
     ) -> None:
         self._project, self._record, self._rule = project, record, rule
         self._store = project.scores(model) if model else None
-        known = record.positions_mm()
-        self._place = np.arange(record.n_frames, dtype=np.float64) if known is None else known
-        self._in_mm = known is not None
+        positions = record.positions_mm()
+        self._place = np.arange(record.n_frames, dtype=np.float64) if positions is None else positions
+        self._in_mm = positions is not None
         of_this = pl.col("pullback_id") == record.pullback_id
         self._frames = measures.frames.filter(of_this)
         self._lesions = measures.lesions.filter(of_this).to_dicts()
@@ -118,7 +118,7 @@ class _PullbackDrawing:
             return None
 
     def _worst_frames(self) -> list[FrameScore]:
-        """Return the scores of the worst frames that nobody drew, kept apart so that they are not one place three times."""
+        """Return the scores of the worst frames that nobody drew, far enough apart to show different places."""
         if self._store is None or self._quality is None:
             return []
         gap = max(self._project.settings.selection.min_gap_frames, self._record.n_frames // 10)

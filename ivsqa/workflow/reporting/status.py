@@ -90,7 +90,7 @@ def _iter_steps(
     rounds: Sequence[Round],
     outlook: Outlook | None,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the steps that are not done yet, each with its command; one that others wait for comes first."""
+    """Yield the open steps, each with its command; those that others wait for come first."""
     # What people do comes first, as it takes days; then training, then scoring.
     unsent = next((record for record in reversed(rounds) if record.state == "selected"), None)
     out = next((record for record in reversed(rounds) if record.unanswered), None)

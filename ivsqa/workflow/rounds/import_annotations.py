@@ -99,7 +99,7 @@ def import_annotations(
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> ImportAnnotationsResult:
-    """Take in what an annotator sent back; borders with points on them are laid through these by the model that drew them.
+    """Take in an annotator's return; the model that drew a border lays it through the points set on it.
 
     Writes a copy of the return under `rounds/<id>/returns/`, one annotation revision a pullback, and the round's state. The same
     return imported again changes nothing.

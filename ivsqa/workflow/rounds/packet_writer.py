@@ -1,4 +1,4 @@
-"""Sending: a packet is written, and what was sent is remembered beside it, for the round or for one of its readers."""
+"""Sending: a packet is written and what was sent is remembered, for the round or for one of its readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refinement by points: a reader says where a border should be, and the model that drew it draws it through there.
+"""Refinement by points: a reader sets points, and the model that drew a border draws it again through them.
 
 What comes out is a proposal, written like a return; it becomes an annotation when a person has it imported. Points that come back
 inside a LabelMe return are a reader's work already: `import-annotations` asks for the same borders and takes them.
@@ -46,7 +46,7 @@ class Refiner:
         self._model = LazyPredictor(project, model_id, device=device)
 
     def __call__(self, sent: SentFrame, nudges: Sequence[Nudge]) -> dict[str, Contour]:
-        """Return the contours of a frame, in frame px, those without a point as they were sent unless they are in the way.
+        """Return the contours of a frame, in frame px; those without a point stay as sent unless they are in the way.
 
         Raises:
             ValueError: no borders can pass the points.

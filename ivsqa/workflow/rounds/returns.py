@@ -1,4 +1,4 @@
-"""What came back in a round: how borders changed, which rules they break, and what readers do not agree on."""
+"""Returns of a round: the changes of borders, the rules they break, and the frames that readers dispute."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def contour_changes(
 
 
 def disputed_frames(project: Project, record: Round) -> dict[FrameKey, Standing]:
-    """Return the frames of a round that several read and nothing settles, in the order of the round, with what was read."""
+    """Return the disputed frames of a round with their standings, in the order of the round."""
     pullback_ids = {frame.pullback_id for frame in record.frames}
     standings = {pullback_id: project.annotations.standings(pullback_id) for pullback_id in pullback_ids}
-    read = {frame.key: standings[frame.pullback_id].get(frame.frame_index) for frame in record.frames}
-    return {key: standing for key, standing in read.items() if standing is not None and standing.is_disputed}
+    by_key = {frame.key: standings[frame.pullback_id].get(frame.frame_index) for frame in record.frames}
+    return {key: standing for key, standing in by_key.items() if standing is not None and standing.is_disputed}
 
 
 def find_misplaced(returned: ReturnedPacket, path: Path) -> Iterator[PacketError]:

@@ -189,7 +189,7 @@ def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str
 
 
 def _frames_of(records: Sequence[Pullback], *, gated: bool, every_mm: float | None) -> FramesOf:
-    """Return the frames of each pullback that may be chosen; without those whose phases are wanted and not known.
+    """Return the frames that may be chosen, by pullback; one without the phases wanted is left out.
 
     Raises:
         StateError: phases are wanted, and known of none.
@@ -206,7 +206,7 @@ def _scored(
     records: Sequence[Pullback],
     frames_of: FramesOf,
 ) -> Pool:
-    """Return the frames that may be chosen with what a strategy ranks by; descriptions are read when they are asked for.
+    """Return the pool with the score that a strategy ranks by; descriptions of frames are read on demand.
 
     Raises:
         StateError: a pullback is not scored to its end, or not with what the strategy needs.

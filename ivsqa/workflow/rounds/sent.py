@@ -37,7 +37,7 @@ def _current_id(project: Project) -> str | None:
 
 
 def as_sent(contours: Contours) -> dict[str, Contour]:
-    """Return contours rounded as `sent.csv` holds them, so that what is read back is what was sent, to the last digit."""
+    """Return contours rounded as `sent.csv` holds them: what is read back is equal to the last digit."""
     return {name: Contour.from_points(np.round(contour.points_px, DECIMALS)) for name, contour in contours.items()}
 
 

@@ -113,7 +113,7 @@ class Effort:
 def effort_of(
     study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: SimulatedReader
 ) -> Effort:
-    """Return the effort for a frame that is shown with contours from (K, s, s) probabilities; None: with none."""
+    """Return the effort for a frame shown with the contours of (K, s, s) probabilities; None: shown without any."""
     px_mm = float(study.px_mm[row])
     wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
     drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(field) for field in probabilities]

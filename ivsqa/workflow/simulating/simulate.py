@@ -1,4 +1,4 @@
-"""Simulation: rounds replayed on a project's annotated frames, to see what each way of choosing would have bought."""
+"""Simulation: rounds replayed on a project's annotated frames, to compare ways of choosing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a simulation came to: where each way of choosing reaches full-data accuracy, and what it gains, with intervals."""
+"""Results of a simulation: the cost at which each strategy reaches full-data accuracy, and its gain with intervals."""
 
 from __future__ import annotations
 
