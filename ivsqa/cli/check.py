@@ -1,4 +1,4 @@
-"""`ivsqa check`: what is wrong in the project, or in a packet on its own."""
+"""`ivsqa check`: the faults of a project, or of a packet on its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ivsqa finetune`: the current model, trained further on what was annotated since."""
+"""`ivsqa finetune`: the current model, trained further."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ivsqa import`: pullbacks with their masks and contours, and what an import would do."""
+"""`ivsqa import`: pullbacks with their masks and contours, and the plan of an import."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def import_(
 
 
 def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
-    """Print what an import would do."""
+    """Print the plan of an import."""
     n_new = sum(pullback.is_new for pullback in plan.pullbacks)
     if as_json:
         new = [pullback.path for pullback in plan.pullbacks if pullback.is_new]
@@ -160,7 +160,7 @@ def _as_plain(result: ImportResult) -> dict[str, object]:
 
 
 def _say(result: ImportResult) -> None:
-    """Print what an import did."""
+    """Print the result of an import."""
     rows = [
         (
             record.pullback_id,

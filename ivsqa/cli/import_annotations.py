@@ -1,4 +1,4 @@
-"""`ivsqa import-annotations`: what the annotator sent back."""
+"""`ivsqa import-annotations`: the annotator's return."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _mean_and_p95(distances: list[float]) -> dict[str, float | None]:
 
 
 def _say(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
-    """Print what came back."""
+    """Print the result of a return."""
     say(f"{result.round_id}: {count(result.n_frames, 'frame')} came back ({result.format})")
     say("contours: " + ", ".join(f"{result.counts[key]} {key}" for key in ("untouched", "edited", "new", "deleted")))
     unit, distances = ("mm", result.edit_mm) if result.edit_mm else ("px", result.edit_px)

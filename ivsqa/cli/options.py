@@ -62,7 +62,7 @@ GatedOption = Annotated[bool, typer.Option("--gated", help="Only end-diastolic f
 
 
 def finite(value: float | None) -> float | None:
-    """Refuse what is no number, and infinity: neither can be written down as an option."""
+    """Refuse NaN and infinity: neither can be written down as an option."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value}: wanted a finite number")
     return value

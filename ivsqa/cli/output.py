@@ -1,4 +1,4 @@
-"""What the command line prints: answers on stdout, everything else on stderr. Text from outside is never read as markup."""
+"""Output of the command line: answers on stdout, everything else on stderr. Text from outside is never read as markup."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tell(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print what a person should heed beside the answer, broken between words on a terminal."""
+    """Print a note for a person beside the answer, broken between words on a terminal."""
     line = f"note: {_printable(text)}"
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
@@ -92,7 +92,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def tell_error(error: IvsqaError) -> None:
-    """Print what is wrong, where, and how to mend it; of a batch, every failure."""
+    """Print an error with its place and its hint; of a batch, every failure."""
     if isinstance(error, BatchError):
         for failure in error.failures:
             tell_error(failure)

@@ -1,4 +1,4 @@
-"""`ivsqa status`: what there is, and what to do next."""
+"""`ivsqa status`: the state of a study, and the next step."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _say(now: Status) -> None:
 
 
 def _say_outlook(outlook: Outlook) -> None:
-    """Print what is left to gain."""
+    """Print the outlook."""
     mean = outlook.quality
     within = "" if math.isnan(mean.low) else f" ({mean.low:.3f} to {mean.high:.3f})"
     say(f"{count(outlook.n_unread, 'frame')} read by nobody, {outlook.n_pool:,} of them left to choose from")

@@ -1,4 +1,4 @@
-"""`ivsqa train`: a model from scratch; and what it shares with `ivsqa finetune`."""
+"""`ivsqa train`: a model from scratch; and the answer that `ivsqa finetune` prints too."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def train(
 
 
 def say_outcome(outcome: TrainingOutcome, *, as_json: bool) -> None:
-    """Print what a training did.
+    """Print the outcome of a training.
 
     Raises:
         typer.Exit: it was stopped before its end.

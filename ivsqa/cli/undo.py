@@ -1,4 +1,4 @@
-"""`ivsqa undo`: what a reader said last, taken back."""
+"""`ivsqa undo`: a reader's last revision, taken back."""
 
 from __future__ import annotations
 

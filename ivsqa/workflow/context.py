@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Tells that some more is done."""
+    """Reports progress."""
 
     def __call__(self, n: int = 1, note: str = "") -> None:
         """Count `n` more as done; `note` is the latest word, such as a loss."""

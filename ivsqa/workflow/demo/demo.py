@@ -46,7 +46,7 @@ QUICKER = {
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """How large the demo is.
+    """The size of the demo.
 
     Attributes:
         n_pullbacks: Phantoms.
@@ -75,7 +75,7 @@ class DemoPlan:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo came to.
+    """The outcome of the demo.
 
     Attributes:
         page: The summary with pictures.
@@ -240,7 +240,7 @@ class _Demo:
         return f"{work.n_frames} frames, {work.n_moved} contours moved, {work.n_left} left, {work.n_drawn} drawn"
 
     def _measure(self, name: str, model_id: str, n_labels: int) -> DemoStage:
-        """Evaluate a model on the sealed subjects and keep what it draws on the examples."""
+        """Evaluate a model on the sealed subjects and keep its contours on the examples."""
         evaluation = evaluate_model(self.project, model_id=model_id, context=self._context)
         self._keep_examples(model_id, evaluation)
         stage = DemoStage(
@@ -260,7 +260,7 @@ class _Demo:
         return stage
 
     def _keep_examples(self, model_id: str, evaluation: Evaluation) -> None:
-        """Remember what a model draws on some test frames, the same ones for every model: evenly spread over the split."""
+        """Keep the contours of a model on some test frames, the same for every model, evenly spread over the split."""
         if not self._examples:
             step = max(1, len(evaluation.frames) // N_EXAMPLES)
             self._examples = {frame.key: [] for frame in evaluation.frames[::step][:N_EXAMPLES]}

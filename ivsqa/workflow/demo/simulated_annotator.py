@@ -22,7 +22,7 @@ Truth = Mapping[str, Mapping[int, Contours]]
 
 @dataclass(frozen=True)
 class Annotator:
-    """How a simulated annotator works.
+    """The habits of a simulated annotator.
 
     Attributes:
         tolerance_px: Contours that are on average no further off than this are left as they are.
@@ -37,7 +37,7 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Work:
-    """What was done to a packet: frames opened, and contours left, moved and drawn."""
+    """The work on a packet: frames opened, and contours left, moved and drawn."""
 
     n_frames: int
     n_left: int

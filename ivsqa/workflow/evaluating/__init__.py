@@ -1,1 +1,1 @@
-"""How good a model and its predicted quality are, on frames it never saw."""
+"""The accuracy of a model and of its predicted quality, on frames it never saw."""

@@ -1,4 +1,4 @@
-"""What an evaluation collects while it goes through the frames, and the figures it makes of it."""
+"""The tally of an evaluation, kept frame by frame, and the figures made of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BOOTSTRAP_SEED = 0
 
 @dataclass(frozen=True)
 class SqaQuality:
-    """How well the model knows its own errors. NaN where it cannot be said (one class, constant).
+    """Figures of predicted quality; NaN where there is none (one class, constant).
 
     Attributes:
         pearson: Predicted against true Dice of the worst structure, over frames.
@@ -67,7 +67,7 @@ class SqaQuality:
 
 
 class Tally:
-    """Collects what is measured, frame by frame.
+    """Counts and figures of an evaluation, collected frame by frame.
 
     Args:
         project: The project.
@@ -279,5 +279,5 @@ class Surprise:
 
     @property
     def size(self) -> float:
-        """How far the two are apart."""
+        """The difference of the two."""
         return abs(self.predicted_dice - self.dice)

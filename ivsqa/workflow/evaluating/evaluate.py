@@ -29,7 +29,7 @@ from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, Fr
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured.
+    """The result of an evaluation.
 
     Attributes:
         model_id: The model.
@@ -173,7 +173,7 @@ def evaluate_model(
 
 
 def _page(project: Project, answer: Mapping[str, Any], tally: Tally) -> str:
-    """Return the page of an evaluation: diagrams, and the pictures of what surprised most."""
+    """Return the page of an evaluation: diagrams, and pictures of the greatest surprises."""
     colors = {structure.name: structure.color for structure in project.structures.structures}
     scatter = [
         Series(

@@ -32,7 +32,7 @@ __all__ = ["ImportOptions", "ImportResult", "SubjectSplits", "find_all_sources",
 
 
 def find_all_sources(paths: Sequence[Path]) -> tuple[list[PullbackSource], list[IvsqaError]]:
-    """Return the pullbacks below some paths, and what cannot be used; reads headers, writes nothing."""
+    """Return the pullbacks below some paths, and an error for each file that cannot be used; reads headers only."""
     sources: list[PullbackSource] = []
     failed: list[IvsqaError] = []
     for path in paths:
@@ -80,7 +80,7 @@ def import_pullbacks(
 
 
 class _Importer:
-    """One import run: what is decided from source to source, in their order."""
+    """One import run: the decisions from source to source, in their order."""
 
     def __init__(
         self, project: Project, options: ImportOptions, identify: Identify, context: Context, result: ImportResult

@@ -1,4 +1,4 @@
-"""What a user asks of an import, and what an import did."""
+"""Options and result of an import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ivsqa.io.project.records import PullbackRecord
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user says about the files.
+    """The user's options for an import.
 
     Attributes:
         spacing_mm: (x, y) mm per pixel where the files do not say.
@@ -37,7 +37,7 @@ class ImportOptions:
     n_jobs: int = 1
 
     def with_user_facts(self, facts: PullbackFacts) -> PullbackFacts:
-        """Return the facts, with what the user says where the file says nothing."""
+        """Return the facts, completed by the user's where the file has none."""
         if facts.spacing_mm is None and self.spacing_mm is not None:
             facts = replace(facts, spacing_mm=self.spacing_mm, spacing_source="user")
         if facts.pullback_speed_mm_s is None and self.pullback_speed_mm_s is not None:
@@ -47,7 +47,7 @@ class ImportOptions:
 
 @dataclass
 class ImportResult:
-    """What an import did.
+    """The result of an import.
 
     Attributes:
         imported: New pullbacks.

@@ -44,7 +44,7 @@ class PlannedPullback:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What an import would do.
+    """The plan of an import.
 
     Attributes:
         pullbacks: What was found, in the order of the import.

@@ -19,7 +19,7 @@ from ivsqa.workflow.measuring.measures import MeasureOptions, Measures, measures
 
 @dataclass(frozen=True)
 class MeasureResult(Measures):
-    """What was measured, and written down.
+    """The measures of pullbacks, and the files they were written to.
 
     Attributes:
         folder: Where the tables lie.
@@ -39,7 +39,7 @@ def measure_pullbacks(
     out: Path | None = None,
     context: Context = DEFAULT_CONTEXT,
 ) -> MeasureResult:
-    """Measure pullbacks, from what people drew, and where nobody drew from what a model predicts.
+    """Measure pullbacks, from the contours of people, else from those a model predicts.
 
     Writes `reports/measures-<model>/`, or `out`; running it again gives the same.
 

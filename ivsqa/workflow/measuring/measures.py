@@ -35,7 +35,7 @@ Source: TypeAlias = Literal["annotation", "prediction", "unreadable", "missing"]
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """What to measure, and how.
+    """Options of measuring.
 
     Attributes:
         every_mm: Only frames about so far apart; None: every frame.
@@ -60,7 +60,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured, as tables.
+    """The measures of pullbacks, as tables.
 
     Attributes:
         model_id: Whose predictions were used; None: drawn contours only.

@@ -1,1 +1,1 @@
-"""What a network says of frames, as contours, error maps and predicted quality."""
+"""From a network's output to contours, error maps and predicted quality."""

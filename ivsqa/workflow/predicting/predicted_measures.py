@@ -16,7 +16,7 @@ from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 
 @dataclass(frozen=True)
 class PredictedFrame:
-    """What a model says of a frame that a person annotated.
+    """The prediction of a model for a frame that a person annotated.
 
     Attributes:
         annotated: The frame.

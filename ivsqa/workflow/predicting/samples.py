@@ -1,4 +1,4 @@
-"""From annotations to what the network trains on: frames and ring labels on the working grid."""
+"""Training samples from annotations: frames and ring labels on the working grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adjudication: what readers agree on settles itself, and a third decides what is left, seeing both proposals and no names."""
+"""Adjudication: frames on which readers agree are settled; a third decides the others, with all proposals and no names."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Dispute:
 
 @dataclass
 class AdjudicateResult:
-    """What was settled, and what is left.
+    """The frames settled, and those left.
 
     Attributes:
         round_id: The round.
@@ -181,7 +181,7 @@ def _still_out(project: Project, record: RoundRecord) -> tuple[tuple[str, ...], 
 
 
 def _compare(project: Project, pullback: Pullback, index: int, standing: Standing, tolerance_mm: float) -> Dispute:
-    """Return a frame in dispute with what lies between its readers."""
+    """Return the dispute of a frame: its readings compared."""
     store = project.annotations
     records = list(standing.readings.values())
     able = [record for record in records if record.origin_of(index) != "unreadable"]

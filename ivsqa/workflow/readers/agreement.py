@@ -1,4 +1,4 @@
-"""Agreement of readers: what two people drew in the same frames, compared border by border. Reads only."""
+"""Agreement of readers: the contours of two people in the same frames, compared border by border. Reads only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class ReadTwice:
-    """One border of one frame as two readers see it.
+    """One border of one frame, by two readers.
 
     Attributes:
         pullback: Its pullback.
@@ -62,7 +62,7 @@ class ReadTwice:
 
 @dataclass(frozen=True)
 class AreaAgreement:
-    """How two readers agree on areas, in the unit that the field is named by.
+    """Agreement of two readers on areas, in the unit that its field is named by.
 
     Attributes:
         icc: ICC(2,1), with the interval that papers give: as if frames were independent.
@@ -79,7 +79,7 @@ class AreaAgreement:
 
 @dataclass(frozen=True, eq=False)
 class PairAgreement:
-    """How two readers agree on one border.
+    """Agreement of two readers on one border.
 
     Attributes:
         readers: First and second, by name.
@@ -112,7 +112,7 @@ class PairAgreement:
 
 @dataclass(frozen=True)
 class ReaderAgreement:
-    """How the readers of a project agree.
+    """Agreement of the readers of a project.
 
     Attributes:
         n_frames: Frames that two or more read.

@@ -1,1 +1,1 @@
-"""What a study looks like now: status, report, checks, history, export."""
+"""The state of a study: status, report, checks, history, export."""

@@ -19,7 +19,7 @@ from ivsqa.workflow.rounds.sent import read_sent
 
 @dataclass(frozen=True)
 class ProjectFinding:
-    """One thing that is not as it should be.
+    """A fault of a project.
 
     Attributes:
         code: What kind, for programs.

@@ -30,7 +30,7 @@ Drawn: TypeAlias = tuple[Pullback, dict[int, Contours]]
 
 @dataclass(frozen=True)
 class ContourExport:
-    """What was written, or with `dry_run` would be.
+    """The export that was written, or with `dry_run` would be.
 
     Attributes:
         folder: Where.
@@ -172,7 +172,7 @@ class _Nnunet:
         self._n_training += images_name == "imagesTr"
 
     def finish(self, folder: Path) -> None:
-        """Write what is about the whole set."""
+        """Write the files of the whole set."""
         text = dataset_text(
             self._project.structures,
             name=self._project.settings.name,

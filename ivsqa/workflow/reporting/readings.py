@@ -21,7 +21,7 @@ from ivsqa.workflow.rounds.sent import read_sent
 def read_readings(
     project: Project, pullbacks: Iterable[Pullback], failed: list[IvsqaError], advance: Advance
 ) -> list[Reading]:
-    """Return every reading that counts, by round and reader; what was taken back is no reading.
+    """Return the readings that count, by round and reader; none that was taken back.
 
     Args:
         project: The project.

@@ -1,4 +1,4 @@
-"""Status: what there is, what is annotated, where rounds stand, and what to do next."""
+"""Status: pullbacks, annotations, models and rounds of a study, and the next step."""
 
 from __future__ import annotations
 

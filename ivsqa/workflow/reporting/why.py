@@ -16,7 +16,7 @@ from ivsqa.io.project.training_frames_csv import read_training_frames
 
 @dataclass(frozen=True)
 class FrameChain:
-    """Everything that is known of a frame.
+    """The history of a frame.
 
     Attributes:
         pullback: Where it comes from.

@@ -22,7 +22,7 @@ from ivsqa.workflow.rounds.packet_writer import PacketPlan
 
 @dataclass(frozen=True)
 class Start:
-    """What is drawn in a frame that goes out.
+    """The contours of a frame that goes out.
 
     Attributes:
         contours: By structure.

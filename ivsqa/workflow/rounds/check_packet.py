@@ -1,4 +1,4 @@
-"""Check of a packet by itself, for annotators: what is done, and what would be refused when it is sent back.
+"""Check of a packet by itself, for annotators: frames done, and errors that would be refused when it is sent back.
 
 Needs no project: a packet carries what was sent in a hidden folder. It judges as `import-annotations` does, with the same rules.
 """
@@ -40,7 +40,7 @@ class CheckedFrame:
 
 @dataclass(frozen=True)
 class PacketCheck:
-    """What a packet is like.
+    """The state of a packet.
 
     Attributes:
         packet_id: The packet.

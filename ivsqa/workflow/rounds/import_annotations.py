@@ -1,4 +1,4 @@
-"""Import of annotations: what came back is recognised, compared with what was sent, checked, and kept for ever."""
+"""Import of annotations: a return is recognised, compared with what was sent, checked, and kept for ever."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ivsqa.workflow.rounds.sent import newest_exported, read_sent
 
 @dataclass(frozen=True)
 class FrameReturn:
-    """What came back for one frame.
+    """The return of one frame.
 
     Attributes:
         returned: The frame as read.
@@ -50,7 +50,7 @@ class FrameReturn:
 
 @dataclass
 class ImportAnnotationsResult:
-    """What a return brought. Contours are counted, not frames.
+    """The result of taking in a return.
 
     Attributes:
         round_id: The round it answers.
@@ -269,7 +269,7 @@ def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> No
 
 
 def _keep_copy(project: Project, record: RoundRecord, packet: PacketRecord, path: Path) -> None:
-    """Keep what came back, as it came back, once."""
+    """Keep a copy of a return as it came, once."""
     returns = project.layout.returns(record.round_id)
     if path.resolve().is_relative_to(project.layout.packet(record.round_id, packet.reader).resolve()):
         return  # edited in place: what counts stands in the revisions

@@ -72,7 +72,7 @@ class PacketPlan:
 
     @property
     def packet_id(self) -> str:
-        """The round, and a hash of what is in the packet and whose it is."""
+        """The round, and a hash of reader and frames."""
         frames = (f"{pullback_id}:{frame_index}" for pullback_id, frame_index in self.keys)
         content = "\n".join([self.round.round_id, *([self.reader] if self.reader else []), *frames])
         return f"{self.round.round_id}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

@@ -90,7 +90,7 @@ class RefinedFrame:
 
 @dataclass
 class RefineResult:
-    """What points led to.
+    """The proposal that points led to.
 
     Attributes:
         round_id: The round whose packet they are about.
@@ -179,7 +179,7 @@ def through_points(refiner: Refiner, sent: SentFrame, nudges: Sequence[Nudge], p
 def _read_points(
     project: Project, path: Path, sent: Sequence[SentFrame]
 ) -> tuple[dict[FrameKey, Sequence[Nudge]], list[IvsqaError]]:
-    """Return the points of each frame, and what cannot be used."""
+    """Return the points of each frame, and an error for those that cannot be used."""
     if not is_nudges_csv(path):
         returned = read_return(path, sent, project.structures)
         inside: dict[FrameKey, Sequence[Nudge]] = {

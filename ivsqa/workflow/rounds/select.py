@@ -33,7 +33,7 @@ FramesOf: TypeAlias = Mapping[str, NDArray[np.intp]]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What was chosen, from what."""
+    """The frames chosen, with their pool and limits."""
 
     pool: Pool
     limits: Limits

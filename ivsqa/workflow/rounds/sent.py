@@ -1,4 +1,4 @@
-"""What was sent in a round, read back from the project."""
+"""Packets as they were sent, read back from the project."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class RankedFrame(OfFrame):
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What a scoring pass did.
+    """The result of a scoring pass.
 
     Attributes:
         model_id: The model that scored.
@@ -126,7 +126,7 @@ def score_frames(
 
 
 def _write_record(project: Project, model: ModelRecord, context: Context) -> None:
-    """Write the record of what makes the scores, once."""
+    """Write the record of the scores, once."""
     path = project.layout.scores_record(model.model_id)
     if path.is_file() or model.weights_sha256 is None:
         return

@@ -45,7 +45,7 @@ BATCH_FRAMES = 32
 
 @dataclass(frozen=True)
 class ArmPlan:
-    """What one arm does.
+    """The plan of one arm.
 
     Attributes:
         strategy: How frames are chosen.
@@ -79,7 +79,7 @@ class ArmPlan:
 
 @dataclass(frozen=True, eq=False)
 class Rung:
-    """What one rung came to, and all that the next one needs.
+    """The result of one rung, with all that the next one needs.
 
     Attributes:
         rows: (n,) the annotated frames that the model learnt from, as rows of the study, in the order they were chosen.
@@ -97,7 +97,7 @@ class Rung:
 
     @property
     def n_labels(self) -> int:
-        """How many frames the model learnt from."""
+        """The number of frames that the model learnt from."""
         return len(self.rows)
 
     def facts(self) -> dict[str, Any]:

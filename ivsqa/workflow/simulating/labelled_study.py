@@ -79,7 +79,7 @@ def deal(study: LabelledStudy, seed: int, *, calibration: float = 0.2, held_back
 
 @dataclass(frozen=True)
 class SimulatedReader:
-    """How a simulated reader works.
+    """The habits of a simulated reader.
 
     Attributes:
         tolerance_mm: A border nearer than this to the right place is left, where spacing is known.
@@ -96,7 +96,7 @@ class SimulatedReader:
 
 @dataclass(frozen=True)
 class Effort:
-    """What annotated frames cost a reader.
+    """The effort of a reader on annotated frames.
 
     Attributes:
         length: Border drawn by who redraws what is wrong, mm where spacing is known of every frame, else px of the grid.

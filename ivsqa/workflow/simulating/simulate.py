@@ -33,7 +33,7 @@ BASELINE: Strategy = "stratified"
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """What is simulated.
+    """The plan of a simulation.
 
     Attributes:
         study: The frames.
@@ -116,7 +116,7 @@ def is_complete(simulation: Simulation, folder: Path) -> bool:
 
 
 def _check_same(folder: Path, request: str) -> None:
-    """Refuse to go on with what was begun on other frames, or with other settings."""
+    """Refuse to go on with a simulation of other frames or settings."""
     for name, facts in iter_arms(folder):
         if facts and facts[0]["request"] != request:
             raise StateError(
@@ -138,7 +138,7 @@ def _run_alone(
 def _iter_rungs(
     study: LabelledStudy, plan: ArmPlan, folder: Path, name: str, request: str, device: str, context: Context
 ) -> Iterator[dict[str, Any]]:
-    """Run what is missing of an arm, and yield the record of each rung once it is written."""
+    """Run the missing rungs of an arm, and yield the record of each once it is written."""
     store = ArmStore(folder, name)
     last = store.last()
     before = None if last is None else _rung(last)

@@ -32,7 +32,7 @@ Curve: TypeAlias = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class StrategySummary:
-    """What a strategy came to, over its seeds.
+    """The results of a strategy over its seeds.
 
     Attributes:
         strategy: Its name.
@@ -59,7 +59,7 @@ class StrategySummary:
 
 @dataclass(frozen=True)
 class SimulationSummary:
-    """What a simulation came to.
+    """The results of a simulation.
 
     Attributes:
         full_dice: Mean Dice with all labels, over seeds.

@@ -1,1 +1,1 @@
-"""Training and fine-tuning on what is annotated."""
+"""Training and fine-tuning on annotated frames."""
