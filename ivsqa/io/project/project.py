@@ -108,8 +108,7 @@ class Project:
             )
         pullback = self.pullback(match["pullback"])
         index = int(match["index"])
-        if index >= pullback.n_frames:
-            raise NotFoundError(f"{pullback.pullback_id} has frames 0 to {pullback.n_frames - 1}, not {index}")
+        pullback.check_index(index)
         return pullback, index
 
     def annotated_frames(self, split: Split) -> list[AnnotatedFrame]:

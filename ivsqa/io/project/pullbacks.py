@@ -15,7 +15,7 @@ from ivsqa.domain.grid import WorkingGrid, working_grid
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
-from ivsqa.errors import IntegrityError, StateError
+from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.records import ModelRecord, PullbackRecord
@@ -38,6 +38,11 @@ class Pullback(PullbackRecord):
         pullback = cls.model_construct(**dict(record))
         pullback._project = project
         return pullback
+
+    def check_index(self, frame_index: int) -> None:
+        """Refuse an index that is of none of its frames; raises NotFoundError."""
+        if not 0 <= frame_index < self.n_frames:
+            raise NotFoundError(f"{self.pullback_id} has frames 0 to {self.n_frames - 1}, not {frame_index}")
 
     @property
     def frames(self) -> NDArray[np.uint8]:
@@ -114,8 +119,10 @@ class Pullback(PullbackRecord):
             model: Whose contours are meant; None: the current model's.
 
         Raises:
+            NotFoundError: no such frame.
             StateError: there is no model, or the frame is not scored.
         """
+        self.check_index(frame_index)
         (score,) = self._project.scores(model).read(self.pullback_id, [frame_index])
         return self.error_maps_of(score)
 
