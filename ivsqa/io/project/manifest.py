@@ -93,6 +93,10 @@ class ManifestCache:
     def __init__(self) -> None:
         self._read: dict[tuple[Path, type[Manifest]], tuple[tuple[int, int, int], Manifest]] = {}
 
+    def __reduce__(self) -> tuple[type[ManifestCache], tuple[()]]:
+        """Leave behind what was read: a pullback that goes to another process would take all others along."""
+        return ManifestCache, ()
+
     def __call__(self, path: Path, model: type[AnyManifest]) -> AnyManifest:
         """Return the manifest in a file; see `read_manifest` for errors."""
         try:

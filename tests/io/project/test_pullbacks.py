@@ -1,5 +1,7 @@
 """A pullback of an open project: its facts, and what people and models say of its frames."""
 
+import pickle  # noqa: TID251  what a process pool does with its arguments
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,12 @@ def test_what_is_written_later_is_seen_by_an_open_project(study):
     assert study.pullback(PULLBACK).unread.tolist() == [False] + 5 * [True]
     annotate(study, "anna", 0, drawn(12, 20), second=1)
     assert study.pullback(PULLBACK).contours()[0]["lumen"].area_px2 == pytest.approx(drawn(12, 20).area_px2)
+
+
+def test_a_pullback_goes_to_another_process_without_all_that_was_read_of_the_study(study):
+    alone = len(pickle.dumps(study.pullback(PULLBACK)))
+    study.pullbacks()
+    assert study.models()
+    sent = pickle.dumps(study.pullback(PULLBACK))
+    assert len(sent) == alone
+    assert pickle.loads(sent).frames.shape == (6, 64, 64)
