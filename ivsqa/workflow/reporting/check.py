@@ -50,8 +50,9 @@ def check_project(project: Project, *, deep: bool = True, context: Context = DEF
             findings += _check_annotations(project, record)
             advance(1)
     findings += _check_splits(records)
-    findings += _check_models(project, {record.pullback_id: record for record in records}, deep=deep)
-    findings += _check_rounds(project, {record.pullback_id: record for record in records})
+    by_id = {record.pullback_id: record for record in records}
+    findings += _check_models(project, by_id, deep=deep)
+    findings += _check_rounds(project, by_id)
     findings += _check_leftovers(project)
     return findings
 

@@ -121,23 +121,24 @@ def _packet_frame(
     project: Project, pullback: Pullback, frame: SelectedFrame, score: FrameScore | None, carrier: Carrier
 ) -> PacketFrame:
     """Return one frame with everything the annotator is shown."""
-    image = np.array(pullback.frames[frame.frame_index])
-    name = frame_name(*frame.key)
-    if score is None:
-        return PacketFrame(
-            name, frame.pullback_id, frame.frame_index, image, {}, frame.rank, frame.reason, pullback.spacing_mm
-        )
-    start = carrier(pullback, frame.frame_index, score.contours)
-    note = None if start.carried_from is None else f"correction carried from frame {start.carried_from}"
-    return PacketFrame(
-        name=name,
+    packet_frame = PacketFrame(
+        name=frame_name(*frame.key),
         pullback_id=frame.pullback_id,
         frame_index=frame.frame_index,
-        image=image,
-        contours=as_sent(start.contours),
+        image=np.array(pullback.frames[frame.frame_index]),
+        contours={},
         rank=frame.rank,
-        reason=", ".join(filter(None, [frame.reason, note])),
+        reason=frame.reason,
         spacing_mm=pullback.spacing_mm,
+    )
+    if score is None:
+        return packet_frame
+    start = carrier(pullback, frame.frame_index, score.contours)
+    note = None if start.carried_from is None else f"correction carried from frame {start.carried_from}"
+    return replace(
+        packet_frame,
+        contours=as_sent(start.contours),
+        reason=", ".join(filter(None, [frame.reason, note])),
         quality=score.quality,
         dice=score.dice,
         error_maps=pullback.error_maps_of(score),

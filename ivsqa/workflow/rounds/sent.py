@@ -22,18 +22,15 @@ def model_of_round(project: Project, record: RoundRecord) -> str | None:
     A second reader gets the contours of the same model as the first: a later one may have learnt from what the first drew.
     """
     first = first_packet(project, record.round_id)
-    return first.model_id if first else record.model_id or _current_id(project)
+    if first is not None:
+        return first.model_id
+    model = None if record.model_id else project.current_model()
+    return model.model_id if model else record.model_id
 
 
 def first_packet(project: Project, round_id: str) -> PacketRecord | None:
     """Return the packet that all readers of a round are compared on, or None before one was exported."""
     return next((packet for packet in project.packets(round_id) if packet.purpose != "adjudication"), None)
-
-
-def _current_id(project: Project) -> str | None:
-    """Return the id of the current model, or None."""
-    model = project.current_model()
-    return model.model_id if model else None
 
 
 def as_sent(contours: Contours) -> dict[str, Contour]:

@@ -13,6 +13,7 @@ from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import masks_of_rings
 from ivsqa.io.packets.thinning import kept_vertices
+from ivsqa.workflow.predicting.prediction import MAX_ORDER, N_VERTICES
 
 EDITOR_PX = 512
 """Side of a frame as an editor shows it: so many vertices does a border have that is drawn anew."""
@@ -140,7 +141,7 @@ def effort_of(
 def _outline(mask: Mask) -> Contour | None:
     """Return the border of a reference mask without its staircase."""
     contour = contour_from_mask(mask)
-    return None if contour is None else contour.smoothed(128, 16)
+    return None if contour is None else contour.smoothed(N_VERTICES, MAX_ORDER)
 
 
 def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: SimulatedReader) -> NDArray[np.uint8]:
