@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ivsqa.domain.pullback import frames_sha256
+from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.project import Project
@@ -185,9 +186,12 @@ def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[Pr
             yield _of_error("round", error, record.round_id)
             continue
         sealed = [f for f in frames if f.pullback_id in records and records[f.pullback_id].split == "test"]
-        if sealed and record.strategy == "sqa":
+        if sealed and record.strategy in LOOKS_AT_FRAMES:
             yield ProjectFinding(
-                "leak", record.round_id, "test subjects were chosen by predicted error", "draw them at random"
+                "leak",
+                record.round_id,
+                f"test subjects were chosen by {record.strategy}, which looks at what a model says",
+                "draw them at random",
             )
 
 

@@ -77,8 +77,9 @@ def test_a_model_that_learnt_from_a_subject_now_held_out_is_found(scored):
     assert pullback_id in finding.message
 
 
-def test_a_round_that_ranked_a_sealed_subject_is_found(scored):
-    chosen = select_frames(scored, n=3)
+@pytest.mark.parametrize("strategy", ["sqa", "entropy", "coreset"])
+def test_a_round_that_ranked_a_sealed_subject_is_found(scored, strategy):
+    chosen = select_frames(scored, n=3, strategy=strategy)
     subject = chosen.frames[0].subject_id
     for record in scored.pullbacks():
         if record.subject_id == subject:
