@@ -1,8 +1,13 @@
 import pytest
 
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.records import Provenance
+from ivsqa.workflow.evaluating.evaluate import evaluate_model
+from ivsqa.workflow.measuring.measure import measure_pullbacks
 from ivsqa.workflow.reporting.outlook import find_outlook
 from ivsqa.workflow.reporting.status import project_status
+from tests.edited_settings import with_settings
 
 
 def test_before_every_frame_is_scored_nothing_is_said(imported, trained, scored):
@@ -40,3 +45,32 @@ def test_another_round_is_worth_what_labels_brought_before(scored, dice, n_label
     assert outlook is not None
     assert outlook.expected_gain == (None if gain is None else pytest.approx(gain, abs=5e-4))
     assert project_status(scored).next_step[1] == step
+
+
+def test_once_another_round_hardly_helps_each_step_leads_to_the_next(scored):
+    model = scored.get_model(None)
+    write_manifest(
+        scored.layout.model_record("m000"), model.model_copy(update={"model_id": "m000", "validation_dice": 0.8})
+    )
+    now = model.model_copy(update={"validation_dice": 0.801, "n_training_frames": 24})
+    write_manifest(scored.layout.model_record("m001"), now)
+    assert project_status(scored).next_step[1] == "ivsqa evaluate"
+    evaluate_model(scored, device="cpu")
+    assert project_status(scored).next_step[1] == "ivsqa measure"
+    measure_pullbacks(scored)
+    assert project_status(scored).next_step[1] == "ivsqa report"
+    frames = next(path for path in scored.layout.reports.glob("evaluation-*-test.json"))
+    frames.unlink()  # reports can be deleted and made again
+    assert project_status(scored).next_step[1] == "ivsqa evaluate"
+
+
+def test_where_no_frame_may_be_chosen_nothing_is_chosen_next(scored):
+    study = with_settings(scored.root, {"selection": {"min_gap_frames": 100}})
+    made = Provenance(created_at="2026-02-01T00:00:00+00:00", ivsqa_version="0")
+    for pullback in study.pullbacks("train"):
+        unreadable = {0: NewAnnotation({}, "unreadable")}
+        study.annotations.append(pullback.pullback_id, unreadable, reader="anna", source="csv", made=made)
+    outlook = find_outlook(study)
+    assert outlook is not None
+    assert (outlook.n_pool, outlook.n_unread > 0) == (0, True)
+    assert project_status(study).next_step == ("no frame is left to choose: measure on test subjects", "ivsqa evaluate")
