@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ivsqa.domain.selection.learning_curve import Outlook
+from ivsqa.errors import IntegrityError
 from ivsqa.io.project.evaluations import find_evaluation
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import SPLITS, ModelRecord
@@ -75,15 +76,13 @@ def project_status(project: Project) -> Status:
         rounds=rounds,
         outlook=outlook,
         # Later steps are costly to look up, and no more is asked of them than the first needs.
-        next_step=next(
-            _iter_steps(project, sum(n_pullbacks.values()), n_annotated, n_disputed, current, rounds, outlook)
-        ),
+        next_step=next(_iter_steps(project, n_pullbacks, n_annotated, n_disputed, current, rounds, outlook)),
     )
 
 
 def _iter_steps(
     project: Project,
-    n_pullbacks: int,
+    n_pullbacks: Mapping[str, int],
     n_annotated: Mapping[str, int],
     n_disputed: int,
     current: ModelRecord | None,
@@ -94,14 +93,18 @@ def _iter_steps(
     # What people do comes first, as it takes days; then training, then scoring.
     unsent = next((record for record in reversed(rounds) if record.state == "selected"), None)
     out = next((record for record in reversed(rounds) if record.unanswered), None)
-    if n_pullbacks == 0:
+    if not any(n_pullbacks.values()):
         yield "import pullbacks", "ivsqa import PATH"
     if unsent is not None:
-        yield f"send {unsent.round_id} to the annotator", "ivsqa export-for-annotation"
+        named = "" if unsent is rounds[-1] else f" --round {unsent.round_id}"
+        yield f"send {unsent.round_id} to the annotator", f"ivsqa export-for-annotation{named}"
     if out is not None:
         readers = [reader for reader in out.unanswered if reader is not None]
         of_whom, option = (f" from {' and '.join(readers)}", f" --reader {readers[0]}") if readers else ("", "")
-        yield f"take in what comes back for {out.round_id}{of_whom}", f"ivsqa import-annotations PATH{option}"
+        yield (
+            f"take in what comes back for {out.round_id}{of_whom}",
+            f"ivsqa import-annotations PATH{_named(out, rounds)}{option}",
+        )
     if n_disputed > 0:
         yield f"settle {n_disputed} frames that several read", "ivsqa adjudicate"
     if n_annotated["train"] == 0:
@@ -113,11 +116,12 @@ def _iter_steps(
         yield "learn from the new annotations", "ivsqa finetune"
     if not _is_scored(project, current):
         yield "score every frame", "ivsqa score --top 50"
-    yield from _iter_steps_when_scored(project, n_annotated, current, rounds, outlook)
+    yield from _iter_steps_when_scored(project, n_pullbacks, n_annotated, current, rounds, outlook)
 
 
 def _iter_steps_when_scored(
     project: Project,
+    n_pullbacks: Mapping[str, int],
     n_annotated: Mapping[str, int],
     current: ModelRecord,
     rounds: Sequence[Round],
@@ -131,15 +135,29 @@ def _iter_steps_when_scored(
     if outlook is not None and outlook.n_pool and outlook.is_worth_a_round:
         yield "choose the next frames to annotate", "ivsqa select -n 50"
     why = "another round would hardly help" if outlook is not None and outlook.n_pool else "no frame is left to choose"
-    if n_annotated["test"] == 0:
+    if n_pullbacks["test"] and n_annotated["test"] == 0:
         yield f"{why}: choose test frames to measure on", "ivsqa select -n 20 --split test"
     # An evaluation tells nothing of test frames that were annotated since.
-    evaluation = find_evaluation(project.layout.evaluation(current.model_id, "test"))
-    if evaluation is None or evaluation["n_frames"] != n_annotated["test"]:
+    if n_annotated["test"] and _n_evaluated(project, current) != n_annotated["test"]:
         yield f"{why}: measure on test subjects", "ivsqa evaluate"
     if not project.layout.measures(current.model_id).is_dir():
         yield f"{why}: measure the vessels", "ivsqa measure"
     yield "the study is measured: look at it on one page", "ivsqa report"
+
+
+def _named(record: Round, rounds: Sequence[Round]) -> str:
+    """Return the option that names a round; "" where a return is taken for an answer to it anyway."""
+    newest = next(other for other in reversed(rounds) if other.state == "exported")
+    return "" if record is newest else f" --round {record.round_id}"
+
+
+def _n_evaluated(project: Project, model: ModelRecord) -> int | None:
+    """Return the number of test frames that a model was evaluated on; None: it was not, or its evaluation is damaged."""
+    try:
+        evaluation = find_evaluation(project.layout.evaluation(model.model_id, "test"))
+    except IntegrityError:
+        return None  # to evaluate again mends it
+    return None if evaluation is None else int(evaluation["n_frames"])
 
 
 def _is_scored(project: Project, model: ModelRecord) -> bool:

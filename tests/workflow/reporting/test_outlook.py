@@ -59,8 +59,10 @@ def test_once_another_round_hardly_helps_each_step_leads_to_the_next(scored):
     assert project_status(scored).next_step[1] == "ivsqa measure"
     measure_pullbacks(scored)
     assert project_status(scored).next_step[1] == "ivsqa report"
-    frames = next(path for path in scored.layout.reports.glob("evaluation-*-test.json"))
-    frames.unlink()  # reports can be deleted and made again
+    evaluation = scored.layout.evaluation("m001", "test")
+    evaluation.write_text("{", encoding="utf-8")  # damaged: made again, and no reason to say nothing of the study
+    assert project_status(scored).next_step[1] == "ivsqa evaluate"
+    evaluation.unlink()
     assert project_status(scored).next_step[1] == "ivsqa evaluate"
 
 

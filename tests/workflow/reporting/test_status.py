@@ -1,4 +1,6 @@
+from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.records import Provenance
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.reporting.status import project_status
 from ivsqa.workflow.rounds.export import export_for_annotation
@@ -6,6 +8,7 @@ from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
 from ivsqa.workflow.scoring.score import score_frames
 from ivsqa.workflow.training.train import finetune_model, train_model
+from tests.workflow.scored_study import CONTOURS, study_of
 
 
 def next_command(project) -> str:
@@ -60,3 +63,35 @@ def test_a_stopped_training_is_shown(started):
     assert status.unfinished_model is not None
     assert status.unfinished_model.model_id == "m001"
     assert status.current_model is None
+
+
+def test_a_step_for_a_round_that_is_not_the_newest_names_it(tmp_path):
+    study = study_of(tmp_path / "study", ["train", "train"], [30, 30], 0)
+    for _ in range(2):
+        select_frames(study, n=2)
+    assert next_command(study) == "ivsqa export-for-annotation"
+    export_for_annotation(study, round_id="r002", formats=("csv",))
+    assert next_command(study) == "ivsqa export-for-annotation --round r001"
+    export_for_annotation(study, round_id="r001", formats=("csv",))
+    assert next_command(study) == "ivsqa import-annotations PATH"
+    frame = study.get_round("r002").frames[0]
+    made = Provenance(created_at="2026-02-01T00:00:00+00:00", ivsqa_version="0")
+    study.annotations.append(
+        frame.pullback_id,
+        {frame.frame_index: NewAnnotation({}, "unreadable")},
+        reader="anna",
+        source="csv",
+        made=made,
+        round_id="r002",
+    )
+    assert [record.state for record in project_status(study).rounds] == ["exported", "exported"]
+    assert next_command(study) == "ivsqa import-annotations PATH --round r001"
+
+
+def test_a_study_without_test_subjects_is_not_asked_to_choose_among_them(tmp_path):
+    study = study_of(tmp_path / "study", ["train"], [4], 0)
+    made = Provenance(created_at="2026-02-01T00:00:00+00:00", ivsqa_version="0")
+    pullback = study.pullbacks("train")[0]
+    frames = {0: NewAnnotation(CONTOURS, "new")} | {index: NewAnnotation({}, "unreadable") for index in (1, 2, 3)}
+    study.annotations.append(pullback.pullback_id, frames, reader="anna", source="csv", made=made)
+    assert next_command(study) == "ivsqa measure"
