@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, TypeAlias, get_args
@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.domain.selection.pool import Allowed, Limits, Pool
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool, Rows
 from ivsqa.domain.selection.strategies import (
     Choices,
     at_random,
@@ -44,6 +44,8 @@ Strategy: TypeAlias = Literal[
     "deal-entropy",
 ]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Rule: TypeAlias = Callable[[Pool, int, Allowed, np.random.Generator, Rows], Choices]
+"""A way to choose that has no name here: takes the pool, how many, what is allowed, randomness and the rows taken before."""
 SIGNAL_OF: dict[Strategy, str] = {
     "sqa": "predicted error",
     **{strategy: column.replace("_", " ") for strategy, column in COLUMN_OF.items()},
@@ -84,7 +86,7 @@ class Selection:
 def plan_selection(
     pool: Pool,
     *,
-    strategy: Strategy,
+    strategy: Strategy | Rule,
     n: int,
     rng: np.random.Generator,
     taken: Collection[FrameKey] = (),
@@ -96,7 +98,7 @@ def plan_selection(
 
     Args:
         pool: Frames to choose from, with or without those taken before, and the score that the strategy ranks by.
-        strategy: How to choose; see the functions in `strategies`.
+        strategy: How to choose; see the functions in `strategies`. A function, where a way is tried that is not offered.
         n: How many to choose.
         rng: Randomness.
         taken: Frames annotated or selected before: never chosen again, and the gap holds against them.
@@ -131,13 +133,15 @@ def plan_selection(
             choices = stochastic_batch(pool, n_left, allowed, rng)
         case "sqa":
             choices = worst_and_diverse(pool, n_left, allowed, taken=taken_rows, diversity=diversity)
-        case _:
+        case str():
             choices = worst_first(pool, n_left, allowed, noun=SIGNAL_OF[strategy])
+        case _:
+            choices = strategy(pool, n_left, allowed, rng, taken_rows)
     ranked = tuple(Chosen(row, rank, reason) for rank, (row, reason) in enumerate(chain(choices, control), start=1))
     return Selection(ranked, _shortfall(pool, n_free, n, len(ranked), strategy, limits))
 
 
-def _shortfall(pool: Pool, n_free: int, n: int, n_chosen: int, strategy: Strategy, limits: Limits) -> str:
+def _shortfall(pool: Pool, n_free: int, n: int, n_chosen: int, strategy: Strategy | Rule, limits: Limits) -> str:
     """Return why fewer than `n` were chosen, "" where they were not."""
     if n_chosen >= n:
         return ""

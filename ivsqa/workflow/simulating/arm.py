@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,12 @@ from ivsqa.domain.quality.predicted_quality import (
     fit_error_calibration,
     frame_quality,
 )
-from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Strategy, plan_selection
-from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
+from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Rule, Strategy, plan_selection
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool, PullbackFrames, Rows
+from ivsqa.domain.selection.strategies import Choices
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.data import SampleSet
-from ivsqa.model.inference import Predictor
+from ivsqa.model.inference import Prediction, Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
 from ivsqa.workflow.predicting.prediction import assess_frame, predicted_masks
@@ -41,6 +43,49 @@ from ivsqa.workflow.simulating.labelled_study import (
 
 Mode: TypeAlias = Literal["anew", "finetune"]
 BATCH_FRAMES = 32
+LOOKS_AT_ERRORS = ("sqa", "deal-mean", "deal-entropy")
+"""Strategies that need the error branch; the others save its training."""
+
+
+class TrialChoice(Protocol):
+    """The choice of a rule on trial."""
+
+    def __call__(
+        self, pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, taken: Rows, *, progress: float
+    ) -> Choices:
+        """Choose as the functions in `ivsqa.domain.selection.strategies` do.
+
+        Args:
+            pool: The frames, described by the rule.
+            n: How many.
+            allowed: What may be chosen; takes what is yielded.
+            rng: Randomness.
+            taken: Rows annotated before.
+            progress: Share of the rounds that are over: 0 in the first that has a model, 1 in the last.
+        """
+        ...
+
+
+def _features(prediction: Prediction) -> NDArray[np.floating]:
+    return prediction.features
+
+
+@dataclass(frozen=True)
+class TrialRule:
+    """A way to choose that is tried before it is offered by name; its functions are of a module, so that processes find them.
+
+    Attributes:
+        name: In tables, and in the names of arms.
+        choose: How.
+        describe: What it wants to know of each frame of a prediction, (b, F): the features of its pool.
+    """
+
+    name: str
+    choose: TrialChoice
+    describe: Callable[[Prediction], NDArray[np.floating]] = _features
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)
@@ -63,7 +108,7 @@ class ArmPlan:
         reader: How the simulated reader works.
     """
 
-    strategy: Strategy
+    strategy: Strategy | TrialRule
     seed: int
     ladder: tuple[int, ...]
     network: NetworkConfig
@@ -160,14 +205,22 @@ class _Arm:
         """Return the rung after one: its model scores the pool and draws what the reader corrects."""
         study, plan = self._study, self._plan
         predictor = Predictor(rung.model, plan.network, device=self._device)
-        score, features = self._scored(predictor) if plan.strategy in LOOKS_AT_FRAMES else (None, None)
-        added = self._chosen(plan.strategy, n_labels - rung.n_labels, rung.rows, score, features)
+        on_trial = isinstance(plan.strategy, TrialRule)
+        score, features = self._scored(predictor) if on_trial or plan.strategy in LOOKS_AT_FRAMES else (None, None)
+        added = self._chosen(self._rule(n_labels), n_labels - rung.n_labels, rung.rows, score, features)
         effort, labels = rung.effort, [rung.labels]
         for row in added:
             probabilities = predictor(study.images[row : row + 1]).probabilities[0]  # (K, s, s)
             effort += effort_of(study, row, probabilities, plan.reader)
             labels.append(left_by_reader(study, row, predicted_masks(probabilities), plan.reader)[None])
         return self._trained(np.concatenate([rung.rows, added]), np.concatenate(labels), effort, rung)
+
+    def _rule(self, n_labels: int) -> Strategy | Rule:
+        """Return how the frames of the rung of so many labels are chosen."""
+        strategy, ladder = self._plan.strategy, self._plan.ladder
+        if not isinstance(strategy, TrialRule):
+            return strategy
+        return partial(strategy.choose, progress=(ladder.index(n_labels) - 1) / max(1, len(ladder) - 2))
 
     def _trained(self, rows: NDArray[np.intp], labels: NDArray[np.uint8], effort: Effort, before: Rung | None) -> Rung:
         """Return the rung of some labels: a model learns from them and is judged on the frames held back."""
@@ -178,11 +231,11 @@ class _Arm:
 
     def _chosen(
         self,
-        strategy: Strategy,
+        strategy: Strategy | Rule,
         n: int,
         taken: NDArray[np.intp],
         score: NDArray[np.float64] | None = None,
-        features: NDArray[np.float32] | None = None,
+        features: NDArray[np.floating] | None = None,
         limits: Limits | None = None,
     ) -> NDArray[np.intp]:
         """Return the rows that a strategy chooses.
@@ -214,7 +267,7 @@ class _Arm:
         return np.array([row_of[pool.key(chosen.row)] for chosen in selection.chosen], dtype=np.intp)
 
     def _pool(
-        self, score: NDArray[np.float64] | None, features: NDArray[np.float32] | None
+        self, score: NDArray[np.float64] | None, features: NDArray[np.floating] | None
     ) -> Iterator[PullbackFrames]:
         """Yield the frames that may be chosen, by pullback."""
         study, rows = self._study, self._parts.pool
@@ -232,7 +285,7 @@ class _Arm:
         """Return the model of a rung."""
         study, plan = self._study, self._plan
         config = plan.training
-        if plan.strategy != "sqa" and not plan.strategy.startswith("deal"):
+        if plan.strategy not in LOOKS_AT_ERRORS:
             config = replace(config, committee=0, error_share=0.0)  # nobody looks at errors
         weights = np.ones(len(rows), dtype=np.float32)
         start = None
@@ -256,17 +309,19 @@ class _Arm:
             save_every_s=float("inf"),
         ).model
 
-    def _scored(self, predictor: Predictor) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    def _scored(self, predictor: Predictor) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
         """Return the score that the strategy ranks the rows of the pool by, and their descriptions."""
         study, rows, strategy = self._study, self._parts.pool, self._plan.strategy
-        column = COLUMN_OF.get(strategy)
+        column, describe = (
+            (None, strategy.describe) if isinstance(strategy, TrialRule) else (COLUMN_OF.get(strategy), _features)
+        )
         calibration = self._calibration(predictor) if strategy == "sqa" else None
         scores: list[float | None] = []
         features = []
         for first in range(0, len(rows), BATCH_FRAMES):
             images = study.images[rows[first : first + BATCH_FRAMES]]
             prediction = predictor(images)
-            features.append(prediction.features)
+            features.append(describe(prediction))
             if calibration is not None:
                 for probabilities, raw in zip(prediction.probabilities, prediction.error, strict=True):
                     qualities = assess_frame(study.structures, raw, predicted_masks(probabilities), calibration)

@@ -23,7 +23,7 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_processes
 from ivsqa.workflow.predicting.networks import project_network, training_config
 from ivsqa.workflow.predicting.samples import sample_set
-from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, run_arm
+from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, TrialRule, run_arm
 from ivsqa.workflow.simulating.labelled_study import Effort, LabelledStudy, deal
 
 REFERENCE = "all labels"
@@ -39,12 +39,12 @@ class Simulation:
         study: The frames.
         strategies: Ways to choose.
         seeds: Each deals the subjects anew.
-        ladder: Shares of the pool that are annotated, rising, in (0, 1].
+        ladder: What is annotated at each rung, rising: a share of the pool in (0, 1], or a number of labels above 1.
         template: The plan of an arm; strategy, seed and ladder are filled in.
     """
 
     study: LabelledStudy
-    strategies: tuple[Strategy, ...]
+    strategies: tuple[Strategy | TrialRule, ...]
     seeds: tuple[int, ...]
     ladder: tuple[float, ...]
     template: ArmPlan
@@ -53,7 +53,8 @@ class Simulation:
         """Yield name and plan of every arm, seed by seed, the reference of a seed first."""
         for seed in self.seeds:
             n_pool = len(deal(self.study, seed).pool)
-            counts = sorted({max(2, round(share * n_pool)) for share in self.ladder})
+            wanted = {max(2, round(rung if rung > 1.0 else rung * n_pool)) for rung in self.ladder}
+            counts = sorted({min(n_pool, n_labels) for n_labels in wanted})
             yield f"{REFERENCE}-{seed}", replace(self.template, strategy="stratified", seed=seed, ladder=(n_pool,))
             for strategy in self.strategies:
                 plan = replace(self.template, strategy=strategy, seed=seed, ladder=tuple(counts))

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ivsqa.domain.selection.learning_curve import cost_to_reach, mean_accuracy, paired_gain
-from ivsqa.domain.selection.plan import Strategy
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_figure
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
@@ -86,16 +85,16 @@ def summarize(simulation: Simulation, folder: Path) -> SimulationSummary:
         for name, plan in plans.items()
         if arms.get(name) and arms[name][-1]["n_labels"] >= plan.ladder[-1] * 0.999
     }
-    names = (REFERENCE, *simulation.strategies)
+    names = (REFERENCE, *map(str, simulation.strategies))
     seeds = [seed for seed in simulation.seeds if all(f"{name}-{seed}" in whole for name in names)]
     if not seeds:
         raise StateError("no seed of this simulation is complete yet", hint="run the same command again")
     reference, *listed = [[whole[f"{name}-{seed}"] for seed in seeds] for name in names]
-    curves = dict(zip(simulation.strategies, listed, strict=True))
+    curves = dict(zip(names[1:], listed, strict=True))
     full = [curve[-1]["mean_dice"] for curve in reference]
     areas = {strategy: _areas(of_strategy, listed) for strategy, of_strategy in curves.items()}
     # Where the baseline was not asked for, gains are over the first strategy.
-    baseline = areas.get(BASELINE, areas[simulation.strategies[0]])
+    baseline = areas.get(BASELINE, areas[names[1]])
     return SimulationSummary(
         float(np.mean(full)),
         [_summary(strategy, curves[strategy], full, own, baseline) for strategy, own in areas.items()],
@@ -189,7 +188,7 @@ def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
         Panel(
             [
                 Series(strategy, color, [_point(rungs, key, factor) for rungs in _by_rung(summary.rows, strategy)])
-                for strategy, color in zip(simulation.strategies, cycle(COLORS), strict=False)
+                for strategy, color in zip(map(str, simulation.strategies), cycle(COLORS), strict=False)
             ],
             label,
             0.99 * summary.full_dice,
@@ -204,7 +203,7 @@ def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
     return curve_figure(panels, y_label="Dice on subjects held back", title="Learning curves")
 
 
-def _by_rung(rows: Sequence[dict[str, Any]], strategy: Strategy) -> list[Curve]:
+def _by_rung(rows: Sequence[dict[str, Any]], strategy: str) -> list[Curve]:
     """Return the rungs of a strategy, each over its seeds; a seed that is not complete has fewer."""
     curves: dict[int, Curve] = {}
     for row in rows:

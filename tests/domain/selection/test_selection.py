@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import nan
 from typing import Any
 
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection.plan import STRATEGIES, Selection, plan_selection
-from ivsqa.domain.selection.pool import Limits, Pool, PullbackFrames
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool, PullbackFrames, Rows
+from ivsqa.domain.selection.strategies import Choices
 
 RANKING = ("sqa", "entropy", "margin", "bald", "deal-mean", "deal-entropy")
 
@@ -281,4 +283,19 @@ def test_what_is_taken_and_its_neighbours_are_no_candidates():
     frames = [Frame("a1", index, index / 10) for index in range(6)]
     assert plan(frames, 3, taken=[("a1", 1), ("a1", 4)], min_gap_frames=2).shortfall.startswith(
         "0 of 3 frames: 0 candidates"
+    )
+
+
+def test_a_way_on_trial_is_a_function_that_keeps_the_limits():
+    def last_first(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, taken: Rows) -> Choices:
+        for row in islice(allowed.first_free(np.arange(len(pool))[::-1]), n):
+            allowed.take(row)
+            yield row, f"after {len(taken)} taken"
+
+    frames = [Frame("a1", index) for index in range(10)]
+    selection = plan(frames, 3, last_first, taken=[("a1", 9)], min_gap_frames=3, control_share=0.0)
+    assert keys(frames, selection) == [("a1", 6), ("a1", 3), ("a1", 0)]
+    assert {one.reason for one in selection.chosen} == {"after 1 taken"}
+    assert plan(frames, 9, last_first, min_gap_frames=5).shortfall == (
+        "2 of 9 frames: 10 candidates, at least 5 frames apart"
     )

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ivsqa.domain.selection.pool import Limits
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool, Rows
+from ivsqa.domain.selection.strategies import Choices
 from ivsqa.errors import StateError
 from ivsqa.io.project.simulations import ArmStore
+from ivsqa.model.inference import Prediction
 from ivsqa.workflow.context import Context
-from ivsqa.workflow.simulating.arm import ArmPlan, run_arm
+from ivsqa.workflow.simulating.arm import ArmPlan, TrialRule, run_arm
 from ivsqa.workflow.simulating.labelled_study import LabelledStudy, SimulatedReader, deal
 from ivsqa.workflow.simulating.simulate import REFERENCE, Simulation, labelled_study, run_simulation, simulation_of
 from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
@@ -98,6 +100,55 @@ def test_the_rest_of_a_pool_is_taken_even_where_frames_lie_close(study):
     pool = len(deal(study, 0).pool)
     plan = dataclasses.replace(PLAN, strategy="random", ladder=(3, pool), limits=Limits(min_gap_frames=4))
     assert [rung.n_labels for rung in run_arm(study, plan, device="cpu")] == [3, pool]
+
+
+def largest_lumen(
+    pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, taken: Rows, *, progress: float
+) -> Choices:
+    """Choose by the drawn area of the lumen, as a rule on trial; the reason says how far the rounds are."""
+    assert pool.features_of is not None
+    areas = pool.features_of(np.arange(len(pool)))[:, 0]
+    for row in allowed.first_free(np.argsort(-areas)):
+        if n == 0:
+            return
+        allowed.take(row)
+        n -= 1
+        PROGRESS.append(progress)
+        yield row, "largest lumen"
+
+
+PROGRESS: list[float] = []
+
+
+def area(prediction: Prediction) -> NDArray[np.floating]:
+    return np.asarray(prediction.probabilities[:, :1].sum((2, 3)))
+
+
+ON_TRIAL = TrialRule("largest-lumen", largest_lumen, area)
+
+
+def test_a_rule_on_trial_sees_what_it_asked_for_and_how_far_the_rounds_are(study):
+    PROGRESS.clear()
+    plan = dataclasses.replace(PLAN, strategy=ON_TRIAL, ladder=(3, 5, 7, 9))
+    *_, last = run_arm(study, plan, device="cpu")
+    assert PROGRESS == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]
+    areas = (study.labels == 1).sum((1, 2))
+    chosen, pool = last.rows[3:5], deal(study, 0).pool
+    assert areas[chosen].mean() > areas[pool].mean()
+
+
+def test_a_ladder_may_count_labels_instead_of_shares(study):
+    simulation = Simulation(study, ("sqa",), (0,), (4, 0.5, 99), PLAN)  # 18 frames to choose from
+    assert dict(simulation.arms())["sqa-0"].ladder == (4, 9, 18)
+
+
+def test_a_rule_on_trial_has_its_name_in_the_results(study, tmp_path):
+    simulation = Simulation(study, ("stratified", ON_TRIAL), (0,), (3, 5), PLAN)
+    run_simulation(simulation, tmp_path, device="cpu", n_jobs=2)
+    summary = summarize(simulation, tmp_path)
+    assert [one.strategy for one in summary.strategies] == ["stratified", "largest-lumen"]
+    write_results(simulation, tmp_path, summary)
+    assert "largest-lumen" in (tmp_path / "learning-curves.svg").read_text()
 
 
 @pytest.fixture
