@@ -60,6 +60,22 @@ def subject_numbers(subject_ids: Sequence[str]) -> NDArray[np.intp]:
     return np.unique(np.asarray(subject_ids, dtype=np.str_), return_inverse=True)[1]
 
 
+def rows_by_subject(subjects: NDArray[np.intp], n_subjects: int) -> Callable[[NDArray[np.intp]], NDArray[np.intp]]:
+    """Return a function from numbers of subjects, some repeated, to the rows of all their frames.
+
+    Args:
+        subjects: (n,) from `subject_numbers`.
+        n_subjects: Number of subjects.
+
+    Example:
+        >>> rows_by_subject(np.array([0, 1, 0]), 2)(np.array([1, 0, 1])).tolist()
+        [1, 0, 2, 1]
+    """
+    rows_of = [np.flatnonzero(subjects == number) for number in range(n_subjects)]
+    none = np.empty(0, dtype=np.intp)  # of no subject, too, there is an answer
+    return lambda drawn: np.concatenate([none, *(rows_of[number] for number in drawn)])
+
+
 def bootstrap_over_subjects(
     statistic: Callable[[NDArray[np.intp]], ArrayLike],
     n_subjects: int,

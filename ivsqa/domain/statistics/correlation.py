@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 def mean_absolute_error(predicted: ArrayLike, true: ArrayLike) -> float:
     """Return the mean of |predicted - true| over pairs without NaN; NaN where there is none."""
-    a, b = _known_pairs(predicted, true)
+    a, b = known_pairs(predicted, true)
     return float(np.abs(a - b).mean()) if len(a) else nan
 
 
 def pearson(a: ArrayLike, b: ArrayLike) -> float:
     """Return Pearson's correlation over pairs without NaN; NaN with fewer than two pairs, or where one side is constant."""
-    x, y = _known_pairs(a, b)
+    x, y = known_pairs(a, b)
     if len(x) < 2 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return nan
     x, y = x - x.mean(), y - y.mean()
@@ -31,7 +31,7 @@ def pearson(a: ArrayLike, b: ArrayLike) -> float:
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
     """Return Spearman's rank correlation over pairs without NaN, ties at their mean rank; NaN as `pearson`."""
-    x, y = _known_pairs(a, b)
+    x, y = known_pairs(a, b)
     return pearson(_ranks(x), _ranks(y))
 
 
@@ -42,7 +42,7 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
         scores: (n,), higher speaks for positive; NaN is dropped.
         positive: (n,) bool.
     """
-    score, label = _known_pairs(scores, positive)
+    score, label = known_pairs(scores, positive)
     is_positive = label > 0.0
     n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
     if n_positive == 0 or n_negative == 0:
@@ -78,7 +78,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((np.cumsum(n_of) - 0.5 * (n_of - 1))[level_of])
 
 
-def _known_pairs(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def known_pairs(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return two flat float64 arrays without the pairs in which either is NaN.
 
     Raises:
