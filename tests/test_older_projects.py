@@ -35,9 +35,12 @@ CHANGED: dict[str, Any] = json.loads((KEPT / "changed_answers.json").read_text(e
 
 
 def differences(old: Any, new: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
-    """Return old and new value by their place in an answer, such as `rounds.1.state`; a number may differ by 1e-6."""
+    """Return old and new value by their place in an answer, such as `rounds.1.state`; a number may differ by 1e-6.
+
+    A key that only the new answer has is no difference: programs that read the old one do not look for it (docs/json.md).
+    """
     if isinstance(old, dict) and isinstance(new, dict):
-        pairs = {str(key): (old.get(key), new.get(key)) for key in [*old, *(key for key in new if key not in old)]}
+        pairs = {str(key): (value, new.get(key)) for key, value in old.items()}
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = {str(index): pair for index, pair in enumerate(zip(old, new, strict=True))}
     else:
@@ -112,4 +115,6 @@ def test_a_difference_is_found_wherever_it_stands():
     old = {"a": [1.0, {"b": "x"}], "c": None}
     assert differences(old, {"a": [1.0 + 1e-9, {"b": "x"}], "c": None}) == {}
     assert differences(old, {"a": [1.1, {"b": "y"}]}) == {"a.0": (1.0, 1.1), "a.1.b": ("x", "y")}
-    assert differences(old, {"a": [1.0], "c": None, "d": 1}) == {"a": (old["a"], [1.0]), "d": (None, 1)}
+    assert differences(old, {"a": [1.0], "c": None, "d": 1}) == {"a": (old["a"], [1.0])}
+    assert differences(old, {"a": old["a"], "c": 1}) == {"c": (None, 1)}
+    assert differences({"c": 1}, {}) == {"c": (1, None)}

@@ -40,8 +40,11 @@ def evaluate(
     if plain["plaque_burden_mae"] is not None:
         say(f"plaque burden: mean error {percent(plain['plaque_burden_mae'])} of the vessel's area")
     say()
-    of_frames = ([row for row in plain[key] if row["scope"] == "frame"] for key in ("estimate", "gain"))
-    say_table(*_estimate_table(*of_frames))
+    signals, gains = ([row for row in plain[key] if row["scope"] == "frame"] for key in ("estimate", "gain"))
+    say_table(*_estimate_table(signals, gains))
+    say()
+    say_table(*_review_table(signals, plain["review"]))
+    say(_review_line(plain["review"]))
     say(f"for people, with pictures: {result.page}")
 
 
@@ -71,3 +74,28 @@ def _estimate_table(signals: list[dict[str, Any]], gains: list[dict[str, Any]]) 
         if row["interval"]["mae"]:
             rows.append((COVERAGE, *(interval(row["interval"][key]) for key in keys)))
     return columns, rows
+
+
+def _review_table(signals: list[dict[str, Any]], review: dict[str, Any]) -> Table:
+    """Return the share of frames that people mend until the goal, by what puts the frames in order."""
+    columns = (f"order of mending, until {review['goal']}", ">mended", f">{COVERAGE.strip()}", ">PRR")
+    shares = [(row["signal"], row["mended"], row["interval"]["mended"], number(row["prr"])) for row in signals]
+    shares += [
+        (name, review[order], review["interval"][order], "")
+        for name, order in (("at random", "random"), ("knowing the truth", "truth"))
+    ]
+    return columns, [
+        (name.replace("_", " "), percent(share), interval(ends, of_100=True), ratio)
+        for name, share, ends, ratio in shares
+    ]
+
+
+def _review_line(review: dict[str, Any]) -> str:
+    """Return what the table of orders says, in words that a terminal of 80 columns holds."""
+    mean = f"mean Dice of these frames (worst structure): {number(review['mean_dice'])}"
+    if review["truth"] is None or review["truth"] == 0.0:
+        return mean
+    shares = (f"{100.0 * review[order]:.0f} %" for order in ("predicted", "random", "truth"))
+    return "{}; for {} people mend\n{} by predicted quality, {} in random order, {} knowing the truth".format(
+        mean, review["goal"], *shares
+    )

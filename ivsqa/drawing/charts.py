@@ -5,7 +5,7 @@ Here is what stands where; how it is drawn is in the templates beside this modul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isnan, log10, nan
 
@@ -22,6 +22,8 @@ LEFT, TOP, RIGHT, BOTTOM = 58.0, 44.0, 14.0, 52.0
 """Room around the plot."""
 BAR = 50.0
 """Height of the highest bar beneath a reliability diagram."""
+N_SHARES = 101
+"""Points of a review curve: one a hundredth of the frames."""
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7f7f7f", "#f0e442", "#882255", "#332288")
 """Okabe & Ito's, told apart by the colour-blind, then two of Tol's."""
 
@@ -111,6 +113,27 @@ def reliability_chart(series: Sequence[Series]) -> Markup:
     return fill(
         "drawing/reliability_chart.svg.j2", side=SIDE, plot=plot, series=series, most=most, bar_height=bar_height
     )
+
+
+def review_chart(curves: Mapping[str, NDArray[np.float64]], *, goal: float) -> Markup:
+    """Return the mean Dice of a pool (y) against how much of it people mended (x), beside the random order.
+
+    Args:
+        curves: By the name of the order, from `review_curve`; without frames a curve is left out.
+        goal: Mean Dice that is to be reached.
+    """
+    # A curve has a point a frame; more than these would only make the page larger.
+    percents = np.linspace(0.0, 100.0, N_SHARES)
+    series = [
+        Series(name, color, [Point(x, y) for x, y in zip(percents.tolist(), dice.tolist(), strict=True)])
+        for (name, curve), color in zip(curves.items(), COLORS, strict=False)
+        for dice in [np.interp(percents, np.linspace(0.0, 100.0, len(curve)), curve)]
+        if not np.isnan(curve).any()
+    ]
+    mean = min((group.points[0].y for group in series), default=goal)
+    y = _unit_plot(floor(20.0 * min(mean, goal)) / 20.0, "", "mean Dice of all frames").y
+    x = Scale(0.0, 100.0, LEFT, SIDE - RIGHT, range(0, 101, 20), "frames mended, %")
+    return fill("drawing/review_chart.svg.j2", side=SIDE, plot=Plot(x, y), series=series, mean=mean, goal=goal)
 
 
 def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) -> Markup:

@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "count": count,
         "ends": ends,
         "in_words": in_words,
+        "percents": percents,
         "source": source,
     }
     return environment
@@ -97,6 +98,16 @@ def in_words(interval: Sequence[float] | None, digits: int = 3) -> str:
         (' (0.7 to 0.9)', '')
     """
     return "" if interval is None else f" ({ends(interval, digits)})"
+
+
+def percents(interval: Sequence[float] | None) -> str:
+    """Return both ends of an interval of fractions as people read them; nothing where there is none.
+
+    Example:
+        >>> percents([-0.1, 0.25]), percents(None)
+        ('−10 to 25 %', '')
+    """
+    return "" if interval is None else f"{number(100.0 * interval[0], 0)} to {percent(interval[1])}"
 
 
 def count(n: int, noun: str) -> str:

@@ -48,6 +48,7 @@ def evaluation_page(
     scatter: Markup,
     reliability: Markup,
     reliability_bins: Mapping[str, Sequence[ReliabilityBin]],
+    review: Markup,
     pictures: Sequence[SurprisePicture],
     colors: Mapping[str, str],
 ) -> Markup:
@@ -58,6 +59,7 @@ def evaluation_page(
         scatter: Predicted against true Dice, SVG.
         reliability: Reliability of the error map, SVG.
         reliability_bins: The same as numbers, by structure.
+        review: Review curves, SVG.
         pictures: The worst surprises first.
         colors: "#rrggbb" by structure.
     """
@@ -81,6 +83,7 @@ def evaluation_page(
         scatter=scatter,
         reliability=reliability,
         reliability_bins=reliability_bins,
+        review=review,
         pictures=pictures,
         colors=colors,
     )

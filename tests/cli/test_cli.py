@@ -314,6 +314,10 @@ def test_evaluate_fits_80_columns_and_names_its_page(run, trained):
     lines = ran.out.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split()[:2] for line in lines].count(["95", "%"]) >= 4  # beneath two structures and two signals
+    # The shares to mend stand in a table and, for who reads no tables, in words.
+    assert re.fullmatch(r"\d+ % by predicted quality, \d+ % in random order, \d+ % knowing the truth", lines[-2]), lines
+    assert any(re.match(r"error map +\d+\.\d % +\d+…\d+ % +-?[\d.–]+$", line) for line in lines)
+    assert any(re.match(r"knowing the truth +\d+\.\d % ", line) for line in lines)
     assert lines[-1] == "for people, with pictures: reports/evaluation-m001-train/index.html"
     assert (trained.root / "reports/evaluation-m001-train/index.html").is_file()
 

@@ -12,6 +12,7 @@ from ivsqa.drawing.charts import (
     curve_figure,
     histogram_chart,
     reliability_chart,
+    review_chart,
     scatter_chart,
 )
 
@@ -91,6 +92,25 @@ def test_bars_are_wider_where_frames_are_spread_over_more():
         len(Shapes(histogram_chart(np.array([low, 1.0]), limit=0.8, title="")).of("rect")) for low in (0.75, 0.01)
     )
     assert (few, many) == (13, 20)
+
+
+def test_a_review_curve_runs_from_the_mean_to_one_beside_the_straight_random_order():
+    shapes = Shapes(
+        review_chart({"error map": np.array([0.9, 1.0, 1.0]), "truth": np.array([0.9, 1.0, 1.0])}, goal=0.95)
+    )
+    first, _ = shapes.of("polyline")
+    places = [tuple(map(float, place.split(","))) for place in first["points"].split()]
+    assert places[0] == (LEFT, BOTTOM)  # the axis begins at the mean, 0.9
+    assert places[50] == ((LEFT + RIGHT) / 2, TOP)  # the first of two frames lacked everything
+    assert places[-1] == (RIGHT, TOP)
+    goal, random = [line for line in shapes.of("line") if "stroke-dasharray" in line]
+    assert float(goal["y1"]) == pytest.approx((TOP + BOTTOM) / 2)
+    assert [float(random[key]) for key in ("x1", "y1", "x2", "y2")] == [LEFT, BOTTOM, RIGHT, TOP]
+    assert {"error map", "truth", "wanted: 0.95"} <= set(shapes.words)
+
+
+def test_a_review_of_no_frames_is_still_drawn_without_its_curve():
+    assert not Shapes(review_chart({"error map": np.array([np.nan])}, goal=0.95)).of("polyline")
 
 
 CURVE = Series("test <b>", "#777777", [Point(8.0, 0.8, low=0.75, high=0.85), Point(32.0, 0.9)])

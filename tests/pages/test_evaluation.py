@@ -8,7 +8,12 @@ from ivsqa.domain.quality.judged_estimate import ReliabilityBin
 from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 
 MEASURES = ("dice", "jaccard", "hd95_px", "assd_px", "pad")
-FIGURES = ("pearson", "spearman", "mae", "auroc", "auprc")
+FIGURES = ("pearson", "spearman", "mae", "auroc", "auprc", "mended", "prr")
+
+
+def review(**changes: Any) -> dict[str, Any]:
+    shares = {"mean_dice": 0.9, "predicted": 0.25, "random": 0.5, "truth": 0.125, "ratio": 2.0}
+    return {"goal": 0.95, **shares, "interval": dict.fromkeys(shares) | {"predicted": [0.2, 0.3]}} | changes
 
 
 def answer(**changes: Any) -> dict[str, Any]:
@@ -44,6 +49,7 @@ def answer(**changes: Any) -> dict[str, Any]:
         "plaque_burden_mae": None,
         "estimate": estimate,
         "gain": gain,
+        "review": review(),
         "n_calibration_frames": 12,
         "strata": [stratum | {"mae": 0.1, "spearman": None}],
     } | changes
@@ -55,6 +61,7 @@ def page(colors: dict[str, str] | None = None, title: str = "S1-P1 frame 3", **c
         scatter=Markup("<svg id='scatter'></svg>"),
         reliability=Markup("<svg id='reliability'></svg>"),
         reliability_bins={"lumen": [ReliabilityBin(0.05, 0.025, 12345)]},
+        review=Markup("<svg id='review'></svg>"),
         pictures=[SurprisePicture(title, "lumen", 0.9, 0.25, (b"left", b"right"))],
         colors=colors or {"lumen": "#56b4e9"},
     )
@@ -75,6 +82,23 @@ def test_the_headline_says_in_words_what_was_found():
     assert "On 25 frames of 5 subjects the mean Dice of lumen is 0.800 (0.700 to 0.900)." in text
     assert "1 contour had no counterpart and stand in no mean" in text
     assert "entropy reaches 0.50 (−0.25 to 0.75)" in text
+
+
+def test_how_much_there_is_to_mend_is_said_by_three_orders():
+    text = " ".join(page().split())
+    assert "<svg id='review'></svg>" in text
+    assert (
+        "To bring it to 0.95, people mend 25 % (20 to 30 %) of the frames by predicted quality, 50 % in random order "
+        "and 12 % knowing the truth. So predicted quality asks for 2.0 times the least that would do." in text
+    )
+    assert "<td>50 %<small>−25 to 75 %</small></td>" in text  # of each signal, in the table
+
+
+def test_a_goal_that_is_met_and_frames_without_truth_are_said_in_words():
+    met = review(mean_dice=0.97, predicted=0.0, random=0.0, truth=0.0, ratio=None)
+    assert "is 0.970: nobody has to mend any for 0.95" in " ".join(page(review=met).split())
+    nothing = review(mean_dice=None, predicted=None, random=None, truth=None, ratio=None)
+    assert "No frame has a contour to compare" in page(review=nothing)
 
 
 def test_a_picture_is_inside_the_page_with_what_was_predicted_and_what_it_was():

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from ivsqa.domain.agreement.contour_agreement import ContourAgreement, mean_known
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import OfFrame
-from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects
+from ivsqa.domain.quality.review_curve import rejection_ratio, review_curve, share_until
+from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects, rows_by_subject
 from ivsqa.domain.statistics.correlation import (
     auroc,
     average_precision_from_histograms,
@@ -84,6 +85,8 @@ class EstimateFigures:
         mae: Mean absolute difference of the two.
         auroc: How well predicted Dice finds frames with Dice below 0.9.
         auprc: Area under precision-recall of the calibrated map against wrong pixels.
+        mended: Share of the frames that people mend, the lowest predicted Dice first, until the mean Dice is 0.95.
+        prr: Prediction rejection ratio of this order: 1 as good as the true order, 0 as mending at random.
     """
 
     pearson: Measured
@@ -91,6 +94,8 @@ class EstimateFigures:
     mae: Measured
     auroc: Measured
     auprc: Measured
+    mended: Measured
+    prr: Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,18 +142,22 @@ def estimate_gain(
 def _figures_of(
     estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp]
 ) -> Callable[[NDArray[np.intp]], NDArray[np.float64]]:
-    """Return a function from numbers of subjects, (m,), to the figures of an estimate on all their frames, (5,)."""
+    """Return a function from numbers of subjects, (m,), to the figures of an estimate on all their frames, (7,)."""
     predicted_dice, true_dice = np.asarray(estimate.predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
     is_bad = np.where(np.isnan(true_dice), nan, true_dice < GOOD_DICE)  # an unknown Dice is neither bad nor good
-    rows_of = [np.flatnonzero(subjects == number) for number in range(len(estimate.counts))]
+    rows_of = rows_by_subject(subjects, len(estimate.counts))
 
     def figures(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
-        rows = np.concatenate([rows_of[number] for number in drawn])
+        rows = rows_of(drawn)
         pair = predicted_dice[rows], true_dice[rows]
         # Turned around: a low prediction speaks for a bad frame.
         ranking = auroc(-pair[0], is_bad[rows])
         precision = average_precision_from_histograms(*estimate.counts[drawn].sum(axis=0))
-        return np.array([pearson(*pair), spearman(*pair), mean_absolute_error(*pair), ranking, precision])
+        order = true_dice[rows], predicted_dice[rows]
+        mended, ratio = share_until(review_curve(*order)), rejection_ratio(*order)
+        return np.array(
+            [pearson(*pair), spearman(*pair), mean_absolute_error(*pair), ranking, precision, mended, ratio]
+        )
 
     return figures
 

@@ -28,6 +28,7 @@ from ivsqa.domain.quality.judged_estimate import (
     tercile_labels,
 )
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.domain.quality.review_curve import ReviewFigures, review_curve, review_figures
 from ivsqa.domain.quality.uncertainty import binary_entropy
 from ivsqa.domain.statistics.bootstrap import Measured, means_over_subjects, subject_numbers
 from ivsqa.domain.statistics.correlation import average_precision_from_histograms, spearman
@@ -38,6 +39,8 @@ from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, reference_mask
 
 FRAME = "frame"
 """Scope of an estimate that is about the worst structure of a frame."""
+TRUTH = "truth"
+"""Order of a review by the true Dice."""
 N_SURPRISES = 10
 BOOTSTRAP_SEED = 0
 """The same subjects are drawn for every measure and signal, so that their intervals can be compared."""
@@ -216,6 +219,17 @@ class Tally:
             if signal != ERROR_MAP
             for scope in (*self._names, FRAME)
         }
+
+    def review(self) -> ReviewFigures:
+        """Return the shares of the frames to mend, by the error map, at random and knowing the truth."""
+        said = self._estimate(ERROR_MAP, FRAME).predicted
+        return review_figures(self._true_dice(FRAME), said, self._subjects, rng=_rng())
+
+    def review_curves(self) -> dict[str, NDArray[np.float64]]:
+        """Return the review curve by each signal, and last by the truth."""
+        true = self._true_dice(FRAME)
+        curves = {signal: review_curve(true, self._estimate(signal, FRAME).predicted) for signal in self._calibrations}
+        return curves | {TRUTH: review_curve(true, true)}
 
     def _estimate(self, signal: str, scope: str) -> Estimate:
         """Return the estimate by a signal of a structure, or of the worst structure of each frame."""

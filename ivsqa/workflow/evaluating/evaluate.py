@@ -13,8 +13,9 @@ import numpy as np
 from ivsqa.domain.agreement.contour_agreement import AgreementSummary
 from ivsqa.domain.quality.judged_estimate import EstimateFigures, JudgedFrame, Stratum, reliability
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.domain.quality.review_curve import GOAL_DICE, ReviewFigures
 from ivsqa.domain.statistics.bootstrap import Measured
-from ivsqa.drawing.charts import Point, Series, reliability_chart, scatter_chart
+from ivsqa.drawing.charts import Point, Series, reliability_chart, review_chart, scatter_chart
 from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
@@ -22,9 +23,12 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Split
 from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.evaluating.collector import FRAME, SqaQuality, Surprise, Tally
+from ivsqa.workflow.evaluating.collector import FRAME, TRUTH, SqaQuality, Surprise, Tally
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, N_DRAWS, FrameSignals
+from ivsqa.workflow.predicting.signals import ENTROPY, ERROR_MAP, MC_DROPOUT, N_DRAWS, FrameSignals
+
+NAMES = {ERROR_MAP: "error map", ENTROPY: "entropy", MC_DROPOUT: "MC-dropout", TRUTH: "truth"}
+"""Orders of a review, as its diagram names them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Evaluation:
         sqa: How good the estimate of quality is.
         estimate: How good each signal is, by (signal, structure or "frame").
         gain: How much better the error map is than each other signal, by (other signal, structure or "frame").
+        review: How many frames people mend until their mean Dice is 0.95, of the worst structure of each.
         n_calibration_frames: Annotated validation frames on which the other signals were calibrated.
         strata: Figures by console, lumen size and subject.
         surprises: The frames that turned out most unlike their estimate, worst first.
@@ -59,6 +64,7 @@ class Evaluation:
     sqa: SqaQuality
     estimate: dict[tuple[str, str], EstimateFigures]
     gain: dict[tuple[str, str], EstimateFigures]
+    review: ReviewFigures
     n_calibration_frames: int
     strata: list[Stratum]
     surprises: list[Surprise]
@@ -89,6 +95,7 @@ class Evaluation:
                 {"over": signal, "scope": scope} | _plain_figures(vars(figures))
                 for (signal, scope), figures in self.gain.items()
             ],
+            "review": {"goal": GOAL_DICE} | _plain_figures(vars(self.review)),
             "n_calibration_frames": self.n_calibration_frames,
             "n_dropout_draws": N_DRAWS if has_dropout else None,
             "strata": [_plain(vars(stratum)) for stratum in self.strata],
@@ -158,6 +165,7 @@ def evaluate_model(
         sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
         estimate=estimate,
         gain=tally.gain(),
+        review=tally.review(),
         n_calibration_frames=len(validation),
         strata=tally.strata(),
         surprises=tally.surprises,
@@ -198,6 +206,7 @@ def _page(project: Project, answer: Mapping[str, Any], tally: Tally) -> str:
         scatter=scatter_chart(scatter),
         reliability=reliability_chart(curves),
         reliability_bins=bins,
+        review=review_chart({NAMES[order]: curve for order, curve in tally.review_curves().items()}, goal=GOAL_DICE),
         pictures=[_picture(project, surprise) for surprise in tally.surprises],
         colors=colors,
     )

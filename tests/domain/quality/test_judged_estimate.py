@@ -46,6 +46,11 @@ def test_figures_are_worked_out_over_all_frames():
     assert figures.mae.value == pytest.approx((0.0 + 0.1 + 0.05 + 0.1) / 4)
     assert figures.spearman.value == pytest.approx(0.8)  # ranks 4 2 3 1 against 4 3 2 1: 1 - 6·2 / (4·15)
     assert figures.auroc.value == pytest.approx(3 / 4)  # of 2 bad × 2 good frames one pair is the wrong way round
+    # Lacking in all 0.75, of which 0.2 may stay: 0.4, then 0.1 in the order predicted, 0.05 of 0.2.
+    assert figures.mended.value == pytest.approx((2 + 1 / 4) / 4)
+    # Frames by rank lack 0.4 0.1 0.2 0.05 where the truth has 0.4 0.2 0.1 0.05: the areas above random are 0.4 × 1.5 − 0.05 × 1.5
+    # and ± (0.2 − 0.1) × 0.5.
+    assert figures.prr.value == pytest.approx((0.525 - 0.05) / (0.525 + 0.05))
     # Level 200 holds 2 of 3 wrong pixels, purely; level 0 the third among 6 taken, of which 3 are wrong.
     assert figures.auprc.value == pytest.approx(2 / 3 * 1.0 + 1 / 3 * 3 / 6)
     assert figures.auprc.low == figures.auprc.high == figures.auprc.value  # both subjects are alike

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.domain.quality.review_curve import review_shares
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.workflow.evaluating.collector import Tally
@@ -106,6 +107,22 @@ def test_every_signal_is_judged_for_each_structure_and_for_the_frame(trained):
     assert plain["n_calibration_frames"] == 3
 
 
+def test_the_share_to_mend_is_that_of_the_frames_by_their_worst_structure(trained):
+    plain = evaluate_model(trained, split="train", device="cpu").to_dict()
+    review = plain["review"]
+    true = [min(frame["dice"].values()) for frame in plain["frames"]]
+    shares = review_shares(true, [frame["quality"] for frame in plain["frames"]])
+    assert review["mean_dice"] == pytest.approx(np.mean(true), abs=1e-5)
+    assert [review[order] for order in ("predicted", "random", "truth")] == pytest.approx(shares, abs=1e-4)
+    assert review["ratio"] == pytest.approx(shares.ratio, abs=1e-3)
+    assert review["truth"] <= review["predicted"]
+    low, high = review["interval"]["random"]
+    assert low <= review["random"] <= high
+    mended = {row["signal"]: row["mended"] for row in plain["estimate"] if row["scope"] == "frame"}
+    assert mended["error_map"] == review["predicted"]
+    assert all(share >= review["truth"] for share in mended.values())
+
+
 def test_frames_are_told_apart_by_console_size_and_subject(trained):
     strata = evaluate_model(trained, split="train", device="cpu").to_dict()["strata"]
     assert {one["kind"] for one in strata} >= {"lumen size", "subject"}
@@ -122,7 +139,7 @@ def test_surprises_come_largest_first_and_are_drawn_on_the_page(trained):
     page = (trained.root / result.page).read_text(encoding="utf-8")
     assert trained.root / result.page == trained.layout.evaluation_page("m001", "test")
     assert page.count("data:image/jpeg") == 2 * 3
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert all(f"{one['pullback_id']} frame {one['frame_index']}" in page for one in result.to_dict()["surprises"])
 
 
