@@ -1,4 +1,4 @@
-"""The carotid frames as benchmarks learn from them: read onto the working grid, and dealt into parts by series."""
+"""The carotid frames as benchmarks learn from them, on the working grid; `studies` deals them by series."""
 
 from __future__ import annotations
 
@@ -43,16 +43,6 @@ def read_carotid(size_px: int) -> Frames:
             masks.append(grid.sample(mask.astype(np.uint8) * 255) > 127)
             series.append(number)
     return Frames(np.stack(images), np.stack(masks), np.array(series))
-
-
-def deal(frames: Frames, seed: int, n_labels: int, n_test: int) -> tuple[Frames, Frames, Frames]:
-    """Return training, calibration and test frames: 8, 4 and 7 series, spread evenly over each part."""
-    order = np.random.default_rng(seed).permutation(np.unique(frames.series))
-    parts = []
-    for series, n in ((order[:8], n_labels), (order[8:12], n_test // 2), (order[12:], n_test)):
-        rows = np.flatnonzero(np.isin(frames.series, series))
-        parts.append(frames[rows[np.unique(np.linspace(0, len(rows) - 1, n).round().astype(int))]])
-    return parts[0], parts[1], parts[2]
 
 
 def samples(frames: Frames) -> SampleSet:

@@ -16,10 +16,11 @@ import configs
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from studies import Study
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ivsqa.model.augmentation import AugmentationConfig, apply, sample
+from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
@@ -42,16 +43,6 @@ INFERENCE_BATCH = 16
 
 Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Nested probabilities (b, K, s, s) for frames, uint8 (b, s, s)."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be learnt, and the frames it is judged on, which are from elsewhere."""
-
-    structures: tuple[str, ...]
-    training: SampleSet
-    test: SampleSet
-    augmentation: AugmentationConfig
 
 
 @dataclass(frozen=True)
@@ -124,11 +115,12 @@ def logits(network: nn.Module, images: Tensor) -> Tensor:
     return output.output if isinstance(network, EncoderDecoder) else output
 
 
-def train_alone(segmenter: Segmenter, task: Task, config: TrainingConfig) -> Trained:
+def train_alone(segmenter: Segmenter, study: Study, config: TrainingConfig) -> Trained:
     """Train one segmenter as `ivsqa.model.training` trains its own, without an error branch."""
+    training = study.learning.samples
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = segmenter.build(len(task.structures) + 1, segmenter.widths)
+        network = segmenter.build(len(study.structures) + 1, segmenter.widths)
     averaged = copy.deepcopy(network).requires_grad_(requires_grad=False)
     groups = [
         {"params": [p for p in network.parameters() if (p.ndim > 1) == shrinks], "weight_decay": decay}
@@ -140,10 +132,10 @@ def train_alone(segmenter: Segmenter, task: Task, config: TrainingConfig) -> Tra
         for step in range(config.max_steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, n_steps=config.max_steps)
-            images, labels = batch(task.training, config, step)
+            images, labels = batch(training, config, step)
             torch.manual_seed(int(rng_for(config.seed, DROPOUT_DRAWS, step).integers(2**63)))
             with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config.precision, CPU)):
-                wanted = ring_masks(labels, len(task.structures) + 1)
+                wanted = ring_masks(labels, len(study.structures) + 1)
                 loss = segmentation_loss(logits(network, images), wanted, known_pixels(labels))
             optimizer.zero_grad()
             loss.backward()
@@ -179,14 +171,14 @@ def predictor_of(network: nn.Module, config: TrainingConfig) -> Probabilities:
     return probabilities
 
 
-def train_with_error_branch(task: Task, config: TrainingConfig) -> Trained:
+def train_with_error_branch(study: Study, config: TrainingConfig) -> Trained:
     """Train both branches as ivsqa does."""
-    network = configs.network(len(task.structures), size_px=task.training.images.shape[-1])
+    network = configs.network(len(study.structures), size_px=study.learning.images.shape[-1])
     began = time.process_time()
     result = train(
         network,
         config,
-        task.training,
+        study.learning.samples,
         None,
         device="cpu",
         save=lambda _: None,

@@ -95,6 +95,12 @@ def study_of(data: str, fold: int, *, size_px: int, n_labels: int, sealed: bool)
     return DATA[data](fold, size_px, n_labels, sealed)
 
 
+def real_frames(data: str, size_px: int) -> tuple[tuple[str, ...], Frames]:
+    """Return the structures, and all frames there are, of a data set of real ultrasound."""
+    structures, read = REAL[data]
+    return structures, _kept(data, size_px, read)
+
+
 def available() -> list[str]:
     """Return the data sets that are here, and say of the others that they are not."""
     folders = {"carotid": carotid.CAROTID, "camus": CAMUS, "bus-bra": BUS_BRA}
@@ -105,7 +111,7 @@ def available() -> list[str]:
 
 
 def _carotid(fold: int, size_px: int, n_labels: int, sealed: bool) -> Study:
-    frames = _kept("carotid", size_px, _read_carotid)
+    structures, frames = real_frames("carotid", size_px)
     if sealed:
         order = np.random.default_rng(0).permutation(np.unique(frames.subjects))
         test = order[fold :: len(FOLDS)]
@@ -113,27 +119,27 @@ def _carotid(fold: int, size_px: int, n_labels: int, sealed: bool) -> Study:
     else:
         order = np.random.default_rng(1000 + fold).permutation(np.unique(frames.subjects))
         test, rest = order[:4], order[4:]
-    return _dealt(("lumen",), frames, (rest[4:], rest[:4], test), n_labels, HAND_HELD)
+    return _dealt(structures, frames, (rest[4:], rest[:4], test), n_labels, HAND_HELD)
 
 
 def _camus(fold: int, size_px: int, n_labels: int, sealed: bool) -> Study:
-    frames = _kept("camus", size_px, _read_camus)
+    structures, frames = real_frames("camus", size_px)
     order = np.random.default_rng(0).permutation(np.unique(frames.subjects))
     judged = order[fold * 32 : (fold + 1) * 32] if sealed else order[160 + fold * 32 : 160 + (fold + 1) * 32]
     # Nobody learns from, or is tried on, what a sealed fold is judged on.
     rest = np.random.default_rng(fold).permutation(np.setdiff1d(order[160:], judged))
-    return _dealt(("endo", "epi"), frames, (rest[40:], rest[:40], judged), n_labels, HAND_HELD)
+    return _dealt(structures, frames, (rest[40:], rest[:40], judged), n_labels, HAND_HELD)
 
 
 def _bus_bra(fold: int, size_px: int, n_labels: int, sealed: bool) -> Study:
-    frames = _kept("bus-bra", size_px, _read_bus_bra)
+    structures, frames = real_frames("bus-bra", size_px)
     if sealed:
         known, test = frames.groups != UNSEEN_SCANNER, np.unique(frames.subjects[frames.groups == UNSEEN_SCANNER])
     else:
         known = frames.groups == "ge-logiq-5"
         test = np.random.default_rng(fold).permutation(np.unique(frames.subjects[frames.groups == "ge-logiq-7"]))[:100]
     rest = np.random.default_rng(fold).permutation(np.unique(frames.subjects[known]))
-    return _dealt(("lesion",), frames, (rest[60:], rest[:60], test), n_labels, HAND_HELD)
+    return _dealt(structures, frames, (rest[60:], rest[:60], test), n_labels, HAND_HELD)
 
 
 def _phantoms(fold: int, size_px: int, n_labels: int, sealed: bool) -> Study:
@@ -258,6 +264,13 @@ def _read(
     return Frames(np.stack(images), np.stack(labels), np.array(subjects), np.array(groups))
 
 
+REAL: dict[str, tuple[tuple[str, ...], Callable[[int], Frames]]] = {
+    "carotid": (("lumen",), _read_carotid),
+    "camus": (("endo", "epi"), _read_camus),
+    "bus-bra": (("lesion",), _read_bus_bra),
+}
+
+
 @lru_cache(maxsize=8)
 def _phantom_part(seed: int, consoles: tuple[str, ...], size_px: int, n: int, first: int) -> Frames:
     """Return phantom frames of twelve pullbacks, the consoles in turn."""
@@ -268,4 +281,6 @@ def _phantom_part(seed: int, consoles: tuple[str, ...], size_px: int, n: int, fi
         looks = np.array([consoles[number % len(consoles)] for number in pullbacks])
         _keep(path, Frames(made.images, made.labels, np.array([f"{first + number}" for number in pullbacks]), looks))
     kept = np.load(path)
-    return Frames(kept["images"], kept["labels"], kept["subjects"], kept["groups"])
+    # A number of a pullback is that of another subject under another seed.
+    subjects = np.array([f"{seed}-{name}" for name in kept["subjects"]])
+    return Frames(kept["images"], kept["labels"], subjects, kept["groups"])
