@@ -79,20 +79,20 @@ def assd_px(contour: Contour, truth: Contour) -> float:
     return contour_agreement(contour, truth).assd_px
 
 
-def boundary_costs(grid: PolarGrid, fields: NDArray[np.floating], config: RefinementConfig) -> NDArray[np.float64]:
+def boundary_costs(grid: PolarGrid, sampled: NDArray[np.floating], certainty: float) -> NDArray[np.float64]:
     """Return the costs of the other school: minus the logarithm of how steeply the probability falls outwards."""
-    fall = -np.gradient(grid.sampled(fields), grid.cell_px, axis=2)
-    return np.asarray(-np.log(np.clip(fall, config.certainty, None)) * grid.sectors[:, None] * grid.radii_px.mean())
+    fall = -np.gradient(sampled, grid.cell_px, axis=2)
+    return np.asarray(-np.log(np.clip(fall, certainty, None)) * grid.sectors[:, None] * grid.radii_px.mean())
 
 
 def by_boundary(probabilities: Probabilities) -> dict[str, Contour]:
     """Return refined borders on boundary costs."""
-    kept = refinement._region_costs
-    refinement._region_costs = boundary_costs
+    kept = refinement.region_costs
+    refinement.region_costs = boundary_costs
     try:
         return refined(probabilities)
     finally:
-        refinement._region_costs = kept
+        refinement.region_costs = kept
 
 
 WAYS: dict[str, Callable[[Case], Mapping[str, Contour]]] = {

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Contours, Points, contour_from_mask
-from ivsqa.domain.geometry.closed_surfaces import closed_surfaces
 from ivsqa.domain.geometry.polar import PolarGrid, polar_grid, polar_place
+from ivsqa.domain.geometry.region_borders import least_cost_radii, likeness_of_errors, region_costs
 
 ERROR_SPREAD = (0.42, 0.37, 0.105, 0.055, 0.022, 0.012, 0.008, 0.005, 0.003)
 """How the squared error of a border is shared out over Fourier orders of the angle: too wide or narrow (0), beside its place (1),
@@ -126,16 +126,16 @@ def refined(
     shown = [] if drawn is None else [drawn[name] for name in field_of]
     centre = np.asarray(centre_px if centre_px is not None else shown[0].centroid_px if shown else _centroid(fields[0]))
     grid = _grid_over(fields, shown, centre, nudges, config)
-    costs = _region_costs(grid, fields, config)
+    costs = region_costs(grid, grid.sampled(fields), config.certainty)
     if nudges and shown:
         radii = np.stack([grid.crossings(contour) for contour in shown])
         if np.isnan(radii).any():
             raise ValueError("the borders enclose no common centre")
     else:
-        radii = _laid(grid, costs, {}, config)
+        radii = least_cost_radii(grid, costs, max_step=config.max_step, min_wall_px=config.min_wall_px)
     if nudges:
         costs, fixed = _with_nudges(grid, costs, radii, nudges, list(field_of), config)
-        radii = _laid(grid, costs, fixed, config)
+        radii = least_cost_radii(grid, costs, max_step=config.max_step, min_wall_px=config.min_wall_px, fixed=fixed)
     return {name: grid.contour(line) for name, line in zip(field_of, radii, strict=True)}
 
 
@@ -164,43 +164,6 @@ def _grid_over(
         n_radii=config.n_radii,
         through=places,
     )
-
-
-def _region_costs(grid: PolarGrid, fields: NDArray[np.floating], config: RefinementConfig) -> NDArray[np.float64]:
-    """Return the cost of borders in each cell, (K, A, R): the log odds against all that lies inside, summed over the sector."""
-    p = np.clip(grid.sampled(fields), config.certainty, 1.0 - config.certainty)
-    against = np.log(1.0 / p - 1.0) * grid.radii_px
-    against *= grid.cell_px * grid.sectors[:, None]
-    costs = np.zeros_like(p)
-    np.cumsum(0.5 * (against[..., 1:] + against[..., :-1]), axis=2, out=costs[..., 1:])
-    return costs
-
-
-def _laid(
-    grid: PolarGrid, costs: NDArray[np.float64], fixed: Mapping[tuple[int, int], float], config: RefinementConfig
-) -> NDArray[np.float64]:
-    """Return the radius of each border on each ray, (K, A) px, to a fraction of a cell.
-
-    From the best cells the borders move, half a cell at most, to where a parabola through the neighbouring costs is least. Cells
-    are chosen with one cell less of slope and one more of wall, so that both still hold afterwards.
-
-    Args:
-        grid: Where the cells lie.
-        costs: (K, A, R).
-        fixed: The radius that a border has on a ray, by (border, ray).
-        config: Slope and wall.
-    """
-    wall = int(np.ceil(config.min_wall_px / grid.cell_px)) + 1
-    rows = closed_surfaces(costs, max_step=config.max_step - 1, min_gap=wall)
-    middle = np.clip(rows, 1, costs.shape[2] - 2)
-    before, lowest, after = (np.take_along_axis(costs, middle[..., None] + step, axis=2)[..., 0] for step in (-1, 0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):  # beside a hard nudge every cost is infinite
-        offset = 0.5 * (before - after) / (before - 2.0 * lowest + after)
-    offset = np.where(np.isfinite(offset) & (rows == middle), np.clip(offset, -0.5, 0.5), 0.0)
-    radii = np.asarray(grid.radii_px[rows] + offset * grid.cell_px)
-    for place, radius in fixed.items():
-        radii[place] = radius
-    return radii
 
 
 def _with_nudges(
@@ -259,12 +222,6 @@ def _displacement(
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equations 2.23 and 2.24.
     """
     noise = 1.0 / weights - 1.0 + RESIDUE  # so that a single nudge is known with its weight
-    along = _likeness(angles, at)
-    share = np.linalg.solve(_likeness(at, at) + np.diag(noise), along.T)
+    along = likeness_of_errors(angles, at, ERROR_SPREAD)
+    share = np.linalg.solve(likeness_of_errors(at, at, ERROR_SPREAD) + np.diag(noise), along.T)
     return offsets_px @ share, np.clip((along.T * share).sum(axis=0), 0.0, 1.0)
-
-
-def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation of a border's errors at angles a and b, (len(a), len(b)): 1 at one angle."""
-    spread = np.array(ERROR_SPREAD) / sum(ERROR_SPREAD)
-    return np.asarray(np.cos((a[:, None] - b)[..., None] * np.arange(len(spread))) @ spread)
