@@ -7,6 +7,7 @@ outer structure to within half a pixel (editors that store integers move borders
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -83,21 +84,33 @@ def nested(contours: Contours, structures: StructureSet) -> dict[str, Contour]:
     Returns:
         By structure name, innermost first; a contour that complies is the very same object.
     """
-    kept: dict[str, Contour] = {}
+    return {
+        name: line
+        for name, line in zip(
+            structures.names, nested_lines([contours.get(name) for name in structures.names]), strict=True
+        )
+        if line is not None
+    }
+
+
+def nested_lines(lines: Sequence[Contour | None]) -> list[Contour | None]:
+    """Return simple contours, innermost first, each of them inside the next outer one there is; as `nested` does.
+
+    Args:
+        lines: Innermost first, None where absent.
+
+    Returns:
+        In the same order; None also where a line encloses nothing, or lies wholly outside the next outer one.
+    """
+    kept: list[Contour | None] = []
     outer: Contour | None = None
-    for name in reversed(structures.names):
-        contour = contours.get(name)
-        area = shapely.Polygon() if contour is None else enclosed_area(contour)
-        if contour is None or area.is_empty:
-            continue
-        contour = mended(contour)
-        if outer is not None and not _covers(outer.polygon, contour.polygon):
-            cut = _largest_outline(shapely.intersection(contour.polygon, outer.polygon))
-            if cut is None:
-                continue
-            contour = cut
-        kept[name] = outer = contour
-    return dict(reversed(kept.items()))
+    for line in reversed(lines):
+        contour = None if line is None or enclosed_area(line).is_empty else mended(line)
+        if contour is not None and outer is not None and not _covers(outer.polygon, contour.polygon):
+            contour = _largest_outline(shapely.intersection(contour.polygon, outer.polygon))
+        kept.append(contour)
+        outer = contour or outer
+    return kept[::-1]
 
 
 def check_contours(
