@@ -29,6 +29,7 @@ import argparse
 import io
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from ivsqa.domain.selection.pool import Limits
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
 from ivsqa.phantom import iter_frames, phantom_pullback
+from ivsqa.workflow.context import Advance, Context
 from ivsqa.workflow.simulating.arm import ArmPlan
 from ivsqa.workflow.simulating.labelled_study import LabelledStudy
 from ivsqa.workflow.simulating.simulate import BASELINE, Simulation, run_simulation
@@ -120,6 +122,19 @@ def _phantom_frames(
         if index in indices:
             on_grid = {name: grid.contour_to_grid(contour) for name, contour in pullback.contours[index].items()}
             yield grid.sample(frame), training_labels(BOTH, on_grid, (size_px, size_px))
+
+
+@contextmanager
+def printed(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Print each rung as it ends."""
+    n_done = 0
+
+    def advance(n: int = 1, note: str = "") -> None:
+        nonlocal n_done
+        n_done += n
+        print(f"{label}, {unit} {n_done} of {total}: {note}", flush=True)
+
+    yield advance
 
 
 def simulation_of(data: str, options: argparse.Namespace) -> Simulation:
@@ -226,7 +241,14 @@ def main() -> None:
     for data in [name for name in studies.available() if name in options.data]:
         simulation, folder = simulation_of(data, options), folder_of(data, options)
         if not options.table:
-            run_simulation(simulation, folder, device=options.device, n_jobs=options.jobs, part=tuple(options.part))
+            run_simulation(
+                simulation,
+                folder,
+                device=options.device,
+                n_jobs=options.jobs,
+                part=tuple(options.part),
+                context=Context(progress=printed),
+            )
         summary = summarize(simulation, folder)
         show(data, summary)
         write_results(simulation, folder, summary)
