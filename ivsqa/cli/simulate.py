@@ -82,6 +82,8 @@ def simulate(
 
 def _say(summary: SimulationSummary) -> None:
     """Print the figures of each strategy."""
+    from ivsqa.domain.quality.review_curve import GOAL_DICE
+
     say(f"Dice on subjects held back, with all labels: {number(summary.full_dice)}")
     say_table(
         ("strategy", ">seeds", ">95 % at", ">99 % at", ">clicks", ">above stratified", ">by border drawn", ">by clicks"),
@@ -97,6 +99,13 @@ def _say(summary: SimulationSummary) -> None:
             for row in summary.strategies
         ],
     )  # fmt: skip
+    # With every label drawn nothing is left, and rungs of an older version do not say it.
+    if not all(math.isnan(row.mended["truth"]) for row in summary.strategies):
+        say(f"frames left after the last rung, to mend until their mean Dice is {GOAL_DICE}:")
+        say_table(
+            ("strategy", ">by predicted quality", ">at random", ">knowing the truth"),
+            [(row.strategy, *(percent(share) for share in row.mended.values())) for row in summary.strategies],
+        )
     if summary.n_missing:
         say(f"{count(summary.n_missing, 'arm')} not complete yet; the same command goes on")
 

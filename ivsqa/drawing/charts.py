@@ -200,7 +200,8 @@ def _curve_plot(panel: Panel, y_label: str) -> Plot:
     points = [point for curve in panel.series for point in curve.points]
     ys = [y for point in points for y in (point.y, point.low, point.high) if not isnan(y)]
     ys += [] if isnan(panel.level) else [panel.level]
-    step = 0.05 if max(ys) - min(ys) > 0.15 else 0.02 if max(ys) - min(ys) > 0.06 else 0.01
+    span = max(ys) - min(ys)
+    step = 0.1 if span > 0.6 else 0.05 if span > 0.15 else 0.02 if span > 0.06 else 0.01
     # Accuracy ends at 1; an axis that went on would promise more.
     y_high = min(1.0, ceil((max(ys) + 0.1 * step) / step) * step)
     y_low = min(floor(min(ys) / step) * step, y_high - step)

@@ -307,6 +307,7 @@ def test_simulate_shares_its_work_and_shows_a_table_once_all_is_there(run, train
     assert "with all labels" in second.out
     assert "learning-curves.svg" in second.out
     assert {"sqa", "stratified", "random"} <= set(second.out.split())
+    assert "frames left after the last rung, to mend until their mean Dice is 0.95:" in second.out
 
 
 def test_evaluate_fits_80_columns_and_names_its_page(run, trained):

@@ -22,6 +22,7 @@ from ivsqa.domain.quality.predicted_quality import (
     fit_error_calibration,
     frame_quality,
 )
+from ivsqa.domain.quality.review_curve import ReviewShares, review_shares
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Rule, Strategy, plan_selection
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool, PullbackFrames, Rows
 from ivsqa.domain.selection.strategies import Choices
@@ -123,6 +124,23 @@ class ArmPlan:
 
 
 @dataclass(frozen=True, eq=False)
+class JudgedPool:
+    """The p frames of the pool as the model of a rung sees them, and as they are.
+
+    Attributes:
+        score: (p,) what the strategy ranks by; NaN where it ranks by nothing.
+        features: (p, F) their descriptions.
+        quality: (p,) predicted Dice of the worst structure; None where the model did not learn its errors.
+        dice: (p,) true Dice of the worst structure; NaN where none is drawn or found.
+    """
+
+    score: NDArray[np.float64]
+    features: NDArray[np.floating]
+    quality: NDArray[np.float64] | None
+    dice: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class Rung:
     """The result of one rung, with all that the next one needs.
 
@@ -132,6 +150,9 @@ class Rung:
         effort: What they cost.
         dice: Mean Dice on held-back frames by structure.
         model: The model.
+        mended: Shares of the frames left in the pool that people would mend until their mean Dice is 0.95; None of a rung that is
+            read back, and so for the pool.
+        pool: The pool as the model sees it.
     """
 
     rows: NDArray[np.intp]
@@ -139,6 +160,8 @@ class Rung:
     effort: Effort
     dice: dict[str, float]
     model: TrainedModel
+    mended: ReviewShares | None = None
+    pool: JudgedPool | None = None
 
     @property
     def n_labels(self) -> int:
@@ -146,13 +169,15 @@ class Rung:
         return len(self.rows)
 
     def facts(self) -> dict[str, Any]:
-        """Return its record."""
+        """Return its record; what cannot be said is None."""
+        shares = {} if self.mended is None else self.mended._asdict()
         return {
             "n_labels": self.n_labels,
             "effort": round(self.effort.length, 3),
             "clicks": self.effort.clicks,
             "dice": {name: round(value, 6) for name, value in self.dice.items()},
             "mean_dice": round(float(np.mean(list(self.dice.values()))), 6),
+            "mended": {order: None if np.isnan(share) else round(share, 6) for order, share in shares.items()},
         }
 
 
@@ -206,7 +231,8 @@ class _Arm:
         study, plan = self._study, self._plan
         predictor = Predictor(rung.model, plan.network, device=self._device)
         on_trial = isinstance(plan.strategy, TrialRule)
-        score, features = self._scored(predictor) if on_trial or plan.strategy in LOOKS_AT_FRAMES else (None, None)
+        pool = (rung.pool or self._judged(predictor)) if on_trial or plan.strategy in LOOKS_AT_FRAMES else None
+        score, features = (pool.score, pool.features) if pool else (None, None)
         added = self._chosen(self._rule(n_labels), n_labels - rung.n_labels, rung.rows, score, features)
         effort, labels = rung.effort, [rung.labels]
         for row in added:
@@ -225,9 +251,14 @@ class _Arm:
     def _trained(self, rows: NDArray[np.intp], labels: NDArray[np.uint8], effort: Effort, before: Rung | None) -> Rung:
         """Return the rung of some labels: a model learns from them and is judged on the frames held back."""
         model = self._train(rows, labels, before)
-        dice = self._dice(Predictor(model, self._plan.network, device=self._device))
-        by_structure = dict(zip(self._study.structures, np.nanmean(dice, axis=0).tolist(), strict=True))
-        return Rung(rows, labels, effort, by_structure, model)
+        predictor = Predictor(model, self._plan.network, device=self._device)
+        by_structure = dict(
+            zip(self._study.structures, np.nanmean(self._dice(predictor), axis=0).tolist(), strict=True)
+        )
+        pool = self._judged(predictor)
+        left = ~np.isin(self._parts.pool, rows)
+        mended = review_shares(pool.dice[left], None if pool.quality is None else pool.quality[left])
+        return Rung(rows, labels, effort, by_structure, model, mended, pool)
 
     def _chosen(
         self,
@@ -309,29 +340,37 @@ class _Arm:
             save_every_s=float("inf"),
         ).model
 
-    def _scored(self, predictor: Predictor) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
-        """Return the score that the strategy ranks the rows of the pool by, and their descriptions."""
+    def _judged(self, predictor: Predictor) -> JudgedPool:
+        """Return the pool as a model sees it, and as it is."""
         study, rows, strategy = self._study, self._parts.pool, self._plan.strategy
         column, describe = (
             (None, strategy.describe) if isinstance(strategy, TrialRule) else (COLUMN_OF.get(strategy), _features)
         )
-        calibration = self._calibration(predictor) if strategy == "sqa" else None
+        calibration = self._calibration(predictor) if strategy in LOOKS_AT_ERRORS else None
         scores: list[float | None] = []
-        features = []
+        quality: list[float] = []
+        features, dice = [], []
         for first in range(0, len(rows), BATCH_FRAMES):
-            images = study.images[rows[first : first + BATCH_FRAMES]]
-            prediction = predictor(images)
+            batch = rows[first : first + BATCH_FRAMES]
+            prediction = predictor(study.images[batch])
             features.append(describe(prediction))
+            dice.append(mask_dice(prediction.probabilities > 0.5, study.masks(batch)))
             if calibration is not None:
                 for probabilities, raw in zip(prediction.probabilities, prediction.error, strict=True):
                     qualities = assess_frame(study.structures, raw, predicted_masks(probabilities), calibration)
-                    scores.append(1.0 - frame_quality(qualities.values()))
-            elif column is not None:
-                draws = predictor.sample(images, N_DRAWS, DRAW_SEED) if column == BALD else None
+                    quality.append(frame_quality(qualities.values()))
+            if column is not None:
+                draws = predictor.sample(study.images[batch], N_DRAWS, DRAW_SEED) if column == BALD else None
                 scores += [signals[column] for signals in frame_signals(prediction, draws)]
-            else:
-                scores += [None] * len(images)
-        return np.array(scores, dtype=np.float64), np.concatenate(features)  # None becomes NaN
+        predicted = np.array(quality) if calibration is not None else None
+        by_quality = 1.0 - predicted if strategy == "sqa" and predicted is not None else np.full(len(rows), np.nan)
+        return JudgedPool(
+            by_quality if column is None else np.array(scores, dtype=np.float64),  # None becomes NaN
+            np.concatenate(features),
+            predicted,
+            # A structure that is neither drawn nor found makes no frame worse.
+            np.fmin.reduce(np.concatenate(dice), axis=1),
+        )
 
     def _calibration(self, predictor: Predictor) -> ErrorCalibration:
         """Return the calibration of error maps, from the calibration subjects."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, zip_longest
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ivsqa.domain.quality.review_curve import ReviewShares
 from ivsqa.domain.selection.learning_curve import cost_to_reach, mean_accuracy, paired_gain
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_figure
 from ivsqa.errors import StateError
@@ -24,6 +25,9 @@ LEVELS = (0.95, 0.99)
 """Shares of full-data Dice that are worth reaching."""
 COSTS = {"labels": "n_labels", "effort": "effort", "clicks": "clicks"}
 """What accuracy is held against, and where a rung says it: frames annotated, border drawn, points set and vertices drawn."""
+
+ORDERS = ReviewShares._fields
+"""In what order people would mend the frames left."""
 
 Curve: TypeAlias = list[dict[str, Any]]
 """The records of the rungs of one arm, by labels."""
@@ -41,6 +45,8 @@ class StrategySummary:
         reached: Seeds that get there, by level.
         area: Mean accuracy over the logarithm of each cost.
         gain: How much that is above the baseline, paired by seed: mean, low, high; by cost.
+        mended: Mean share of the frames left after the last rung that people would mend until their mean Dice is 0.95, by order:
+            "predicted", "random" and "truth"; NaN where some seed does not say it.
     """
 
     strategy: str
@@ -49,6 +55,7 @@ class StrategySummary:
     reached: dict[float, int]
     area: dict[str, float]
     gain: dict[str, tuple[float, float, float]]
+    mended: dict[str, float]
 
     @property
     def share(self) -> dict[float, float]:
@@ -148,17 +155,36 @@ def _summary(
         reached={level: int(np.sum(np.isfinite(costs("share", level)))) for level in LEVELS},
         area={name: float(np.mean(own[name])) for name in COSTS},
         gain={name: paired_gain(own[name], baseline[name]) for name in COSTS},
+        mended={order: _mean_mended([curve[-1] for curve in curves], order) for order in ORDERS},
     )
 
 
+def _mended(rung: Mapping[str, Any], order: str) -> float:
+    """Return the share to mend after a rung; NaN where it cannot be said, and of a rung that an older version ran."""
+    share = rung.get("mended", {}).get(order)
+    return math.nan if share is None else float(share)
+
+
 def write_results(simulation: Simulation, folder: Path, summary: SimulationSummary) -> None:
-    """Write `simulation.json`, `rungs.csv` and `learning-curves.svg`."""
+    """Write `simulation.json`, `rungs.csv`, `learning-curves.svg` and, where errors were learnt, `frames-to-mend.svg`."""
     names = simulation.study.structures
     keys = ("strategy", "seed", "n_labels", "share", "effort", "clicks", "mean_dice")
-    lines = ([*(row[key] for key in keys), *(row["dice"][name] for name in names)] for row in summary.rows)
-    atomic.write_text(folder / "rungs.csv", csv_text([*keys, *(f"dice_{name}" for name in names)], lines))
+    lines = (
+        [
+            *(row[key] for key in keys),
+            *(row["dice"][name] for name in names),
+            *(_mended(row, order) for order in ORDERS),
+        ]
+        for row in summary.rows
+    )
+    columns = [*keys, *(f"dice_{name}" for name in names), *(f"mended_{order}" for order in ORDERS)]
+    atomic.write_text(folder / "rungs.csv", csv_text(columns, lines))
     atomic.write_text(folder / "simulation.json", json.dumps(facts_of(summary), indent=1) + "\n")
     atomic.write_text(folder / "learning-curves.svg", _figure(simulation, summary))
+    panels = [panel for strategy in map(str, simulation.strategies) for panel in _mended_panels(summary, strategy)]
+    if panels:
+        figure = curve_figure(panels, y_label="share of the frames left to mend", title="Frames left to mend")
+        atomic.write_text(folder / "frames-to-mend.svg", figure)
 
 
 def facts_of(summary: SimulationSummary) -> dict[str, Any]:
@@ -175,6 +201,7 @@ def facts_of(summary: SimulationSummary) -> dict[str, Any]:
             **{f"{key}_{level * 100:.0f}": known(value) for (key, level), value in reach.items()},
             **{f"seeds_{level * 100:.0f}": n_seeds for level, n_seeds in figures.reached.items()},
             **{f"area_{name}": known(value) for name, value in figures.area.items()},
+            **{f"mended_{order}": known(share) for order, share in figures.mended.items()},
             **{f"gain_{name}": [known(value) for value in gain] for name, gain in figures.gain.items()},
         }
 
@@ -187,7 +214,14 @@ def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
     panels = [
         Panel(
             [
-                Series(strategy, color, [_point(rungs, key, factor) for rungs in _by_rung(summary.rows, strategy)])
+                Series(
+                    strategy,
+                    color,
+                    [
+                        _point(rungs, key, factor, _column(rungs, "mean_dice"))
+                        for rungs in _by_rung(summary.rows, strategy)
+                    ],
+                )
                 for strategy, color in zip(map(str, simulation.strategies), cycle(COLORS), strict=False)
             ],
             label,
@@ -203,6 +237,27 @@ def _figure(simulation: Simulation, summary: SimulationSummary) -> str:
     return curve_figure(panels, y_label="Dice on subjects held back", title="Learning curves")
 
 
+def _mended_panels(summary: SimulationSummary, strategy: str) -> Iterator[Panel]:
+    """Yield the diagram of the frames left to mend after each rung of a strategy; none where its models predict no Dice."""
+    rungs = [seeds for seeds in _by_rung(summary.rows, strategy) if not math.isnan(_mean_mended(seeds, "predicted"))]
+    if rungs:
+        names = {"predicted": "by predicted quality", "random": "at random", "truth": "by truth"}
+        series = [
+            Series(
+                name,
+                color,
+                [_point(seeds, "share", 100.0, [_mended(rung, order) for rung in seeds]) for seeds in rungs],
+            )
+            for (order, name), color in zip(names.items(), COLORS, strict=False)
+        ]
+        yield Panel(series, f"{strategy}: labels, % of the pool")
+
+
+def _mean_mended(rungs: Sequence[Mapping[str, Any]], order: str) -> float:
+    """Return the mean share to mend over seeds; NaN where one of them does not say it."""
+    return float(np.mean([_mended(rung, order) for rung in rungs]))
+
+
 def _by_rung(rows: Sequence[dict[str, Any]], strategy: str) -> list[Curve]:
     """Return the rungs of a strategy, each over its seeds; a seed that is not complete has fewer."""
     curves: dict[int, Curve] = {}
@@ -212,8 +267,8 @@ def _by_rung(rows: Sequence[dict[str, Any]], strategy: str) -> list[Curve]:
     return [[rung for rung in rungs if rung is not None] for rungs in zip_longest(*curves.values())]
 
 
-def _point(rungs: Curve, key: str, factor: float) -> Point:
-    """Return the mean Dice of a rung over seeds, with its interval, at its mean cost."""
-    dice = _column(rungs, "mean_dice")
-    mean, low, high = paired_gain(dice, [0.0] * len(dice))
+def _point(rungs: Curve, key: str, factor: float, values: Sequence[float]) -> Point:
+    """Return the mean of a rung's values over seeds, with its interval, at its mean cost."""
+    # Ends of an interval of fractions go no further than fractions do.
+    mean, low, high = (float(np.clip(end, 0.0, 1.0)) for end in paired_gain(values, [0.0] * len(values)))
     return Point(factor * float(np.mean(_column(rungs, key))), mean, low=low, high=high)

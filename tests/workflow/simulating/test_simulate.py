@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ivsqa.domain.quality.review_curve import review_shares
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool, Rows
 from ivsqa.domain.selection.strategies import Choices
 from ivsqa.errors import StateError
@@ -81,6 +82,26 @@ def test_an_arm_adds_frames_of_the_pool_and_counts_the_work(study, strategy, mod
     assert 0.0 < first.effort.length <= second.effort.length
     assert 0 < first.effort.clicks <= second.effort.clicks
     assert 0.0 < first.dice["lumen"] <= 1.0
+    shares = second.mended
+    assert shares is not None
+    assert 0.0 <= shares.truth <= shares.random <= 1.0
+    assert np.isnan(shares.predicted) == (not strategy.startswith(("sqa", "deal")))  # only these learn errors
+
+
+def test_of_a_pool_that_is_drawn_to_the_last_frame_nothing_is_left_to_mend(study):
+    pool = len(deal(study, 0).pool)
+    *_, last = run_arm(study, dataclasses.replace(PLAN, ladder=(pool - 1, pool), limits=Limits()), device="cpu")
+    assert last.facts()["mended"] == {"predicted": None, "random": None, "truth": None}
+
+
+def test_share_to_mend_is_that_of_the_frames_that_nobody_drew(study):
+    (rung,) = run_arm(study, dataclasses.replace(PLAN, ladder=(3,)), device="cpu")
+    rows = deal(study, 0).pool
+    assert rung.pool is not None
+    assert rung.pool.quality is not None
+    left = [number for number, row in enumerate(rows) if row not in rung.rows]
+    assert len(left) == len(rows) - 3
+    assert rung.mended == review_shares(rung.pool.dice[left], rung.pool.quality[left])
 
 
 def test_arms_of_a_seed_begin_alike(study):
@@ -198,7 +219,8 @@ def test_results_are_a_table_a_record_and_a_figure(simulation, tmp_path):
     summary = summarize(simulation, tmp_path)
     write_results(simulation, tmp_path, summary)
     rows = (tmp_path / "rungs.csv").read_text().splitlines()
-    assert rows[0] == "strategy,seed,n_labels,share,effort,clicks,mean_dice,dice_lumen,dice_eem"
+    columns = "strategy,seed,n_labels,share,effort,clicks,mean_dice,dice_lumen,dice_eem"
+    assert rows[0] == f"{columns},mended_predicted,mended_random,mended_truth"
     assert len(rows) == 1 + 2 * (1 + 2 * 2)  # seeds × (reference + strategies × rungs)
     record = json.loads((tmp_path / "simulation.json").read_text())
     own = next(one for one in record["strategies"] if one["strategy"] == "stratified")
@@ -206,6 +228,28 @@ def test_results_are_a_table_a_record_and_a_figure(simulation, tmp_path):
     figure = (tmp_path / "learning-curves.svg").read_text()
     assert figure.count("<polyline") == 6
     assert "border drawn, mm" in figure
+    assert 0.0 <= own["mended_truth"] <= own["mended_random"]
+    assert own["mended_predicted"] is None  # it trains no error branch
+    left = (tmp_path / "frames-to-mend.svg").read_text()
+    assert left.count("<polyline") == 3  # of "sqa": by predicted quality, at random, knowing the truth
+    assert "sqa: labels, % of the pool" in left
+
+
+def test_rungs_of_an_older_version_say_nothing_of_the_frames_to_mend(simulation, tmp_path):
+    run_simulation(simulation, tmp_path, device="cpu")
+    for path in tmp_path.glob("arms/*/0*.json"):
+        facts = json.loads(path.read_text())
+        del facts["mended"]
+        path.write_text(json.dumps(facts))
+    summary = summarize(simulation, tmp_path)
+    write_results(simulation, tmp_path, summary)
+    assert {one[f"mended_{order}"] for one in facts_of(summary)["strategies"] for order in ("predicted", "truth")} == {
+        None
+    }
+    assert all(line.endswith(",,,") for line in (tmp_path / "rungs.csv").read_text().splitlines()[1:])
+    assert not (tmp_path / "frames-to-mend.svg").exists()
+    run_simulation(dataclasses.replace(simulation, ladder=(0.2, 0.4, 0.6)), tmp_path, device="cpu")  # goes on with them
+    assert summarize(simulation, tmp_path).n_missing == 0
 
 
 def test_test_subjects_stay_sealed(trained):
