@@ -49,6 +49,7 @@ from report import print_table, write_json
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.grid import working_grid
 from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Predictor
@@ -177,7 +178,9 @@ def carries(study: Study, course: Course, predictor: Predictor) -> Iterator[Carr
     """Yield every pair with all borders drawn, and met by all rays."""
     rows = np.unique(course.pairs[:, :2])
     drawn = {
-        int(row): contours_on_frame(study.structures, GRID, predictor(course.frames.images[row][None]).probabilities[0])
+        int(row): contours_on_frame(
+            study.structures, GRID, laid_borders(predictor(course.frames.images[row][None]).probabilities[0])
+        )
         for row in rows
     }
     for (row, near, distance), mm in zip(course.pairs.tolist(), course.mm.tolist(), strict=True):

@@ -35,6 +35,7 @@ from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.agreement.effort import MOST_POINTS, points_to_set
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry import refinement
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.geometry.polar import PolarGrid, polar_grid
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
 from ivsqa.domain.grid import working_grid
@@ -62,7 +63,7 @@ def cases_of(data: str, fold: int, study: Study, frames: Judged) -> list[Case]:
     cases = []
     for image, truth in zip(frames.images, frames.truth, strict=True):
         said = predictor(image[None]).probabilities[0]
-        drawn = contours_on_frame(study.structures, GRID, said)
+        drawn = contours_on_frame(study.structures, GRID, laid_borders(said))
         cases.append(Case(dict(zip(study.structures.names, said, strict=True)), drawn, truth))
     return cases
 

@@ -22,6 +22,7 @@ SIZE_OF_A_PAGE = "n_bytes"
 """The one answer that is not of the study: it follows the wording of the page."""
 
 OUT = "frames that did not come back are out: they and their neighbours cannot be chosen, and are not listed as such"
+LAID = "borders are laid with a prior on their shape, and what is drawn is what is judged"
 REASONS = {
     "status": "a round counts as imported when all its frames came back; the pool leaves out what cannot be chosen",
     "score --top 10": OUT,
@@ -29,6 +30,8 @@ REASONS = {
     "select -n 4 --dry-run": OUT,
     "select -n 4 --strategy stratified --dry-run": OUT,
     "select -n 4 --strategy entropy --dry-run": OUT,
+    "evaluate": LAID,
+    "evaluate --split validation --model m001": LAID,
 }
 """Why this version answers otherwise on purpose, by command line; what it answers stands in changed_answers.json."""
 CHANGED: dict[str, Any] = json.loads((KEPT / "changed_answers.json").read_text(encoding="utf-8"))
@@ -98,7 +101,7 @@ def test_every_change_has_a_reason():
     assert set(CHANGED) <= set(ANSWERS)
 
 
-@pytest.mark.parametrize("command", [command for command in REASONS if command != "status"])
+@pytest.mark.parametrize("command", [command for command, reason in REASONS.items() if reason == OUT])
 def test_frame_that_is_listed_before_and_after_a_change_has_the_same_score(command: str):
     before, now = (
         {(frame["pullback_id"], frame["frame_index"]): frame["quality"] for frame in answers[command]["frames"]}

@@ -81,12 +81,12 @@ class LaidBorders:
     Attributes:
         contours: Closed, simple, each inside the next; None where nothing was found.
         on_rays: Whether a border was laid around a centre; False where it is the line at one half, or none.
-        masks: The pixels inside each contour, bool (K, s, s).
+        masks: The pixels inside each contour, bool (s, s) each.
     """
 
     contours: tuple[Contour | None, ...]
     on_rays: tuple[bool, ...]
-    masks: Mask
+    masks: tuple[Mask, ...]
 
 
 def laid_borders(
@@ -136,7 +136,7 @@ def laid_borders(
     # What was smoothed each for itself may cross the next line now.
     contours = nested_lines(contours)
     shape = (probabilities.shape[1], probabilities.shape[2])
-    masks = np.stack([np.zeros(shape, dtype=np.bool_) if line is None else line.mask(shape) for line in contours])
+    masks = tuple(np.zeros(shape, dtype=np.bool_) if line is None else line.mask(shape) for line in contours)
     return LaidBorders(tuple(contours), on_rays, masks)
 
 

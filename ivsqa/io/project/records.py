@@ -229,6 +229,7 @@ class ModelRecord(Manifest):
     verdict: str = ""
     error_calibration: dict[str, Any] | None = None
     measure_calibration: dict[str, Any] | None = None
+    border_priors: dict[str, Any] | None = None
     provenance: Provenance
 
 

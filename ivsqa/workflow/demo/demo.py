@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ivsqa.domain.contour import Contours
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection.plan import Strategy
 from ivsqa.drawing.pictures import contact_sheet, overlay, png_bytes
@@ -26,7 +27,7 @@ from ivsqa.workflow.demo.simulated_annotator import annotate_packet
 from ivsqa.workflow.evaluating.evaluate import Evaluation, evaluate_model
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
-from ivsqa.workflow.predicting.prediction import contours_on_frame
+from ivsqa.workflow.predicting.prediction import border_priors, contours_on_frame
 from ivsqa.workflow.reporting.report import write_report
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
@@ -265,8 +266,10 @@ class _Demo:
             step = max(1, len(evaluation.frames) // N_EXAMPLES)
             self._examples = {frame.key: [] for frame in evaluation.frames[::step][:N_EXAMPLES]}
         predictor = LazyPredictor(self.project, model_id)
+        priors = border_priors(self.project.get_model(model_id))
         for key, drawn in self._examples.items():
-            drawn.append(contours_on_frame(self.project.structures, *predictor.probabilities(*key)))
+            grid, probabilities = predictor.probabilities(*key)
+            drawn.append(contours_on_frame(self.project.structures, grid, laid_borders(probabilities, priors)))
 
     def _example(self, pictures: Path, key: FrameKey, drawn: Iterable[Contours]) -> Example:
         """Write the truth and each model's contours on one frame side by side."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -15,6 +16,8 @@ from ivsqa.domain.agreement.contour_agreement import (
     plaque_burden,
     summary_by_mean,
 )
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.geometry.border_prior import BorderPrior
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.judged_estimate import (
     Estimate,
@@ -34,7 +37,7 @@ from ivsqa.domain.statistics.bootstrap import Measured, means_over_subjects, sub
 from ivsqa.domain.statistics.correlation import average_precision_from_histograms, spearman
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
-from ivsqa.workflow.predicting.prediction import FramePostprocessor, assess_frame, predicted_masks
+from ivsqa.workflow.predicting.prediction import FramePostprocessor, assess_frame
 from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, reference_masks
 
 FRAME = "frame"
@@ -75,16 +78,21 @@ class Tally:
     Args:
         project: The project.
         calibrations: Of each signal.
+        priors: What borders of each structure look like, as the model learnt it.
         frames: The frames that will come, to know their subjects.
     """
 
     def __init__(
-        self, project: Project, calibrations: dict[str, ErrorCalibration], frames: list[AnnotatedFrame]
+        self,
+        project: Project,
+        calibrations: dict[str, ErrorCalibration],
+        priors: Sequence[BorderPrior] | None,
+        frames: list[AnnotatedFrame],
     ) -> None:
         self._project = project
         self._names = project.structures.names
         self._calibrations = calibrations
-        self._postprocessor = FramePostprocessor(project.structures, calibrations[ERROR_MAP])
+        self._postprocessor = FramePostprocessor(project.structures, calibrations[ERROR_MAP], priors)
         self._subjects = subject_numbers([frame.pullback.subject_id for frame in frames])
         # One unit for all, or sizes could not be put in order.
         self._in_mm = all(frame.pullback.spacing_mm is not None for frame in frames)
@@ -110,8 +118,9 @@ class Tally:
     ) -> None:
         """Count one frame."""
         grid = frame.pullback.grid
-        score = self._postprocessor.score(frame.key, grid, probabilities, maps[ERROR_MAP], features, {})
-        predicted = self._count_pixels(frame, probabilities, maps, score)
+        borders = self._postprocessor.borders(probabilities)
+        score = self._postprocessor.score(frame.key, grid, borders, maps[ERROR_MAP], features, {})
+        predicted = self._count_pixels(frame, probabilities, borders.masks, maps, score)
         reference, spacing_mm = frame.annotation.contours, frame.pullback.spacing_mm
         judged = JudgedFrame(
             pullback_id=frame.pullback.pullback_id,
@@ -133,10 +142,14 @@ class Tally:
             self.burden_errors.append(abs(burden - plaque_burden(reference[inner], reference[outer])))
 
     def _count_pixels(
-        self, frame: AnnotatedFrame, probabilities: NDArray[np.float32], maps: RawMaps, score: FrameScore
+        self,
+        frame: AnnotatedFrame,
+        probabilities: NDArray[np.float32],
+        masks: Sequence[Mask],
+        maps: RawMaps,
+        score: FrameScore,
     ) -> dict[str, dict[str, float]]:
         """Count wrong and right pixels by level of each signal, and return the Dice each signal predicts."""
-        masks = predicted_masks(probabilities)
         references = reference_masks(self._project, frame)
         # Where nobody drew a structure, nothing says which of its pixels are wrong.
         wrong = {

@@ -25,6 +25,7 @@ from ivsqa.pages.evaluation import SurprisePicture, evaluation_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.evaluating.collector import FRAME, TRUTH, SqaQuality, Surprise, Tally
 from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.predicting.prediction import border_priors
 from ivsqa.workflow.predicting.signals import ENTROPY, ERROR_MAP, MC_DROPOUT, N_DRAWS, FrameSignals
 
 NAMES = {ERROR_MAP: "error map", ENTROPY: "entropy", MC_DROPOUT: "MC-dropout", TRUTH: "truth"}
@@ -146,8 +147,9 @@ def evaluate_model(
     validation = project.annotated_frames("validation")
     # The other signals get the calibration that the error map had, from validation subjects, so that they compete on a par.
     with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
+        priors = border_priors(model)
         own = ErrorCalibration.from_dict(model.error_calibration or {})
-        tally = Tally(project, signals.calibrations(validation, own, advance), frames)
+        tally = Tally(project, signals.calibrations(validation, own, priors, advance), priors, frames)
         for frame in frames:
             prediction, maps = signals(frame)
             tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])

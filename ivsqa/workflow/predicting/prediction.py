@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Contour, Mask, contour_from_mask
-from ivsqa.domain.geometry.topology import nested
+from ivsqa.domain.contour import Contour, Mask
+from ivsqa.domain.geometry.border_prior import BorderPrior
+from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
@@ -20,12 +21,7 @@ from ivsqa.domain.quality.predicted_quality import (
     region_of_frame,
 )
 from ivsqa.domain.structures import StructureSet
-
-N_VERTICES = 128
-"""Vertices of a predicted contour: its area is within 0.05 % of the smooth line's."""
-
-MAX_ORDER = 16
-"""Fourier orders kept of a predicted contour: borders need about six, and what lies far above is the grid's staircase."""
+from ivsqa.io.project.records import ModelRecord
 
 
 class FramePostprocessor:
@@ -34,17 +30,25 @@ class FramePostprocessor:
     Args:
         structures: What the network segments, innermost first.
         calibration: What its error maps have meant so far.
+        priors: What borders of each structure look like; None: those of a model that learnt none.
     """
 
-    def __init__(self, structures: StructureSet, calibration: ErrorCalibration) -> None:
+    def __init__(
+        self, structures: StructureSet, calibration: ErrorCalibration, priors: Sequence[BorderPrior] | None
+    ) -> None:
         self._structures = structures
         self._calibration = calibration
+        self._priors = priors
+
+    def borders(self, probabilities: NDArray[np.float32]) -> LaidBorders:
+        """Return the borders of one frame on the grid, from (K, s, s) probabilities of each structure with what it encloses."""
+        return laid_borders(probabilities, self._priors)
 
     def score(
         self,
         key: FrameKey,
         grid: WorkingGrid,
-        probabilities: NDArray[np.float32],
+        borders: LaidBorders,
         raw_errors: NDArray[np.uint8],
         features: NDArray[np.float32],
         signals: Mapping[str, float | None],
@@ -54,13 +58,12 @@ class FramePostprocessor:
         Args:
             key: (pullback_id, frame_index).
             grid: Where the network's square lies in the frame.
-            probabilities: (K, s, s), each structure with what it encloses.
+            borders: As laid; what is drawn is what is judged.
             raw_errors: (K, s, s) raw error maps.
             features: (F,) description of the frame.
             signals: Plain signals of doubt by name.
         """
-        masks = predicted_masks(probabilities)
-        qualities = assess_frame(self._structures.names, raw_errors, masks, self._calibration)
+        qualities = assess_frame(self._structures.names, raw_errors, borders.masks, self._calibration)
         # A structure that is not drawn has no area of errors; the others still add up.
         areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
         return FrameScore(
@@ -76,14 +79,9 @@ class FramePostprocessor:
             n_regions=sum(quality.n_regions for quality in qualities.values()),
             signals=dict(signals),
             features=features,
-            contours=contours_on_frame(self._structures, grid, probabilities),
+            contours=contours_on_frame(self._structures, grid, borders),
             error_maps=np.stack([quality.error_map for quality in qualities.values()]),
         )
-
-
-def predicted_masks(probabilities: NDArray[np.float32]) -> list[Mask]:
-    """Return the mask of each structure, from (K, s, s) probabilities."""
-    return [np.asarray(probability > 0.5) for probability in probabilities]
 
 
 def assess_frame(
@@ -97,14 +95,16 @@ def assess_frame(
     }
 
 
-def contours_on_frame(
-    structures: StructureSet, grid: WorkingGrid, probabilities: NDArray[np.float32]
-) -> dict[str, Contour]:
-    """Return predicted contours in frame pixels: closed, simple, each inside the next."""
-    contours: dict[str, Contour] = {}
-    for name, probability in zip(structures.names, probabilities, strict=True):
-        contour = contour_from_mask(probability)
-        if contour is not None:
-            contours[name] = grid.contour_to_frame(contour.smoothed(N_VERTICES, MAX_ORDER))
-    # Each border was smoothed by itself, and may cross the next one now.
-    return nested(contours, structures)
+def contours_on_frame(structures: StructureSet, grid: WorkingGrid, borders: LaidBorders) -> dict[str, Contour]:
+    """Return predicted contours in frame pixels: closed, simple, each inside the next; absent where nothing was found."""
+    return {
+        name: grid.contour_to_frame(contour)
+        for name, contour in zip(structures.names, borders.contours, strict=True)
+        if contour is not None
+    }
+
+
+def border_priors(model: ModelRecord) -> tuple[BorderPrior, ...] | None:
+    """Return what a model learnt of the borders of its structures, None where it was trained before models learnt that."""
+    stored = model.border_priors
+    return None if stored is None else tuple(BorderPrior.from_dict(stored[name]) for name in model.structures)

@@ -6,12 +6,14 @@ knows, not by how it is scaled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Mask
+from ivsqa.domain.geometry.border_prior import BorderPrior
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
@@ -23,7 +25,6 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.model.inference import FRAME_SIGNALS, Prediction, Predictor
 from ivsqa.workflow.context import Advance
-from ivsqa.workflow.predicting.prediction import predicted_masks
 
 ERROR_MAP, ENTROPY, MC_DROPOUT = "error_map", "entropy", "mc_dropout"
 """MC-dropout: the entropy of the mean over draws (Gal & Ghahramani, ICML 2016)."""
@@ -66,20 +67,25 @@ class FrameSignals:
         return prediction, maps
 
     def calibrations(
-        self, frames: Iterable[AnnotatedFrame], own: ErrorCalibration, advance: Advance
+        self,
+        frames: Iterable[AnnotatedFrame],
+        own: ErrorCalibration,
+        priors: Sequence[BorderPrior] | None,
+        advance: Advance,
     ) -> dict[str, ErrorCalibration]:
         """Return the calibration of each signal.
 
         Args:
             frames: Annotated frames of validation subjects; without any, raw maps are believed.
             own: The calibration of the network's own error map, stored with the model.
+            priors: What borders of each structure look like, as the model learnt it.
             advance: Told of each frame read.
         """
         names = self._project.structures.names
         seen: dict[str, list[CalibrationFrame]] = {signal: [] for signal in self.names if signal != ERROR_MAP}
         for frame in frames:
             prediction, maps = self(frame)
-            predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
+            predicted = dict(zip(names, laid_borders(prediction.probabilities[0], priors).masks, strict=True))
             reference = reference_masks(self._project, frame)
             for signal, listed in seen.items():
                 raw = dict(zip(names, maps[signal], strict=True))

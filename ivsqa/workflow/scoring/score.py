@@ -25,7 +25,7 @@ from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_parallel
 from ivsqa.workflow.predicting.error_maps import heatmap_of_score
-from ivsqa.workflow.predicting.prediction import FramePostprocessor
+from ivsqa.workflow.predicting.prediction import FramePostprocessor, border_priors
 
 BATCH_FRAMES = 32
 
@@ -174,7 +174,9 @@ def _score_chunks(
     from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 
     predictor = load_predictor(project, model, device=device)
-    postprocessor = FramePostprocessor(project.structures, ErrorCalibration.from_dict(model.error_calibration or {}))
+    postprocessor = FramePostprocessor(
+        project.structures, ErrorCalibration.from_dict(model.error_calibration or {}), border_priors(model)
+    )
 
     n_todo = sum(last - first + 1 for _, (first, last) in work)
     turn = Lock()
@@ -189,8 +191,10 @@ def _score_chunks(
         pullback_id = batch.record.pullback_id
         with turn:
             return batch, [
-                postprocessor.score(FrameKey(pullback_id, batch.start + row), grid, *output)
-                for row, output in enumerate(outputs)
+                postprocessor.score(
+                    FrameKey(pullback_id, batch.start + row), grid, postprocessor.borders(probabilities), *output
+                )
+                for row, (probabilities, *output) in enumerate(outputs)
             ]
 
     n_kept, chunk = 0, []

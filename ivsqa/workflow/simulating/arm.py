@@ -6,7 +6,7 @@ what is wrong. Arrays in, one rung after the other out, so that any labelled dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
+from ivsqa.domain.geometry.border_prior import BorderPrior
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
@@ -31,15 +33,17 @@ from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Prediction, Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
-from ivsqa.workflow.predicting.prediction import assess_frame, predicted_masks
+from ivsqa.workflow.predicting.prediction import assess_frame
 from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 from ivsqa.workflow.simulating.labelled_study import (
     Effort,
     LabelledStudy,
+    Shown,
     SimulatedReader,
     deal,
     effort_of,
     left_by_reader,
+    priors_of_labels,
 )
 
 Mode: TypeAlias = Literal["anew", "finetune"]
@@ -230,15 +234,17 @@ class _Arm:
         """Return the rung after one: its model scores the pool and draws what the reader corrects."""
         study, plan = self._study, self._plan
         predictor = Predictor(rung.model, plan.network, device=self._device)
+        priors = self._priors(rung.labels)
         on_trial = isinstance(plan.strategy, TrialRule)
-        pool = (rung.pool or self._judged(predictor)) if on_trial or plan.strategy in LOOKS_AT_FRAMES else None
+        pool = (rung.pool or self._judged(predictor, priors)) if on_trial or plan.strategy in LOOKS_AT_FRAMES else None
         score, features = (pool.score, pool.features) if pool else (None, None)
         added = self._chosen(self._rule(n_labels), n_labels - rung.n_labels, rung.rows, score, features)
         effort, labels = rung.effort, [rung.labels]
         for row in added:
             probabilities = predictor(study.images[row : row + 1]).probabilities[0]  # (K, s, s)
-            effort += effort_of(study, row, probabilities, plan.reader)
-            labels.append(left_by_reader(study, row, predicted_masks(probabilities), plan.reader)[None])
+            shown = Shown(probabilities, laid_borders(probabilities, priors))
+            effort += effort_of(study, row, shown, plan.reader)
+            labels.append(left_by_reader(study, row, shown.borders.masks, plan.reader)[None])
         return self._trained(np.concatenate([rung.rows, added]), np.concatenate(labels), effort, rung)
 
     def _rule(self, n_labels: int) -> Strategy | Rule:
@@ -251,11 +257,11 @@ class _Arm:
     def _trained(self, rows: NDArray[np.intp], labels: NDArray[np.uint8], effort: Effort, before: Rung | None) -> Rung:
         """Return the rung of some labels: a model learns from them and is judged on the frames held back."""
         model = self._train(rows, labels, before)
-        predictor = Predictor(model, self._plan.network, device=self._device)
+        predictor, priors = Predictor(model, self._plan.network, device=self._device), self._priors(labels)
         by_structure = dict(
-            zip(self._study.structures, np.nanmean(self._dice(predictor), axis=0).tolist(), strict=True)
+            zip(self._study.structures, np.nanmean(self._dice(predictor, priors), axis=0).tolist(), strict=True)
         )
-        pool = self._judged(predictor)
+        pool = self._judged(predictor, priors)
         left = ~np.isin(self._parts.pool, rows)
         mended = review_shares(pool.dice[left], None if pool.quality is None else pool.quality[left])
         return Rung(rows, labels, effort, by_structure, model, mended, pool)
@@ -340,13 +346,17 @@ class _Arm:
             save_every_s=float("inf"),
         ).model
 
-    def _judged(self, predictor: Predictor) -> JudgedPool:
+    def _priors(self, labels: NDArray[np.uint8]) -> tuple[BorderPrior, ...]:
+        """Return what borders look like in the labels that a model learns from."""
+        return priors_of_labels(self._study, labels, self._plan.training.augmentation.rotation_deg)
+
+    def _judged(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> JudgedPool:
         """Return the pool as a model sees it, and as it is."""
         study, rows, strategy = self._study, self._parts.pool, self._plan.strategy
         column, describe = (
             (None, strategy.describe) if isinstance(strategy, TrialRule) else (COLUMN_OF.get(strategy), _features)
         )
-        calibration = self._calibration(predictor) if strategy in LOOKS_AT_ERRORS else None
+        calibration = self._calibration(predictor, priors) if strategy in LOOKS_AT_ERRORS else None
         scores: list[float | None] = []
         quality: list[float] = []
         features, dice = [], []
@@ -354,10 +364,11 @@ class _Arm:
             batch = rows[first : first + BATCH_FRAMES]
             prediction = predictor(study.images[batch])
             features.append(describe(prediction))
-            dice.append(mask_dice(prediction.probabilities > 0.5, study.masks(batch)))
+            masks = [laid_borders(one, priors).masks for one in prediction.probabilities]
+            dice.append(mask_dice(np.stack(masks), study.masks(batch)))
             if calibration is not None:
-                for probabilities, raw in zip(prediction.probabilities, prediction.error, strict=True):
-                    qualities = assess_frame(study.structures, raw, predicted_masks(probabilities), calibration)
+                for drawn, raw in zip(masks, prediction.error, strict=True):
+                    qualities = assess_frame(study.structures, raw, drawn, calibration)
                     quality.append(frame_quality(qualities.values()))
             if column is not None:
                 draws = predictor.sample(study.images[batch], N_DRAWS, DRAW_SEED) if column == BALD else None
@@ -372,21 +383,23 @@ class _Arm:
             np.fmin.reduce(np.concatenate(dice), axis=1),
         )
 
-    def _calibration(self, predictor: Predictor) -> ErrorCalibration:
+    def _calibration(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> ErrorCalibration:
         """Return the calibration of error maps, from the calibration subjects."""
         study, rows = self._study, self._parts.calibration
         frames = []
         for row, reference in zip(rows, study.masks(rows), strict=True):
             prediction = predictor(study.images[row : row + 1])
-            maps = (prediction.error[0], predicted_masks(prediction.probabilities[0]), reference)
+            maps = (prediction.error[0], laid_borders(prediction.probabilities[0], priors).masks, reference)
             raw, predicted, true = (dict(zip(study.structures, layers, strict=True)) for layers in maps)
             frames.append(CalibrationFrame(raw, predicted, true, str(study.subject_ids[row])))
         return fit_error_calibration(frames, study.structures)
 
-    def _dice(self, predictor: Predictor) -> NDArray[np.float64]:
+    def _dice(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> NDArray[np.float64]:
         """Return the Dice of the frames held back, (m, K); NaN where a structure is neither drawn nor found."""
         study, rows = self._study, self._parts.held_back
-        batches = (rows[first : first + BATCH_FRAMES] for first in range(0, len(rows), BATCH_FRAMES))
-        return np.concatenate(
-            [mask_dice(predictor(study.images[batch]).probabilities > 0.5, study.masks(batch)) for batch in batches]
-        )
+        dice = []
+        for first in range(0, len(rows), BATCH_FRAMES):
+            batch = rows[first : first + BATCH_FRAMES]
+            said = predictor(study.images[batch]).probabilities
+            dice.append(mask_dice(np.stack([laid_borders(one, priors).masks for one in said]), study.masks(batch)))
+        return np.concatenate(dice)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.effort import corrected_mask, length_to_move, points_to_set
 from ivsqa.domain.contour import Contour, Mask, contour_from_mask
+from ivsqa.domain.geometry.border_prior import N_VERTICES, BorderPrior, learnt_priors
+from ivsqa.domain.geometry.laid_borders import MAX_ORDER, LaidBorders
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import masks_of_rings
 from ivsqa.io.packets.thinning import kept_vertices
-from ivsqa.workflow.predicting.prediction import MAX_ORDER, N_VERTICES
 
 EDITOR_PX = 512
 """Side of a frame as an editor shows it: so many vertices does a border have that is drawn anew."""
@@ -111,25 +112,36 @@ class Effort:
         return Effort(self.length + other.length, self.clicks + other.clicks)
 
 
-def effort_of(
-    study: LabelledStudy, row: int, probabilities: NDArray[np.float32] | None, reader: SimulatedReader
-) -> Effort:
-    """Return the effort for a frame shown with the contours of (K, s, s) probabilities; None: shown without any."""
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a reader is shown of a frame.
+
+    Attributes:
+        probabilities: Of each structure with what it encloses, (K, s, s): what points are set by.
+        borders: As laid.
+    """
+
+    probabilities: NDArray[np.float32]
+    borders: LaidBorders
+
+
+def effort_of(study: LabelledStudy, row: int, shown: Shown | None, reader: SimulatedReader) -> Effort:
+    """Return the effort for a frame shown with the contours of a model; None: shown without any."""
     px_mm = float(study.px_mm[row])
     wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
-    drawn = [None] * len(wanted) if probabilities is None else [contour_from_mask(field) for field in probabilities]
+    drawn = [None] * len(wanted) if shown is None else shown.borders.contours
     tolerance_px = reader.tolerance_px(px_mm, study.images.shape[-1])
     length_px = sum(
-        length_to_move(before, after, tolerance_px=tolerance_px) for before, after in zip(drawn, wanted, strict=True)
+        length_to_move(one, after, tolerance_px=tolerance_px) for one, after in zip(drawn, wanted, strict=True)
     )
-    right, shown = (
+    right, before = (
         {name: contour for name, contour in zip(study.structures, contours, strict=True) if contour is not None}
         for contours in (wanted, drawn)
     )
-    clicks, by_hand = 0, [name for name in right if name not in shown]
-    if probabilities is not None:
-        fields = dict(zip(study.structures, probabilities, strict=True))
-        clicks, left = points_to_set(fields, shown, right, tolerance_px=tolerance_px)
+    clicks, by_hand = 0, [name for name in right if name not in before]
+    if shown is not None:
+        fields = dict(zip(study.structures, shown.probabilities, strict=True))
+        clicks, left = points_to_set(fields, before, right, tolerance_px=tolerance_px)
         by_hand += left
     scale = EDITOR_PX / study.images.shape[-1]
     clicks += sum(len(kept_vertices(right[name].mapped((scale, scale), (0.0, 0.0)))) for name in by_hand)
@@ -142,6 +154,13 @@ def _outline(mask: Mask) -> Contour | None:
     """Return the border of a reference mask without its staircase."""
     contour = contour_from_mask(mask)
     return None if contour is None else contour.smoothed(N_VERTICES, MAX_ORDER)
+
+
+def priors_of_labels(study: LabelledStudy, labels: NDArray[np.uint8], rotation_deg: float) -> tuple[BorderPrior, ...]:
+    """Return what borders look like in ring labels, (n, s, s), of frames that may be turned by an angle either way."""
+    n_structures = len(study.structures)
+    frames = [[_outline(mask) for mask in masks_of_rings(rings, n_structures)] for rings in labels]
+    return learnt_priors(frames, n_structures, rotation_deg=rotation_deg)
 
 
 def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: SimulatedReader) -> NDArray[np.uint8]:

@@ -12,6 +12,8 @@ import numpy as np
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice, mean_known
 from ivsqa.domain.contour import Mask
+from ivsqa.domain.geometry.border_prior import BorderPrior, learnt_priors
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
 from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
@@ -30,7 +32,7 @@ from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.predicting.networks import finetuned_network, load_weights, project_network, training_config
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
-from ivsqa.workflow.predicting.prediction import contours_on_frame, predicted_masks
+from ivsqa.workflow.predicting.prediction import border_priors, contours_on_frame
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
 
 NON_INFERIORITY_MARGIN = 0.01
@@ -260,10 +262,11 @@ def _finish(
     model_id = record.model_id
     atomic.write_bytes(project.layout.weights(model_id), weights)
     atomic.write_text(project.layout.training_log(model_id), _history_csv(result))
+    priors = _learnt_priors(project, request)
     judged: list[PredictedFrame] = []
     dice = None
     if validation is not None:
-        judged = _predict_validation(project, request, result.model, validation, device)
+        judged = _predict_validation(project, request, result.model, priors, validation, device)
         dice = _dice_of(judged)
     verdict, accepted, parent_dice = _judge(project, request, dice, validation, device)
     record = record.model_copy(
@@ -280,6 +283,9 @@ def _finish(
                 [frame.on_grid for frame in judged], project.structures.names
             ).to_dict(),
             "measure_calibration": calibrate_measures(project, judged).to_dict(),
+            "border_priors": {
+                name: prior.to_dict() for name, prior in zip(project.structures.names, priors, strict=True)
+            },
         }
     )
     write_manifest(project.layout.model_record(model_id), record)
@@ -288,8 +294,27 @@ def _finish(
     return record
 
 
+def _learnt_priors(project: Project, request: _Request) -> tuple[BorderPrior, ...]:
+    """Return what the borders of each structure look like in the frames that a model learns from."""
+    frames = [
+        {name: frame.pullback.grid.contour_to_grid(contour) for name, contour in frame.annotation.contours.items()}
+        for frame in request.training
+    ]
+    names = project.structures.names
+    return learnt_priors(
+        [[contours.get(name) for name in names] for contours in frames],
+        len(names),
+        rotation_deg=request.config.augmentation.rotation_deg,
+    )
+
+
 def _predict_validation(
-    project: Project, request: _Request, model: TrainedModel, validation: SampleSet, device: str
+    project: Project,
+    request: _Request,
+    model: TrainedModel,
+    priors: Sequence[BorderPrior] | None,
+    validation: SampleSet,
+    device: str,
 ) -> list[PredictedFrame]:
     """Return the prediction of each validation frame beside its reference."""
     names = project.structures.names
@@ -297,7 +322,8 @@ def _predict_validation(
     frames = []
     for row, frame in enumerate(request.validation):
         prediction = predictor(validation.images[row : row + 1])
-        predicted = dict(zip(names, predicted_masks(prediction.probabilities[0]), strict=True))
+        borders = laid_borders(prediction.probabilities[0], priors)
+        predicted = dict(zip(names, borders.masks, strict=True))
         # A structure that nobody drew is absent, not empty: it has no Dice.
         reference = {
             name: mask
@@ -305,7 +331,7 @@ def _predict_validation(
             if name in frame.annotation.contours
         }
         errors = dict(zip(names, prediction.error[0], strict=True))
-        contours = contours_on_frame(project.structures, frame.pullback.grid, prediction.probabilities[0])
+        contours = contours_on_frame(project.structures, frame.pullback.grid, borders)
         on_grid = CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id)
         frames.append(PredictedFrame(frame, contours, on_grid))
     return frames
@@ -335,7 +361,9 @@ def _judge(
         return "accepted unseen: no validation frame is annotated", True, None
     parent = load_weights(project, request.parent)
     # Not what its record says: frames may have been annotated or corrected since.
-    parent_dice = _dice_of(_predict_validation(project, request, parent, validation, device))
+    parent_dice = _dice_of(
+        _predict_validation(project, request, parent, border_priors(request.parent), validation, device)
+    )
     low, high = paired_bootstrap_difference(dice, parent_dice, rng=np.random.default_rng(request.config.seed))
     accepted = high >= -NON_INFERIORITY_MARGIN
     change = float(np.nanmean(dice) - np.nanmean(parent_dice))

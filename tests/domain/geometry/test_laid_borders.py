@@ -132,4 +132,4 @@ def test_whatever_is_said_borders_are_simple_nested_and_on_their_masks(seed: int
         assert contour.is_simple
     for inner, outer in pairwise(found):
         assert outer.polygon.buffer(0.51).covers(inner.polygon)
-    assert laid.masks.shape == fields.shape
+    assert [mask.shape for mask in laid.masks] == [field.shape for field in fields]

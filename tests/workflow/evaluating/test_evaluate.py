@@ -151,7 +151,7 @@ def tally_of(trained) -> Callable[..., Tally]:
         frames = [change(frame) for frame in trained.annotated_frames("test")]
         signals = FrameSignals(trained, load_predictor(trained, trained.get_model(None), device="cpu"))
         same = ErrorCalibration.identity(trained.structures.names)
-        tally = Tally(trained, {ERROR_MAP: same, MC_DROPOUT: same}, frames)
+        tally = Tally(trained, {ERROR_MAP: same, MC_DROPOUT: same}, None, frames)
         for frame in frames:
             prediction, maps = signals(frame)
             maps[MC_DROPOUT] = np.zeros_like(maps[ERROR_MAP])  # draws that never differ

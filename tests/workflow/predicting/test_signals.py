@@ -38,8 +38,8 @@ def test_every_signal_is_calibrated_and_the_own_one_keeps_its_calibration(traine
     frames = trained.annotated_frames("validation")
     signals = FrameSignals(trained, predictor)
     with silent_progress("", 0, "") as advance:
-        found = signals.calibrations(frames, own, advance)
-        nothing = signals.calibrations([], own, advance)
+        found = signals.calibrations(frames, own, None, advance)
+        nothing = signals.calibrations([], own, None, advance)
     assert found["error_map"] is own
     assert found["entropy"].structures["lumen"] != found["mc_dropout"].structures["lumen"]
     assert nothing["entropy"].to_dict() == own.to_dict()  # without frames raw maps are believed
