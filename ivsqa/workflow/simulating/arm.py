@@ -358,35 +358,32 @@ class _Arm:
         )
         calibration = self._calibration(predictor, priors) if strategy in LOOKS_AT_ERRORS else None
         scores: list[float | None] = []
-        quality: list[float] = []
-        features, dice = [], []
+        features, dice, quality = [], [], []
         for first in range(0, len(rows), BATCH_FRAMES):
             batch = rows[first : first + BATCH_FRAMES]
             prediction = predictor(study.images[batch])
             features.append(describe(prediction))
-            masks = [laid_borders(one, priors).masks for one in prediction.probabilities]
+            masks = [laid_borders(probabilities, priors).masks for probabilities in prediction.probabilities]
             dice.append(mask_dice(np.stack(masks), study.masks(batch)))
             if calibration is not None:
-                for drawn, raw in zip(masks, prediction.error, strict=True):
-                    qualities = assess_frame(study.structures, raw, drawn, calibration)
-                    quality.append(frame_quality(qualities.values()))
+                pairs = zip(prediction.error, masks, strict=True)
+                judged = (assess_frame(study.structures, *pair, calibration) for pair in pairs)
+                quality += [frame_quality(qualities.values()) for qualities in judged]
             if column is not None:
                 draws = predictor.sample(study.images[batch], N_DRAWS, DRAW_SEED) if column == BALD else None
                 scores += [signals[column] for signals in frame_signals(prediction, draws)]
-        predicted = np.array(quality) if calibration is not None else None
+        predicted = np.array(quality) if quality else None
         by_quality = 1.0 - predicted if strategy == "sqa" and predicted is not None else np.full(len(rows), np.nan)
         return JudgedPool(
             by_quality if column is None else np.array(scores, dtype=np.float64),  # None becomes NaN
             np.concatenate(features),
             predicted,
-            # A structure that is neither drawn nor found makes no frame worse.
-            np.fmin.reduce(np.concatenate(dice), axis=1),
+            np.fmin.reduce(np.concatenate(dice), axis=1),  # a structure neither drawn nor found makes no frame worse
         )
 
     def _calibration(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> ErrorCalibration:
         """Return the calibration of error maps, from the calibration subjects."""
-        study, rows = self._study, self._parts.calibration
-        frames = []
+        study, rows, frames = self._study, self._parts.calibration, []
         for row, reference in zip(rows, study.masks(rows), strict=True):
             prediction = predictor(study.images[row : row + 1])
             maps = (prediction.error[0], laid_borders(prediction.probabilities[0], priors).masks, reference)
@@ -397,9 +394,6 @@ class _Arm:
     def _dice(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> NDArray[np.float64]:
         """Return the Dice of the frames held back, (m, K); NaN where a structure is neither drawn nor found."""
         study, rows = self._study, self._parts.held_back
-        dice = []
-        for first in range(0, len(rows), BATCH_FRAMES):
-            batch = rows[first : first + BATCH_FRAMES]
-            said = predictor(study.images[batch]).probabilities
-            dice.append(mask_dice(np.stack([laid_borders(one, priors).masks for one in said]), study.masks(batch)))
-        return np.concatenate(dice)
+        batches = [rows[first : first + BATCH_FRAMES] for first in range(0, len(rows), BATCH_FRAMES)]
+        said = np.concatenate([predictor(study.images[batch]).probabilities for batch in batches])
+        return mask_dice(np.stack([laid_borders(one, priors).masks for one in said]), study.masks(rows))
