@@ -33,7 +33,7 @@ DECAY = 3.5
 """Variance falls with this power of the order where it is not learnt, about as in annotated sets (benchmarks/borders.py)."""
 
 WIDTH = 1.0
-"""Variance of order 1 in this law: above the spectra of annotated sets, so that borders of which nobody drew any yet lose only
+"""Variance of order 1 in this law: no less than in annotated sets, all but, so that borders of which nobody drew any yet lose only
 what no border has."""
 
 OFF_CENTRE = 0.08

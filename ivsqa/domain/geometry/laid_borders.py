@@ -126,7 +126,8 @@ def laid_borders(
             n_radii=config.n_radii,
         )
         known = [BorderPrior.default() if priors is None else priors[index] for index in laid]
-        radii = _most_likely_radii(grid, probabilities[laid], known, config)
+        pieces = [_one_piece(probabilities[index], line) for index, line in enumerate(lines) if line and on_rays[index]]
+        radii = _most_likely_radii(grid, np.stack(pieces), known, config)
         middle = np.full(2, 0.5 * (probabilities.shape[-1] - 1))
         innermost = lines[laid[0]]
         if innermost is not None and shapely.contains_xy(innermost.polygon, *middle):
@@ -145,6 +146,12 @@ def _is_seen_whole(line: Contour, centre: Points, config: LayingConfig) -> bool:
     radii = vertex_grid(centre).crossings(line)
     outline_px2 = 0.5 * (TURN / N_VERTICES) * float(radii @ radii)  # NaN where the centre lies outside
     return line.area_px2 >= MIN_AREA_PX2 and outline_px2 <= (1.0 + config.most_bay) * line.area_px2
+
+
+def _one_piece(probability: NDArray[np.floating], line: Contour) -> NDArray[np.floating]:
+    """Return a probability, (s, s), of the largest piece alone: its holes are its own, and of other pieces nothing is known."""
+    inside = line.mask((probability.shape[0], probability.shape[1]))
+    return np.asarray(np.where(inside, np.maximum(probability, 1.0 - probability), np.minimum(probability, 0.5)))
 
 
 def _most_likely_radii(

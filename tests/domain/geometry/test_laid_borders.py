@@ -120,6 +120,17 @@ def test_a_second_piece_is_left_out() -> None:
     assert contour_agreement(contour_of(laid_borders(torn[None])), circle(15.0)).hd95_px < 0.5
 
 
+def test_a_second_piece_beside_it_is_left_out_too() -> None:
+    stacked = np.maximum(disc(12.0, (48.0, 36.0)), disc(10.0, (48.0, 62.0)))
+    stacked[48:52] = 0.05  # a gap of 4 px between them
+    assert contour_of(laid_borders(stacked[None], ROUND)).points_px[:, 1].max() < 54.0
+
+
+def test_a_hole_belongs_to_what_is_around_it() -> None:
+    ring = np.minimum(disc(20.0), 1.0 - disc(7.0, (58.0, 48.0)))
+    assert contour_agreement(contour_of(laid_borders(ring[None])), circle(20.0)).hd95_px < 0.3
+
+
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 4))
 @settings(max_examples=30, deadline=None)
 def test_whatever_is_said_borders_are_simple_nested_and_on_their_masks(seed: int, n: int) -> None:
