@@ -33,8 +33,8 @@ DECAY = 3.5
 """Variance falls with this power of the order where it is not learnt, about as in annotated sets (benchmarks/borders.py)."""
 
 WIDTH = 1.0
-"""Variance of order 1 in this law: no less than in annotated sets, all but, so that borders of which nobody drew any yet lose only
-what no border has."""
+"""Variance of order 1 in this law: hardly anywhere less than in annotated sets, so that borders of which nobody drew any yet lose
+only what no border has."""
 
 OFF_CENTRE = 0.08
 """How far the centre that a border is seen from lies off its own, standard deviation in mean radii: what order 1 is about."""
