@@ -15,7 +15,7 @@ phantoms on the grid itself.
                  lumen
     milliseconds of one core for all structures of a frame on a grid of 128 px, median
 
-    python benchmarks/borders.py           # about ten minutes on one core
+    python benchmarks/borders.py           # about ten minutes on one core, most of it to train
     python benchmarks/borders.py --tune    # what the settings do on calibration frames
 """
 

@@ -3,8 +3,9 @@
 Column is angle, row is radius: surface k passes column a in row `rows[k, a]`, never moves by more than `max_step` rows between
 neighbouring columns, the last column being a neighbour of the first, and keeps at least `min_gap` rows inside surface k + 1.
 
-Three exact steps make it fast. Surfaces are first laid each for itself: where these keep their gaps, no joint choice can be
-better; the others are laid jointly, over pairs (triples …) of rows. The rows within reach of a step are a box, so their least
+Four exact steps make it fast. Surfaces are first laid each for itself: where these keep their gaps, no joint choice can be
+better; the others are laid jointly, over pairs (triples …) of rows. Where the best row of each column alone makes a surface, none
+is better. The rows within reach of a step are a box, so their least
 value is found axis by axis. And the best path that need not close is a bound on those that do: the rows it may start in are
 shared out until the best path closes by itself (branch and bound for circular paths: Appleton and Sun, Pattern Recognition
 2003;36:2513). With the costs of a frame the very first path closes.
@@ -51,7 +52,7 @@ def closed_surfaces(costs: NDArray[np.floating], *, max_step: int, min_gap: int)
         [[1, 1, 1, 1], [2, 2, 2, 2]]
     """
     groups = [[index] for index in range(len(costs))]
-    laid = [_jointly(costs[group], max_step, min_gap) for group in groups]
+    laid = [_alone(costs[group], max_step, min_gap) for group in groups]
     while (at := _conflict(laid, min_gap)) is not None:
         groups[at : at + 2] = [groups[at] + groups[at + 1]]
         laid[at : at + 2] = [_jointly(costs[groups[at]], max_step, min_gap)]
@@ -61,6 +62,14 @@ def closed_surfaces(costs: NDArray[np.floating], *, max_step: int, min_gap: int)
 def _conflict(laid: list[Rows], min_gap: int) -> int | None:
     """Return the first group that comes too near the next, None where all keep their gaps."""
     return next((at for at in range(len(laid) - 1) if (laid[at + 1][0] - laid[at][-1] < min_gap).any()), None)
+
+
+def _alone(costs: NDArray[np.floating], max_step: int, min_gap: int) -> Rows:
+    """Return the rows of a surface laid for itself, (1, columns)."""
+    rows = costs.argmin(axis=2)
+    steps = np.abs(np.diff(rows, append=rows[:, :1]))
+    best = np.take_along_axis(costs, rows[..., None], axis=2)
+    return rows if steps.max() <= max_step and np.isfinite(best).all() else _jointly(costs, max_step, min_gap)
 
 
 def _jointly(costs: NDArray[np.floating], max_step: int, min_gap: int) -> Rows:

@@ -114,7 +114,10 @@ def laid_borders(
     lines = [contour_from_mask(probability) for probability in probabilities]
     centre = next((line.centroid_px for line in lines if line is not None), np.zeros(2))
     on_rays = tuple(line is not None and _is_seen_whole(line, centre, config) for line in lines)
-    contours = [None if line is None else line.smoothed(N_VERTICES, MAX_ORDER) for line in lines]
+    contours = [
+        line.smoothed(N_VERTICES, MAX_ORDER) if line and not whole else None
+        for line, whole in zip(lines, on_rays, strict=True)
+    ]
     laid = [index for index, whole in enumerate(on_rays) if whole]
     if laid:
         points = np.vstack([line.points_px for line, whole in zip(lines, on_rays, strict=True) if line and whole])
@@ -143,8 +146,8 @@ def laid_borders(
 
 def _is_seen_whole(line: Contour, centre: Points, config: LayingConfig) -> bool:
     """Return whether a line has hardly any bay that rays from a centre would cut across."""
-    radii = vertex_grid(centre).crossings(line)
-    outline_px2 = 0.5 * (TURN / N_VERTICES) * float(radii @ radii)  # NaN where the centre lies outside
+    radii = PolarGrid(centre, _ray_angles(), np.array([1.0, 2.0])).crossings(line)
+    outline_px2 = 0.5 * (TURN / N_RAYS) * float(radii @ radii)  # NaN where the centre lies outside
     return line.area_px2 >= MIN_AREA_PX2 and outline_px2 <= (1.0 + config.most_bay) * line.area_px2
 
 
@@ -177,11 +180,15 @@ def _most_likely_radii(
     return np.maximum(radii, LEAST_RADIUS_PX)
 
 
+def _ray_angles() -> Field:
+    """Return the angles of the rays, (A,)."""
+    return np.arange(N_RAYS) * np.float64(TURN / N_RAYS)
+
+
 @lru_cache(maxsize=1)
 def _likeness_on_rays() -> Field:
     """Return the correlation of a border's errors on the rays, (A, A)."""
-    angles: Field = np.arange(N_RAYS) * np.float64(TURN / N_RAYS)
-    return likeness_of_errors(angles, angles, ERROR_SPREAD)
+    return likeness_of_errors(_ray_angles(), _ray_angles(), ERROR_SPREAD)
 
 
 def _around(middle_px: Points, grid: PolarGrid) -> Field:
