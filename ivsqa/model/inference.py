@@ -1,4 +1,4 @@
-"""Prediction: frames in, probabilities, error maps and a description of each frame out, as numpy arrays.
+"""Prediction: frames in, probabilities and a description of each frame out, as numpy arrays.
 
 Beyond the network's own forward pass there is one copy in and one out.
 """
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ivsqa.errors import StateError
 from ivsqa.model.config import NetworkConfig, Precision
 from ivsqa.model.device import one_thread, select_device, uses_bf16
-from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabilities, normalized
+from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.state import TrainedModel
 
 MAX_FEATURES = 128
@@ -27,7 +27,7 @@ FRAME_SIGNALS = ("entropy", "margin", "mean_error", "error_entropy")
 """What is said of a whole frame beside its maps, in this order: what other ways of choosing frames go by."""
 N_ERROR_LEVELS = 8
 
-_Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+_Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,11 @@ class Prediction:
 
     Attributes:
         probabilities: Of each structure with what it encloses, float32 (b, K, s, s), in [0, 1], nested.
-        error: Raw error maps, uint8 (b, K, s, s), levels on a square-root scale, 255 is certainty. Calibrate before reading
-            them as probabilities.
         features: Description of each frame, float32 (b, F), F ≤ 128: means of the deepest features over the vessel.
         signals: Means over each frame, float32 (b, 4), see `FRAME_SIGNALS`.
     """
 
     probabilities: NDArray[np.float32]
-    error: NDArray[np.uint8]
     features: NDArray[np.float32]
     signals: NDArray[np.float32]
 
@@ -75,7 +72,7 @@ class Predictor:
         self._bf16 = uses_bf16(precision, self.device)
         self._size_px = network_config.size_px
         network = TwoBranchNetwork(network_config)
-        network.load_state_dict(model.network_weights)
+        network.load_state_dict(dict(model.weights))
         network.eval().requires_grad_(requires_grad=False)
         self.network = network.to(self.device)
 
@@ -92,7 +89,7 @@ class Predictor:
     @property
     def has_dropout(self) -> bool:
         """Whether draws of `sample` differ."""
-        return bool(self.network.segmenter.dropout.p > 0.0)
+        return bool(self.network.first.dropout.p > 0.0)
 
     def __call__(self, images: NDArray[np.uint8]) -> Prediction:
         """Return the prediction for frames, uint8 (b, s, s), b ≥ 0."""
@@ -122,7 +119,7 @@ class Predictor:
 
         def wait() -> Prediction:
             done.synchronize()
-            return _prediction((landed[0], landed[1], landed[2], landed[3]))
+            return _prediction((landed[0], landed[1], landed[2]))
 
         return wait
 
@@ -135,10 +132,10 @@ class Predictor:
             n: Draws.
             seed: Of the draws.
         """
-        segmenter = self.network.segmenter
-        frames = normalized(torch.from_numpy(np.ascontiguousarray(images)).to(self.device))  # (b, 1, s, s)
+        frames = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)  # (b, s, s)
         draws = []
-        segmenter.dropout.train()
+        for branch in self.network.branches:
+            branch.dropout.train()
         try:
             with (
                 torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []),
@@ -146,20 +143,20 @@ class Predictor:
             ):
                 torch.manual_seed(seed)
                 for _ in range(n):
-                    rings = torch.softmax(segmenter(frames).output.float(), dim=1)  # (b, K+1, s, s)
-                    draws.append(nested_probabilities(rings).cpu().numpy())
+                    output: NetworkOutput = self.network(frames)
+                    draws.append(output.probabilities.cpu().numpy())
         finally:
-            segmenter.dropout.eval()
+            for branch in self.network.branches:
+                branch.dropout.eval()
         return np.stack(draws)
 
     @torch.inference_mode()
     def _outputs(self, batch: Tensor) -> _Outputs:
-        """Return probabilities (b, K, s, s), quantised errors (b, K, s, s), features (b, F) and signals (b, 4) on the device."""
+        """Return probabilities (b, K, s, s), features (b, F) and signals (b, 4) on the device."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             output: NetworkOutput = self.network(batch)
-        error = output.errors.sqrt().mul_(255.0).add_(0.5).to(torch.uint8)  # (b, K, s, s)
         features = _description(output.bottleneck.float(), output.probabilities[:, -1:])[:, :MAX_FEATURES]  # (b, F)
-        return output.probabilities.contiguous(), error.contiguous(), features, _frame_signals(output)
+        return output.probabilities.contiguous(), features, _frame_signals(output)
 
 
 def _description(bottleneck: Tensor, vessel: Tensor) -> Tensor:
@@ -180,7 +177,8 @@ def _frame_signals(output: NetworkOutput) -> Tensor:
 
     Source: margin, Scheffer et al., IDA 2001; entropy over levels of predicted error, Xie et al. (DEAL), ACCV 2020.
     """
-    logits, errors = (maps[..., ::2, ::2] for maps in (output.ring_logits, output.errors))
+    logits, drawn = (maps[..., ::2, ::2] for maps in (output.ring_logits, output.probabilities))
+    errors = torch.minimum(drawn, 1.0 - drawn)  # (b, K, s/2, s/2), the probability that deciding by one half is wrong
     log_rings = torch.log_softmax(logits.float(), dim=1)  # (b, K+1, s/2, s/2)
     rings = log_rings.exp()  # (b, K+1, s/2, s/2)
     entropy = -(rings * log_rings).sum(dim=1).mean((1, 2))  # (b,), nats
@@ -194,5 +192,5 @@ def _frame_signals(output: NetworkOutput) -> Tensor:
 
 def _prediction(outputs: _Outputs) -> Prediction:
     """Return tensors on the CPU as arrays."""
-    probabilities, error, features, signals = (output.numpy() for output in outputs)
-    return Prediction(probabilities=probabilities, error=error, features=features, signals=signals)
+    probabilities, features, signals = (output.numpy() for output in outputs)
+    return Prediction(probabilities=probabilities, features=features, signals=signals)

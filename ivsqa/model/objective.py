@@ -1,12 +1,10 @@
-"""The losses of the two stages of a training: first the segmenters', then the error branch's.
+"""The losses of the two stages of a training: on annotated frames, and then on frames that nobody annotated beside them.
 
-A branch that learns a network's errors on the frames it was trained on learns to repeat it: there are few, and they look like
-nothing that a new subject brings. So more segmenters grow up beside the main one, alike but for their first weights, and when
-they are done the error branch draws after their mean on frames that nobody annotated, as well as after the annotations. No
-gradient runs between the parts, so each comes out as if it had been trained alone.
+Both branches learn the same frames and differ by their first weights. No gradient runs between them, so each comes out as if it
+had been trained alone. In self-training they learn what both together, by the running means of their weights, draw in frames
+without annotation; the pupils see these frames damaged.
 
-Source: deep ensembles (Lakshminarayanan et al., NeurIPS 2017), distilled into one small network (Hinton et al., 2015) on
-unannotated frames damaged for the pupil only (Xie et al., CVPR 2020).
+Source: mean teacher (Tarvainen & Valpola, NeurIPS 2017); noise for the pupil alone (Xie et al., CVPR 2020).
 """
 
 from __future__ import annotations
@@ -14,87 +12,72 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.losses import known_pixels, ring_masks, segmentation_loss
-from ivsqa.model.network import FirstOpinion, TwoBranchNetwork, new_segmenter, normalized
-from ivsqa.model.state import Stage
+from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, normalized
 
-
-class Annotated(NamedTuple):
-    """Annotated frames."""
-
-    images: Tensor  # (b, s, s), grey 0 to 255
-    labels: Tensor  # (b, s, s), uint8 ring labels
-
-
-class Unannotated(NamedTuple):
-    """Frames without annotation, as the committee sees them and as the error branch does."""
-
-    images: Tensor  # (b, s, s), grey 0 to 255
-    damaged: Tensor  # (b, s, s)
-    known: Tensor  # (b, 1, s, s), bool, pixels inside the frame
+SURE_DICE = 0.9
+"""Least Dice that a drawing expects of itself, by its own probabilities, to be learnt from where not all are."""
 
 
 class Lesson(NamedTuple):
-    """Frames for the error branch and how it shall draw them, without gradient."""
+    """Frames and how they shall be drawn, without gradient."""
 
     frames: Tensor  # (b, 1, s, s), normalised
-    first: FirstOpinion | None  # where the error branch looks at it
     wanted: Tensor  # (b, K+1, s, s), probabilities
-    known: Tensor  # (b, 1, s, s), bool
+    known: Tensor  # (b, 1, s, s), bool, pixels that count
+
+    @classmethod
+    def of_annotations(cls, images: Tensor, labels: Tensor, n_rings: int) -> Lesson:
+        """Return annotated frames (b, s, s), grey 0 to 255, with their ring labels, uint8 (b, s, s)."""
+        return cls(normalized(images), ring_masks(labels, n_rings), known_pixels(labels))
+
+    def beside(self, other: Lesson) -> Lesson:
+        """Return both lessons as one."""
+        return Lesson(*(torch.cat(parts) for parts in zip(self, other, strict=True)))
 
 
-class Objective(nn.Module):
-    """All networks of a training.
+@torch.no_grad()
+def drawn_lesson(
+    teacher: TwoBranchNetwork, images: Tensor, damaged: Tensor, known: Tensor, *, sure_only: bool
+) -> Lesson:
+    """Return frames that nobody annotated, damaged, with what the teacher draws in them undamaged.
 
     Args:
-        config: The network.
-        committee: How many segmenters there are beside the main one.
+        teacher: Draws by both branches together.
+        images: (b, s, s), grey 0 to 255.
+        damaged: The same for the pupils.
+        known: Pixels inside the frame, bool (b, 1, s, s).
+        sure_only: Whether frames whose worst structure expects a Dice below `SURE_DICE` count nowhere.
     """
-
-    def __init__(self, config: NetworkConfig, *, committee: int) -> None:
-        super().__init__()
-        self.config = config
-        self.network = TwoBranchNetwork(config)
-        self.committee = nn.ModuleList(new_segmenter(config) for _ in range(committee))
-
-    def parts(self, stage: Stage) -> list[nn.Module]:
-        """Return the networks that learn in a stage; no gradient runs between them."""
-        return [self.network.segmenter, *self.committee] if stage == "contours" else [self.network.error_branch]
-
-    def segmentation_loss(self, batch: Annotated) -> Tensor:
-        """Return the sum of the segmenters' losses, a scalar."""
-        frames = normalized(batch.images)  # (b, 1, s, s)
-        wanted, known = ring_masks(batch.labels, self.config.n_rings), known_pixels(batch.labels)
-        return torch.stack(
-            [segmentation_loss(segmenter(frames).output, wanted, known) for segmenter in self.parts("contours")]
-        ).sum()
-
-    def error_loss(self, lesson: Lesson) -> Tensor:
-        """Return the error branch's loss, a scalar."""
-        opinion = self.network.error_branch(lesson.frames, lesson.first)  # (b, K+1, s, s)
-        return segmentation_loss(opinion, lesson.wanted, lesson.known)
-
-    @torch.no_grad()
-    def lesson(self, batch: Annotated, others: Unannotated | None) -> Lesson:
-        """Return the lesson of the error branch: annotated frames and, with a committee, unannotated ones."""
-        wanted, known = ring_masks(batch.labels, self.config.n_rings), known_pixels(batch.labels)
-        frames = normalized(batch.images)  # (b, 1, s, s)
-        if others is not None and len(self.committee):
-            clean = normalized(others.images)  # (b, 1, s, s)
-            opinions = [torch.softmax(segmenter(clean).output, dim=1) for segmenter in self.committee]
-            wanted = torch.cat([wanted, torch.stack(opinions).mean(dim=0)])
-            known = torch.cat([known, others.known])
-            frames = torch.cat([frames, normalized(others.damaged)])
-        looked_at = self.network.error_branch.sees_first_opinion
-        first = FirstOpinion.of(self.network.segmenter(frames)) if looked_at else None
-        return Lesson(frames, first, wanted, known)
+    output: NetworkOutput = teacher(images)
+    if sure_only:
+        known = known & (expected_dice(output.probabilities).amin(dim=1) >= SURE_DICE)[:, None, None, None]
+    return Lesson(normalized(damaged), torch.softmax(output.ring_logits, dim=1), known)
 
 
-def new_objective(config: NetworkConfig, *, committee: int, seed: int) -> Objective:
-    """Return networks with fresh weights that depend on the seed alone; the global generator is left as it was."""
+def expected_dice(probabilities: Tensor) -> Tensor:
+    """Return the Dice that a drawing at one half expects of itself, (b, K); 0 where it is empty.
+
+    Args:
+        probabilities: (b, K, s, s).
+    """
+    drawn = (probabilities > 0.5).float()  # (b, K, s, s)
+    overlap = (probabilities * drawn).sum((2, 3))  # (b, K)
+    return 2.0 * overlap / (probabilities + drawn).sum((2, 3)).clamp(min=1e-6)
+
+
+def lesson_loss(network: TwoBranchNetwork, lesson: Lesson) -> Tensor:
+    """Return the sum of both branches' losses, a scalar."""
+    return torch.stack(
+        [segmentation_loss(branch(lesson.frames).output, lesson.wanted, lesson.known) for branch in network.branches]
+    ).sum()
+
+
+def new_network(config: NetworkConfig, *, seed: int) -> TwoBranchNetwork:
+    """Return a network with fresh weights that depend on the seed alone; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**32)
-        return Objective(config, committee=committee)
+        return TwoBranchNetwork(config)

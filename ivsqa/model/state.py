@@ -20,7 +20,7 @@ from ivsqa.errors import IntegrityError, IvsqaError
 from ivsqa.model.config import NetworkConfig
 
 Tensors: TypeAlias = Mapping[str, Tensor]
-Stage: TypeAlias = Literal["contours", "errors"]
+Stage: TypeAlias = Literal["annotations", "self-training"]
 
 VERSION = 1
 _ENTRY = "ivsqa"
@@ -34,8 +34,8 @@ class StepReport:
 
     Attributes:
         step: Steps taken, this one included.
-        stage: What it was for: the contours, or then the error map.
-        loss: Of all networks that learnt in it.
+        stage: What was learnt from: annotations, or then frames that nobody annotated beside them.
+        loss: Of both branches.
         learning_rate: It was taken with.
         validation_dice: Mean over validation frames and structures after it; None where it was not measured.
     """
@@ -49,21 +49,15 @@ class StepReport:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network that can predict, with the committee that a later training starts from.
+    """A network that can predict.
 
     Attributes:
         config: The network.
-        weights: Float32 tensors on the CPU, by the names they have in `Objective`.
+        weights: Float32 tensors on the CPU, by the names they have in `TwoBranchNetwork`.
     """
 
     config: NetworkConfig
     weights: Tensors
-
-    @property
-    def network_weights(self) -> dict[str, Tensor]:
-        """The weights of the two-branch network, by the names they have there."""
-        prefix = "network."
-        return {name.removeprefix(prefix): value for name, value in self.weights.items() if name.startswith(prefix)}
 
     def to_bytes(self) -> bytes:
         """Return the model as safetensors."""
@@ -78,7 +72,7 @@ class TrainedModel:
             IvsqaError: a later version wrote them.
         """
         values, groups = _unpack("model", data)
-        return cls(NetworkConfig.from_dict(values["network"]), groups["weights"])
+        return cls(NetworkConfig.from_dict(values["network"]), _named_as_today(groups["weights"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +82,14 @@ class TrainingState:
     Attributes:
         request: Hash of the frames, the configuration and the start, which must be the same to go on.
         step: Steps taken.
-        weights: Of all networks.
+        weights: Of the network.
         average: Their running means.
         optimizer: The optimiser's tensors, by parameter number and name.
         best: The running means at the best evaluation; empty where none was made.
         best_step: When that was.
         best_dice: How good it was; None where none was made.
         stale: Evaluations since.
-        errors_begin: The step at which the segmenters were done and the error branch began; None before.
+        self_begin: The step at which self-training began; None before.
         history: One report a step.
     """
 
@@ -108,7 +102,7 @@ class TrainingState:
     best_step: int
     best_dice: float | None
     stale: int
-    errors_begin: int | None
+    self_begin: int | None
     history: tuple[StepReport, ...]
 
     def to_bytes(self) -> bytes:
@@ -129,6 +123,19 @@ class TrainingState:
         values["history"] = tuple(StepReport(**report) for report in values["history"])
         values |= {name: groups.get(name, {}) for name in _STATE_GROUPS}
         return cls(**values)
+
+
+def _named_as_today(weights: Tensors) -> Tensors:
+    """Return weights of architecture 1 by the names of today, without those of its committee; others as they are."""
+    branches = {"network.segmenter.": "first.", "network.error_branch.maps.": "second."}
+    if not any(name.startswith("network.") for name in weights):
+        return weights
+    return {
+        new + name.removeprefix(old): value
+        for old, new in branches.items()
+        for name, value in weights.items()
+        if name.startswith(old)
+    }
 
 
 def _pack(kind: Literal["model", "training-state"], values: dict[str, Any], groups: Mapping[str, Tensors]) -> bytes:

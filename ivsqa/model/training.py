@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
@@ -28,8 +28,8 @@ from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
 from ivsqa.model.device import deterministic, select_device, uses_bf16
 from ivsqa.model.losses import known_pixels, structure_masks
-from ivsqa.model.network import EncoderDecoder, Maps, nested_probabilities, normalized
-from ivsqa.model.objective import Annotated, Objective, Unannotated, new_objective
+from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
+from ivsqa.model.objective import Lesson, drawn_lesson, lesson_loss, new_network
 from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
 
 SAVE_EVERY_S = 20.0
@@ -43,9 +43,8 @@ class TrainResult:
     """The outcome of a training.
 
     Attributes:
-        model: The running means of the weights: the segmenters' at the best evaluation, or at their end where there were no
-            validation frames; the error branch's at the end.
-        best_step: The step the segmenters are from; 0: the start was never bettered.
+        model: The running means of the weights at the best evaluation, or at the end where there were no validation frames.
+        best_step: The step they are from; 0: the start was never bettered.
         steps: Steps taken.
         validation_dice: Mean Dice of that model on the validation frames; None without any.
         history: One report a step.
@@ -75,14 +74,14 @@ def train(
     on_step: Callable[[StepReport], None],
     save_every_s: float = SAVE_EVERY_S,
 ) -> TrainResult:
-    """Train the segmenters until their steps are used up or the validation Dice stops rising, then the error branch.
+    """Train on annotated frames until the steps are used up or the validation Dice stops rising, then on others besides.
 
     Args:
         network_config: The network.
         config: How to train it.
         training: Frames to learn from.
         validation: Frames that decide when to stop and what to keep; None: all steps are taken and the last weights kept.
-        unannotated: Further frames of training subjects, uint8 (n, s, s), on which the committee teaches the error branch.
+        unannotated: Further frames of training subjects, uint8 (n, s, s), for self-training.
         start: Weights to begin with. They are evaluated first, so that what comes out is never worse on the validation frames.
         state: Where a stopped training goes on.
         device: As for `select_device`.
@@ -119,7 +118,7 @@ def train(
         return run.result()
 
 
-def validation_dice(segmenter: EncoderDecoder, samples: SampleSet, *, device: torch.device, bf16: bool) -> float:
+def validation_dice(network: TwoBranchNetwork, samples: SampleSet, *, device: torch.device, bf16: bool) -> float:
     """Return the mean Dice over frames and structures on the working grid; a structure empty in both is left out.
 
     NaN where no frame has any structure.
@@ -129,10 +128,9 @@ def validation_dice(segmenter: EncoderDecoder, samples: SampleSet, *, device: to
         part = slice(first, first + _EVALUATION_BATCH)
         images, labels = (torch.from_numpy(array[part]).to(device) for array in (samples.images, samples.labels))
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            maps: Maps = segmenter(normalized(images))
-            rings = torch.softmax(maps.output.float(), dim=1)  # (b, K+1, s, s)
+            output: NetworkOutput = network(images)
         known = known_pixels(labels)  # (b, 1, s, s)
-        decided = (nested_probabilities(rings) > 0.5) & known  # (b, K, s, s)
+        decided = (output.probabilities > 0.5) & known  # (b, K, s, s)
         wanted = structure_masks(labels, decided.shape[1])  # (b, K, s, s)
         values.append(mask_dice(decided.cpu().numpy(), wanted.cpu().numpy()))  # (b, K)
     return float(torch.from_numpy(np.concatenate(values)).nanmean())
@@ -169,27 +167,28 @@ class _Run:
         self.task, self.config = task, config
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
         self.request = task.sha256()
-        objective = new_objective(task.network, committee=config.committee, seed=config.seed)
+        network = new_network(task.network, seed=config.seed)
         if task.start is not None:
-            _warm_start(objective, task.start, task.network)
-        self.objective = objective.to(device)
-        self.averaged = copy.deepcopy(self.objective).requires_grad_(requires_grad=False).eval()
-        self.optimizer = _optimizer(self.objective, config)
+            _warm_start(network, task.start, task.network)
+        self.network = network.to(device)
+        self.averaged = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
+        self.optimizer = _optimizer(self.network, config)
+        self.self_steps = 0 if task.unannotated is None else config.self_steps
         self.steps, self.stale, self.best_step = 0, 0, 0
         self.best: Mapping[str, Tensor] = {}
         self.best_dice: float | None = None
-        self.errors_begin: int | None = None
+        self.self_begin: int | None = None
         self.history: list[StepReport] = []
 
     @property
     def stage(self) -> Stage:
         """The stage of the next step."""
-        return "contours" if self.errors_begin is None else "errors"
+        return "annotations" if self.self_begin is None else "self-training"
 
     @property
     def is_finished(self) -> bool:
         """Whether both stages are over."""
-        return self.errors_begin is not None and self.steps >= self.errors_begin + self.config.error_steps
+        return self.self_begin is not None and self.steps >= self.self_begin + self.self_steps
 
     def begin(self) -> None:
         """Measure what a warm start is worth before anything is changed."""
@@ -198,59 +197,57 @@ class _Run:
 
     def step(self) -> StepReport:
         """Take one step of the current stage, and evaluate where it is time to."""
-        stage, parts = self.stage, self.objective.parts(self.stage)
+        stage = self.stage
         rate = self._learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = self._loss()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        for part in parts:
-            torch.nn.utils.clip_grad_norm_(part.parameters(), GRADIENT_NORM)
+        for branch in self.network.branches:
+            torch.nn.utils.clip_grad_norm_(branch.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.steps += 1
-        self._average(parts)
+        self._average()
         report = StepReport(self.steps, stage, float(loss.detach()), rate)
         if not math.isfinite(report.loss):
             raise IvsqaError(
                 f"training broke down at step {self.steps}: the loss is {report.loss}",
                 hint="lower training.learning_rate in project.yaml, or set training.precision to fp32",
             )
-        if stage == "contours":
-            report = self._after_segmenting(report)
+        report = self._evaluated(report)
         self.history.append(report)
         return report
 
     def _learning_rate(self) -> float:
         """Return the learning rate of the next step."""
-        config = self.config
-        if self.errors_begin is None:
-            return learning_rate(config, self.steps, n_steps=config.max_steps)
-        return learning_rate(config, self.steps - self.errors_begin, n_steps=config.error_steps)
+        if self.self_begin is None:
+            return learning_rate(self.config, self.steps, n_steps=self.config.max_steps)
+        return learning_rate(self.config, self.steps - self.self_begin, n_steps=self.self_steps)
 
-    def _after_segmenting(self, report: StepReport) -> StepReport:
-        """Evaluate where it is time to, and go on to the errors where the segmenters are done."""
-        config, steps = self.config, self.steps
-        if steps % config.eval_every == 0 or steps == config.max_steps:
+    def _evaluated(self, report: StepReport) -> StepReport:
+        """Evaluate where it is time to, and go on to self-training where annotations have taught what they can."""
+        config, begin = self.config, self.self_begin
+        last = config.max_steps if begin is None else begin + self.self_steps
+        if self.steps % config.eval_every == 0 or self.steps == last:
             report = replace(report, validation_dice=self._evaluate())
-        if steps >= config.max_steps or self.stale >= config.patience:
-            self.errors_begin = steps
+        if begin is None and (self.steps >= last or self.stale >= config.patience):
+            self.self_begin = self.steps
             done = self.best if self.best_dice is not None else _on_cpu(self.averaged)
-            for objective in (self.objective, self.averaged):  # so that what is judged is what will be used
-                objective.load_state_dict(dict(done))
+            for network in (self.network, self.averaged):
+                network.load_state_dict(dict(done))
         return report
 
     def _loss(self) -> Tensor:
         """Return the loss of this step's batch, a scalar."""
-        batch = self._annotated()
+        lesson = self._annotated()
         torch.manual_seed(int(rng_for(self.config.seed, _DROPOUT, self.steps).integers(2**63)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            if self.stage == "contours":
-                return self.objective.segmentation_loss(batch)
-            has_more = self.config.committee > 0 and self.task.unannotated is not None
-            return self.objective.error_loss(self.averaged.lesson(batch, self._unannotated() if has_more else None))
+            if self.stage == "self-training":
+                lesson = lesson.beside(self._unannotated())
+            return lesson_loss(self.network, lesson)
 
-    def _annotated(self) -> Annotated:
+    def _annotated(self) -> Lesson:
         """Return this step's annotated frames, varied and damaged."""
         config, step, training = self.config, self.steps, self.task.training
         chosen = batch_indices(training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
@@ -260,10 +257,10 @@ class _Run:
         varied = sample(rng_for(config.seed, _AUGMENTATION, step), len(chosen), config.augmentation)
         images, labels = apply(images, labels, varied)
         damage = sample_corruption(rng_for(config.seed, _CORRUPTION, step), len(chosen), config.augmentation.corruption)
-        return Annotated(corrupt(images, damage), labels)
+        return Lesson.of_annotations(corrupt(images, damage), labels, self.task.network.n_rings)
 
-    def _unannotated(self) -> Unannotated:
-        """Return this step's frames without annotation: varied alike for all, damaged for the error branch alone."""
+    def _unannotated(self) -> Lesson:
+        """Return this step's frames without annotation, varied alike for teacher and pupils."""
         config, others = self.config, self.task.unannotated
         assert others is not None
         rng = rng_for(config.seed, _OTHERS, self.steps)
@@ -271,21 +268,20 @@ class _Run:
         frames = torch.from_numpy(others[rng.choice(len(others), n, replace=False)]).to(self.device)
         images, labels = apply(frames, torch.zeros_like(frames), sample(rng, n, config.augmentation))
         damaged = corrupt(images, sample_corruption(rng, n, config.augmentation.corruption))
-        return Unannotated(images, damaged, known_pixels(labels))
+        sure_only = config.self_train == "accepted"
+        return drawn_lesson(self.averaged, images, damaged, known_pixels(labels), sure_only=sure_only)
 
-    def _average(self, parts: list[nn.Module]) -> None:
-        """Move the running means of the parts that learn; quickly at first, to forget the first weights."""
-        n = self.steps - (self.errors_begin or 0)
+    def _average(self) -> None:
+        """Move the running means of the weights; quickly at first, to forget the first weights."""
+        n = self.steps
         update = get_ema_multi_avg_fn(min(self.config.average_decay, (1.0 + n) / (10.0 + n)))  # type: ignore[no-untyped-call]
-        for part, averaged in zip(parts, self.averaged.parts(self.stage), strict=True):
-            update(list(averaged.parameters()), list(part.parameters()), self.steps)
+        update(list(self.averaged.parameters()), list(self.network.parameters()), n)
 
     def _evaluate(self) -> float | None:
         """Return the validation Dice of the running means and keep them where it is the best so far."""
         if self.task.validation is None:
             return None
-        segmenter = self.averaged.network.segmenter
-        dice = validation_dice(segmenter, self.task.validation, device=self.device, bf16=self.bf16)
+        dice = validation_dice(self.averaged, self.task.validation, device=self.device, bf16=self.bf16)
         if math.isnan(dice):
             return None
         if self.best_dice is None or dice > self.best_dice:
@@ -300,7 +296,7 @@ class _Run:
         return TrainingState(
             request=self.request,
             step=self.steps,
-            weights=_on_cpu(self.objective),
+            weights=_on_cpu(self.network),
             average=_on_cpu(self.averaged),
             optimizer={
                 f"{n}/{key}": value.cpu().clone() for n, values in moments.items() for key, value in values.items()
@@ -309,7 +305,7 @@ class _Run:
             best_step=self.best_step,
             best_dice=self.best_dice,
             stale=self.stale,
-            errors_begin=self.errors_begin,
+            self_begin=self.self_begin,
             history=tuple(self.history),
         )
 
@@ -324,7 +320,7 @@ class _Run:
                 "the checkpoint belongs to a training with other frames or settings",
                 hint="undo the change, or remove the checkpoint to begin anew",
             )
-        self.objective.load_state_dict(dict(state.weights))
+        self.network.load_state_dict(dict(state.weights))
         self.averaged.load_state_dict(dict(state.average))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.optimizer.items():
@@ -333,16 +329,15 @@ class _Run:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         self.steps, self.stale, self.best_step = state.step, state.stale, state.best_step
         self.best, self.best_dice = dict(state.best), state.best_dice
-        self.errors_begin = state.errors_begin
+        self.self_begin = state.self_begin
         self.history = list(state.history)
 
     def result(self) -> TrainResult:
         """Return the weights and figures reached so far."""
         kept = self.best_dice is not None
-        weights = self.best if kept and self.stage == "contours" else _on_cpu(self.averaged)
         return TrainResult(
-            model=TrainedModel(self.task.network, weights),
-            best_step=self.best_step if kept or self.errors_begin is None else self.errors_begin,
+            model=TrainedModel(self.task.network, self.best if kept else _on_cpu(self.averaged)),
+            best_step=self.best_step if kept else self.steps,
             steps=self.steps,
             validation_dice=self.best_dice,
             history=tuple(self.history),
@@ -359,30 +354,28 @@ def learning_rate(config: TrainingConfig, step: int, *, n_steps: int) -> float:
     return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def _optimizer(objective: Objective, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW that shrinks kernels only: norms, biases and attention weights have no reason to be small."""
+def _optimizer(network: TwoBranchNetwork, config: TrainingConfig) -> torch.optim.AdamW:
+    """Return AdamW that shrinks kernels only: norms and biases have no reason to be small."""
     groups = [
         {
-            "params": [p for p in part.parameters() if (p.ndim > 1) == shrinks],
+            "params": [p for p in network.parameters() if (p.ndim > 1) == shrinks],
             "weight_decay": config.weight_decay if shrinks else 0.0,
         }
-        for part in (*objective.parts("contours"), *objective.parts("errors"))
         for shrinks in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
-def _warm_start(objective: Objective, start: TrainedModel, config: NetworkConfig) -> None:
-    """Load what a model has; members of the committee that it lacks keep their fresh weights."""
+def _warm_start(network: TwoBranchNetwork, start: TrainedModel, config: NetworkConfig) -> None:
+    """Load the weights of a model."""
     if start.config != config:
         raise StateError(
             "the model to start from is another network than the settings describe",
             hint="undo the change of image or network in project.yaml, or train from scratch with: ivsqa train",
         )
-    wanted = objective.state_dict()
-    objective.load_state_dict({**wanted, **{name: value for name, value in start.weights.items() if name in wanted}})
+    network.load_state_dict(dict(start.weights))
 
 
-def _on_cpu(objective: Objective) -> dict[str, Tensor]:
+def _on_cpu(network: TwoBranchNetwork) -> dict[str, Tensor]:
     """Return a copy of all weights."""
-    return {name: value.detach().cpu().clone() for name, value in objective.state_dict().items()}
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}

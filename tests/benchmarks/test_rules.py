@@ -47,7 +47,7 @@ def test_entropy_belongs_to_the_ring_it_lies_in(rules):
     probabilities[0, :, 0, 0] = 0.5  # lumen or outside, one half each: ln 2, of which half is the lumen's
     probabilities[0, 1, 1, 1] = 1.0  # wall for sure
     nothing = np.zeros(0, dtype=np.float32)
-    prediction = Prediction(probabilities, np.zeros(0, dtype=np.uint8), nothing, nothing)
+    prediction = Prediction(probabilities, nothing, nothing)
     np.testing.assert_allclose(rules.class_entropies(prediction)[0], [np.log(2) / 8, 0.0, np.log(2) / 4], atol=1e-8)
 
 

@@ -9,9 +9,8 @@ from ivsqa.workflow.predicting.networks import augmentation_config, training_con
 
 
 def network(n_structures: int, size_px: int, **changes: Any) -> NetworkConfig:
-    """Return a network of one level, whose error branch sees the image alone."""
-    plain = {"widths": (8,), "error_widths": (8,), "pam": "both", "error_inputs": "image"}
-    return NetworkConfig(n_structures, size_px, **{**plain, **changes})
+    """Return a network of one level."""
+    return NetworkConfig(n_structures, size_px, **{"widths": (8,), **changes})
 
 
 def training(**changes: Any) -> TrainingConfig:

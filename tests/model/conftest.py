@@ -14,7 +14,7 @@ SIZE_PX = 32
 
 @pytest.fixture
 def network_config() -> NetworkConfig:
-    return configs.network(n_structures=2, size_px=SIZE_PX, widths=(8, 8), error_widths=(8, 8), attention_px=8)
+    return configs.network(n_structures=2, size_px=SIZE_PX, widths=(8, 8))
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def training_config() -> TrainingConfig:
         max_steps=6,
         batch_size=4,
         eval_every=3,
-        committee=1,
-        error_share=1.0,
+        self_train="all",
+        self_share=1.0,
         precision="fp32",
         augmentation=configs.augmentation(shift=0.02, scale=0.05),
     )

@@ -7,33 +7,31 @@ import torch
 from ivsqa.errors import StateError
 from ivsqa.model.inference import Predictor, _description
 from ivsqa.model.network import TwoBranchNetwork
-from ivsqa.model.objective import new_objective
+from ivsqa.model.objective import new_network
 from ivsqa.model.state import TrainedModel
 from tests.model import configs
 
 
 @pytest.fixture
 def model(network_config) -> TrainedModel:
-    return TrainedModel(network_config, new_objective(network_config, committee=0, seed=0).state_dict())
+    return TrainedModel(network_config, new_network(network_config, seed=0).state_dict())
 
 
 def test_prediction_has_the_promised_shapes_and_types(model, network_config, rings):
     prediction = Predictor(model, network_config, device="cpu")(rings(3).images)
     assert (prediction.probabilities.shape, prediction.probabilities.dtype.name) == ((3, 2, 32, 32), "float32")
-    assert (prediction.error.shape, prediction.error.dtype.name) == ((3, 2, 32, 32), "uint8")
     assert (prediction.features.shape, prediction.features.dtype.name) == ((3, 8), "float32")
 
 
 def test_prediction_is_the_networks_own(model, network_config, rings):
     images = rings(3).images
     network = TwoBranchNetwork(network_config)
-    network.load_state_dict(model.network_weights)
+    network.load_state_dict(dict(model.weights))
     network.eval()
     with torch.inference_mode():
         output = network(torch.from_numpy(images))
     prediction = Predictor(model, network_config, device="cpu", precision="fp32")(images)
     np.testing.assert_allclose(prediction.probabilities, output.probabilities.numpy(), atol=1e-5)
-    np.testing.assert_allclose(prediction.error, output.errors.sqrt().numpy() * 255, atol=0.51)
 
 
 def test_a_frame_is_described_by_its_vessel():
@@ -65,19 +63,19 @@ def test_half_precision_says_nearly_the_same(model, network_config, rings):
 def test_batches_can_overlap(model, network_config, rings):
     predictor = Predictor(model, network_config, device="cpu", precision="fp32")
     first, second = (predictor.submit(rings(2, seed).images) for seed in (0, 1))
-    np.testing.assert_array_equal(second().error, predictor(rings(2, 1).images).error)
-    np.testing.assert_array_equal(first().error, predictor(rings(2, 0).images).error)
+    np.testing.assert_array_equal(second().probabilities, predictor(rings(2, 1).images).probabilities)
+    np.testing.assert_array_equal(first().probabilities, predictor(rings(2, 0).images).probabilities)
 
 
 def test_wide_networks_still_describe_a_frame_in_few_numbers():
-    config = configs.network(1, 32, widths=(8, 160), error_widths=(8,))
-    model = TrainedModel(config, new_objective(config, committee=0, seed=0).state_dict())
+    config = configs.network(1, 32, widths=(8, 160))
+    model = TrainedModel(config, new_network(config, seed=0).state_dict())
     assert Predictor(model, config, device="cpu")(np.zeros((1, 32, 32), np.uint8)).features.shape == (1, 128)
 
 
 def test_weights_of_another_network_are_refused(model, network_config):
     with pytest.raises(StateError, match="another network"):
-        Predictor(model, dataclasses.replace(network_config, pam="none"), device="cpu")
+        Predictor(model, dataclasses.replace(network_config, dropout=0.5), device="cpu")
 
 
 @pytest.mark.parametrize("images", [np.zeros((1, 16, 32), np.uint8), np.zeros((1, 32, 32), np.float32)])

@@ -9,7 +9,7 @@ from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from tests.model import configs
 
 CONFIG = configs.network(2, 32, widths=(8, 16))
-MODEL = TrainedModel(CONFIG, {"network.a": torch.arange(6.0).view(2, 3), "committee.0.a": torch.ones(2)})
+MODEL = TrainedModel(CONFIG, {"first.a": torch.arange(6.0).view(2, 3), "second.a": torch.ones(2)})
 STATE = TrainingState(
     request="abc",
     step=3,
@@ -20,20 +20,30 @@ STATE = TrainingState(
     best_step=0,
     best_dice=None,
     stale=0,
-    errors_begin=1,
-    history=(StepReport(1, "contours", 0.1 + 0.2, 1e-3), StepReport(2, "errors", 0.5, 1e-3, 0.75)),
+    self_begin=1,
+    history=(StepReport(1, "annotations", 0.1 + 0.2, 1e-3), StepReport(2, "self-training", 0.5, 1e-3, 0.75)),
 )
 
 
 def test_model_comes_back():
     back = TrainedModel.from_bytes(MODEL.to_bytes())
     assert back.config == CONFIG
-    assert set(back.network_weights) == {"a"}
-    assert torch.equal(back.weights["network.a"], MODEL.weights["network.a"])
+    assert set(back.weights) == {"first.a", "second.a"}
+    assert torch.equal(back.weights["first.a"], MODEL.weights["first.a"])
+
+
+def test_weights_of_the_first_architecture_are_named_as_today_without_its_committee():
+    names = ("network.segmenter.head.weight", "network.error_branch.maps.head.weight", "committee.0.head.weight")
+    old = TrainedModel(CONFIG, {name: torch.full((2,), float(number)) for number, name in enumerate(names)})
+    back = TrainedModel.from_bytes(old.to_bytes())
+    assert {name: float(value[0]) for name, value in back.weights.items()} == {
+        "first.head.weight": 0.0,
+        "second.head.weight": 1.0,
+    }
 
 
 def test_equal_models_are_equal_bytes():
-    shuffled = TrainedModel(CONFIG, {name: MODEL.weights[name] for name in ("committee.0.a", "network.a")})
+    shuffled = TrainedModel(CONFIG, {name: MODEL.weights[name] for name in ("second.a", "first.a")})
     assert shuffled.to_bytes() == MODEL.to_bytes()
 
 

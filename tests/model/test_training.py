@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ivsqa.errors import IvsqaError, StateError
-from ivsqa.model.network import new_segmenter
+from ivsqa.model.network import TwoBranchNetwork
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import learning_rate, train, validation_dice
 from tests.model import configs
@@ -39,7 +39,7 @@ def run(network, config, training, validation=None, *, stop_after=None, **more):
     return result, states
 
 
-@pytest.mark.parametrize("stop_after", [0, 1, 6, 9])
+@pytest.mark.parametrize("stop_after", [0, 1, 3, 5])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resumed_training_ends_on_the_same_bits(network_config, training_config, rings, stop_after, precision):
     config = dataclasses.replace(training_config, precision=precision)
@@ -53,19 +53,18 @@ def test_resumed_training_ends_on_the_same_bits(network_config, training_config,
 
 
 def test_network_learns_rings_it_has_not_seen(rings, training_config):
-    network = configs.network(2, 32, widths=(8, 16), error_widths=(8, 8), attention_px=8)
+    network = configs.network(2, 32, widths=(8, 16))
     config = dataclasses.replace(training_config, max_steps=80, batch_size=6, eval_every=40, learning_rate=0.01)
-    result, _ = run(network, config, rings(12), rings(6, 1))
-    errors = [report.loss for report in result.history if report.stage == "errors"]
+    result, _ = run(network, config, rings(12), rings(6, 1), unannotated=rings(12, 2).images)
+    stages = [report.stage for report in result.history]
     assert result.validation_dice is not None
     assert result.validation_dice > 0.85
-    assert (result.steps, len(errors)) == (160, 80)
-    assert sum(errors[-10:]) < 0.5 * sum(errors[:10])
+    assert (result.steps, stages.count("self-training")) == (160, 80)
 
 
 def test_without_validation_the_last_mean_is_kept(network_config, training_config, rings):
-    result, _ = run(network_config, training_config, rings(4))
-    assert (result.best_step, result.steps, result.validation_dice) == (6, 12, None)
+    result, _ = run(network_config, training_config, rings(4), unannotated=rings(4, 1).images)
+    assert (result.best_step, result.steps, result.validation_dice) == (12, 12, None)
     assert all(report.validation_dice is None for report in result.history)
 
 
@@ -80,18 +79,24 @@ def test_start_is_kept_where_training_only_harms(network_config, training_config
     harmful = dataclasses.replace(rings(4), labels=np.zeros((4, 32, 32), np.uint8))
     config = dataclasses.replace(training_config, learning_rate=0.05, max_steps=20, eval_every=5, average_decay=0.0)
     worse, _ = run(network_config, config, harmful, rings(4, 1), start=parent.model)
-    segmenter = {name for name in parent.model.weights if name.startswith("network.segmenter")}
     assert worse.best_step == 0
-    assert all(torch.equal(worse.model.weights[name], parent.model.weights[name]) for name in segmenter)
+    assert all(torch.equal(worse.model.weights[name], weight) for name, weight in parent.model.weights.items())
 
 
-def test_segmenters_are_left_alone_while_the_error_branch_learns(network_config, training_config, rings):
-    without = dataclasses.replace(training_config, error_share=0.0)
-    drawn, _ = run(network_config, without, rings(4), rings(3, 1))
-    judged, _ = run(network_config, training_config, rings(4), rings(3, 1))
-    assert (drawn.steps, judged.steps) == (6, 12)
-    for name, value in drawn.model.weights.items():
-        assert torch.equal(value, judged.model.weights[name]) != name.startswith("network.error_branch.maps."), name
+@pytest.mark.parametrize("without", [{"self_train": "none"}, {"self_share": 0.0}, {}], ids=str)
+def test_self_training_needs_frames_and_steps(network_config, training_config, rings, without):
+    config = dataclasses.replace(training_config, **without)
+    result, _ = run(network_config, config, rings(4), unannotated=rings(4, 1).images if without else None)
+    assert {report.stage for report in result.history} == {"annotations"}
+    assert (result.finished, result.steps) == (True, 6)
+
+
+def test_self_training_begins_with_the_best_weights_and_may_end_with_them(network_config, training_config, rings):
+    config = dataclasses.replace(training_config, learning_rate=0.05)
+    taught, _ = run(network_config, config, rings(4), rings(3, 1), unannotated=np.zeros((4, 32, 32), np.uint8))
+    alone, _ = run(network_config, config, rings(4), rings(3, 1))
+    assert taught.validation_dice >= alone.validation_dice
+    assert taught.history[:6] == alone.history
 
 
 def test_training_stops_when_patience_runs_out(network_config, training_config, rings):
@@ -100,38 +105,15 @@ def test_training_stops_when_patience_runs_out(network_config, training_config, 
     config = dataclasses.replace(training_config, max_steps=50, eval_every=1, patience=2, learning_rate=0.05)
     result, _ = run(network_config, config, harmful, rings(4, 1), start=parent.model)
     assert result.finished
-    segmenting = [report for report in result.history if report.stage == "contours"]
-    assert len(segmenting) < 50
-    assert len(segmenting) - result.best_step == 2
-    assert result.steps == len(segmenting) + 50
+    assert result.steps < 50
+    assert result.steps - result.best_step == 2
 
 
-def test_committee_is_kept_for_a_warm_start(network_config, training_config, rings):
-    parent, _ = run(network_config, training_config, rings(4))
-    alone = dataclasses.replace(training_config, committee=0)
-    lonely, _ = run(network_config, alone, rings(4), start=parent.model)
-    child, _ = run(network_config, training_config, rings(4), start=lonely.model)
-    members = [
-        {name.split(".")[1] for name in one.model.weights if name.startswith("committee")}
-        for one in (parent, lonely, child)
-    ]
-    assert members == [{"0"}, set(), {"0"}]
-
-
-def test_committee_and_its_lessons_change_nothing_in_the_segmenter(network_config, training_config, rings):
-    alone = dataclasses.replace(training_config, committee=0)
-    plain, _ = run(network_config, alone, rings(4))
-    taught, _ = run(network_config, training_config, rings(4), unannotated=rings(5, 3).images)
-    same = {name.split(".")[1]: True for name in plain.model.weights}
-    for name, value in plain.model.weights.items():
-        same[name.split(".")[1]] &= torch.equal(value, taught.model.weights[name])
-    assert same == {"segmenter": True, "error_branch": False}
-
-
-def test_resumed_training_with_a_committee_ends_on_the_same_bits(network_config, training_config, rings):
+@pytest.mark.parametrize("stop_after", [4, 9])
+def test_resumed_self_training_ends_on_the_same_bits(network_config, training_config, rings, stop_after):
     more = {"unannotated": rings(5, 3).images}
     whole, _ = run(network_config, training_config, rings(6), **more)
-    _, states = run(network_config, training_config, rings(6), stop_after=4, **more)
+    _, states = run(network_config, training_config, rings(6), stop_after=stop_after, **more)
     rest, _ = run(network_config, training_config, rings(6), state=states[-1], **more)
     assert rest.model.to_bytes() == whole.model.to_bytes()
     with pytest.raises(StateError, match="other frames"):
@@ -146,14 +128,14 @@ def test_state_of_another_training_is_refused(network_config, training_config, r
 
 
 def test_start_with_another_network_is_refused(network_config, training_config, rings):
-    other = TrainedModel(dataclasses.replace(network_config, pam="none"), {})
+    other = TrainedModel(dataclasses.replace(network_config, dropout=0.5), {})
     with pytest.raises(StateError, match="another network"):
         run(network_config, training_config, rings(4), start=other)
 
 
 def test_state_is_saved_as_time_passes(network_config, training_config, rings):
     _, states = run(network_config, training_config, rings(4), save_every_s=0.0)
-    assert [state.step for state in states] == list(range(1, 13))
+    assert [state.step for state in states] == list(range(1, 7))
 
 
 def test_breakdown_is_said_and_not_hidden(network_config, training_config, rings):
@@ -181,15 +163,16 @@ def test_learning_rate_rises_then_falls_to_zero(training_config):
 
 def test_validation_dice_leaves_out_what_is_empty_in_both(network_config, rings):
     frames = rings(2)
-    segmenter = new_segmenter(network_config).requires_grad_(requires_grad=False)
+    network = TwoBranchNetwork(network_config).requires_grad_(requires_grad=False)
     everything_innermost = torch.tensor([0.0, 9.0, 0.0])
-    segmenter.head.load_state_dict({"weight": torch.zeros(3, 8, 1, 1), "bias": everything_innermost})
+    for branch in network.branches:
+        branch.head.load_state_dict({"weight": torch.zeros(3, 8, 1, 1), "bias": everything_innermost})
     labels = np.zeros((2, 32, 32), np.uint8)
     labels[0, :16] = 1
     labels[1] = 255
     samples = dataclasses.replace(frames, labels=labels)
     # Frame 0: both structures cover the half that is known to be theirs: 2·512 / (1024 + 512). Frame 1: nothing known.
-    assert validation_dice(segmenter, samples, device=CPU, bf16=False) == pytest.approx(2 / 3)
+    assert validation_dice(network, samples, device=CPU, bf16=False) == pytest.approx(2 / 3)
 
 
 def test_augmentation_can_be_switched_off(network_config, training_config, rings):

@@ -10,6 +10,10 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+_NEAR_ENDS = 1e-3
+"""Fractions nearer to 0 or 1 count as this near: their log-odds would outweigh all others."""
+_LEAST_SLOPE = 0.05
+
 UNSEEN_SUBJECTS = 0.5
 """As how many subjects of the largest error those count that nobody has seen."""
 
@@ -57,25 +61,84 @@ class MonotoneCurve:
         return np.asarray(np.interp(np.asarray(values, dtype=np.float64), self.x, self.y), dtype=np.float64)
 
 
-def fit_isotonic(
-    x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None, *, centred: bool = False
-) -> MonotoneCurve:
+@dataclass(frozen=True)
+class LogOddsLine:
+    """A straight line between log-odds: it rises everywhere, so it keeps the order of what it is given, and reaches 0 and 1.
+
+    Attributes:
+        offset: Log-odds that one half is turned into.
+        slope: Above 0.
+
+    Example:
+        >>> LogOddsLine(offset=0.0, slope=2.0)([0.0, 0.5, 0.9, 1.0]).round(3).tolist()
+        [0.0, 0.5, 0.988, 1.0]
+    """
+
+    offset: float
+    slope: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.offset, self.slope]).all() and self.slope > 0.0):
+            raise ValueError(f"a line needs a finite offset and a slope above 0, got {self.offset} and {self.slope}")
+
+    @classmethod
+    def identity(cls) -> LogOddsLine:
+        """Return the line that leaves fractions as they are."""
+        return cls(0.0, 1.0)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, float]) -> LogOddsLine:
+        """Return the line stored by `to_dict`."""
+        return cls(float(stored["offset"]), float(stored["slope"]))
+
+    def to_dict(self) -> dict[str, float]:
+        """Return plain values, for JSON or YAML."""
+        return {"offset": self.offset, "slope": self.slope}
+
+    def __call__(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return fractions for fractions `values`, of their shape; NaN stays NaN."""
+        fractions = np.asarray(values, dtype=np.float64)
+        if self == LogOddsLine.identity():
+            return fractions
+        return np.asarray(scipy.special.expit(self.offset + self.slope * np.asarray(scipy.special.logit(fractions))))
+
+
+def fit_log_odds(x: ArrayLike, y: ArrayLike, weights: ArrayLike) -> LogOddsLine:
+    """Return the line between log-odds with the least weighted squared distance to the points, as fractions.
+
+    Args:
+        x: (n,) fractions; points with NaN in x or y are dropped.
+        y: (n,) what they turned out to be.
+        weights: (n,) at least 0.
+
+    Source: Platt, Advances in Large Margin Classifiers 1999, by least squares, since y is a measure and no class.
+    """
+    scores, values, mass = (np.asarray(part, dtype=np.float64) for part in (x, y, weights))
+    known = np.isfinite(scores) & np.isfinite(values)
+    odds = np.asarray(scipy.special.logit(np.clip(scores[known], _NEAR_ENDS, 1.0 - _NEAR_ENDS)))
+
+    def distances(line: NDArray[np.float64]) -> NDArray[np.float64]:
+        said = np.asarray(scipy.special.expit(line[0] + line[1] * odds))
+        return np.asarray(np.sqrt(mass[known]) * (said - values[known]))
+
+    fitted = scipy.optimize.least_squares(distances, [0.0, 1.0], bounds=([-np.inf, _LEAST_SLOPE], np.inf))
+    return LogOddsLine(*map(float, fitted.x))
+
+
+def fit_isotonic(x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> MonotoneCurve:
     """Return the never-falling curve with the least weighted squared distance to the points.
 
-    Equal x are averaged first. Of each run of equal fitted values only both ends stay as knots. With `centred` only the
-    weighted mean x of the run stays: the curve then rises strictly between knots, so that it keeps the order of what it
-    is given; right where few points are spread widely, wrong where nearly all weight sits at one end of a run.
+    Equal x are averaged first. Of each run of equal fitted values only both ends stay as knots.
 
     Args:
         x: (n,) score; points with NaN in any argument, or with no weight, are dropped.
         y: (n,) what it turned out to be.
         weights: (n,) at least 0; all equal if None.
-        centred: Keep the centre of each run instead of its ends.
 
     Raises:
         ValueError: no point is left.
 
-    Source: Pool-adjacent-violators, by scipy; centred: Oron and Flournoy, Stat Biopharm Res 2017;9:258.
+    Source: Pool-adjacent-violators, by scipy.
     """
     scores, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     mass = np.ones_like(scores) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -88,9 +151,6 @@ def fit_isotonic(
     level_mean = np.bincount(level_of, weights=mass[used] * values[used]) / level_mass
     fit = scipy.optimize.isotonic_regression(level_mean, weights=level_mass)
     starts, stops = fit.blocks[:-1], fit.blocks[1:]
-    if centred:
-        centres = np.add.reduceat(level_mass * levels, starts) / np.add.reduceat(level_mass, starts)
-        return MonotoneCurve(tuple(centres.tolist()), tuple(fit.x[starts].tolist()))
     knots = np.unique(np.concatenate([starts, stops - 1]))  # both ends of each run
     return MonotoneCurve(tuple(levels[knots].tolist()), tuple(fit.x[knots].tolist()))
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Mask
-from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fit_isotonic
+from ivsqa.domain.quality.calibration import LogOddsLine, MonotoneCurve, conformal_margin, fit_isotonic, fit_log_odds
 
 N_LEVELS = 256
 REGION_MARGIN_PX = 16
@@ -53,15 +53,22 @@ class StructureCalibration:
 
     inside: MonotoneCurve
     outside: MonotoneCurve
-    dice: MonotoneCurve
+    dice: LogOddsLine
     dice_margin: float
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> StructureCalibration:
-        """Return the calibration stored by `to_dict`."""
-        inside, outside, dice = (MonotoneCurve.from_dict(stored[name]) for name in ("inside", "outside", "dice"))
+        """Return the calibration stored by `to_dict`; of an older model, which drew by its first branch alone, the identity."""
+        if "slope" not in stored["dice"]:
+            return cls.identity()
+        inside, outside = (MonotoneCurve.from_dict(stored[name]) for name in ("inside", "outside"))
         margin = stored["dice_margin"]
-        return cls(inside, outside, dice, nan if margin is None else float(margin))
+        return cls(inside, outside, LogOddsLine.from_dict(stored["dice"]), nan if margin is None else float(margin))
+
+    @classmethod
+    def identity(cls) -> StructureCalibration:
+        """Return the calibration that believes raw error, and knows no margin."""
+        return cls(MonotoneCurve.identity(), MonotoneCurve.identity(), LogOddsLine.identity(), nan)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and floats, for JSON or YAML; an unknown margin is None."""
@@ -88,8 +95,7 @@ class ErrorCalibration:
     @classmethod
     def identity(cls, names: Sequence[str]) -> ErrorCalibration:
         """Return the calibration for when there was nothing to calibrate on: raw error is believed, no margin is known."""
-        same = MonotoneCurve.identity()
-        return cls({name: StructureCalibration(same, same, same, nan) for name in names})
+        return cls({name: StructureCalibration.identity() for name in names})
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Mapping[str, Any]]) -> ErrorCalibration:
@@ -136,6 +142,21 @@ class StructureQuality:
     error_area_px: float
     n_regions: int
     error_map: NDArray[np.uint8]
+
+
+def raw_error(probabilities: NDArray[np.floating], drawn: Sequence[Mask]) -> NDArray[np.uint8]:
+    """Return raw error maps, uint8 (K, s, s): what the network's probabilities speak against what is drawn.
+
+    Args:
+        probabilities: (K, s, s), each structure with what it encloses.
+        drawn: The masks of the K drawn contours, bool (s, s) each.
+
+    Example:
+        >>> raw_error(np.array([[0.99, 0.64, 0.25, 0.01]]), [np.array([True, False, False, False])]).tolist()
+        [[26, 204, 128, 26]]
+    """
+    against = np.where(np.stack(drawn), 1.0 - probabilities, probabilities)
+    return np.asarray(np.sqrt(against.clip(0.0, 1.0)) * (N_LEVELS - 1.0) + 0.5, dtype=np.uint8)
 
 
 def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
@@ -205,10 +226,10 @@ def fit_error_calibration(frames: Iterable[CalibrationFrame], names: Sequence[st
     Pixels: one isotonic curve inside and one outside the predicted mask, from the pooled counts of wrong and all pixels by
     raw level. A frame brings thousands of pixels to 256 levels, so these need no prior.
 
-    Dice: a frame brings a single point, and a free isotonic curve through few points follows their noise and is flat beyond
-    them, where every bad frame would get the same quality. Calibrated probabilities make the expected Dice nearly unbiased, so
-    the curve is drawn toward the identity by points worth ten frames, spread over [0, 1]; its centred form keeps the order of
-    frames. With hundreds of frames the prior vanishes where they lie and still orders what lies below.
+    Dice: a frame brings a single point, and a free curve through few points follows their noise and is flat beyond them, where
+    every bad frame would get the same quality, the worst that validation happened to hold. Calibrated probabilities make the
+    expected Dice nearly unbiased, so a line between log-odds will do, drawn toward the identity by points worth ten frames,
+    spread over [0, 1]. It keeps the order of frames and goes on beyond what was seen.
 
     Margin: from predictions in which each subject's frames were judged by curves fitted to the other subjects; in-sample
     residuals would promise too much. NaN with fewer than nine frames or two subjects.
@@ -295,14 +316,13 @@ def _fit_curves(tallies: list[_Tally], *, margin: float) -> StructureCalibration
     n_pixels = np.sum([tally.n_pixels for tally in tallies], axis=0)
     n_wrong = np.sum([tally.n_wrong for tally in tallies], axis=0)
     outside, inside = (_fit_levels(n_pixels[side], n_wrong[side]) for side in (0, 1))
-    pixels_only = StructureCalibration(inside, outside, MonotoneCurve.identity(), margin)
+    pixels_only = StructureCalibration(inside, outside, LogOddsLine.identity(), margin)
     expected = [_expected_dice(tally.n_pixels, pixels_only.tables) for tally in tallies]
     weights = np.full(len(_PRIOR_POINTS), _PRIOR_FRAMES / len(_PRIOR_POINTS))
-    dice = fit_isotonic(
+    dice = fit_log_odds(
         np.concatenate([expected, _PRIOR_POINTS]),
         np.concatenate([[tally.dice for tally in tallies], _PRIOR_POINTS]),
         np.concatenate([np.ones(len(tallies)), weights]),
-        centred=True,
     )
     return StructureCalibration(inside, outside, dice, margin)
 

@@ -116,22 +116,20 @@ class ReviewShares(NamedTuple):
         return self.predicted / self.truth if self.truth > 0.0 else nan
 
 
-def review_shares(true: ArrayLike, predicted: ArrayLike | None, goal: float = GOAL_DICE) -> ReviewShares:
+def review_shares(true: ArrayLike, predicted: ArrayLike, goal: float = GOAL_DICE) -> ReviewShares:
     """Return the shares to mend by predicted, random and true order.
 
     Args:
         true: (n,) true Dice of each frame, in [0, 1].
-        predicted: (n,) predicted Dice; frames with NaN in either are left out. None: nothing is predicted of any frame.
+        predicted: (n,) predicted Dice; frames with NaN in either are left out.
         goal: Mean Dice wanted.
 
     Example:
         >>> review_shares([1.0, 0.9, 0.5, 0.8], [0.95, 0.7, 0.6, 0.8], 0.9)
         ReviewShares(predicted=0.2, random=0.5, truth=0.2)
     """
-    dice, order = known_pairs(true, true if predicted is None else predicted)
-    by_prediction = nan if predicted is None else share_until(review_curve(dice, order), goal)
-    by_chance, by_truth = (share_until(review_curve(dice, by), goal) for by in (np.zeros(len(dice)), dice))
-    return ReviewShares(by_prediction, by_chance, by_truth)
+    dice, said = known_pairs(true, predicted)
+    return ReviewShares(*(share_until(review_curve(dice, order), goal) for order in (said, np.zeros(len(dice)), dice)))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ differs from it, `docs/settings.md` lists it for people, and a test compares the
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.io.project.manifest import Manifest, Section, no_effect
+from ivsqa.io.project.manifest import Manifest, Section, Upgrade, no_effect
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -75,26 +75,9 @@ class SplitSettings(Section):
 
 
 class NetworkSettings(Section):
-    """Size of the two-branch network and what its error branch sees.
-
-    `attention` refines the segmenter's probabilities, so it runs only where the error branch sees them: "both" by default.
-    """
+    """Size of the two-branch network."""
 
     widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
-    attention: Literal["none", "spatial", "channel", "both"] | None = None
-    error_inputs: Literal["image", "probabilities", "features", "both"] = "image"
-
-    @model_validator(mode="after")
-    def _attention_has_probabilities_to_refine(self) -> NetworkSettings:
-        # "both" beside "image" is let through: templates of ivsqa 0.1 wrote the two into every project.yaml.
-        if self.attention in ("spatial", "channel") and self.error_inputs in ("image", "features"):
-            raise no_effect(
-                "attention",
-                self.attention,
-                beside=f"network.error_inputs: {self.error_inputs}",
-                mend="take it out, or set network.error_inputs to probabilities or both",
-            )
-        return self
 
 
 class AugmentationSettings(Section):
@@ -120,22 +103,21 @@ class TrainingSettings(Section):
     eval_every: Count = 50
     patience: Count = 10
     seed: int = 1
-    committee: Annotated[int, Field(ge=0, le=8)] = 2
+    self_train: Literal["none", "accepted", "all"] = "accepted"
     unannotated_frames: Annotated[int, Field(ge=0)] = 1000
     new_frame_weight: Positive = 2.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()
 
     @model_validator(mode="after")
-    def _a_committee_looks_at_unannotated_frames(self) -> TrainingSettings:
-        # The default beside 0 is let through: templates of ivsqa 0.1 wrote it, and people set the committee to 0 there.
+    def _self_training_looks_at_unannotated_frames(self) -> TrainingSettings:
         default = TrainingSettings.model_fields["unannotated_frames"].default
-        if self.committee == 0 and self.unannotated_frames not in (0, default):
+        if self.self_train == "none" and self.unannotated_frames not in (0, default):
             raise no_effect(
                 "unannotated_frames",
                 self.unannotated_frames,
-                beside="training.committee: 0",
-                mend="take it out, or set training.committee above 0",
+                beside="training.self_train: none",
+                mend="take it out, or set training.self_train to accepted or all",
             )
         return self
 
@@ -157,13 +139,25 @@ class PacketSettings(Section):
     carry: bool = True
 
 
+def _without_error_branch(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of version 1 without the keys that version 2 has no more."""
+    gone = {"network": ("attention", "error_inputs"), "training": ("committee",)}
+    return fields | {
+        section: {key: value for key, value in fields[section].items() if key not in keys}
+        for section, keys in gone.items()
+        if isinstance(fields.get(section), dict)
+    }
+
+
 class ProjectSettings(Manifest):
     """The whole of `project.yaml`.
 
-    Version 1: ivsqa 0.1.
+    Version 1: ivsqa 0.1. Version 2: no keys of an error branch and its committee, which are gone.
     """
 
     KIND = "project"
+    SCHEMA_VERSION = 2
+    UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _without_error_branch}
 
     name: str
     structures: Annotated[tuple[StructureSettings, ...], Field(min_length=1)]

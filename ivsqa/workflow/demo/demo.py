@@ -40,7 +40,7 @@ N_EXAMPLES = 8
 
 QUICKER = {
     "image": {"working_size_px": 96},
-    "training": {"batch_size": 8, "learning_rate": 0.003, "committee": 1},
+    "training": {"batch_size": 8, "learning_rate": 0.003},
 }
 """What the demo sets otherwise than the template, to have many steps in a minute on two cores."""
 

@@ -18,6 +18,7 @@ from ivsqa.domain.agreement.contour_agreement import (
 )
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior
+from ivsqa.domain.geometry.laid_borders import LaidBorders
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.judged_estimate import (
     Estimate,
@@ -113,13 +114,13 @@ class Tally:
         self,
         frame: AnnotatedFrame,
         probabilities: NDArray[np.float32],
+        borders: LaidBorders,
         maps: RawMaps,
         features: NDArray[np.float32],
     ) -> None:
         """Count one frame."""
         grid = frame.pullback.grid
-        borders = self._postprocessor.borders(probabilities)
-        score = self._postprocessor.score(frame.key, grid, borders, maps[ERROR_MAP], features, {})
+        score = self._postprocessor.score(frame.key, grid, probabilities, borders, features, {})
         predicted = self._count_pixels(frame, probabilities, borders.masks, maps, score)
         reference, spacing_mm = frame.annotation.contours, frame.pullback.spacing_mm
         judged = JudgedFrame(

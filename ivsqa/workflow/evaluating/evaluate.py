@@ -143,16 +143,16 @@ def evaluate_model(
             f"no frame of a {split} subject is annotated",
             hint=f"choose some with: ivsqa select -n 30 --split {split} --strategy stratified",
         )
-    signals = FrameSignals(project, load_predictor(project, model, device=device))
+    priors = border_priors(model)
+    signals = FrameSignals(project, load_predictor(project, model, device=device), priors)
     validation = project.annotated_frames("validation")
     # The other signals get the calibration that the error map had, from validation subjects, so that they compete on a par.
     with context.progress("Evaluating", len(validation) + len(frames), "frame") as advance:
-        priors = border_priors(model)
         own = ErrorCalibration.from_dict(model.error_calibration or {})
-        tally = Tally(project, signals.calibrations(validation, own, priors, advance), priors, frames)
+        tally = Tally(project, signals.calibrations(validation, own, advance), priors, frames)
         for frame in frames:
-            prediction, maps = signals(frame)
-            tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
+            prediction, borders, maps = signals(frame)
+            tally.add(frame, prediction.probabilities[0], borders, maps, prediction.features[0])
             advance(1)
     estimate = tally.estimate()
     page = project.layout.evaluation_page(model.model_id, split)

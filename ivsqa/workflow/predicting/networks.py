@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ivsqa.errors import StateError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
@@ -15,15 +13,8 @@ from ivsqa.model.state import TrainedModel
 
 
 def network_config(network: NetworkSettings, *, n_structures: int, size_px: int) -> NetworkConfig:
-    """Return the network that settings describe; both branches have the same widths."""
-    return NetworkConfig(
-        n_structures=n_structures,
-        size_px=size_px,
-        widths=network.widths,
-        error_widths=network.widths,
-        pam=network.attention or "both",
-        error_inputs=network.error_inputs,
-    )
+    """Return the network that settings describe."""
+    return NetworkConfig(n_structures=n_structures, size_px=size_px, widths=network.widths)
 
 
 def project_network(settings: ProjectSettings) -> NetworkConfig:
@@ -39,10 +30,6 @@ def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> Network
         StateError: the settings ask for another one.
     """
     own, wanted = NetworkConfig.from_dict(parent.network), project_network(settings)
-    # Up to ivsqa 0.1 `network.widths` did not reach the error branch; such a model keeps the branch it has.
-    wanted = replace(wanted, error_widths=own.error_widths)
-    if own.error_inputs in ("image", "features"):  # no attention runs, whatever was written down
-        wanted = replace(wanted, pam=own.pam)
     if own != wanted:
         raise StateError(
             f"{parent.model_id} is a network of another size than project.yaml now asks for",
@@ -62,7 +49,7 @@ def training_config(
         eval_every=training.eval_every,
         patience=training.patience,
         seed=seed,
-        committee=training.committee,
+        self_train=training.self_train,
         precision=training.precision,
         augmentation=augmentation_config(training.augmentation),
     )

@@ -18,6 +18,7 @@ from ivsqa.domain.quality.predicted_quality import (
     StructureQuality,
     assess,
     frame_quality,
+    raw_error,
     region_of_frame,
 )
 from ivsqa.domain.structures import StructureSet
@@ -48,8 +49,8 @@ class FramePostprocessor:
         self,
         key: FrameKey,
         grid: WorkingGrid,
+        probabilities: NDArray[np.float32],
         borders: LaidBorders,
-        raw_errors: NDArray[np.uint8],
         features: NDArray[np.float32],
         signals: Mapping[str, float | None],
     ) -> FrameScore:
@@ -58,12 +59,13 @@ class FramePostprocessor:
         Args:
             key: (pullback_id, frame_index).
             grid: Where the network's square lies in the frame.
+            probabilities: (K, s, s), each structure with what it encloses.
             borders: As laid; what is drawn is what is judged.
-            raw_errors: (K, s, s) raw error maps.
             features: (F,) description of the frame.
             signals: Plain signals of doubt by name.
         """
-        qualities = assess_frame(self._structures.names, raw_errors, borders.masks, self._calibration)
+        raw = raw_error(probabilities, borders.masks)
+        qualities = assess_frame(self._structures.names, raw, borders.masks, self._calibration)
         # A structure that is not drawn has no area of errors; the others still add up.
         areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
         return FrameScore(

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior
-from ivsqa.domain.geometry.laid_borders import laid_borders
+from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
     ErrorCalibration,
     fit_error_calibration,
+    raw_error,
 )
 from ivsqa.domain.quality.uncertainty import entropy_levels, mutual_information
 from ivsqa.io.project.project import Project
@@ -43,34 +44,37 @@ class FrameSignals:
     Args:
         project: Whose frames.
         predictor: The network.
+        priors: What borders of each structure look like, as the model learnt it.
     """
 
-    def __init__(self, project: Project, predictor: Predictor) -> None:
+    def __init__(self, project: Project, predictor: Predictor, priors: Sequence[BorderPrior] | None) -> None:
         self._project = project
         self._predictor = predictor
+        self._priors = priors
 
     @property
     def names(self) -> tuple[str, ...]:
         """The signals, the network's own first."""
         return (ERROR_MAP, ENTROPY, *((MC_DROPOUT,) if self._predictor.has_dropout else ()))
 
-    def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, RawMaps]:
-        """Return the prediction for one frame, and the raw map of each signal."""
+    def __call__(self, frame: AnnotatedFrame) -> tuple[Prediction, LaidBorders, RawMaps]:
+        """Return the prediction for one frame, its borders, and the raw map of each signal."""
         grid = frame.pullback.grid
         image = grid.sample(frame.pullback.frames[frame.annotation.frame_index])[None]
         prediction = self._predictor(image)
-        maps = {ERROR_MAP: prediction.error[0], ENTROPY: entropy_levels(prediction.probabilities[0])}
+        probabilities = prediction.probabilities[0]
+        borders = laid_borders(probabilities, self._priors)
+        maps = {ERROR_MAP: raw_error(probabilities, borders.masks), ENTROPY: entropy_levels(probabilities)}
         if self._predictor.has_dropout:
             # One seed for each frame: its draws do not depend on which frames came before.
             draws = self._predictor.sample(image, N_DRAWS, DRAW_SEED)  # (n, 1, K, s, s)
             maps[MC_DROPOUT] = entropy_levels(draws[:, 0].mean(axis=0))
-        return prediction, maps
+        return prediction, borders, maps
 
     def calibrations(
         self,
         frames: Iterable[AnnotatedFrame],
         own: ErrorCalibration,
-        priors: Sequence[BorderPrior] | None,
         advance: Advance,
     ) -> dict[str, ErrorCalibration]:
         """Return the calibration of each signal.
@@ -78,14 +82,13 @@ class FrameSignals:
         Args:
             frames: Annotated frames of validation subjects; without any, raw maps are believed.
             own: The calibration of the network's own error map, stored with the model.
-            priors: What borders of each structure look like, as the model learnt it.
             advance: Told of each frame read.
         """
         names = self._project.structures.names
         seen: dict[str, list[CalibrationFrame]] = {signal: [] for signal in self.names if signal != ERROR_MAP}
         for frame in frames:
-            prediction, maps = self(frame)
-            predicted = dict(zip(names, laid_borders(prediction.probabilities[0], priors).masks, strict=True))
+            _, borders, maps = self(frame)
+            predicted = dict(zip(names, borders.masks, strict=True))
             reference = reference_masks(self._project, frame)
             for signal, listed in seen.items():
                 raw = dict(zip(names, maps[signal], strict=True))

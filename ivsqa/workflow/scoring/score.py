@@ -187,14 +187,19 @@ def _score_chunks(
         images = np.stack([grid.sample(frame) for frame in frames])
         prediction = predictor(images)
         signals = frame_signals(prediction, predictor.sample(images, N_DRAWS, DRAW_SEED) if draws else None)
-        outputs = zip(prediction.probabilities, prediction.error, prediction.features, signals, strict=True)
+        outputs = zip(prediction.probabilities, prediction.features, signals, strict=True)
         pullback_id = batch.record.pullback_id
         with turn:
             return batch, [
                 postprocessor.score(
-                    FrameKey(pullback_id, batch.start + row), grid, postprocessor.borders(probabilities), *output
+                    FrameKey(pullback_id, batch.start + row),
+                    grid,
+                    probabilities,
+                    postprocessor.borders(probabilities),
+                    features,
+                    of_frame,
                 )
-                for row, (probabilities, *output) in enumerate(outputs)
+                for row, (probabilities, features, of_frame) in enumerate(outputs)
             ]
 
     n_kept, chunk = 0, []

@@ -23,6 +23,7 @@ from ivsqa.domain.quality.predicted_quality import (
     ErrorCalibration,
     fit_error_calibration,
     frame_quality,
+    raw_error,
 )
 from ivsqa.domain.quality.review_curve import ReviewShares, review_shares
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Rule, Strategy, plan_selection
@@ -48,8 +49,6 @@ from ivsqa.workflow.simulating.labelled_study import (
 
 Mode: TypeAlias = Literal["anew", "finetune"]
 BATCH_FRAMES = 32
-LOOKS_AT_ERRORS = ("sqa", "deal-mean", "deal-entropy")
-"""Strategies that need the error branch; the others save its training."""
 
 
 class TrialChoice(Protocol):
@@ -134,13 +133,13 @@ class JudgedPool:
     Attributes:
         score: (p,) what the strategy ranks by; NaN where it ranks by nothing.
         features: (p, F) their descriptions.
-        quality: (p,) predicted Dice of the worst structure; None where the model did not learn its errors.
+        quality: (p,) predicted Dice of the worst structure.
         dice: (p,) true Dice of the worst structure; NaN where none is drawn or found.
     """
 
     score: NDArray[np.float64]
     features: NDArray[np.floating]
-    quality: NDArray[np.float64] | None
+    quality: NDArray[np.float64]
     dice: NDArray[np.float64]
 
 
@@ -263,7 +262,7 @@ class _Arm:
         )
         pool = self._judged(predictor, priors)
         left = ~np.isin(self._parts.pool, rows)
-        mended = review_shares(pool.dice[left], None if pool.quality is None else pool.quality[left])
+        mended = review_shares(pool.dice[left], pool.quality[left])
         return Rung(rows, labels, effort, by_structure, model, mended, pool)
 
     def _chosen(
@@ -322,15 +321,13 @@ class _Arm:
         """Return the model of a rung."""
         study, plan = self._study, self._plan
         config = plan.training
-        if plan.strategy not in LOOKS_AT_ERRORS:
-            config = replace(config, committee=0, error_share=0.0)  # nobody looks at errors
         weights = np.ones(len(rows), dtype=np.float32)
         start = None
         if plan.mode == "finetune" and before is not None:
             config = replace(config, max_steps=plan.finetune_steps, learning_rate=plan.finetune_rate)
             weights[before.n_labels :] = plan.new_frame_weight
             start = before.model
-        others = np.setdiff1d(self._parts.pool, rows) if config.committee else np.empty(0, dtype=np.intp)
+        others = np.setdiff1d(self._parts.pool, rows) if config.self_steps else np.empty(0, dtype=np.intp)
         return train(
             plan.network,
             replace(config, seed=plan.seed),
@@ -356,7 +353,7 @@ class _Arm:
         column, describe = (
             (None, strategy.describe) if isinstance(strategy, TrialRule) else (COLUMN_OF.get(strategy), _features)
         )
-        calibration = self._calibration(predictor, priors) if strategy in LOOKS_AT_ERRORS else None
+        calibration = self._calibration(predictor, priors)
         scores: list[float | None] = []
         features, dice, quality = [], [], []
         for first in range(0, len(rows), BATCH_FRAMES):
@@ -365,15 +362,14 @@ class _Arm:
             features.append(describe(prediction))
             masks = [laid_borders(probabilities, priors).masks for probabilities in prediction.probabilities]
             dice.append(mask_dice(np.stack(masks), study.masks(batch)))
-            if calibration is not None:
-                pairs = zip(prediction.error, masks, strict=True)
-                judged = (assess_frame(study.structures, *pair, calibration) for pair in pairs)
-                quality += [frame_quality(qualities.values()) for qualities in judged]
+            pairs = zip(map(raw_error, prediction.probabilities, masks), masks, strict=True)
+            judged = (assess_frame(study.structures, *pair, calibration) for pair in pairs)
+            quality += [frame_quality(qualities.values()) for qualities in judged]
             if column is not None:
                 draws = predictor.sample(study.images[batch], N_DRAWS, DRAW_SEED) if column == BALD else None
                 scores += [signals[column] for signals in frame_signals(prediction, draws)]
-        predicted = np.array(quality) if quality else None
-        by_quality = 1.0 - predicted if strategy == "sqa" and predicted is not None else np.full(len(rows), np.nan)
+        predicted = np.array(quality)
+        by_quality = 1.0 - predicted if strategy == "sqa" else np.full(len(rows), np.nan)
         return JudgedPool(
             by_quality if column is None else np.array(scores, dtype=np.float64),  # None becomes NaN
             np.concatenate(features),
@@ -386,7 +382,8 @@ class _Arm:
         study, rows, frames = self._study, self._parts.calibration, []
         for row, reference in zip(rows, study.masks(rows), strict=True):
             prediction = predictor(study.images[row : row + 1])
-            maps = (prediction.error[0], laid_borders(prediction.probabilities[0], priors).masks, reference)
+            masks = laid_borders(prediction.probabilities[0], priors).masks
+            maps = (raw_error(prediction.probabilities[0], masks), masks, reference)
             raw, predicted, true = (dict(zip(study.structures, layers, strict=True)) for layers in maps)
             frames.append(CalibrationFrame(raw, predicted, true, str(study.subject_ids[row])))
         return fit_error_calibration(frames, study.structures)

@@ -15,7 +15,7 @@ from ivsqa.domain.contour import Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior, learnt_priors
 from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration
+from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration, raw_error
 from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
 from ivsqa.io import atomic
 from ivsqa.io.project.lock import project_lock
@@ -145,14 +145,15 @@ def _train(
     # Held from the search on: two trainings begun at once would open two models of one request.
     with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
         seen = _seen_by(project, parent)
+        config = training_config(settings.training, seed=seed, finetune=parent is not None, max_steps=max_steps)
         request = _Request(
             project_network(settings) if parent is None else finetuned_network(parent, settings),
-            training_config(settings.training, seed=seed, finetune=parent is not None, max_steps=max_steps),
+            config,
             parent,
             project.training_frames(),
             project.annotated_frames("validation"),
-            # Without a committee nothing learns from them, and to list them reads every pullback.
-            project.unread_frames(settings.training.unannotated_frames) if settings.training.committee else [],
+            # To list them reads every pullback.
+            [] if config.self_train == "none" else project.unread_frames(settings.training.unannotated_frames),
             seen,
         )
         n_new = sum(frame.key not in seen for frame in request.training)
@@ -224,7 +225,7 @@ def _run(
     validation = sample_set(project, request.validation) if request.validation else None
     start = load_weights(project, request.parent) if request.parent else None
     label = "Fine-tuning" if request.parent else "Training"
-    with context.progress(label, request.config.max_steps + request.config.error_steps, "step") as advance:
+    with context.progress(label, request.config.max_steps + request.config.self_steps, "step") as advance:
         if state is not None:
             advance(state.step)
         result = train(
@@ -330,7 +331,7 @@ def _predict_validation(
             for name, mask in project.structures.masks_from_label_map(validation.labels[row]).items()
             if name in frame.annotation.contours
         }
-        errors = dict(zip(names, prediction.error[0], strict=True))
+        errors = dict(zip(names, raw_error(prediction.probabilities[0], borders.masks), strict=True))
         contours = contours_on_frame(project.structures, frame.pullback.grid, borders)
         on_grid = CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id)
         frames.append(PredictedFrame(frame, contours, on_grid))

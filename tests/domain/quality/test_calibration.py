@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.quality.calibration import MonotoneCurve, conformal_margin, fit_isotonic
+from ivsqa.domain.quality.calibration import LogOddsLine, MonotoneCurve, conformal_margin, fit_isotonic, fit_log_odds
 
 
 def test_curve_is_linear_between_knots_and_constant_beyond():
@@ -44,10 +44,26 @@ def test_knots_inside_a_run_are_dropped():
     assert fit_isotonic([1, 2, 3, 4, 5], [0.0, 0.6, 0.6, 0.6, 1.0]).x == (1.0, 2.0, 4.0, 5.0)
 
 
-def test_centred_curve_rises_through_the_middle_of_each_run():
-    curve = fit_isotonic([1, 2, 3, 4], [0.1, 0.5, 0.3, 0.9], centred=True)
-    assert curve.x == (1.0, 2.5, 4.0)
-    assert curve.y == pytest.approx((0.1, 0.4, 0.9))
+def test_line_between_log_odds_is_found_again_and_goes_on_beyond_its_points():
+    line = LogOddsLine(offset=-0.5, slope=1.5)
+    x = np.linspace(0.7, 0.95, 6)
+    found = fit_log_odds(np.append(x, nan), np.append(line(x), 0.1), np.ones(7))
+    assert (found.offset, found.slope) == pytest.approx((-0.5, 1.5), abs=1e-4)
+    assert found(0.2) == pytest.approx(line(0.2), abs=1e-4)
+    assert LogOddsLine.from_dict(found.to_dict()) == found
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)), min_size=1, max_size=8))
+def test_line_between_log_odds_rises_whatever_it_was_fitted_to(points):
+    x, y = zip(*points, strict=True)
+    line = fit_log_odds(x, y, np.ones(len(points)))
+    assert (np.diff(line(np.linspace(0.01, 0.99, 9))) >= 0.0).all()
+
+
+@pytest.mark.parametrize("wrong", [{"offset": nan, "slope": 1.0}, {"offset": 0.0, "slope": 0.0}], ids=str)
+def test_line_that_falls_or_is_no_number_is_refused(wrong):
+    with pytest.raises(ValueError, match="slope above 0"):
+        LogOddsLine(**wrong)
 
 
 def test_ties_are_averaged_by_weight_and_weightless_or_unknown_points_dropped():
@@ -63,16 +79,13 @@ def test_no_point_gives_no_curve():
 points = st.lists(st.tuples(st.integers(0, 20), st.floats(0, 1), st.floats(0.1, 5)), min_size=1, max_size=40)
 
 
-@given(points, st.booleans())
+@given(points)
 @settings(max_examples=80, deadline=None)
-def test_fitted_curve_never_falls_and_keeps_the_weighted_mean(values, centred):
+def test_fitted_curve_never_falls_and_keeps_the_weighted_mean(values):
     x, y, weights = (np.array(column) for column in zip(*values, strict=True))
-    curve = fit_isotonic(x, y, weights, centred=centred)
+    curve = fit_isotonic(x, y, weights)
     assert np.all(np.diff(curve.y) >= 0)
-    if centred:
-        assert np.all(np.diff(curve.y) > 0)
-    else:
-        assert np.average(curve(x), weights=weights) == pytest.approx(np.average(y, weights=weights))
+    assert np.average(curve(x), weights=weights) == pytest.approx(np.average(y, weights=weights))
 
 
 def test_margin_is_the_ninth_of_nine_excesses_at_ten_percent():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -110,15 +111,14 @@ def test_frame_is_as_good_as_its_worst_structure():
 
 
 def test_lower_bound_is_the_margin_below_and_never_negative():
-    curve = MonotoneCurve.identity()
     predicted, raw = np.eye(10, dtype=bool), np.zeros((10, 10), dtype=np.uint8)
-    assert assess(raw, predicted, StructureCalibration(curve, curve, curve, 0.12), EVERYWHERE).dice_lower == 0.88
-    assert assess(raw, predicted, StructureCalibration(curve, curve, curve, 1.5), EVERYWHERE).dice_lower == 0.0
+    same = StructureCalibration.identity()
+    assert assess(raw, predicted, replace(same, dice_margin=0.12), EVERYWHERE).dice_lower == 0.88
+    assert assess(raw, predicted, replace(same, dice_margin=1.5), EVERYWHERE).dice_lower == 0.0
 
 
 def test_calibrated_map_looks_up_inside_and_outside_apart():
-    curve = MonotoneCurve.identity()
-    calibration = StructureCalibration(curve, MonotoneCurve((0.0,), (0.125,)), curve, 0.0)
+    calibration = replace(StructureCalibration.identity(), outside=MonotoneCurve((0.0,), (0.125,)))
     region = np.array([[True, True], [True, False]])
     raw, predicted = np.full((2, 2), 102, dtype=np.uint8), np.array([[True, False]] * 2)
     assert assess(raw, predicted, calibration, region).error_map.tolist() == [

@@ -34,10 +34,8 @@ def test_share_until_a_goal_is_straight_between_frames():
 
 
 def test_random_order_asks_for_the_part_of_what_lacks():
-    shares = review_shares([0.9, 0.7, 0.5, 0.9], None, 0.9)
-    assert shares.random == pytest.approx((0.9 - 0.75) / (1.0 - 0.75))
-    assert isnan(shares.predicted)
-    assert isnan(shares.ratio)
+    shares = review_shares([0.9, 0.7, 0.5, 0.9], [0.5] * 4, 0.9)
+    assert shares.random == shares.predicted == pytest.approx((0.9 - 0.75) / (1.0 - 0.75))
 
 
 def test_true_order_takes_the_worst_first():

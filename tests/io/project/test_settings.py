@@ -14,7 +14,7 @@ from ivsqa.io.project.new_project import create_project, template_names
 from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings, StructureSettings
 from ivsqa.io.project.strict_yaml import parse
 
-HEAD = "kind: ivsqa/project\nschema_version: 1\nname: study\n"
+HEAD = "kind: ivsqa/project\nschema_version: 2\nname: study\n"
 WHOLE = "image: {field_of_view_mm: null}\n"
 LUMEN = 'structures:\n- {name: lumen, color: "#56b4e9"}\n'
 
@@ -80,9 +80,8 @@ def test_structures_keep_order_color_and_least_area():
         (LUMEN + "split: {train: 1.1, validation: -0.1, test: 0.0}\n", "split."),
         (LUMEN + "network: {widths: [16]}\n", "network.widths"),
         (LUMEN + "image: {working_size_px: 32}\nnetwork: {widths: [8, 8, 8, 8, 8]}\n", "at most 4 network.widths"),
-        (LUMEN + "network: {attention: yes}\n", "'both'"),
         (LUMEN + "training: {max_steps: 0}\n", "training.max_steps"),
-        (LUMEN + "training: {committee: -1}\n", "training.committee"),
+        (LUMEN + "training: {self_train: some}\n", "'accepted'"),
         (LUMEN + "training: {batch_size: 16.0}\n", "training.batch_size"),
         (LUMEN + "packet: {formats: []}\n", "packet.formats"),
         (LUMEN + "packet: {formats: [lableme]}\n", "'labelme'"),
@@ -161,16 +160,8 @@ def test_a_least_area_that_is_said_counts_in_whole_frames_too():
     ("body", "said"),
     [
         (
-            "network:\n  attention: spatial\n",
-            "`network.attention: spatial` has no effect beside `network.error_inputs: image`",
-        ),
-        (
-            "network:\n  attention: channel\n  error_inputs: features\n",
-            "`network.attention: channel` has no effect beside `network.error_inputs: features`",
-        ),
-        (
-            "training:\n  unannotated_frames: 300\n  committee: 0\n",
-            "`training.unannotated_frames: 300` has no effect beside `training.committee: 0`",
+            "training:\n  unannotated_frames: 300\n  self_train: none\n",
+            "`training.unannotated_frames: 300` has no effect beside `training.self_train: none`",
         ),
         (
             "split:\n  seed: 7\n  train: 1.0\n  validation: 0.0\n  test: 0.0\n",
@@ -189,13 +180,21 @@ def test_a_key_without_effect_is_refused_in_one_line(body, said):
 @pytest.mark.parametrize(
     "body",
     [
-        "network: {attention: both, error_inputs: image}\n",  # templates of 0.1 wrote both
-        "network: {attention: none}\n",
-        "network: {attention: spatial, error_inputs: probabilities}\n",
-        "training: {committee: 0}\n",
-        "training: {committee: 0, unannotated_frames: 1000}\n",  # they wrote 1000, and people set the committee to 0
-        "training: {committee: 0, unannotated_frames: 0}\n",
+        "training: {self_train: none}\n",
+        "training: {self_train: none, unannotated_frames: 1000}\n",
+        "training: {self_train: none, unannotated_frames: 0}\n",
     ],
 )
-def test_what_older_templates_wrote_and_what_agrees_is_let_through(body):
+def test_what_agrees_is_let_through(body):
     assert settings_of(LUMEN + body)
+
+
+def test_keys_of_the_error_branch_are_passed_over_in_files_of_version_1():
+    old = HEAD.replace("schema_version: 2", "schema_version: 1") + LUMEN
+    old += (
+        "network: {widths: [8, 16], attention: both, error_inputs: features}\ntraining: {committee: 0, max_steps: 7}\n"
+    )
+    settings = parse_manifest(old, ProjectSettings)
+    assert (settings.network.widths, settings.training.max_steps) == ((8, 16), 7)
+    with pytest.raises(ManifestError, match="attention"):
+        parse_manifest(old.replace("schema_version: 1", "schema_version: 2"), ProjectSettings)

@@ -149,13 +149,13 @@ def tally_of(trained) -> Callable[..., Tally]:
 
     def collected(change: Callable[[AnnotatedFrame], AnnotatedFrame]) -> Tally:
         frames = [change(frame) for frame in trained.annotated_frames("test")]
-        signals = FrameSignals(trained, load_predictor(trained, trained.get_model(None), device="cpu"))
+        signals = FrameSignals(trained, load_predictor(trained, trained.get_model(None), device="cpu"), None)
         same = ErrorCalibration.identity(trained.structures.names)
         tally = Tally(trained, {ERROR_MAP: same, MC_DROPOUT: same}, None, frames)
         for frame in frames:
-            prediction, maps = signals(frame)
+            prediction, borders, maps = signals(frame)
             maps[MC_DROPOUT] = np.zeros_like(maps[ERROR_MAP])  # draws that never differ
-            tally.add(frame, prediction.probabilities[0], maps, prediction.features[0])
+            tally.add(frame, prediction.probabilities[0], borders, maps, prediction.features[0])
         return tally
 
     return collected

@@ -19,27 +19,27 @@ def predictor(trained):
 
 
 def test_dropout_is_a_signal_like_the_others(trained, predictor):
-    signals = FrameSignals(trained, predictor)
-    _, maps = signals(trained.annotated_frames("test")[0])
+    signals = FrameSignals(trained, predictor, None)
+    _, _, maps = signals(trained.annotated_frames("test")[0])
     assert tuple(maps) == signals.names == ("error_map", "entropy", "mc_dropout")
     assert {one.shape for one in maps.values()} == {(2, 32, 32)}
     assert not np.array_equal(maps["mc_dropout"], maps["entropy"])
 
 
 def test_a_network_without_dropout_has_no_such_signal(trained, predictor):
-    predictor.network.segmenter.dropout.p = 0.0
-    signals = FrameSignals(trained, predictor)
-    _, maps = signals(trained.annotated_frames("test")[0])
+    predictor.network.first.dropout.p = 0.0
+    signals = FrameSignals(trained, predictor, None)
+    _, _, maps = signals(trained.annotated_frames("test")[0])
     assert tuple(maps) == signals.names == ("error_map", "entropy")
 
 
 def test_every_signal_is_calibrated_and_the_own_one_keeps_its_calibration(trained, predictor):
     own = ErrorCalibration.identity(trained.structures.names)
     frames = trained.annotated_frames("validation")
-    signals = FrameSignals(trained, predictor)
+    signals = FrameSignals(trained, predictor, None)
     with silent_progress("", 0, "") as advance:
-        found = signals.calibrations(frames, own, None, advance)
-        nothing = signals.calibrations([], own, None, advance)
+        found = signals.calibrations(frames, own, advance)
+        nothing = signals.calibrations([], own, advance)
     assert found["error_map"] is own
     assert found["entropy"].structures["lumen"] != found["mc_dropout"].structures["lumen"]
     assert nothing["entropy"].to_dict() == own.to_dict()  # without frames raw maps are believed
