@@ -12,8 +12,8 @@ is 0.3 points above an even draw (`stratified`); what is below stays a null resu
     python benchmarks/active_learning.py --jobs 2     # for two cores, in two hours: 48 px, 16, 32 and 64 labels
     python benchmarks/active_learning.py --data camus carotid --strategies stratified sqa random clasp-pe typicality \
         --name active_learning_rules
-    python benchmarks/active_learning.py --strategies all --ladder 16 32 64 128 256 --size 128 --steps 2000 --committee 2 \
-        --device cuda
+    python benchmarks/active_learning.py --strategies all --ladder 16 32 64 128 256 --size 128 --steps 2000 \
+        --self-train accepted --device cuda
     python benchmarks/active_learning.py --table
 
 Each rung is kept in benchmarks/work/active_learning and not run again. A ladder has a folder of its own, since some rules ask
@@ -150,8 +150,7 @@ def simulation_of(data: str, options: argparse.Namespace) -> Simulation:
             batch_size=8,
             learning_rate=3e-3,
             eval_every=options.steps,
-            error_share=options.error_share,
-            committee=options.committee,
+            self_train=options.self_train,
             augmentation=configs.augmentation() if data == "phantoms" else studies.HAND_HELD,
         ),
         finetune_steps=options.steps // 2,
@@ -225,10 +224,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS_TO_DECIDE)
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument(
-        "--error-share", type=float, default=1.0, help="steps of the error branch by those of the contours"
-    )
-    parser.add_argument("--committee", type=int, default=1)
+    parser.add_argument("--self-train", default="none", choices=["none", "accepted", "all"])
     parser.add_argument("--mode", default="anew", choices=["anew", "finetune"])
     parser.add_argument("--diversity", type=float, default=0.5)
     parser.add_argument("--device", default="cpu")
@@ -256,8 +252,7 @@ def main() -> None:
         shutil.copyfile(folder / "learning-curves.svg", RESULTS / f"{options.name}-{data}.svg")
         results[data] = facts_of(summary) | {"rungs": summary.rows}
     settings = {
-        key: getattr(options, key)
-        for key in ("size", "steps", "error_share", "committee", "mode", "seeds", "ladder", "diversity")
+        key: getattr(options, key) for key in ("size", "steps", "self_train", "mode", "seeds", "ladder", "diversity")
     }
     write_json(options.name, {"settings": settings, "data": results})
 

@@ -88,8 +88,7 @@ def _trained(study: Study, seed: int) -> Predictor:
         learning_rate=RATE,
         eval_every=STEPS,
         seed=seed,
-        committee=0,
-        error_share=0.0,
+        self_train="none",
         precision="bf16",
         augmentation=study.augmentation,
     )

@@ -154,8 +154,7 @@ def gone_on(data: str, fold: int, study: Study, both: Sequence[Course]) -> Predi
         learning_rate=NEW_RATE,
         eval_every=NEW_STEPS,
         seed=fold,
-        committee=0,
-        error_share=0.0,
+        self_train="none",
         augmentation=study.augmentation,
     )
     start = model_of(data, fold, study, STEPS[data])

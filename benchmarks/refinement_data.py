@@ -177,8 +177,7 @@ def model_of(data: str, fold: int, study: Study, steps: int) -> TrainedModel:
             learning_rate=3e-3,
             eval_every=steps,
             seed=fold,
-            committee=0,
-            error_share=0.0,
+            self_train="none",
             augmentation=study.augmentation,
         )
         write_bytes(path, trained(study, config, study.training).to_bytes())

@@ -1,8 +1,8 @@
-"""Does our small segmenter draw as well as larger peers, and what does the error branch cost?
+"""Does our small segmenter draw as well as larger peers, and what does the second branch bring and cost?
 
-Our network without and with its error branch beside MONAI's DynUNet and nnU-Net's PlainConvUNet, both given the channels of our
+Our network with one branch and with both beside MONAI's DynUNet and nnU-Net's PlainConvUNet, both given the channels of our
 levels, and beside nnU-Net's in the width that nnU-Net itself would choose. The same frames in the same order, augmentation,
-loss, optimiser, schedule, running mean of the weights, precision and steps for all. With the error branch it is `train` as
+loss, optimiser, schedule, running mean of the weights, precision and steps for all. With both branches it is `train` as
 ivsqa runs it; the others run through a loop of their own, and that the two loops agree is shown by the weights of our segmenter,
 which must come out of both bit by bit.
 
@@ -38,7 +38,7 @@ import studies
 import torch
 from numpy.typing import NDArray
 from report import WORK, print_table, write_json
-from segmenters import OURS, OURS_WITH_ERROR, SEGMENTERS, WIDE, predict, train_alone, train_with_error_branch
+from segmenters import BOTH, OURS, SEGMENTERS, WIDE, predict, train_alone, train_both
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import contour_from_mask
@@ -92,12 +92,11 @@ def run(fold: int, data: str, name: str, options: argparse.Namespace) -> None:
         learning_rate=options.rate,
         eval_every=options.steps,
         seed=fold,
-        committee=0,  # it teaches the error branch alone, and would only take time
+        self_train="none",  # the peers have none
         precision=options.precision,
         augmentation=study.augmentation,
     )
-    with_error = name == OURS_WITH_ERROR
-    trained = train_with_error_branch(study, config) if with_error else train_alone(SEGMENTERS[name], study, config)
+    trained = train_both(study, config) if name == BOTH else train_alone(SEGMENTERS[name], study, config)
     probabilities, frames_a_s = predict(trained, study.test.images)
     figures = {
         "data": data,
@@ -180,8 +179,8 @@ def agreement_of_loops(cells: list[Cell]) -> str:
     for one in cells:
         key = one["data"], one["fold"], one["rate"]
         weights.setdefault(key, {})[one["network"]] = one["weights_sha256"]
-    both = {key: pair for key, pair in weights.items() if OURS in pair and OURS_WITH_ERROR in pair}
-    differing = [key for key, pair in both.items() if pair[OURS] != pair[OURS_WITH_ERROR]]
+    both = {key: pair for key, pair in weights.items() if OURS in pair and BOTH in pair}
+    differing = [key for key, pair in both.items() if pair[OURS] != pair[BOTH]]
     if differing:
         raise SystemExit(f"the two ways of training gave our segmenter other weights: {differing}")
     return f"in all of {len(both)} runs"
@@ -227,7 +226,7 @@ def report(options: argparse.Namespace) -> None:
         table.append(line + [row[f"{key}_ratio"] for key in SPEEDS])
     print_table((*columns, "s/step ÷ ours", "frames/s ÷ ours"), table)
     same = agreement_of_loops(cells)
-    print(f"our segmenter's weights are the same with and without the error branch {same}")
+    print(f"the first branch's weights are the same alone and beside the second {same}")
     known = {(one["fold"], one["data"], one["network"]) for one in cells if one["rate"] == options.rate}
     wanted = product(options.folds, studies.DATA, SEGMENTERS)
     not_run = [f"{data}, fold {fold}, {name}" for fold, data, name in wanted if (fold, data, name) not in known]

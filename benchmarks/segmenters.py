@@ -1,6 +1,6 @@
 """The networks that `segmentation.py` compares, each trained from the same draws, and how fast they predict.
 
-Our network with its error branch goes through `train`; every other through `train_alone`, which does for one segmenter what
+Our network with both branches goes through `train`; every other through `train_alone`, which does for one segmenter what
 `train` does for ours. For ours the two must give the same weights bit by bit.
 """
 
@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 AUGMENTATION_DRAWS, CORRUPTION_DRAWS, DROPOUT_DRAWS = 2, 3, 4
 """The purposes for which `ivsqa.model.training` draws; were they others, weights would not agree bit by bit."""
 
-OURS, OURS_WITH_ERROR, WIDE = "ivsqa", "ivsqa + error branch", "nnU-Net, own width"
+OURS, BOTH, WIDE = "ivsqa, one branch", "ivsqa, both branches", "nnU-Net, own width"
 WIDTHS = configs.network(1, size_px=96).widths
 OWN_WIDTHS = (32, 64, 128, 256, 512)
 """Channels nnU-Net would choose for 96² px: 32, doubled at each of the halvings that leave 4 px or more."""
@@ -102,7 +102,7 @@ class Segmenter:
 
 SEGMENTERS = {
     OURS: Segmenter(ours),
-    OURS_WITH_ERROR: Segmenter(ours),
+    BOTH: Segmenter(ours),
     "MONAI DynUNet": Segmenter(dyn_unet, "monai"),
     "nnU-Net": Segmenter(nnunet, "dynamic_network_architectures"),
     WIDE: Segmenter(nnunet, "dynamic_network_architectures", OWN_WIDTHS),
@@ -116,7 +116,7 @@ def logits(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def train_alone(segmenter: Segmenter, study: Study, config: TrainingConfig) -> Trained:
-    """Train one segmenter as `ivsqa.model.training` trains its own, without an error branch."""
+    """Train one segmenter as `ivsqa.model.training` trains each branch."""
     training = study.learning.samples
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -171,8 +171,8 @@ def predictor_of(network: nn.Module, config: TrainingConfig) -> Probabilities:
     return probabilities
 
 
-def train_with_error_branch(study: Study, config: TrainingConfig) -> Trained:
-    """Train both branches as ivsqa does."""
+def train_both(study: Study, config: TrainingConfig) -> Trained:
+    """Train both branches as ivsqa does, without self-training."""
     network = configs.network(len(study.structures), size_px=study.learning.images.shape[-1])
     began = time.process_time()
     result = train(
@@ -188,13 +188,11 @@ def train_with_error_branch(study: Study, config: TrainingConfig) -> Trained:
     )
     spent = time.process_time() - began
     predictor = Predictor(result.model, network, device="cpu", precision=config.precision)
-    segmenter = {
-        name.removeprefix("segmenter."): weights
-        for name, weights in result.model.network_weights.items()
-        if name.startswith("segmenter.")
+    first = {
+        name.removeprefix("first."): value for name, value in result.model.weights.items() if name.startswith("first.")
     }
     return Trained(
-        lambda images: predictor(images).probabilities, n_parameters(predictor.network), spent, sha256(segmenter)
+        lambda images: predictor(images).probabilities, n_parameters(predictor.network), spent, sha256(first)
     )
 
 
