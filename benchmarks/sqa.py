@@ -68,9 +68,10 @@ from ivsqa.domain.statistics.correlation import (
     spearman,
 )
 from ivsqa.domain.structures import masks_of_rings
-from ivsqa.io.atomic import write_text
+from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.model.inference import Predictor
 from ivsqa.model.network import nested_probabilities, normalized
+from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
 
 CELLS = WORK / "sqa"
@@ -219,12 +220,17 @@ def judged(
     return {key: None if np.isnan(value) else value for key, value in figures.items()}
 
 
-def run(cell: Cell, options: argparse.Namespace) -> str:
-    """Train one network, judge contours and signals, keep the figures; return a line to say."""
-    data, fold, n_labels, self_train = cell
+def trained(
+    cell: Cell, study: Study, options: argparse.Namespace
+) -> tuple[Predictor, tuple[BorderPrior, ...], float | None]:
+    """Return the network of a cell, what it knows of borders, and the CPU seconds of its training; None where it was there."""
+    _, fold, _, self_train = cell
     torch.set_num_threads(1 if options.device == "cpu" else 4)
-    study = study_of(data, fold, size_px=options.size, n_labels=n_labels, sealed=True)
-    network = configs.network(len(study.structures), size_px=options.size)
+    network, priors = configs.network(len(study.structures), size_px=options.size), priors_of(study)
+    path = _kept(cell, options).with_suffix(".safetensors")
+    if path.is_file():
+        model = TrainedModel.from_bytes(path.read_bytes())
+        return Predictor(model, network, device=options.device), priors, None
     config = configs.training(
         max_steps=options.steps,
         batch_size=options.batch,
@@ -247,8 +253,16 @@ def run(cell: Cell, options: argparse.Namespace) -> str:
         on_step=lambda _: None,
         save_every_s=float("inf"),
     )
+    write_bytes(path, result.model.to_bytes())
     spent = time.process_time() - began
-    predictor, priors = Predictor(result.model, network, device=options.device), priors_of(study)
+    return Predictor(result.model, network, device=options.device), priors, spent
+
+
+def run(cell: Cell, options: argparse.Namespace) -> str:
+    """Train one network, judge contours and signals, keep the figures; return a line to say."""
+    data, fold, n_labels, self_train = cell
+    study = study_of(data, fold, size_px=options.size, n_labels=n_labels, sealed=True)
+    predictor, priors, spent = trained(cell, study, options)
     truth = truth_of(study.test, len(study.structures))
     _, calibration_borders, calibration_raw = signals_of(predictor, study.calibration, priors)
     _, borders, raw = signals_of(predictor, study.test, priors)
@@ -377,7 +391,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="cells at once, each on one core")
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS), choices=FOLDS)
     parser.add_argument("--labels", type=int, nargs="+", default=[64])
-    parser.add_argument("--self-train", nargs="+", default=["accepted"], choices=["none", "accepted", "all"])
+    parser.add_argument("--self-train", nargs="+", default=["none"], choices=["none", "accepted", "all"])
     parser.add_argument("--table", action="store_true", help="run nothing: the tables of what has been run")
     options = parser.parse_args()
     cells = [] if options.table else [cell for cell in planned(options) if not _kept(cell, options).is_file()]

@@ -6,7 +6,9 @@ on the screen, as hours do. An arc may pass through 0°; then its stop is the sm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ DEG_PER_HOUR = 30.0
 
 N_ARCS = 36
 """Equal arcs that a border is judged in, 10° each; the first begins at 0°."""
+
+MOST_ARCS = 3
+"""Arcs that are marked in a frame."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,34 @@ class DoubtfulArc:
 
     def __str__(self) -> str:
         """The arc as an annotator says it: by the hours of a clock face laid on the vessel."""
-        if self.span_deg == 360.0:
+        first, last = _hour(self.start_deg), _hour(self.start_deg + self.span_deg)
+        if last - first >= 12:  # nearly a turn ends at the hour it began, and a lone hour would say next to nothing
             return f"{self.structure} all around"
-        first, last = _hour(self.start_deg), _hour(self.stop_deg)
+        first, last = ((hour - 1) % 12 + 1 for hour in (first, last))
         return f"{self.structure} {first} o'clock" if first == last else f"{self.structure} {first} to {last} o'clock"
 
 
 def _hour(angle_deg: float) -> int:
-    """Return the nearest hour, 1 to 12."""
-    return round(3.0 + angle_deg / DEG_PER_HOUR - 1.0) % 12 + 1
+    """Return the nearest hour, the later one half way, counted on beyond 12 in a second turn."""
+    return int(np.floor(3.5 + angle_deg / DEG_PER_HOUR))
+
+
+class ErrorByArc(NamedTuple):
+    """The expected error of one border in each of n equal arcs, the first from 0°.
+
+    Attributes:
+        area_px: Expected number of wrong pixels in each arc's sector, (n,).
+        length_px: Length of border in it, (n,).
+    """
+
+    area_px: Points
+    length_px: Points
+
+    @property
+    def distance_px(self) -> Points:
+        """How far off the border is expected to be, (n,) px; NaN in an arc through which no border runs."""
+        has_border = self.length_px > 0.0
+        return np.where(has_border, self.area_px / np.where(has_border, self.length_px, 1.0), np.nan)
 
 
 def arc_numbers(x: Points, y: Points, n_arcs: int) -> NDArray[np.intp]:
@@ -95,19 +119,15 @@ def line_beside(
     return np.asarray(centre + reach[:, None] * directions)
 
 
-def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: int = N_ARCS) -> Points:
-    """Return the expected error of the border in each arc, in px.
+def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: int = N_ARCS) -> ErrorByArc:
+    """Return the expected error of the border in each arc.
 
-    It is the expected number of wrong pixels in the sector over the length of border in it: a border drawn d px too far out,
-    with the map at 1 on the band between, gives about d.
+    A border drawn d px too far out, with the map at 1 on the band between, is off by about d.
 
     Args:
         error_map: Calibrated probability that a pixel is wrong, (height, width), zero where errors do not count.
         contour: The predicted border, in the pixels of the map.
         n_arcs: Number of equal arcs; the first begins at 0°.
-
-    Returns:
-        (n_arcs,) float64; NaN in an arc through which no border runs.
     """
     rows, columns = np.nonzero(error_map)
     centre = contour.centroid_px
@@ -119,7 +139,39 @@ def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: i
     n_points = max(32 * n_arcs, int(4 * contour.perimeter_px))
     x, y = (contour.resampled(n_points).points_px - centre).T
     length_px = np.bincount(arc_numbers(x, y, n_arcs), minlength=n_arcs) * (contour.perimeter_px / n_points)
-    return np.where(length_px > 0.0, area / np.where(length_px > 0.0, length_px, 1.0), np.nan)
+    return ErrorByArc(area.astype(np.float64), length_px.astype(np.float64))
+
+
+def worst_arcs(errors: Mapping[str, ErrorByArc], *, threshold_px: float, most: int = MOST_ARCS) -> list[DoubtfulArc]:
+    """Return the arcs of a frame's borders that are expected to be off by more than a distance, worst first.
+
+    The worst arc is the one with the largest expected area of error: what a reader has most to mend in.
+
+    Args:
+        errors: Of each border, by structure.
+        threshold_px: Distance, in px of the maps.
+        most: How many arcs at most: where all is marked, nothing is.
+
+    Example:
+        >>> flat = ErrorByArc(np.array([9.0, 1.0, 8.0, 5.0]), np.full(4, 2.0))
+        >>> [str(arc) for arc in worst_arcs({"eem": flat}, threshold_px=2.0)]
+        ["eem 9 to 6 o'clock"]
+        >>> [str(arc) for arc in worst_arcs({"eem": flat, "lumen": flat}, threshold_px=4.2, most=1)]
+        ["eem 3 to 6 o'clock"]
+    """
+    ranked = [
+        (-float(error.area_px[_numbers_in(arc, len(error.area_px))].sum()), arc)
+        for name, error in errors.items()
+        for arc in arcs_above(error.distance_px, name, threshold=threshold_px)
+    ]
+    return [arc for _, arc in sorted(ranked, key=lambda pair: pair[0])[:most]]
+
+
+def _numbers_in(arc: DoubtfulArc, n_arcs: int) -> NDArray[np.intp]:
+    """Return the numbers of the equal arcs that an arc is made of."""
+    width_deg = 360.0 / n_arcs
+    first = round(arc.start_deg / width_deg)
+    return np.arange(first, first + round(arc.span_deg / width_deg)) % n_arcs
 
 
 def arcs_above(values: Points, structure: str, *, threshold: float) -> list[DoubtfulArc]:
@@ -128,7 +180,7 @@ def arcs_above(values: Points, structure: str, *, threshold: float) -> list[Doub
     Neighbours are merged, also across 0°; the whole circle is one arc from 0° to 360°.
 
     Args:
-        values: (n_arcs,) such as the error from `error_by_arc`, or how far readers differ; NaN does not count.
+        values: (n_arcs,) such as the distance of an `ErrorByArc`, or how far readers differ; NaN does not count.
         structure: Name of the border's structure.
         threshold: In the unit of the values.
 

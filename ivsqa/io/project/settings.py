@@ -103,7 +103,7 @@ class TrainingSettings(Section):
     eval_every: Count = 50
     patience: Count = 10
     seed: int = 1
-    self_train: Literal["none", "accepted", "all"] = "accepted"
+    self_train: Literal["none", "accepted", "all"] = "none"
     unannotated_frames: Annotated[int, Field(ge=0)] = 1000
     new_frame_weight: Positive = 2.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"

@@ -19,7 +19,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import RoundRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.predicting.doubtful_arcs import DOUBT_GRID_PX, DOUBT_MM
+from ivsqa.workflow.predicting.doubtful_arcs import EXPERTS_GRID_PX, EXPERTS_MM
 from ivsqa.workflow.rounds.packet_writer import (
     ExportResult,
     PacketPlan,
@@ -31,7 +31,7 @@ from ivsqa.workflow.rounds.packet_writer import (
 from ivsqa.workflow.rounds.returns import broken_rules, disputed_frames
 from ivsqa.workflow.rounds.sent import as_sent, model_of_round
 
-TOLERANCE_MM = 2.0 * DOUBT_MM
+TOLERANCE_MM = 2.0 * EXPERTS_MM
 """Mean distance within 10° from which readers disagree: twice that of two experts, or every border is disputed."""
 
 
@@ -188,7 +188,7 @@ def _compare(project: Project, pullback: Pullback, index: int, standing: Standin
     drawn: list[Contours] = [store.contours(record).get(index, {}) for record in able]
     spacing = pullback.spacing_mm
     # Px of the frame that stand for a mm where spacing is not known.
-    px_per_mm = DOUBT_GRID_PX * pullback.grid.scale[0] / DOUBT_MM
+    px_per_mm = EXPERTS_GRID_PX * pullback.grid.scale[0] / EXPERTS_MM
     comparison = compare_readings(
         drawn,
         project.structures,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.geometry.arcs import DoubtfulArc, arcs_above, error_by_arc, line_beside
+from ivsqa.domain.geometry.arcs import DoubtfulArc, ErrorByArc, arcs_above, error_by_arc, line_beside, worst_arcs
 
 
 def circle(radius_px: float, *, centre_px: float = 50.0) -> Contour:
@@ -21,6 +21,12 @@ def circle(radius_px: float, *, centre_px: float = 50.0) -> Contour:
         (270.0, 0.0, "eem 12 to 3 o'clock"),
         (180.0, 210.0, "eem 9 to 10 o'clock"),
         (85.0, 95.0, "eem 6 o'clock"),
+        (0.0, 60.0, "eem 3 to 5 o'clock"),
+        (350.0, 70.0, "eem 3 to 5 o'clock"),
+        (15.0, 45.0, "eem 4 to 5 o'clock"),  # half way to the next hour, both
+        (5.0, 355.0, "eem all around"),
+        (40.0, 20.0, "eem all around"),
+        (60.0, 0.0, "eem 5 to 3 o'clock"),
         (0.0, 360.0, "eem all around"),
     ],
 )
@@ -55,15 +61,15 @@ def test_line_stays_on_the_border(start_deg: float, span_deg: float, radius_px: 
 def test_border_drawn_too_far_out_is_off_by_as_much_in_every_arc(wrong_px):
     band = circle(40 + wrong_px, centre_px=63.5).mask((128, 128)) & ~circle(40, centre_px=63.5).mask((128, 128))
     by_arc = error_by_arc(band.astype(np.float32), circle(40 + wrong_px, centre_px=63.5), n_arcs=12)
-    assert by_arc.shape == (12,)
-    assert by_arc == pytest.approx(wrong_px, rel=0.25)
-    assert by_arc.mean() == pytest.approx(wrong_px, rel=0.05)
+    assert by_arc.distance_px.shape == (12,)
+    assert by_arc.distance_px == pytest.approx(wrong_px, rel=0.25)
+    assert by_arc.distance_px.mean() == pytest.approx(wrong_px, rel=0.05)
 
 
 def test_error_lands_in_the_arc_where_it_is_clockwise_from_three_o_clock():
     error = np.zeros((128, 128))
     error[100, 64] = 1.0  # straight below: 90° with y down
-    by_arc = error_by_arc(error, circle(36, centre_px=63.5))
+    by_arc = error_by_arc(error, circle(36, centre_px=63.5)).distance_px
     assert np.flatnonzero(by_arc).tolist() in ([8], [9])  # 89.2°
     assert by_arc.sum() == pytest.approx(1.0 / (2 * np.pi * 36 / 36), rel=0.02)
 
@@ -71,7 +77,7 @@ def test_error_lands_in_the_arc_where_it_is_clockwise_from_three_o_clock():
 def test_arc_without_border_is_nan():
     # The centroid of a boomerang lies beside it: rays into the notch meet no border.
     boomerang = Contour.from_points([[10, 60], [110, 20], [110, 24], [22, 60], [110, 96], [110, 100]])
-    by_arc = error_by_arc(np.ones((128, 128)), boomerang)
+    by_arc = error_by_arc(np.ones((128, 128)), boomerang).distance_px
     assert np.isnan(by_arc[0])
     assert np.isfinite(by_arc).sum() > 18
 
@@ -88,6 +94,20 @@ def test_all_arcs_are_the_whole_circle_and_none_is_nothing():
     whole = arcs_above(np.full(36, 2.0), "eem", threshold=1.0)
     assert [(arc.start_deg, arc.stop_deg) for arc in whole] == [(0.0, 360.0)]
     assert arcs_above(np.full(36, np.nan), "eem", threshold=1.0) == []
+
+
+def test_three_arcs_at_most_are_marked_the_largest_expected_area_first():
+    area_px, length_px = np.zeros(36), np.full(36, 2.0)
+    area_px[[2, 3]], area_px[10], area_px[20], area_px[[30, 31, 32]] = 10.0, 30.0, 9.0, 8.0
+    lumen = ErrorByArc(area_px, length_px)
+    eem = ErrorByArc(np.where(np.arange(36) == 35, 50.0, 0.0), length_px)
+    arcs = worst_arcs({"lumen": lumen, "eem": eem}, threshold_px=3.0)
+    assert [(arc.structure, arc.start_deg, arc.stop_deg) for arc in arcs] == [
+        ("eem", 350.0, 0.0),
+        ("lumen", 100.0, 110.0),
+        ("lumen", 300.0, 330.0),
+    ]
+    assert worst_arcs({}, threshold_px=3.0) == []
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=36).filter(any))
