@@ -64,13 +64,14 @@ def _say_worst(frames: list[RankedFrame], names: tuple[str, ...]) -> None:
     """Print the table of worst frames."""
     say("lowest predicted quality among frames that can be chosen:")
     say_table(
-        (">rank", "pullback", ">frame", ">quality", *(f">Dice {name}" for name in names), ">regions"),
+        (">rank", "pullback", ">frame", ">quality", "worst", *(f">Dice {name}" for name in names), ">regions"),
         [
             (
                 str(frame.rank),
                 frame.pullback_id,
                 str(frame.frame_index),
                 number(frame.quality),
+                frame.worst,
                 *(number(frame.dice[name]) for name in names),
                 str(frame.n_regions),
             )

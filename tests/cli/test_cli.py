@@ -215,7 +215,7 @@ def test_score_select_export_and_import_as_json_have_their_fixed_keys(run, score
     assert {"model_id", "n_scored", "n_reused", "seconds", "frames"} <= set(answer)
     assert (answer["n_scored"], answer["n_reused"]) == (0, 80)
     assert [frame["rank"] for frame in answer["frames"]] == [1, 2, 3]
-    assert set(answer["frames"][0]) == {"rank", "pullback_id", "frame_index", "quality", "dice", "n_regions"}
+    assert set(answer["frames"][0]) == {"rank", "pullback_id", "frame_index", "quality", "worst", "dice", "n_regions"}
 
     answer = run("select", "-n", "3", *at).answer
     assert {"round_id", "strategy", "frames"} <= set(answer)

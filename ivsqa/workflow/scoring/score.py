@@ -32,12 +32,13 @@ BATCH_FRAMES = 32
 
 @dataclass(frozen=True)
 class RankedFrame(OfFrame):
-    """A frame of the table of worst frames."""
+    """A frame of the table of worst frames; its quality is the predicted Dice of its worst structure."""
 
     rank: int
     pullback_id: str
     frame_index: int
     quality: float
+    worst: str
     dice: dict[str, float]
     n_regions: int
 
@@ -238,6 +239,7 @@ def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullb
             pullback_id=row["pullback_id"],
             frame_index=row["frame_index"],
             quality=row["quality"],
+            worst=min(project.structures.names, key=lambda name: row[f"dice_{name}"]),
             dice={name: row[f"dice_{name}"] for name in project.structures.names},
             n_regions=row["n_regions"],
         )
