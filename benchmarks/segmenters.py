@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import configs
 import numpy as np
@@ -40,6 +41,8 @@ OWN_WIDTHS = (32, 64, 128, 256, 512)
 """Channels nnU-Net would choose for 96² px: 32, doubled at each of the halvings that leave 4 px or more."""
 
 INFERENCE_BATCH = 16
+
+Net = TypeVar("Net", bound=nn.Module)
 
 Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Nested probabilities (b, K, s, s) for frames, uint8 (b, s, s)."""
@@ -121,30 +124,40 @@ def train_alone(segmenter: Segmenter, study: Study, config: TrainingConfig) -> T
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = segmenter.build(len(study.structures) + 1, segmenter.widths)
+    began = time.process_time()
+
+    def loss_of_step(step: int) -> Tensor:
+        images, labels = batch(training, config, step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config.precision, CPU)):
+            wanted = ring_masks(labels, len(study.structures) + 1)
+            return segmentation_loss(logits(network, images), wanted, known_pixels(labels))
+
+    averaged = learnt(network, loss_of_step, config)
+    spent = time.process_time() - began
+    return Trained(predictor_of(averaged, config), n_parameters(network), spent, sha256(averaged.state_dict()))
+
+
+def learnt(network: Net, loss_of_step: Callable[[int], Tensor], config: TrainingConfig) -> Net:
+    """Return the running mean of a network's weights after the last step, with ivsqa's optimiser and schedule."""
     averaged = copy.deepcopy(network).requires_grad_(requires_grad=False)
     groups = [
         {"params": [p for p in network.parameters() if (p.ndim > 1) == shrinks], "weight_decay": decay}
         for shrinks, decay in ((True, config.weight_decay), (False, 0.0))
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-    began = time.process_time()
     with deterministic(CPU):
         for step in range(config.max_steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, n_steps=config.max_steps)
-            images, labels = batch(training, config, step)
             torch.manual_seed(int(rng_for(config.seed, DROPOUT_DRAWS, step).integers(2**63)))
-            with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config.precision, CPU)):
-                wanted = ring_masks(labels, len(study.structures) + 1)
-                loss = segmentation_loss(logits(network, images), wanted, known_pixels(labels))
+            loss = loss_of_step(step)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
             optimizer.step()
             decay = min(config.average_decay, (2.0 + step) / (11.0 + step))
             get_ema_multi_avg_fn(decay)(list(averaged.parameters()), list(network.parameters()), step + 1)
-    spent = time.process_time() - began
-    return Trained(predictor_of(averaged, config), n_parameters(network), spent, sha256(averaged.state_dict()))
+    return averaged.eval()
 
 
 def batch(training: SampleSet, config: TrainingConfig, step: int) -> tuple[Tensor, Tensor]:
