@@ -80,7 +80,7 @@ def overlay(
     Raises:
         ValueError: error maps are empty, or of another shape than the frame.
     """
-    panel, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs)
+    panel, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs, LINE_PX)
     _draw_lines(panel, [_Line(_to_canvas(line, scale), ARC_COLOR, LINE_PX, closed=False) for line in proposals])
     _draw_scale_bar(panel, scale, spacing_mm)
     panels = [panel]
@@ -104,6 +104,7 @@ def comparison(
     error_maps: Mapping[str, NDArray[np.floating]],
     *,
     structures: StructureSet,
+    arcs: Sequence[DoubtfulArc] = (),
     spacing_mm: tuple[float, float] | None = None,
     line_px: float = LINE_PX,
 ) -> tuple[Image.Image, Image.Image]:
@@ -117,19 +118,18 @@ def comparison(
         reference: What an expert drew, by structure name.
         error_maps: As for `overlay`.
         structures: Names and colours.
+        arcs: Where to look first, marked on the frame as in `overlay`.
         spacing_mm: (x, y) mm per pixel for the scale bar; None leaves it out.
         line_px: Width of the lines; more for panels that will be shown small.
 
     Raises:
         ValueError: error maps are empty, or of another shape than the frame.
     """
-    left, scale = _drawn_panel(frame, {}, structures, ())
+    left, scale = _drawn_panel(frame, contours, structures, arcs, line_px)
     right = _heat_panel(frame, error_maps, left.size)
-    drawn = [
-        *_contour_lines(contours, structures, scale),
-        *(replace(line, dashed=True) for line in _contour_lines(reference, structures, scale)),
-    ]
-    _draw_lines(left, [replace(line, width_px=line_px) for line in drawn])
+    true = [replace(line, width_px=line_px, dashed=True) for line in _contour_lines(reference, structures, scale)]
+    _draw_lines(left, true)
+    drawn = [*_contour_lines(contours, structures, scale), *true]
     _draw_lines(right, [replace(line, color=HEAT_LINE_COLOR, width_px=0.6 * line_px) for line in drawn])
     _draw_scale_bar(left, scale, spacing_mm)
     return left, right
@@ -151,7 +151,7 @@ def thumbnail(
     size_px: int = 176,
 ) -> Image.Image:
     """Return the frame with its contours in small, no side longer than `size_px`, without any text."""
-    panel, _ = _drawn_panel(frame, contours, structures, arcs)
+    panel, _ = _drawn_panel(frame, contours, structures, arcs, LINE_PX)
     panel.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
     return panel
 
@@ -236,7 +236,7 @@ def jpeg_bytes(image: Image.Image) -> bytes:
 
 
 def _drawn_panel(
-    frame: NDArray[np.uint8], contours: Contours, structures: StructureSet, arcs: Sequence[DoubtfulArc]
+    frame: NDArray[np.uint8], contours: Contours, structures: StructureSet, arcs: Sequence[DoubtfulArc], line_px: float
 ) -> tuple[Image.Image, float]:
     """Return the frame with its contours and doubtful arcs, and panel pixels per frame pixel."""
     longer = max(frame.shape)
@@ -247,7 +247,8 @@ def _drawn_panel(
         _Line(_to_canvas(line, scale), ARC_COLOR, ARC_PX, closed=False)
         for line in lines_beside_arcs(contours, arcs, frame.shape)
     ]
-    _draw_lines(panel, _contour_lines(contours, structures, scale) + marks)
+    lines = [replace(line, width_px=line_px) for line in _contour_lines(contours, structures, scale)]
+    _draw_lines(panel, lines + marks)
     return panel, scale
 
 

@@ -134,6 +134,17 @@ def test_comparison_draws_the_prediction_through_and_the_reference_with_gaps() -
     assert left.shape == right.shape == (560, 560, 3)
 
 
+def test_comparison_marks_arcs_on_the_frame_alone() -> None:
+    error = {"lumen": np.zeros(FRAME.shape, np.float32)}
+    arcs = [DoubtfulArc("lumen", 350.0, 10.0)]  # around 3 o'clock
+    left, right = (
+        pixels(panel) for panel in comparison(FRAME, {"lumen": SQUARE}, {}, error, structures=BOTH, arcs=arcs)
+    )
+    assert has_color(left[290:310, 401:415], PINK)
+    assert not has_color(left[:, :400], PINK)
+    assert not has_color(right, PINK)
+
+
 def test_comparison_shows_heat_only_where_error_is_predicted() -> None:
     error = np.zeros(FRAME.shape, np.float32)
     error[:100, :100] = 1.0
