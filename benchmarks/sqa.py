@@ -227,7 +227,7 @@ def trained(
     _, fold, _, self_train = cell
     torch.set_num_threads(1 if options.device == "cpu" else 4)
     network, priors = configs.network(len(study.structures), size_px=options.size), priors_of(study)
-    path = _kept(cell, options).with_suffix(".safetensors")
+    path = path_of(cell, options).with_suffix(".safetensors")
     if path.is_file():
         model = TrainedModel.from_bytes(path.read_bytes())
         return Predictor(model, network, device=options.device), priors, None
@@ -294,7 +294,7 @@ def run(cell: Cell, options: argparse.Namespace) -> str:
         "contours": {way: contour_figures(some, truth, options.size) for way, some in drawn.items()},
         "signals": signals,
     }
-    write_text(_kept(cell, options), json.dumps(figures, indent=1) + "\n")
+    write_text(path_of(cell, options), json.dumps(figures, indent=1) + "\n")
     own, plain = signals["error map"], signals["entropy"]
     dice = ", ".join(f"{value:.3f}" for value in figures["contours"]["ivsqa"]["dice"])
     return f"{_name(cell)}: Dice {dice}, AUPRC {own['auprc']:.3f} against {plain['auprc']:.3f}"
@@ -305,7 +305,7 @@ def _name(cell: Cell) -> str:
     return f"{data}, fold {fold}, {n_labels} labels, self-training {self_train}"
 
 
-def _kept(cell: Cell, options: argparse.Namespace) -> Path:
+def path_of(cell: Cell, options: argparse.Namespace) -> Path:
     """Return where the figures of a cell are kept."""
     folder = CELLS / "-".join(f"{name}-{getattr(options, name)}" for name in SETTINGS)
     return folder / f"{'-'.join(map(str, cell))}.json"
@@ -320,7 +320,7 @@ def planned(options: argparse.Namespace) -> list[Cell]:
 
 def report(options: argparse.Namespace) -> None:
     """Print the tables of what has been run, and write the JSON."""
-    kept = [(cell, _kept(cell, options)) for cell in planned(options)]
+    kept = [(cell, path_of(cell, options)) for cell in planned(options)]
     cells = [json.loads(path.read_text(encoding="utf-8")) for _, path in kept if path.is_file()]
     not_run = [_name(cell) for cell, path in kept if not path.is_file()]
     groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
@@ -394,9 +394,9 @@ def main() -> None:
     parser.add_argument("--self-train", nargs="+", default=["none"], choices=["none", "accepted", "all"])
     parser.add_argument("--table", action="store_true", help="run nothing: the tables of what has been run")
     options = parser.parse_args()
-    cells = [] if options.table else [cell for cell in planned(options) if not _kept(cell, options).is_file()]
+    cells = [] if options.table else [cell for cell in planned(options) if not path_of(cell, options).is_file()]
     if cells:
-        _kept(cells[0], options).parent.mkdir(parents=True, exist_ok=True)
+        path_of(cells[0], options).parent.mkdir(parents=True, exist_ok=True)
         with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
             for line in pool.map(run, cells, [options] * len(cells)):
                 print(line, flush=True)
