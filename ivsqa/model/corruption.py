@@ -1,7 +1,7 @@
 """Damage to frames: what an unknown console, a wrong gain or a lost signal make of a picture.
 
-A network that has met damage in training keeps drawing on consoles it has never seen, and its error branch learns what it
-looks like when drawing fails. As with variation, parameters are drawn first, then applied; borders stay where they are.
+A network that has met damage in training keeps drawing on consoles it has never seen. As with variation, parameters are drawn
+first, then applied; borders stay where they are.
 """
 
 from __future__ import annotations

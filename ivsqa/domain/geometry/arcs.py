@@ -22,6 +22,8 @@ N_ARCS = 36
 
 MOST_ARCS = 3
 """Arcs that are marked in a frame."""
+LEAST_SPAN_DEG = 20.0
+"""Span of a marked arc: a shorter one says little (benchmarks/doubtful_arcs.py)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class DoubtfulArc:
 
     def __str__(self) -> str:
         """The arc as an annotator says it: by the hours of a clock face laid on the vessel."""
+        if self.span_deg < DEG_PER_HOUR:
+            return f"{self.structure} {(_hour(self.start_deg + 0.5 * self.span_deg) - 1) % 12 + 1} o'clock"
         first, last = _hour(self.start_deg), _hour(self.start_deg + self.span_deg)
         if last - first >= 12:  # nearly a turn ends at the hour it began, and a lone hour would say next to nothing
             return f"{self.structure} all around"
@@ -145,7 +149,8 @@ def error_by_arc(error_map: NDArray[np.floating], contour: Contour, *, n_arcs: i
 def worst_arcs(errors: Mapping[str, ErrorByArc], *, threshold_px: float, most: int = MOST_ARCS) -> list[DoubtfulArc]:
     """Return the arcs of a frame's borders that are expected to be off by more than a distance, worst first.
 
-    The worst arc is the one with the largest expected area of error: what a reader has most to mend in.
+    The worst arc is the one with the largest expected area of error: what a reader has most to mend in. Each arc is judged
+    together with its neighbours, since borders are off alike nearby; one by one, a stretch would fall into pieces.
 
     Args:
         errors: Of each border, by structure.
@@ -153,18 +158,24 @@ def worst_arcs(errors: Mapping[str, ErrorByArc], *, threshold_px: float, most: i
         most: How many arcs at most: where all is marked, nothing is.
 
     Example:
-        >>> flat = ErrorByArc(np.array([9.0, 1.0, 8.0, 5.0]), np.full(4, 2.0))
-        >>> [str(arc) for arc in worst_arcs({"eem": flat}, threshold_px=2.0)]
-        ["eem 9 to 6 o'clock"]
-        >>> [str(arc) for arc in worst_arcs({"eem": flat, "lumen": flat}, threshold_px=4.2, most=1)]
-        ["eem 3 to 6 o'clock"]
+        >>> area_px = np.zeros(36)
+        >>> area_px[0:6], area_px[20:22] = 9.0, 4.0
+        >>> eem, lumen = ErrorByArc(area_px, np.full(36, 2.0)), ErrorByArc(area_px / 2, np.full(36, 2.0))
+        >>> [str(arc) for arc in worst_arcs({"eem": eem, "lumen": lumen}, threshold_px=1.0)]
+        ["eem 3 to 5 o'clock", "lumen 3 to 5 o'clock", "eem 10 o'clock"]
     """
     ranked = [
         (-float(error.area_px[_numbers_in(arc, len(error.area_px))].sum()), arc)
         for name, error in errors.items()
-        for arc in arcs_above(error.distance_px, name, threshold=threshold_px)
+        for arc in arcs_above(_with_neighbours(error).distance_px, name, threshold=threshold_px)
+        if arc.span_deg >= LEAST_SPAN_DEG
     ]
     return [arc for _, arc in sorted(ranked, key=lambda pair: pair[0])[:most]]
+
+
+def _with_neighbours(error: ErrorByArc) -> ErrorByArc:
+    """Return the error of each arc and its two neighbours together."""
+    return ErrorByArc(*(part + np.roll(part, 1) + np.roll(part, -1) for part in error))
 
 
 def _numbers_in(arc: DoubtfulArc, n_arcs: int) -> NDArray[np.intp]:

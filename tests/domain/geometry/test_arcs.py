@@ -21,6 +21,7 @@ def circle(radius_px: float, *, centre_px: float = 50.0) -> Contour:
         (270.0, 0.0, "eem 12 to 3 o'clock"),
         (180.0, 210.0, "eem 9 to 10 o'clock"),
         (85.0, 95.0, "eem 6 o'clock"),
+        (40.0, 50.0, "eem 5 o'clock"),
         (0.0, 60.0, "eem 3 to 5 o'clock"),
         (350.0, 70.0, "eem 3 to 5 o'clock"),
         (15.0, 45.0, "eem 4 to 5 o'clock"),  # half way to the next hour, both
@@ -98,16 +99,23 @@ def test_all_arcs_are_the_whole_circle_and_none_is_nothing():
 
 def test_three_arcs_at_most_are_marked_the_largest_expected_area_first():
     area_px, length_px = np.zeros(36), np.full(36, 2.0)
-    area_px[[2, 3]], area_px[10], area_px[20], area_px[[30, 31, 32]] = 10.0, 30.0, 9.0, 8.0
+    area_px[[2, 3, 4]], area_px[[10, 11, 12]], area_px[[20, 21, 22]] = 10.0, 30.0, 9.0
     lumen = ErrorByArc(area_px, length_px)
-    eem = ErrorByArc(np.where(np.arange(36) == 35, 50.0, 0.0), length_px)
-    arcs = worst_arcs({"lumen": lumen, "eem": eem}, threshold_px=3.0)
+    eem = ErrorByArc(np.where(np.isin(np.arange(36), [34, 35, 0, 1]), 50.0, 0.0), length_px)
+    arcs = worst_arcs({"lumen": lumen, "eem": eem}, threshold_px=4.0)
     assert [(arc.structure, arc.start_deg, arc.stop_deg) for arc in arcs] == [
-        ("eem", 350.0, 0.0),
-        ("lumen", 100.0, 110.0),
-        ("lumen", 300.0, 330.0),
+        ("eem", 330.0, 30.0),
+        ("lumen", 90.0, 140.0),
     ]
+    assert worst_arcs({"lumen": lumen, "eem": eem}, threshold_px=4.0, most=1) == arcs[:1]
     assert worst_arcs({}, threshold_px=3.0) == []
+
+
+def test_a_stretch_is_not_broken_by_one_calm_arc_nor_a_lone_arc_marked():
+    area_px, length_px = np.zeros(36), np.full(36, 2.0)
+    area_px[[4, 5, 7, 8, 20]] = 12.0, 12.0, 12.0, 12.0, 7.0
+    arcs = worst_arcs({"eem": ErrorByArc(area_px, length_px)}, threshold_px=3.0)
+    assert [(arc.start_deg, arc.stop_deg) for arc in arcs] == [(40.0, 90.0)]
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=36).filter(any))
