@@ -23,13 +23,14 @@ SIZE_OF_A_PAGE = "n_bytes"
 
 OUT = "frames that did not come back are out: they and their neighbours cannot be chosen, and are not listed as such"
 DRAWN = "both branches draw together, borders are laid with a prior on their shape, and what is drawn is judged"
+TOLD = f"{OUT}; reasons tell of errors from twice the distance between experts on"
 REASONS = {
     "status": "a round counts as imported when all its frames came back; the pool leaves out what cannot be chosen",
     "score --top 10": OUT,
     "score --model m001 --top 10": OUT,
-    "select -n 4 --dry-run": OUT,
+    "select -n 4 --dry-run": TOLD,
     "select -n 4 --strategy stratified --dry-run": OUT,
-    "select -n 4 --strategy entropy --dry-run": OUT,
+    "select -n 4 --strategy entropy --dry-run": TOLD,
     "evaluate": DRAWN,
     "evaluate --split validation --model m001": DRAWN,
 }

@@ -140,8 +140,8 @@ class PacketSettings(Section):
 
 
 def _without_error_branch(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of version 1 without the keys that version 2 has no more."""
-    gone = {"network": ("attention", "error_inputs"), "training": ("committee",)}
+    """Return the fields of version 1 without the keys of the error branch; the unannotated frames were for its committee."""
+    gone = {"network": ("attention", "error_inputs"), "training": ("committee", "unannotated_frames")}
     return fields | {
         section: {key: value for key, value in fields[section].items() if key not in keys}
         for section, keys in gone.items()

@@ -191,10 +191,10 @@ def test_what_agrees_is_let_through(body):
 
 def test_keys_of_the_error_branch_are_passed_over_in_files_of_version_1():
     old = HEAD.replace("schema_version: 2", "schema_version: 1") + LUMEN
-    old += (
-        "network: {widths: [8, 16], attention: both, error_inputs: features}\ntraining: {committee: 0, max_steps: 7}\n"
-    )
+    old += "network: {widths: [8, 16], attention: both, error_inputs: features}\n"
+    old += "training: {committee: 2, unannotated_frames: 300, max_steps: 7}\n"
     settings = parse_manifest(old, ProjectSettings)
     assert (settings.network.widths, settings.training.max_steps) == ((8, 16), 7)
+    assert settings.training.unannotated_frames == 1000  # they were for the committee
     with pytest.raises(ManifestError, match="attention"):
         parse_manifest(old.replace("schema_version: 1", "schema_version: 2"), ProjectSettings)
