@@ -81,6 +81,12 @@ def test_older_project_answers_as_it_did_but_for_what_changed_on_purpose(command
     assert {place: values for place, values in found.items() if place != SIZE_OF_A_PAGE} == {}
 
 
+def test_score_says_that_an_older_model_is_not_calibrated_for_what_it_draws_now(study: Path):
+    said = CliRunner().invoke(app, f"score --all --top 1 --device cpu --project {study}".split()).output
+    assert "not calibrated for these contours until: ivsqa finetune" in said.replace("\n", " ")
+    assert "older ivsqa" not in CliRunner().invoke(app, f"score --top 1 --project {study}".split()).output
+
+
 def test_older_model_is_finetuned_and_then_draws_by_both_of_its_branches(study: Path):
     tuned = answer(study, "finetune --model m001 --steps 2 --device cpu")
     assert (tuned["model_id"], tuned["reused"]) == ("m003", False)
