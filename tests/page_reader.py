@@ -25,7 +25,9 @@ class Reader:
         self.tab.open(self.page, until="document.getElementById('name').textContent")
 
     def seen(self, x_px: float, y_px: float) -> tuple[float, float]:
-        """Return where a point of the frame is seen in the window."""
+        """Return where a point of the frame is seen in the window, once the page has laid itself out."""
+        # New words can change the size of the stage; the page fits the frame into it a picture later.
+        self.tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
         x, y = self.tab.evaluate(f"View.toScreen([{x_px}, {y_px}])")
         left, top = self.tab.evaluate("((box) => [box.left, box.top])(View.stage.getBoundingClientRect())")
         return x + left, y + top
