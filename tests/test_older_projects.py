@@ -87,6 +87,17 @@ def test_score_says_that_an_older_model_is_not_calibrated_for_what_it_draws_now(
     assert "older ivsqa" not in CliRunner().invoke(app, f"score --top 1 --project {study}".split()).output
 
 
+def test_measures_of_an_older_model_have_no_interval_until_it_is_finetuned(study: Path):
+    record = study / "models" / "m002" / "model.yaml"
+    text = record.read_text()
+    told = text.replace("  factors: {}\n  pooled: {}\n", "  factors: {lumen_area: 1.0}\n  pooled: {lumen_area: 1.0}\n")
+    assert told != text
+    record.write_text(told)
+    assert answer(study, "measure")["n_calibration_subjects"] == 0
+    said = CliRunner().invoke(app, f"measure --project {study}".split()).output
+    assert "not calibrated for these contours until: ivsqa finetune" in " ".join(said.split())
+
+
 def test_older_model_is_finetuned_and_then_draws_by_both_of_its_branches(study: Path):
     tuned = answer(study, "finetune --model m001 --steps 2 --device cpu")
     assert (tuned["model_id"], tuned["reused"]) == ("m003", False)

@@ -14,6 +14,7 @@ from ivsqa.cli.progress import command_context
 from ivsqa.errors import BatchError
 
 if TYPE_CHECKING:
+    from ivsqa.io.project.project import Project
     from ivsqa.workflow.measuring.measure import MeasureResult
 
 
@@ -87,6 +88,8 @@ def measure(
         say_json(_as_plain(result))
     else:
         _say(result)
+        if result.n_frames_from("prediction") and not result.n_calibration_subjects:
+            note(_why_no_interval(study, result.model_id))
     if result.failed:
         raise BatchError(f"{count(len(result.failed), 'pullback')} could not be measured", result.failed)
 
@@ -124,11 +127,16 @@ def _say(result: MeasureResult) -> None:
     missing, unreadable = result.n_frames_from("missing"), result.n_frames_from("unreadable")
     sources = f"{drawn:,} drawn, {predicted:,} predicted, {unreadable:,} unreadable, {missing:,} without contours"
     say(f"{count(len(result.frames), 'frame')} of {count(len(rows), 'pullback')}: {sources}")
-    if predicted and not result.n_calibration_subjects:
-        note("no intervals: annotate frames of more validation subjects, and train or fine-tune again")
     if missing:
         note("frames without contours can be predicted with: ivsqa score")
     say(f"tables: {result.folder}")
+
+
+def _why_no_interval(study: Project, model_id: str | None) -> str:
+    """Return the line that says why no predicted measure has an interval."""
+    if study.get_model(model_id).is_older:
+        return "no intervals: this model is of an older ivsqa: it is not calibrated for these contours until: ivsqa finetune"
+    return "no intervals: annotate frames of more validation subjects, and train or fine-tune again"
 
 
 def _pullback_cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def score(
         say(f"{result.model_id}: {count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
         if folder:
             say(f"heatmaps: {folder}")
-        if result.n_scored and study.get_model(result.model_id).border_priors is None:
+        if result.n_scored and study.get_model(result.model_id).is_older:
             say(
                 "this model is of an older ivsqa: its qualities are not calibrated for these contours until: ivsqa finetune"
             )

@@ -232,6 +232,11 @@ class ModelRecord(Manifest):
     border_priors: dict[str, Any] | None = None
     provenance: Provenance
 
+    @property
+    def is_older(self) -> bool:
+        """Whether an ivsqa trained it that laid borders otherwise: it was calibrated on other contours than it draws now."""
+        return self.border_priors is None
+
 
 class RoundRecord(Manifest):
     """`round.yaml`: where a round stands and how its frames were chosen. The frames are in `selection.csv`.

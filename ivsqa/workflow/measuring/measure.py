@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ivsqa.domain.measures.frame_measures import CODES, column
-from ivsqa.domain.measures.intervals import COVERAGE, MeasureCalibration
+from ivsqa.domain.measures.intervals import COVERAGE
 from ivsqa.errors import StateError
 from ivsqa.io.project.measure_tables import write_tables
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.measuring.measures import MeasureOptions, Measures, measures_of
+from ivsqa.workflow.predicting.predicted_measures import measure_calibration
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _about(
     context: Context,
 ) -> dict[str, Any]:
     """Return the facts beside the tables: model, options, DICOM codes of the measures, provenance."""
-    calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
+    calibration = measure_calibration(model)
     return {
         "version": 1,
         "model_id": model.model_id if model else None,

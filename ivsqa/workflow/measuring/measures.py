@@ -27,7 +27,7 @@ from ivsqa.workflow.measuring.rows import (
     pullback_columns,
     pullback_row,
 )
-from ivsqa.workflow.predicting.predicted_measures import predicted_measures
+from ivsqa.workflow.predicting.predicted_measures import measure_calibration, predicted_measures
 
 Source: TypeAlias = Literal["annotation", "prediction", "unreadable", "missing"]
 """Where the contours of a frame come from; the last two have none."""
@@ -98,7 +98,7 @@ def measures_of(
     if model is not None:
         project.check_fits(model)
     names = project.structures.names
-    calibration = MeasureCalibration.from_dict(model.measure_calibration if model else None)
+    calibration = measure_calibration(model)
     frames, lesions, totals, failed = [], [], [], []
     with context.progress("Measuring", sum(pullback.n_frames for pullback in pullbacks), "frame") as advance:
         for pullback in pullbacks:

@@ -12,6 +12,7 @@ from ivsqa.domain.measures.intervals import MeasureCalibration, MeasuredFrame, f
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, held_out_error_px
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
+from ivsqa.io.project.records import ModelRecord
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ def predicted_measures(
     pixel_area = x_scale * x_spacing * y_scale * y_spacing
     wrong_area = {name: count * pixel_area for name, count in error_px.items()}
     return values, measure_scales(values, wrong_area, sqrt(pixel_area))
+
+
+def measure_calibration(model: ModelRecord | None) -> MeasureCalibration:
+    """Return how far off the measures of a model's contours have been; nothing without a model, and for an older one."""
+    return MeasureCalibration.from_dict(None if model is None or model.is_older else model.measure_calibration)
 
 
 def calibrate_measures(project: Project, frames: Sequence[PredictedFrame]) -> MeasureCalibration:
