@@ -13,22 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Points
+from ivsqa.phantom.vessels import CORONARY, VesselKind
 
 N_VERTICES = 128
 """Vertices of a true contour; a chord of 1/128 of a 2.5 mm circle lies 0.8 µm off the arc."""
 
 VESSEL_ANGLES = np.linspace(0.0, 2.0 * np.pi, N_VERTICES, endpoint=False)
 
-EEM_AREA_MM2 = (9.0, 20.0)
-LUMEN_AREA_MM2 = (3.0, 12.0)
-PLAQUE_BURDEN = (0.30, 0.72)
-"""Ranges that geometry keeps to. Source: expert contours of coronary IVUS."""
-
 AREA_MARGIN = 0.10
 """Kept free at both ends of the ranges for pulsation and angular stretch, which come on top."""
 
-CLEARANCE = 1.03
-"""The catheter's centre stays this many of its radii away from the lumen border."""
+BLEND_MM = 0.15
+"""Over this distance one border passes into another where a catheter stretches the lumen, or the lumen the EEM."""
 
 STRETCH_RAD = np.deg2rad((5.5, 2.5, 1.2))
 """Greatest amplitude of angular stretch of orders 1 to 3; together below 10° and too gentle for angles to change order."""
@@ -142,6 +138,7 @@ def vessel_path(
     pullback_speed_mm_s: float,
     catheter_radius_mm: float,
     rotational: bool,
+    kind: VesselKind = CORONARY,
 ) -> VesselPath:
     """Return the path of a catheter through a random vessel.
 
@@ -152,19 +149,34 @@ def vessel_path(
         pullback_speed_mm_s: Speed of the catheter.
         catheter_radius_mm: Radius that must fit into the lumen.
         rotational: Whether angles are stretched.
+        kind: The kind of vessel.
     """
     time_s = np.arange(n_frames) / frame_rate_hz
     place_mm = time_s * pullback_speed_mm_s
     heart = Heart(rate_hz=rng.uniform(1.0, 1.5), start=rng.uniform())
     beat = heart.pulse(time_s)
-    eem = _eem_radii(rng, place_mm, beat)
-    lumen = _lumen_radii(rng, place_mm, eem)
-    catheter = _catheter_places(rng, place_mm, beat, lumen, catheter_radius_mm)
+    (shape_rng,) = rng.spawn(1)  # what came later has a stream of its own, so that earlier vessels stay as they were
+    eem = _eem_radii(rng, place_mm, beat, kind)
+    lumen = _flattened(shape_rng, place_mm, _lumen_radii(rng, place_mm, eem, kind), kind)
+    catheter = _catheter_places(rng, place_mm, beat, lumen, catheter_radius_mm, kind)
+    if kind.least_wall_mm:
+        lumen = soft_max(lumen, _disc_radii(catheter, catheter_radius_mm + 0.01), BLEND_MM)
+        eem = soft_max(eem, lumen + kind.least_wall_mm, BLEND_MM)
     turn = 0.4 * Wander.draw(rng, wavelength=(8.0, 30.0)).at(place_mm) + np.deg2rad(3.0 * rng.uniform() ** 2) * beat
     wobble = Wander.draw(rng, 3, 2, wavelength=(0.6, 4.0)).at(time_s)
     amplitude = rng.uniform(0.2, 1.0) * STRETCH_RAD[None, :, None] / np.sqrt(2.0) if rotational else 0.0
     turned = turn + rng.uniform(0.0, 2.0 * np.pi)
     return VesselPath(place_mm, lumen, eem, catheter, turned, amplitude * np.tanh(wobble), heart)
+
+
+def _way_to_wall(outline_mm: Points, heading: Points, radius_mm: float) -> NDArray[np.float64]:
+    """Return how far a disc at the origin of each outline (n, v, 2) can go along a heading (n, 2) until it touches it, (n,)."""
+    cosine, sine = (heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-9)).T[..., None]
+    ahead = outline_mm[..., 0] * cosine + outline_mm[..., 1] * sine
+    aside = outline_mm[..., 1] * cosine - outline_mm[..., 0] * sine
+    met = (np.abs(aside) < radius_mm) & (ahead > 0.0)
+    way = np.where(met, ahead - np.sqrt(np.maximum(radius_mm**2 - aside**2, 0.0)), np.inf)
+    return np.asarray(np.maximum(way.min(axis=1), 0.0))
 
 
 def polar_points(radii_mm: NDArray[np.float64]) -> Points:
@@ -177,55 +189,86 @@ def polar_area_mm2(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.pi * (radii_mm**2).mean(axis=-1))
 
 
+def soft_max(
+    one: NDArray[np.float64], other: NDArray[np.float64], blend: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    """Return the greater of two, rounded where they differ by less than `blend`; never less than the greater."""
+    near = np.maximum(blend - np.abs(one - other), 0.0)
+    return np.asarray(np.maximum(one, other) + near**2 / (4.0 * blend))
+
+
 def _waves(
     rng: np.random.Generator,
     place_mm: NDArray[np.float64],
-    amplitudes: dict[int, float],
+    amplitudes: tuple[float, ...],
     wavelength: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """Return a Fourier series along the angle whose coefficients wander along the vessel, (n, N_VERTICES)."""
-    orders = np.array(list(amplitudes))
-    size = np.array(list(amplitudes.values()))[:, None]
+    """Return a Fourier series of orders from 2 on whose coefficients wander along the vessel, (n, N_VERTICES)."""
+    orders = np.arange(len(amplitudes)) + 2
+    size = np.array(amplitudes)[:, None]
     coefficients = size * np.tanh(Wander.draw(rng, len(orders), 2, wavelength=wavelength).at(place_mm))
     angles = orders[:, None] * VESSEL_ANGLES
     return np.asarray(coefficients[..., 0] @ np.cos(angles) + coefficients[..., 1] @ np.sin(angles))
 
 
 def _eem_radii(
-    rng: np.random.Generator, place_mm: NDArray[np.float64], beat: NDArray[np.float64]
+    rng: np.random.Generator, place_mm: NDArray[np.float64], beat: NDArray[np.float64], kind: VesselKind
 ) -> NDArray[np.float64]:
-    low, high = EEM_AREA_MM2[0] * (1.0 + AREA_MARGIN), EEM_AREA_MM2[1] * (1.0 - AREA_MARGIN)
+    low, high = kind.eem_area_mm2[0] * (1.0 + AREA_MARGIN), kind.eem_area_mm2[1] * (1.0 - AREA_MARGIN)
     level = 0.5 + 0.5 * np.tanh(
         0.9 * rng.standard_normal() + 0.5 * Wander.draw(rng, wavelength=(5.0, 25.0)).at(place_mm)
     )
     area = (low + (high - low) * level) * (1.0 + rng.uniform(0.025, 0.05) * beat)
-    shape = np.exp(_waves(rng, place_mm, {2: 0.07, 3: 0.025, 4: 0.012}, (3.0, 12.0)))
+    shape = np.exp(_waves(rng, place_mm, kind.eem_waves, (3.0, 12.0)))
     return np.asarray(shape * np.sqrt(area / polar_area_mm2(shape))[:, None])
 
 
 def _lumen_radii(
-    rng: np.random.Generator, place_mm: NDArray[np.float64], eem_mm: NDArray[np.float64]
+    rng: np.random.Generator, place_mm: NDArray[np.float64], eem_mm: NDArray[np.float64], kind: VesselKind
 ) -> NDArray[np.float64]:
     """Return lumen radii: the EEM's times exp(-depth · profile), so always inside, and eccentric as a rule."""
     eem_area = polar_area_mm2(eem_mm)
     slack = AREA_MARGIN / 2.0
-    low = np.maximum(PLAQUE_BURDEN[0], 1.0 - LUMEN_AREA_MM2[1] * (1.0 - slack) / eem_area) + 0.01
-    high = np.minimum(PLAQUE_BURDEN[1], 1.0 - LUMEN_AREA_MM2[0] * (1.0 + slack) / eem_area) - 0.01
+    low = np.maximum(kind.plaque_burden[0], 1.0 - kind.lumen_area_mm2[1] * (1.0 - slack) / eem_area) + 0.01
+    high = np.minimum(kind.plaque_burden[1], 1.0 - kind.lumen_area_mm2[0] * (1.0 + slack) / eem_area) - 0.01
     level = 0.5 + 0.5 * np.tanh(
         0.7 * rng.standard_normal() + 0.8 * Wander.draw(rng, wavelength=(2.5, 12.0)).at(place_mm)
     )
     target = (1.0 - low - (high - low) * level) * eem_area
     heading = rng.uniform(0.0, 2.0 * np.pi) + 0.8 * Wander.draw(rng, wavelength=(4.0, 15.0)).at(place_mm)
-    eccentricity = 0.55 + 0.3 * np.tanh(
+    eccentricity = kind.eccentricity[0] + kind.eccentricity[1] * np.tanh(
         rng.standard_normal() + 0.5 * Wander.draw(rng, wavelength=(4.0, 15.0)).at(place_mm)
     )
     lopsided = eccentricity[:, None] * np.cos(VESSEL_ANGLES - heading[:, None])
-    profile = np.exp(lopsided + _waves(rng, place_mm, {2: 0.14, 3: 0.06, 4: 0.03, 5: 0.012}, (2.0, 8.0)))
+    profile = np.exp(lopsided + _waves(rng, place_mm, kind.lumen_waves, (2.0, 8.0)))
     depth = np.zeros(len(place_mm))
     for _ in range(12):  # Newton from the left on a convex falling function: no step overshoots
         ring = eem_mm**2 * np.exp(-2.0 * depth[:, None] * profile)
         depth += (np.pi * ring.mean(axis=1) - target) / (2.0 * np.pi * (ring * profile).mean(axis=1))
     return np.asarray(eem_mm * np.exp(-depth[:, None] * profile))
+
+
+def _flattened(
+    rng: np.random.Generator, place_mm: NDArray[np.float64], lumen_mm: NDArray[np.float64], kind: VesselKind
+) -> NDArray[np.float64]:
+    """Return lumen radii with sides cut flat: each by a chord across the lumen, with rounded corners."""
+    size = np.sqrt(polar_area_mm2(lumen_mm) / np.pi)
+    heading = rng.uniform(0.0, 2.0 * np.pi) + 0.5 * Wander.draw(rng, wavelength=(6.0, 20.0)).at(place_mm)
+    share = kind.flat_share * np.exp(0.2 * Wander.draw(rng, wavelength=(3.0, 10.0)).at(place_mm))
+    for side in range(kind.flat_sides):
+        facing = np.cos(VESSEL_ANGLES - heading[:, None] - np.pi * side)
+        chord = (share * size)[:, None] / np.maximum(facing, 1e-3)
+        lumen_mm = -soft_max(-lumen_mm, -chord, 0.4 * size[:, None])
+    return lumen_mm
+
+
+def _disc_radii(centre_mm: Points, radius_mm: float) -> NDArray[np.float64]:
+    """Return how far from the vessel's axis a disc reaches at each of `VESSEL_ANGLES`, (n, N_VERTICES); 0 where it does not."""
+    cosine, sine = np.cos(VESSEL_ANGLES), np.sin(VESSEL_ANGLES)
+    along = centre_mm[:, :1] * cosine + centre_mm[:, 1:] * sine
+    across = centre_mm[:, :1] * sine - centre_mm[:, 1:] * cosine
+    reach = along + np.sqrt(np.maximum(radius_mm**2 - across**2, 0.0))
+    return np.where(np.abs(across) < radius_mm, np.maximum(reach, 0.0), 0.0)
 
 
 def _catheter_places(
@@ -234,15 +277,18 @@ def _catheter_places(
     beat: NDArray[np.float64],
     lumen_mm: NDArray[np.float64],
     radius_mm: float,
+    kind: VesselKind,
 ) -> Points:
     """Return catheter centres: off the lumen's centroid, swinging with the heart, never through its border."""
     outline = polar_points(lumen_mm)  # (n, v, 2)
     centroid = (outline * (lumen_mm**2)[..., None]).sum(axis=1) / (lumen_mm**2).sum(axis=1)[:, None] * (2.0 / 3.0)
     gap = np.linalg.norm(outline - centroid[:, None], axis=-1).min(axis=1)
-    room = np.maximum(gap - CLEARANCE * radius_mm, 0.0)  # a tight lumen holds the catheter at its centroid
+    room = np.maximum(gap - kind.clearance * radius_mm, 0.0)  # a tight lumen holds the catheter at its centroid
     swing = rng.standard_normal(2)
     swing *= 0.25 * rng.uniform() ** 1.5 / np.linalg.norm(swing)  # often small, up to half a millimetre in all
-    drift = rng.uniform(0.3, 1.8) * Wander.draw(rng, 2, wavelength=(6.0, 20.0)).at(place_mm)
+    drift = kind.press * rng.uniform(0.3, 1.8) * Wander.draw(rng, 2, wavelength=(6.0, 20.0)).at(place_mm)
     pull = drift + beat[:, None] * swing / np.maximum(room, 0.1)[:, None]
     offset = pull / np.sqrt(1.0 + (pull**2).sum(axis=1, keepdims=True))  # never longer than 1
+    if kind.press > 1.0:
+        room = _way_to_wall(outline - centroid[:, None], pull, kind.clearance * radius_mm)
     return np.asarray(centroid + room[:, None] * offset)

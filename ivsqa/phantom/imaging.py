@@ -198,7 +198,7 @@ def wall_echo_db(
     lumen_mm, eem_mm = section.lumen_mm.take(angle), section.eem_mm.take(angle)
     edge = section.intima_db.take(angle) * np.exp(np.minimum(lumen_mm - radius, 0.0) / np.float32(INTIMA_MM))
     plaque = section.plaque_db.take(angle) + edge + patch_db
-    wall = np.where(radius < section.media_mm.take(angle), plaque, np.float32(look.media_db))
+    wall = np.where(radius < section.media_mm.take(angle), plaque, np.float32(tissue.media_db))
     around = np.float32(look.adventitia_db) * np.exp(np.minimum(eem_mm - radius, 0.0) / np.float32(ADVENTITIA_MM))
     around += np.float32(1.3) * patch_db  # tissue around is more uneven than plaque
     in_blood = radius < lumen_mm

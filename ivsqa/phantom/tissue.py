@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ivsqa.phantom.consoles import ConsoleLook
 from ivsqa.phantom.geometry import Wander
+from ivsqa.phantom.vessels import CORONARY, VesselKind
 
 N_ANGLES = 1024
 """Entries of a table by vessel angle."""
@@ -104,7 +105,9 @@ class Tissue:
         look: Echo levels.
         blood_db: Echo of this pullback's blood; contrast differs from one pullback to the next.
         plaque_db: Of its plaque.
-        media_share: Thickness of media as a share of the wall, at most.
+        media_db: Of its media.
+        media_mm: Thickness of media, at most.
+        media_share: The same as a share of the wall.
         composition: Wandering Fourier coefficients of plaque composition.
         calcium: Calcium arcs.
         branches: Side branches.
@@ -114,6 +117,8 @@ class Tissue:
     look: ConsoleLook
     blood_db: float
     plaque_db: float
+    media_db: float
+    media_mm: float
     media_share: float
     composition: Wander
     calcium: tuple[Window, ...]
@@ -136,7 +141,7 @@ class Tissue:
         return WallSection(
             lumen_mm=lumen.astype(np.float32),
             eem_mm=eem.astype(np.float32),
-            media_mm=(eem - np.minimum(0.14, self.media_share * thickness)).astype(np.float32),
+            media_mm=(eem - np.minimum(self.media_mm, self.media_share * thickness)).astype(np.float32),
             plaque_db=(self.plaque_db + 4.0 * mix - 2.0).astype(np.float32),
             intima_db=(self.look.intima_db * (0.6 + 0.5 * mix[::-1])).astype(np.float32),
             calcium=calcium.astype(np.float32),
@@ -159,7 +164,14 @@ class Tissue:
         return patch
 
 
-def draw_tissue(seed: tuple[int, ...], look: ConsoleLook, *, length_mm: float, frame_step_mm: float) -> Tissue:
+def draw_tissue(
+    seed: tuple[int, ...],
+    look: ConsoleLook,
+    *,
+    length_mm: float,
+    frame_step_mm: float,
+    kind: VesselKind = CORONARY,
+) -> Tissue:
     """Return a random vessel's make-up.
 
     Args:
@@ -167,18 +179,24 @@ def draw_tissue(seed: tuple[int, ...], look: ConsoleLook, *, length_mm: float, f
         look: The console, which sets echo levels and how often calcium is met.
         length_mm: Length of vessel that is seen.
         frame_step_mm: Distance from frame to frame; side branches are 5 to 40 frames long.
+        kind: The kind of vessel.
     """
     rng = np.random.default_rng(seed)
     calcium: list[Window] = []
     branches: list[Window] = []
     for cell in range(-1, int(length_mm // CELL_MM) + 2):
         cell_rng = np.random.default_rng((*seed, cell + 2))  # from 1: a trailing 0 would be `seed` itself
-        calcium += _draw_calcium(cell_rng, look, cell)
+        calcium += _draw_calcium(cell_rng, look, cell, kind)
         branches += _draw_branch(cell_rng, cell, frame_step_mm)
+    blood_db, plaque_db = look.blood_db + 1.8 * rng.standard_normal(), look.plaque_db + 1.8 * rng.standard_normal()
+    if kind.blood_below_plaque_db is not None:
+        blood_db = plaque_db - kind.blood_below_plaque_db
     return Tissue(
         look=look,
-        blood_db=look.blood_db + 1.8 * float(rng.standard_normal()),
-        plaque_db=look.plaque_db + 1.8 * float(rng.standard_normal()),
+        blood_db=float(blood_db),
+        plaque_db=float(plaque_db),
+        media_db=look.media_db + kind.media_shift_db,
+        media_mm=kind.media_mm,
         media_share=float(rng.uniform(0.3, 0.5)),
         composition=Wander.draw(rng, 4, 2, wavelength=(2.0, 9.0)),
         calcium=tuple(calcium),
@@ -187,18 +205,18 @@ def draw_tissue(seed: tuple[int, ...], look: ConsoleLook, *, length_mm: float, f
     )
 
 
-def _draw_calcium(rng: np.random.Generator, look: ConsoleLook, cell: int) -> list[Window]:
-    low, high = np.deg2rad(look.calcium_width_deg) / 2.0
+def _draw_calcium(rng: np.random.Generator, look: ConsoleLook, cell: int, kind: VesselKind) -> list[Window]:
+    low, high = np.deg2rad(kind.calcium_width_deg or look.calcium_width_deg) / 2.0
     return [
         Window(
             angle_rad=rng.uniform(0.0, 2.0 * np.pi),
             half_width_rad=rng.uniform(low, high),
             place_mm=CELL_MM * (cell + rng.uniform()),
             half_length_mm=rng.uniform(0.4, 1.8),
-            depth=rng.uniform(0.1, 0.75),
+            depth=rng.uniform(*kind.calcium_depth),
             weight=rng.uniform(0.1, 0.8),
         )
-        for _ in range(rng.poisson(look.calcium_per_mm * CELL_MM))
+        for _ in range(rng.poisson(look.calcium_per_mm * kind.calcium_rate * CELL_MM))
     ]
 
 

@@ -5,16 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.phantom.geometry import (
-    EEM_AREA_MM2,
-    LUMEN_AREA_MM2,
     N_VERTICES,
-    PLAQUE_BURDEN,
     VESSEL_ANGLES,
     VesselPath,
     Wander,
     polar_area_mm2,
     vessel_path,
 )
+from ivsqa.phantom.vessels import CORONARY
 
 CATHETER_MM = 0.6
 
@@ -57,9 +55,9 @@ def test_areas_and_plaque_burden_stay_in_the_ranges_of_expert_contours(seed, rot
     path = a_path(seed, rotational=rotational)
     for k in range(0, 12, 4):
         lumen, eem = polygons(path, k)
-        assert LUMEN_AREA_MM2[0] <= lumen.area <= LUMEN_AREA_MM2[1]
-        assert EEM_AREA_MM2[0] <= eem.area <= EEM_AREA_MM2[1]
-        assert PLAQUE_BURDEN[0] <= 1.0 - lumen.area / eem.area <= PLAQUE_BURDEN[1]
+        assert CORONARY.lumen_area_mm2[0] <= lumen.area <= CORONARY.lumen_area_mm2[1]
+        assert CORONARY.eem_area_mm2[0] <= eem.area <= CORONARY.eem_area_mm2[1]
+        assert CORONARY.plaque_burden[0] <= 1.0 - lumen.area / eem.area <= CORONARY.plaque_burden[1]
 
 
 @settings(max_examples=25, deadline=None)
