@@ -34,7 +34,7 @@ OUTSIDE = {
     "domain": {"numpy", "scipy", "shapely", "skimage"},
     "drawing": {"numpy", "skimage", "PIL", "jinja2", "markupsafe"},
     "pages": {"numpy", "markupsafe"},
-    "phantom": {"numpy", "scipy", "skimage", "pydicom"},
+    "phantom": {"numpy", "scipy", "skimage", "pydicom", "PIL"},
     "io": {
         "numpy",
         "scipy",

@@ -7,7 +7,7 @@ Looks are named by letter, not by vendor: they imitate an appearance that was me
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 PROFILE_RADII = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the field's radius at which `ConsoleLook.gain_grey` is given."""
@@ -16,6 +16,22 @@ LATERAL_RADII = (0.27, 0.52, 0.82)
 """Shares of the field's radius at which `ConsoleLook.lateral_fwhm_deg` is given."""
 
 Mark: TypeAlias = Literal["ticks", "cross", "ring", "counter", "banner"]
+
+Disc: TypeAlias = Literal["plain", "ring", "textured", "none"]
+
+
+class Ring(NamedTuple):
+    """Grey that depends on depth alone, a Gaussian: a ring of ring-down, a halo (wide), or a dead zone (dark).
+
+    Attributes:
+        beyond_mm: Depth of its middle beyond the catheter's surface.
+        width_mm: Its standard deviation.
+        grey: What it adds at its middle.
+    """
+
+    beyond_mm: float
+    width_mm: float
+    grey: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,9 @@ class ConsoleLook:
         calcium_per_mm: Calcium arcs that begin in one mm of vessel.
         calcium_width_deg: Range of their width.
         marks: What the console burns into its frames.
+        disc: How the catheter's disc is shown: flat, with a bright rim, uneven, or not at all.
+        rings: Ring-down and halo around the catheter.
+        tone: What each of 256 even greys of the log-compressed echo is shown as; empty: as it is.
     """
 
     name: str
@@ -77,6 +96,9 @@ class ConsoleLook:
     calcium_per_mm: float
     calcium_width_deg: tuple[float, float]
     marks: tuple[Mark, ...] = ()
+    disc: Disc = "plain"
+    rings: tuple[Ring, ...] = ()
+    tone: tuple[float, ...] = ()
 
 
 CONSOLES = {

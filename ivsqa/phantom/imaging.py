@@ -40,6 +40,14 @@ WIRE_SHADOW_DB = 16.0
 WIRE_HALF_WIDTH_RAD = np.deg2rad(6.0)
 """Echo of the guidewire above blood, the loss behind it, and half its width."""
 
+DISC_RIM_MM = 0.06
+DISC_RIM_GREY = 110.0
+DISC_SPECKLE_GREY = 18.0
+"""Width of a bright rim of the disc, its grey above the disc's, and the unevenness of a disc that is not flat."""
+
+TEXTURED_FIELD_MM = 5.0
+"""Widest field whose points all lie within the wall's texture; in a wider one the texture comes again further out."""
+
 FRESH_SIZE = 2**18
 """Length of the stock of noise that fresh scatterers are cut from, at a place of each frame's own."""
 
@@ -112,7 +120,10 @@ class Renderer:
         section = self._tissue.section(place, path.lumen_mm[frame_index], path.eem_mm[frame_index])
         radius, angle = _vessel_points(path, frame_index, self._grid)
         texel = angle // (N_ANGLES // N_SECTORS) * N_SHELLS
-        texel += np.minimum(radius / SHELL_MM, N_SHELLS - 1).astype(np.int32)
+        if self._look.field_radius_mm > TEXTURED_FIELD_MM:
+            texel += (radius / SHELL_MM).astype(np.int32) % N_SHELLS
+        else:
+            texel += np.minimum(radius / SHELL_MM, N_SHELLS - 1).astype(np.int32)
         patch_db = self._tissue.patch_db(place, texel)
         step_mm = float(self._grid.depths_mm[1])
         echo_db, in_blood = wall_echo_db(section, self._tissue, radius, angle, patch_db, step_mm=step_mm)
@@ -168,8 +179,26 @@ class Renderer:
         depth_grey = np.interp(depths / depths[-1], PROFILE_RADII, look.gain_grey) + self._settings.gain_grey
         grey += depth_grey.astype(np.float32)
         grey += (self._line_gain_db(place_mm) * grey_per_db).astype(np.float32)[:, None]
-        shown = np.clip((depths - look.disc_radius_mm) / DISC_EDGE_MM + 0.5, 0.0, 1.0)
-        return np.asarray(look.disc_grey + (grey - look.disc_grey) * shown, dtype=np.float32)
+        beyond = depths - look.disc_radius_mm
+        for ring in look.rings:
+            grey += np.float32(ring.grey) * np.exp(-0.5 * ((beyond - ring.beyond_mm) / np.float32(ring.width_mm)) ** 2)
+        if look.tone:
+            grey = np.interp(grey, np.linspace(0.0, 255.0, len(look.tone)), look.tone).astype(np.float32)
+        if look.disc == "none":
+            return np.asarray(grey)
+        shown = np.clip(beyond / DISC_EDGE_MM + 0.5, 0.0, 1.0)
+        disc = look.disc_grey + self._disc_texture(beyond)
+        return np.asarray(disc + (grey - disc) * shown, dtype=np.float32)
+
+    def _disc_texture(self, beyond_mm: Field) -> Field | float:
+        """Return what the catheter's disc shows besides its grey: nothing, a rim, or speckle that stays as it is."""
+        if self._look.disc == "ring":
+            return np.asarray(DISC_RIM_GREY * (np.abs(beyond_mm + DISC_EDGE_MM) < DISC_RIM_MM), dtype=np.float32)
+        if self._look.disc == "textured":
+            shape = (len(self._grid.angles_rad), len(beyond_mm))
+            speckle = self._fresh[: shape[0] * shape[1]].reshape(shape)
+            return np.asarray(DISC_SPECKLE_GREY * self._point_spread.blurred(speckle.copy()).real, dtype=np.float32)
+        return 0.0
 
     def _line_gain_db(self, place_mm: float) -> NDArray[np.float64]:
         """Return the gain of each line from how well it couples, (n_lines,): four orders along the angle."""

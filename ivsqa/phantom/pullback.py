@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour
-from ivsqa.phantom.consoles import CONSOLE_CYCLE, CONSOLES
+from ivsqa.phantom.artefacts import Plan
+from ivsqa.phantom.consoles import CONSOLE_CYCLE, CONSOLES, ConsoleLook
 from ivsqa.phantom.geometry import VesselPath, vessel_path
 from ivsqa.phantom.imaging import Renderer
 from ivsqa.phantom.tissue import Tissue, draw_tissue
@@ -30,28 +31,36 @@ class PhantomPullback:
     """One synthetic catheter run.
 
     Attributes:
-        console: Letter of the console it looks like.
+        console: Letter of the console it looks like; "varied" or "held-out" where its look was drawn.
         seed: Seed of the set it belongs to.
         index: Its number in that set, from 0.
         subject_index: Number of the subject it belongs to, from 0.
+        run: Number of the run in that subject, from 1.
         n_frames: Number of frames.
         frame_shape: (height, width) in px.
-        spacing_mm: (x, y) mm per pixel.
+        spacing_mm: (x, y) mm per pixel, as the frames come out.
         frame_rate_hz: Frames a second.
         pullback_speed_mm_s: Speed of the catheter.
         contours: The true "lumen" and "eem" of every frame, px: the very polygons the frames are drawn from.
+        look: How it looks.
+        plan: What happened to its frames after they were made.
     """
 
     console: str
     seed: int
     index: int
     subject_index: int
+    run: int
     n_frames: int
     frame_shape: tuple[int, int]
     spacing_mm: tuple[float, float]
     frame_rate_hz: float
     pullback_speed_mm_s: float
     contours: tuple[dict[str, Contour], ...]
+    look: ConsoleLook = field(repr=False)
+    plan: Plan
+    _console_spacing_mm: float = field(repr=False)
+    _speckle_seed: tuple[int, ...] = field(repr=False)
     _path: VesselPath = field(repr=False)
     _tissue: Tissue = field(repr=False)
 
@@ -73,14 +82,14 @@ class PhantomPullback:
 
     @property
     def name(self) -> str:
-        """Name of the pullback, "S01-P1" and so on; every fifth is a second run in the subject before it."""
-        return f"{self.subject}-P{2 if _is_second_run(self.index) else 1}"
+        """Name of the pullback, "S01-P1" and so on."""
+        return f"{self.subject}-P{self.run}"
 
 
 def phantom_pullback(
     *, seed: int, index: int, n_frames: int, console: str | None = None, size_px: int | None = None
 ) -> PhantomPullback:
-    """Return a synthetic pullback, the same for the same arguments.
+    """Return a synthetic pullback, the same for the same arguments; every fifth is a second run in the subject before it.
 
     Args:
         seed: Seed of the set, 0 or more.
@@ -116,12 +125,17 @@ def phantom_pullback(
         seed=seed,
         index=index,
         subject_index=subject_index,
+        run=2 if index % 5 == 4 else 1,
         n_frames=n_frames,
         frame_shape=(size_px, size_px),
         spacing_mm=(spacing_mm, spacing_mm),
         frame_rate_hz=FRAME_RATE_HZ,
         pullback_speed_mm_s=speed,
-        contours=_contours(path, size_px, spacing_mm),
+        contours=true_contours(path, size_px, spacing_mm),
+        look=look,
+        plan=Plan(),
+        _console_spacing_mm=spacing_mm,
+        _speckle_seed=(seed, index, _SPECKLE),
         _path=path,
         _tissue=draw_tissue((seed, index, _TISSUE), look, length_mm=n_frames * step_mm, frame_step_mm=step_mm),
     )
@@ -130,22 +144,18 @@ def phantom_pullback(
 def iter_frames(pullback: PhantomPullback) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames in order, uint8 (height, width), holding one at a time."""
     renderer = Renderer(
-        (pullback.seed, pullback.index, _SPECKLE),
-        CONSOLES[pullback.console],
+        pullback._speckle_seed,
+        pullback.look,
         size_px=pullback.frame_shape[0],
-        spacing_mm=pullback.spacing_mm[0],
+        spacing_mm=pullback._console_spacing_mm,
         path=pullback._path,
         tissue=pullback._tissue,
     )
     for frame_index in range(pullback.n_frames):
-        yield renderer.frame(frame_index)
+        yield pullback.plan.frame(renderer.frame(frame_index), frame_index)
 
 
-def _is_second_run(index: int) -> bool:
-    return index % 5 == 4
-
-
-def _contours(path: VesselPath, size_px: int, spacing_mm: float) -> tuple[dict[str, Contour], ...]:
+def true_contours(path: VesselPath, size_px: int, spacing_mm: float) -> tuple[dict[str, Contour], ...]:
     """Return both borders of every frame in frame pixels."""
     middle = (size_px - 1) / 2.0
     return tuple(

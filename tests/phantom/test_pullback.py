@@ -169,3 +169,29 @@ def test_a_pullback_shows_no_arrays_when_printed():
     text = repr(dataclasses.replace(a_pullback(n_frames=1), contours=()))
     assert "console='A'" in text
     assert "array" not in text
+
+
+# Mean grey of the 4 × 4 blocks of 24 px of a frame, and every 32nd vertex of its lumen, as they were before looks could be drawn.
+AS_THEY_WERE = {
+    "A": (
+        [16.36, 92.89, 88.93, 35.23, 85.55, 53.31, 85.06, 81.49, 70.46, 44.84, 72.85, 65.09, 27.71, 89.49, 86.06, 22.46],
+        [[32.9328, 54.3561], [38.4001, 41.1128], [54.8993, 43.1816], [48.2045, 60.386]],
+    ),
+    "B": (
+        [25.14, 75.56, 41.17, 6.52, 47.76, 170.0, 148.62, 88.68, 60.44, 120.47, 141.62, 81.62, 7.52, 48.49, 59.45, 27.2],
+        [[51.0742, 61.5376], [40.3214, 54.7308], [43.9102, 40.2042], [59.0297, 48.654]],
+    ),
+    "E": (
+        [7.62, 80.16, 68.9, 29.67, 61.7, 39.11, 78.65, 62.4, 37.38, 22.22, 54.09, 40.77, 19.82, 53.45, 11.12, 8.91],
+        [[32.9561, 54.3451], [38.4146, 41.123], [54.8875, 43.1885], [48.2034, 60.3654]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("console", sorted(AS_THEY_WERE))
+def test_frames_and_contours_of_the_five_looks_stay_as_they_were(console):
+    pullback = phantom_pullback(seed=7, index=3, n_frames=2, console=console, size_px=96)
+    blocks = list(iter_frames(pullback))[1].astype(np.float64).reshape(4, 24, 4, 24).mean(axis=(1, 3))
+    greys, vertices = AS_THEY_WERE[console]
+    np.testing.assert_allclose(blocks.ravel(), greys, atol=0.02)  # floats may round otherwise on another machine
+    np.testing.assert_allclose(pullback.contours[1]["lumen"].points_px[::32], vertices, atol=1e-4)

@@ -1,0 +1,101 @@
+"""Pullbacks of any vessel on any console: what a network is trained on before it has seen a real frame.
+
+Everything is drawn anew for each pullback, vessel, console, field of view, settings and what happens to the picture, and stays
+the same within it. `held_out=True` draws from families that training never sees, to ask what a network does with the unknown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ivsqa.phantom.artefacts import draw_plan
+from ivsqa.phantom.geometry import VesselPath, vessel_path
+from ivsqa.phantom.looks import drawn_look
+from ivsqa.phantom.pullback import FRAME_RATE_HZ, MIN_SIZE_PX, SPEEDS_MM_S, PhantomPullback, true_contours
+from ivsqa.phantom.tissue import draw_tissue
+
+# As in `pullback`, each part draws from its own stream; numbers begin beyond those used there, by family.
+_FACTS, _GEOMETRY, _TISSUE, _SPECKLE, _LOOK, _ARTEFACTS = range(6)
+_TRAINING, _HELD_OUT = 8, 16
+
+SHOWN_REACH = (0.95, 1.3)
+"""Radius of the field over the reach of the EEM at least: a few vessels are cut at the rim, as on a console set too near."""
+
+MARGIN = (0.85, 1.2)
+"""Half a frame over the radius of the field: a square cut out of the circle, or a circle in a wide border."""
+
+
+def varied_pullback(
+    *, seed: int, index: int, n_frames: int, size_px: int, frame_step_mm: float | None = None, held_out: bool = False
+) -> PhantomPullback:
+    """Return a synthetic pullback of a drawn vessel on a drawn console, the same for the same arguments.
+
+    Args:
+        seed: Seed of the set, 0 or more.
+        index: Number of the pullback in the set, from 0; each is a subject of its own.
+        n_frames: Frames.
+        size_px: Side of the frames.
+        frame_step_mm: Distance along the vessel from one frame to the next; None: all frames of a pullback at 30 a second.
+            A longer step keeps one frame in many, so that few frames show much of a vessel.
+        held_out: Draw console, artefacts and vessel from the families that training never sees (`drawn_look`, `draw_plan`).
+
+    Raises:
+        ValueError: no frames, a frame too small, or a step that leads nowhere.
+    """
+    if n_frames < 1 or size_px < MIN_SIZE_PX:
+        raise ValueError(f"a phantom has at least 1 frame of {MIN_SIZE_PX} px, got {n_frames} of {size_px} px")
+    if frame_step_mm is not None and not frame_step_mm > 0.0:
+        raise ValueError(f"frames of a phantom lie a step above 0 mm apart, got {frame_step_mm} mm")
+
+    def stream(part: int) -> tuple[int, int, int]:
+        return seed, index, (_HELD_OUT if held_out else _TRAINING) + part
+
+    facts = np.random.default_rng(stream(_FACTS))
+    speed = float(facts.choice(SPEEDS_MM_S))
+    all_step_mm = speed / FRAME_RATE_HZ
+    step_mm = all_step_mm if frame_step_mm is None else frame_step_mm
+    look = drawn_look(np.random.default_rng(stream(_LOOK)), held_out=held_out)
+    path = vessel_path(
+        np.random.default_rng(stream(_GEOMETRY)),
+        n_frames=n_frames,
+        frame_rate_hz=speed / step_mm,
+        pullback_speed_mm_s=speed,
+        catheter_radius_mm=look.disc_radius_mm,
+        rotational=look.rotational,
+    )
+    field_mm = max(look.field_radius_mm, _reach_mm(path) * float(facts.uniform(*SHOWN_REACH)))
+    look = dataclasses.replace(look, field_radius_mm=field_mm)
+    spacing_mm = 2.0 * field_mm * float(facts.uniform(*MARGIN)) / size_px
+    shape = (size_px, size_px)
+    plan = draw_plan(stream(_ARTEFACTS), rotational=look.rotational, held_out=held_out)
+    zoom = plan.zoom(shape)
+    return PhantomPullback(
+        console=look.name,
+        seed=seed,
+        index=index,
+        subject_index=index,
+        run=1,
+        n_frames=n_frames,
+        frame_shape=shape,
+        spacing_mm=(spacing_mm / zoom[0], spacing_mm / zoom[1]),
+        frame_rate_hz=speed / step_mm,
+        pullback_speed_mm_s=speed,
+        contours=tuple(
+            plan.contours(contours, shape, frame_index)
+            for frame_index, contours in enumerate(true_contours(path, size_px, spacing_mm))
+        ),
+        look=look,
+        plan=plan,
+        _console_spacing_mm=spacing_mm,
+        _speckle_seed=stream(_SPECKLE),
+        _path=path,
+        _tissue=draw_tissue(stream(_TISSUE), look, length_mm=n_frames * step_mm, frame_step_mm=all_step_mm),
+    )
+
+
+def _reach_mm(path: VesselPath) -> float:
+    """Return how far from the catheter the EEM reaches in any frame."""
+    away = np.linalg.norm(path.catheter_mm, axis=1)[:, None] + path.eem_mm
+    return float(away.max())
