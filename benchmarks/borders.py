@@ -38,8 +38,8 @@ from studies import Frames, Study, available, study_of
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.agreement.effort import points_to_set
 from ivsqa.domain.contour import Contour, contour_from_mask
-from ivsqa.domain.geometry.border_prior import N_VERTICES, BorderPrior, learnt_priors, vertex_grid
-from ivsqa.domain.geometry.laid_borders import DEFAULT_CONFIG, MAX_ORDER, LaidBorders, LayingConfig, laid_borders
+from ivsqa.domain.geometry.border_prior import MAX_ORDER, N_VERTICES, BorderPrior, learnt_priors, vertex_grid
+from ivsqa.domain.geometry.laid_borders import DEFAULT_CONFIG, LaidBorders, LayingConfig, laid_borders
 from ivsqa.domain.geometry.topology import nested_lines
 from ivsqa.domain.statistics.bootstrap import means_over_subjects, subject_numbers
 from ivsqa.domain.structures import masks_of_rings
@@ -98,10 +98,6 @@ def _trained(study: Study, seed: int) -> Predictor:
         study.learning.samples,
         None,
         device="cpu",
-        save=lambda _: None,
-        should_stop=lambda: False,
-        on_step=lambda _: None,
-        save_every_s=float("inf"),
     ).model
     return Predictor(model, network, device="cpu", precision="fp32")
 

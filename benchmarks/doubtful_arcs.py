@@ -25,6 +25,7 @@ from studies import FOLDS, Frames, study_of
 
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.arcs import DoubtfulArc, ErrorByArc, arcs_above, error_by_arc, worst_arcs
+from ivsqa.domain.geometry.border_prior import outline
 from ivsqa.domain.geometry.polar import polar_grid
 from ivsqa.domain.quality.predicted_quality import assess, fit_error_calibration, region_of_frame
 from ivsqa.workflow.predicting.doubtful_arcs import DOUBT, EXPERTS_MM
@@ -73,7 +74,7 @@ def lengths_of(
     _, borders, raw = sqa.signals_of(predictor, judged, priors)
     for laid, signal, true in zip(borders, raw["error map"], sqa.truth_of(judged, len(names)), strict=True):
         region = region_of_frame(list(laid.masks))
-        outlines = {name: sqa.outline(mask) for name, mask in zip(names, true, strict=True)}
+        outlines = {name: outline(mask) for name, mask in zip(names, true, strict=True)}
         drawn = {
             name: contour for name, contour in zip(names, laid.contours, strict=True) if contour and outlines[name]
         }

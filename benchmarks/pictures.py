@@ -31,6 +31,7 @@ from studies import DATA, FOLDS, Frames, Study, available, study_of
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.arcs import DoubtfulArc, error_by_arc, worst_arcs
+from ivsqa.domain.geometry.border_prior import outline
 from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
 from ivsqa.domain.quality.predicted_quality import assess, raw_error, region_of_frame
 from ivsqa.domain.structures import Structure, StructureSet
@@ -106,7 +107,7 @@ def shown_of(study: Study, cell: sqa.Cell, options: argparse.Namespace) -> list[
             for index, name in enumerate(names)
         }
         contours = {name: line for name, line in zip(names, laid.contours, strict=True) if line}
-        outlines = {name: sqa.outline(mask) for name, mask in zip(names, truth[row], strict=True)}
+        outlines = {name: outline(mask) for name, mask in zip(names, truth[row], strict=True)}
         error_maps = {name: quality.error_map / 255.0 for name, quality in qualities.items()}
         errors = {name: error_by_arc(error_maps[name], contour) for name, contour in contours.items()}
         shown.append(

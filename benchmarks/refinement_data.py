@@ -193,10 +193,6 @@ def trained(study: Study, config: TrainingConfig, learnt: SampleSet, start: Trai
         None,
         start=start,
         device="cpu",
-        save=lambda _: None,
-        should_stop=lambda: False,
-        on_step=lambda _: None,
-        save_every_s=float("inf"),
     ).model
 
 

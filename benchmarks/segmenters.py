@@ -194,10 +194,6 @@ def train_both(study: Study, config: TrainingConfig) -> Trained:
         study.learning.samples,
         None,
         device="cpu",
-        save=lambda _: None,
-        should_stop=lambda: False,
-        on_step=lambda _: None,
-        save_every_s=float("inf"),
     )
     spent = time.process_time() - began
     predictor = Predictor(result.model, network, device="cpu", precision=config.precision)

@@ -47,9 +47,9 @@ from report import WORK, print_table, write_json
 from studies import DATA, FOLDS, Frames, Study, available, study_of
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
-from ivsqa.domain.contour import Contour, contour_from_mask
-from ivsqa.domain.geometry.border_prior import N_VERTICES, BorderPrior, learnt_priors
-from ivsqa.domain.geometry.laid_borders import MAX_ORDER, laid_borders
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.border_prior import BorderPrior, outline, priors_of_labels
+from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.geometry.topology import nested_lines
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
@@ -104,8 +104,7 @@ def opinions(predictor: Predictor, images: NDArray[np.uint8]) -> list[Probabilit
 
 def smoothed(probabilities: NDArray[np.floating]) -> list[Contour | None]:
     """Return the lines at one half of a frame, (K, s, s), smoothed."""
-    lines = [contour_from_mask(one) for one in probabilities]
-    return nested_lines([None if line is None else line.smoothed(N_VERTICES, MAX_ORDER) for line in lines])
+    return nested_lines([outline(one) for one in probabilities])
 
 
 def masks_of(contours: Sequence[Contour | None], size_px: int) -> NDArray[np.bool_]:
@@ -116,15 +115,7 @@ def masks_of(contours: Sequence[Contour | None], size_px: int) -> NDArray[np.boo
 
 def priors_of(study: Study) -> tuple[BorderPrior, ...]:
     """Return what borders look like in the frames that are learnt from."""
-    n_structures = len(study.structures)
-    frames = [[outline(mask) for mask in masks_of_rings(rings, n_structures)] for rings in study.learning.labels]
-    return learnt_priors(frames, n_structures, rotation_deg=study.augmentation.rotation_deg)
-
-
-def outline(mask: NDArray[np.bool_]) -> Contour | None:
-    """Return the border of a reference mask without its staircase."""
-    line = contour_from_mask(mask)
-    return None if line is None else line.smoothed(N_VERTICES, MAX_ORDER)
+    return priors_of_labels(study.learning.labels, len(study.structures), rotation_deg=study.augmentation.rotation_deg)
 
 
 def truth_of(frames: Frames, n_structures: int) -> NDArray[np.bool_]:
@@ -248,10 +239,6 @@ def trained(
         None,
         unannotated=study.unannotated,
         device=options.device,
-        save=lambda _: None,
-        should_stop=lambda: False,
-        on_step=lambda _: None,
-        save_every_s=float("inf"),
     )
     write_bytes(path, result.model.to_bytes())
     spent = time.process_time() - began

@@ -69,9 +69,9 @@ def train(
     start: TrainedModel | None = None,
     state: TrainingState | None = None,
     device: str = "auto",
-    save: Callable[[TrainingState], None],
-    should_stop: Callable[[], bool],
-    on_step: Callable[[StepReport], None],
+    save: Callable[[TrainingState], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_step: Callable[[StepReport], None] = lambda _: None,
     save_every_s: float = SAVE_EVERY_S,
 ) -> TrainResult:
     """Train on annotated frames until the steps are used up or the validation Dice stops rising, then on others besides.
@@ -85,7 +85,7 @@ def train(
         start: Weights to begin with. They are evaluated first, so that what comes out is never worse on the validation frames.
         state: Where a stopped training goes on.
         device: As for `select_device`.
-        save: Called with the state now and then, and when asked to stop.
+        save: Called with the state now and then, and when asked to stop; None: a stopped training begins anew.
         should_stop: Asked before each step.
         on_step: Told of each step.
         save_every_s: Time between two states, in seconds.
@@ -109,10 +109,11 @@ def train(
         saved_at = time.monotonic()
         while not run.is_finished:
             if should_stop():
-                save(run.state())
+                if save is not None:
+                    save(run.state())
                 return run.result()
             on_step(run.step())
-            if time.monotonic() - saved_at >= save_every_s:
+            if save is not None and time.monotonic() - saved_at >= save_every_s:
                 save(run.state())
                 saved_at = time.monotonic()
         return run.result()

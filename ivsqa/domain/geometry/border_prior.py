@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Contour
+from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.geometry.polar import TURN, PolarGrid
+from ivsqa.domain.structures import masks_of_rings
 
 Field = NDArray[np.float64]
 
@@ -25,6 +26,9 @@ N_RAYS = 64
 
 N_VERTICES = 128
 """Vertices of a border: its area is within 0.05 % of the smooth line's."""
+
+MAX_ORDER = 16
+"""Highest Fourier order of a border that is read from a mask: what lies above it is the staircase of its pixels."""
 
 N_ORDERS = 12
 """Orders whose variances and covariances are learnt."""
@@ -110,6 +114,18 @@ def learnt_priors(
             if not np.isnan(radii).any():
                 listed.append(np.fft.rfft(radii / radii.mean())[1 : N_RAYS // 2] * (2.0 / N_VERTICES))
     return tuple(_learnt(np.array(listed), rotation_deg) if listed else BorderPrior.default() for listed in profiles)
+
+
+def priors_of_labels(labels: NDArray[np.uint8], n_structures: int, *, rotation_deg: float) -> tuple[BorderPrior, ...]:
+    """Return the prior of each structure from ring labels, uint8 (n, s, s); otherwise as `learnt_priors`."""
+    frames = [[outline(mask) for mask in masks_of_rings(rings, n_structures)] for rings in labels]
+    return learnt_priors(frames, n_structures, rotation_deg=rotation_deg)
+
+
+def outline(mask: Mask | NDArray[np.floating]) -> Contour | None:
+    """Return the border of a mask, or the line at one half of a probability, without its staircase; None where it is empty."""
+    line = contour_from_mask(mask)
+    return None if line is None else line.smoothed(N_VERTICES, MAX_ORDER)
 
 
 def vertex_grid(centre_px: NDArray[np.float64]) -> PolarGrid:

@@ -23,13 +23,10 @@ import shapely
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Mask, Points, contour_from_mask
-from ivsqa.domain.geometry.border_prior import N_RAYS, N_VERTICES, BorderPrior, Field, vertex_grid
+from ivsqa.domain.geometry.border_prior import MAX_ORDER, N_RAYS, N_VERTICES, BorderPrior, Field, vertex_grid
 from ivsqa.domain.geometry.polar import TURN, PolarGrid, polar_grid
 from ivsqa.domain.geometry.region_borders import least_cost_radii, likeness_of_errors, region_costs
 from ivsqa.domain.geometry.topology import MIN_AREA_PX2, nested_lines
-
-MAX_ORDER = 16
-"""Fourier orders kept of a line that is not laid on rays; what lies far above is the grid's staircase."""
 
 ERROR_SPREAD = (1.0, 0.8, 0.3, *(0.3 * (3.0 / order) ** 2.5 for order in range(3, N_RAYS // 2)))
 """How the squared error of a border, in scales of its ramp, is shared out over Fourier orders of the angle, to a factor. Tuned as

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
-from ivsqa.domain.geometry.border_prior import BorderPrior
+from ivsqa.domain.geometry.border_prior import BorderPrior, priors_of_labels
 from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import (
@@ -44,7 +44,6 @@ from ivsqa.workflow.simulating.labelled_study import (
     deal,
     effort_of,
     left_by_reader,
-    priors_of_labels,
 )
 
 Mode: TypeAlias = Literal["anew", "finetune"]
@@ -336,16 +335,12 @@ class _Arm:
             unannotated=study.images[others],
             start=start,
             device=self._device,
-            save=lambda _: None,
-            should_stop=lambda: False,
-            on_step=lambda _: None,
-            # A rung is short: after a stop it begins anew.
-            save_every_s=float("inf"),
-        ).model
+        ).model  # nothing is saved on the way: a rung is short, and begins anew after a stop
 
     def _priors(self, labels: NDArray[np.uint8]) -> tuple[BorderPrior, ...]:
         """Return what borders look like in the labels that a model learns from."""
-        return priors_of_labels(self._study, labels, self._plan.training.augmentation.rotation_deg)
+        rotation_deg = self._plan.training.augmentation.rotation_deg
+        return priors_of_labels(labels, len(self._study.structures), rotation_deg=rotation_deg)
 
     def _judged(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> JudgedPool:
         """Return the pool as a model sees it, and as it is."""

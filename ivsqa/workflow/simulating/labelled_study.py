@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.effort import corrected_mask, length_to_move, points_to_set
-from ivsqa.domain.contour import Contour, Mask, contour_from_mask
-from ivsqa.domain.geometry.border_prior import N_VERTICES, BorderPrior, learnt_priors
-from ivsqa.domain.geometry.laid_borders import MAX_ORDER, LaidBorders
+from ivsqa.domain.contour import Mask
+from ivsqa.domain.geometry.border_prior import outline
+from ivsqa.domain.geometry.laid_borders import LaidBorders
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import masks_of_rings
 from ivsqa.io.packets.thinning import kept_vertices
@@ -128,7 +128,7 @@ class Shown:
 def effort_of(study: LabelledStudy, row: int, shown: Shown | None, reader: SimulatedReader) -> Effort:
     """Return the effort for a frame shown with the contours of a model; None: shown without any."""
     px_mm = float(study.px_mm[row])
-    wanted = [_outline(mask) for mask in study.masks(np.array([row]))[0]]
+    wanted = [outline(mask) for mask in study.masks(np.array([row]))[0]]
     drawn = [None] * len(wanted) if shown is None else shown.borders.contours
     tolerance_px = reader.tolerance_px(px_mm, study.images.shape[-1])
     length_px = sum(
@@ -148,19 +148,6 @@ def effort_of(study: LabelledStudy, row: int, shown: Shown | None, reader: Simul
     # One unit for all frames, or their efforts would not add up.
     in_mm = not np.isnan(study.px_mm).any()
     return Effort(length_px * px_mm if in_mm else length_px, clicks)
-
-
-def _outline(mask: Mask) -> Contour | None:
-    """Return the border of a reference mask without its staircase."""
-    contour = contour_from_mask(mask)
-    return None if contour is None else contour.smoothed(N_VERTICES, MAX_ORDER)
-
-
-def priors_of_labels(study: LabelledStudy, labels: NDArray[np.uint8], rotation_deg: float) -> tuple[BorderPrior, ...]:
-    """Return what borders look like in ring labels, (n, s, s), of frames that may be turned by an angle either way."""
-    n_structures = len(study.structures)
-    frames = [[_outline(mask) for mask in masks_of_rings(rings, n_structures)] for rings in labels]
-    return learnt_priors(frames, n_structures, rotation_deg=rotation_deg)
 
 
 def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: SimulatedReader) -> NDArray[np.uint8]:

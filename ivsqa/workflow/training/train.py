@@ -225,7 +225,8 @@ def _run(
     validation = sample_set(project, request.validation) if request.validation else None
     start = load_weights(project, request.parent) if request.parent else None
     label = "Fine-tuning" if request.parent else "Training"
-    with context.progress(label, request.config.max_steps + request.config.self_steps, "step") as advance:
+    n_steps = request.config.max_steps + (request.config.self_steps if request.unannotated else 0)
+    with context.progress(label, n_steps, "step") as advance:
         if state is not None:
             advance(state.step)
         result = train(
