@@ -26,9 +26,10 @@ HELD_OUT_MHZ = (27.0, 34.0)
 ROTATIONAL_FROM_MHZ = 35.0
 """Arrays in use stay below, turning elements above; one look in eight breaks the rule."""
 
-SOLID_GREY = (45.0, 82.0, 80.0, 102.0, 110.0, 103.0, 100.0, 87.0, 68.0)
+SOLID_GREY = (45.0, 82.0, 80.0, 102.0, 115.0, 115.0, 112.0, 100.0, 80.0)
 TURNING_GREY = (134.0, 151.0, 148.0, 161.0, 143.0, 110.0, 82.0, 49.0, 14.0)
-"""Time-gain curves at `PROFILE_RADII`: means of the measured looks A, C, E and of B, D."""
+"""Time-gain curves at `PROFILE_RADII`: means of the measured looks A, C, E, raised at
+depth by what the other bends take away, and of B, D."""
 
 N_TONES = 256
 
@@ -193,7 +194,7 @@ def _clipped(rng: np.random.Generator, grey: Greys) -> Greys:
 
 def _square_law(rng: np.random.Generator, grey: Greys) -> Greys:
     """Return nearly the amplitude itself: hardly any log compression."""
-    return np.asarray((10.0 ** (rng.uniform(0.9, 1.3) * grey) - 1.0) / (10.0**1.1 - 1.0))
+    return np.asarray((10.0 ** (rng.uniform(0.6, 0.9) * grey) - 1.0) / (10.0**0.75 - 1.0))
 
 
 def _kneed(rng: np.random.Generator, grey: Greys) -> Greys:

@@ -11,13 +11,14 @@ import dataclasses
 import numpy as np
 
 from ivsqa.phantom.artefacts import draw_plan
-from ivsqa.phantom.geometry import VesselPath, vessel_path
+from ivsqa.phantom.geometry import VesselPath, polar_points, vessel_path
 from ivsqa.phantom.looks import drawn_look
 from ivsqa.phantom.pullback import FRAME_RATE_HZ, MIN_SIZE_PX, SPEEDS_MM_S, PhantomPullback, true_contours
 from ivsqa.phantom.tissue import draw_tissue
+from ivsqa.phantom.vessels import drawn_vessel
 
 # As in `pullback`, each part draws from its own stream; numbers begin beyond those used there, by family.
-_FACTS, _GEOMETRY, _TISSUE, _SPECKLE, _LOOK, _ARTEFACTS = range(6)
+_FACTS, _GEOMETRY, _TISSUE, _SPECKLE, _LOOK, _ARTEFACTS, _KIND = range(7)
 _TRAINING, _HELD_OUT = 8, 16
 
 SHOWN_REACH = (0.95, 1.3)
@@ -39,7 +40,8 @@ def varied_pullback(
         size_px: Side of the frames.
         frame_step_mm: Distance along the vessel from one frame to the next; None: all frames of a pullback at 30 a second.
             A longer step keeps one frame in many, so that few frames show much of a vessel.
-        held_out: Draw console, artefacts and vessel from the families that training never sees (`drawn_look`, `draw_plan`).
+        held_out: Draw console, artefacts and vessel from the families that training never sees (`drawn_look`,
+            `draw_plan`, `drawn_vessel`).
 
     Raises:
         ValueError: no frames, a frame too small, or a step that leads nowhere.
@@ -57,6 +59,7 @@ def varied_pullback(
     all_step_mm = speed / FRAME_RATE_HZ
     step_mm = all_step_mm if frame_step_mm is None else frame_step_mm
     look = drawn_look(np.random.default_rng(stream(_LOOK)), held_out=held_out)
+    kind = drawn_vessel(np.random.default_rng(stream(_KIND)), held_out=held_out)
     path = vessel_path(
         np.random.default_rng(stream(_GEOMETRY)),
         n_frames=n_frames,
@@ -64,6 +67,7 @@ def varied_pullback(
         pullback_speed_mm_s=speed,
         catheter_radius_mm=look.disc_radius_mm,
         rotational=look.rotational,
+        kind=kind,
     )
     field_mm = max(look.field_radius_mm, _reach_mm(path) * float(facts.uniform(*SHOWN_REACH)))
     look = dataclasses.replace(look, field_radius_mm=field_mm)
@@ -91,11 +95,10 @@ def varied_pullback(
         _console_spacing_mm=spacing_mm,
         _speckle_seed=stream(_SPECKLE),
         _path=path,
-        _tissue=draw_tissue(stream(_TISSUE), look, length_mm=n_frames * step_mm, frame_step_mm=all_step_mm),
+        _tissue=draw_tissue(stream(_TISSUE), look, length_mm=n_frames * step_mm, frame_step_mm=all_step_mm, kind=kind),
     )
 
 
 def _reach_mm(path: VesselPath) -> float:
     """Return how far from the catheter the EEM reaches in any frame."""
-    away = np.linalg.norm(path.catheter_mm, axis=1)[:, None] + path.eem_mm
-    return float(away.max())
+    return float(np.linalg.norm(polar_points(path.eem_mm) - path.catheter_mm[:, None], axis=-1).max())
