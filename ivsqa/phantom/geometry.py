@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Points
 from ivsqa.phantom.vessels import CORONARY, VesselKind
+from ivsqa.phantom.windows import N_ANGLES, Window, draw_windows
 
 N_VERTICES = 128
 """Vertices of a true contour; a chord of 1/128 of a 2.5 mm circle lies 0.8 µm off the arc."""
@@ -25,6 +26,9 @@ AREA_MARGIN = 0.10
 
 BLEND_MM = 0.15
 """Over this distance one border passes into another where a catheter stretches the lumen, or the lumen the EEM."""
+
+THROMBUS_LOBES = (0.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.15, 0.15, 0.1, 0.1)
+"""Amplitudes of Fourier orders from 2 on in the logarithm of a thrombus's height: lobules of half a millimetre and more."""
 
 STRETCH_RAD = np.deg2rad((5.5, 2.5, 1.2))
 """Greatest amplitude of angular stretch of orders 1 to 3; together below 10° and too gentle for angles to change order."""
@@ -89,6 +93,8 @@ class VesselPath:
         place_mm: (n,) distance along the vessel.
         lumen_mm: (n, N_VERTICES) radius of the lumen border at `VESSEL_ANGLES`, vessel coordinates.
         eem_mm: (n, N_VERTICES) radius of the EEM.
+        thrombus_mm: (n, N_VERTICES) thickness of thrombus on the wall; the lumen border is its border with blood.
+        nodule: (n, N_VERTICES) strength of calcium that protrudes into the lumen, in [0, 1].
         catheter_mm: (n, 2) (x, y) of the catheter in vessel coordinates.
         rotation_rad: (n,) turn of the vessel in the image.
         stretch_rad: (n, 3, 2) sine and cosine amplitudes of orders 1 to 3 of the angular stretch; zero for solid-state probes.
@@ -98,10 +104,17 @@ class VesselPath:
     place_mm: NDArray[np.float64]
     lumen_mm: NDArray[np.float64]
     eem_mm: NDArray[np.float64]
+    thrombus_mm: NDArray[np.float64]
+    nodule: NDArray[np.float64]
     catheter_mm: Points
     rotation_rad: NDArray[np.float64]
     stretch_rad: NDArray[np.float64]
     heart: Heart
+
+    @property
+    def wall(self) -> tuple[NDArray[np.float64], ...]:
+        """What `Tissue.section` makes a wall of, each (n, N_VERTICES): lumen, EEM, thrombus, nodules."""
+        return self.lumen_mm, self.eem_mm, self.thrombus_mm, self.nodule
 
     def beam_angles(self, frame_index: int, image_angles: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the true angles of the beam, vessel coordinates, for angles in the image (rad)."""
@@ -155,18 +168,25 @@ def vessel_path(
     place_mm = time_s * pullback_speed_mm_s
     heart = Heart(rate_hz=rng.uniform(1.0, 1.5), start=rng.uniform())
     beat = heart.pulse(time_s)
-    (shape_rng,) = rng.spawn(1)  # what came later has a stream of its own, so that earlier vessels stay as they were
+    # What came later has streams of its own, so that earlier vessels stay as they were.
+    shape_rng, nodule_rng, thrombus_rng = rng.spawn(3)
     eem = _eem_radii(rng, place_mm, beat, kind)
     lumen = _flattened(shape_rng, place_mm, _lumen_radii(rng, place_mm, eem, kind), kind)
+    nodules = _growths(nodule_rng, place_mm, kind.nodules_per_mm, width_deg=(25.0, 110.0), height_mm=(0.15, 0.7))
+    thrombi = _growths(thrombus_rng, place_mm, kind.thrombi_per_mm, width_deg=(50.0, 220.0), height_mm=(0.3, 1.4))
+    lobes = np.exp(_waves(thrombus_rng, place_mm, THROMBUS_LOBES, (1.0, 4.0)))
+    wall = lumen - np.minimum(nodules, 0.5 * lumen)
+    lumen = wall - np.minimum(thrombi * lobes, 0.6 * wall)
     catheter = _catheter_places(rng, place_mm, beat, lumen, catheter_radius_mm, kind)
     if kind.least_wall_mm:
         lumen = soft_max(lumen, _disc_radii(catheter, catheter_radius_mm + 0.01), BLEND_MM)
         eem = soft_max(eem, lumen + kind.least_wall_mm, BLEND_MM)
+    thrombus, nodule = np.maximum(wall - lumen, 0.0), np.minimum(nodules / 0.15, 1.0)
     turn = 0.4 * Wander.draw(rng, wavelength=(8.0, 30.0)).at(place_mm) + np.deg2rad(3.0 * rng.uniform() ** 2) * beat
     wobble = Wander.draw(rng, 3, 2, wavelength=(0.6, 4.0)).at(time_s)
     amplitude = rng.uniform(0.2, 1.0) * STRETCH_RAD[None, :, None] / np.sqrt(2.0) if rotational else 0.0
     turned = turn + rng.uniform(0.0, 2.0 * np.pi)
-    return VesselPath(place_mm, lumen, eem, catheter, turned, amplitude * np.tanh(wobble), heart)
+    return VesselPath(place_mm, lumen, eem, thrombus, nodule, catheter, turned, amplitude * np.tanh(wobble), heart)
 
 
 def _way_to_wall(outline_mm: Points, heading: Points, radius_mm: float) -> NDArray[np.float64]:
@@ -260,6 +280,31 @@ def _flattened(
         chord = (share * size)[:, None] / np.maximum(facing, 1e-3)
         lumen_mm = -soft_max(-lumen_mm, -chord, 0.4 * size[:, None])
     return lumen_mm
+
+
+def _growths(
+    rng: np.random.Generator,
+    place_mm: NDArray[np.float64],
+    per_mm: float,
+    *,
+    width_deg: tuple[float, float],
+    height_mm: tuple[float, float],
+) -> NDArray[np.float64]:
+    """Return how far hills on the wall reach into the lumen, mm, (n, N_VERTICES)."""
+    seed = (int(rng.integers(2**32)),)
+    hills = draw_windows(
+        seed, per_mm, float(place_mm[-1]), width_deg=width_deg, half_length_mm=(0.8, 3.0), depth=height_mm
+    )
+    return np.array([_highest(hills, float(place)) for place in place_mm])
+
+
+def _highest(hills: tuple[Window, ...], place_mm: float) -> NDArray[np.float64]:
+    height = np.zeros(N_ANGLES)
+    for hill in hills:
+        dome = hill.dome(place_mm)
+        if dome is not None:
+            height = np.maximum(height, hill.depth * dome)
+    return height[:: N_ANGLES // N_VERTICES]
 
 
 def _disc_radii(centre_mm: Points, radius_mm: float) -> NDArray[np.float64]:

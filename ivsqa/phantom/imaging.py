@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from ivsqa.phantom.beams import BeamGrid, Complex, Field, beam_grid, point_spread
 from ivsqa.phantom.consoles import PROFILE_RADII, ConsoleLook
+from ivsqa.phantom.features import add_reverberation
 from ivsqa.phantom.geometry import VesselPath, Wander
 from ivsqa.phantom.marks import burn_in
-from ivsqa.phantom.tissue import N_ANGLES, N_SECTORS, N_SHELLS, SHELL_MM, Tissue, WallSection
+from ivsqa.phantom.tissue import N_SECTORS, N_SHELLS, SHELL_MM, Tissue, WallSection
+from ivsqa.phantom.windows import N_ANGLES
 
 DB_PER_NEPER = 20.0 / np.log(10.0)
 
@@ -117,7 +119,7 @@ class Renderer:
     def frame(self, frame_index: int) -> NDArray[np.uint8]:
         """Return one frame, uint8 (size, size)."""
         path, place = self._path, float(self._path.place_mm[frame_index])
-        section = self._tissue.section(place, path.lumen_mm[frame_index], path.eem_mm[frame_index])
+        section = self._tissue.section(place, *(radii[frame_index] for radii in path.wall))
         radius, angle = _vessel_points(path, frame_index, self._grid)
         texel = angle // (N_ANGLES // N_SECTORS) * N_SHELLS
         if self._look.field_radius_mm > TEXTURED_FIELD_MM:
@@ -232,15 +234,25 @@ def wall_echo_db(
     around += np.float32(1.3) * patch_db  # tissue around is more uneven than plaque
     in_blood = radius < lumen_mm
     echo = np.where(in_blood, np.float32(tissue.blood_db), np.where(radius < eem_mm, wall, around))
+    made = section.features
+    if made is not None:
+        made.add_tissue(echo, in_blood, (tissue.blood_db, tissue.plaque_db), radius, angle, patch_db)
     if section.branch.any():
         opened = section.branch.take(angle) * (radius < section.branch_mm.take(angle))
         echo += opened * (np.float32(tissue.blood_db) - echo)
         in_blood |= opened > 0.5
+    if made is not None:
+        made.add_devices(echo, in_blood, tissue.plaque_db, radius, angle)
+        made.add_attenuation(echo, radius, angle, step_mm)
     if section.calcium.any():
         front = section.calcium_mm.take(angle)
         calcium = section.calcium.take(angle) * ((radius > front) & (radius < np.minimum(front + CALCIUM_MM, eem_mm)))
         passed = np.cumsum(calcium, axis=1) * np.float32(step_mm)
-        echo += CALCIUM_DB * calcium - np.float32(SHADOW_DB) * (1.0 - np.exp(-np.float32(SHADOW_PER_MM) * passed))
+        echo += (CALCIUM_DB + tissue.calcium_lift_db) * calcium - np.float32(SHADOW_DB) * (
+            1.0 - np.exp(-np.float32(SHADOW_PER_MM) * passed)
+        )
+        if tissue.features.reverberation_db:
+            add_reverberation(echo, calcium, tissue.features.reverberation_db, step_mm)
     return echo.astype(np.float32, copy=False), in_blood
 
 

@@ -1,7 +1,6 @@
 """What a phantom vessel is made of: echo strength around the borders, calcium, side branches, composition of plaque.
 
-Echo is in dB where plain surrounding tissue is 0. Features that come and go along the vessel are drawn cell by cell of its
-length, each cell from its own seed, so the first frames of a long pullback are the frames of a short one.
+Echo is in dB where plain surrounding tissue is 0. What only some vessels have is in `features`.
 """
 
 from __future__ import annotations
@@ -13,15 +12,10 @@ import scipy
 from numpy.typing import NDArray
 
 from ivsqa.phantom.consoles import ConsoleLook
+from ivsqa.phantom.features import Features, SectionFeatures, draw_features
 from ivsqa.phantom.geometry import Wander
 from ivsqa.phantom.vessels import CORONARY, VesselKind
-
-N_ANGLES = 1024
-"""Entries of a table by vessel angle."""
-
-TABLE_ANGLES = np.linspace(0.0, 2.0 * np.pi, N_ANGLES, endpoint=False)
-
-CELL_MM = 4.0
+from ivsqa.phantom.windows import CELL_MM, TABLE_ANGLES, Window, strongest
 
 N_SECTORS, N_SHELLS = 256, 256
 """Texture is laid out by vessel angle and radius, as beams are: they never skip a texel, so speckle moves with the wall
@@ -30,44 +24,14 @@ instead of flickering."""
 SHELL_MM = 0.025
 """Thickness of a shell: a third of the finest point-spread function; 6.4 mm of texture in all."""
 
+NODULE_CAP_MM = 0.03
+"""Thickness of fibrous tissue over a calcified nodule."""
+
 PATCH_TEXELS = ((3.0, 9.0), (9.0, 24.0))
 """Correlation lengths of patchiness in (sectors, shells): fibres of about 0.2 mm, and layers or lobules of 0.6 mm."""
 
 Table = NDArray[np.float32]
 Field = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A feature with soft ends in angle and along the vessel.
-
-    Attributes:
-        angle_rad: Middle, vessel angle.
-        half_width_rad: Half its width.
-        place_mm: Middle along the vessel.
-        half_length_mm: Half its length.
-        depth: Where it lies: calcium, as a share of wall thickness; a branch, how far out it is seen (mm).
-        weight: How much of it there is at its middle, in [0, 1].
-    """
-
-    angle_rad: float
-    half_width_rad: float
-    place_mm: float
-    half_length_mm: float
-    depth: float
-    weight: float = 1.0
-
-    def strength(self, place_mm: float) -> NDArray[np.float64] | None:
-        """Return the weight by vessel angle at one place, (N_ANGLES,) in [0, 1]; None beyond its reach."""
-        along = _edge((self.half_length_mm - abs(place_mm - self.place_mm)) / 0.1)
-        if along < 1e-3:
-            return None
-        away = np.abs((TABLE_ANGLES - self.angle_rad + np.pi) % (2.0 * np.pi) - np.pi)
-        # Narrower towards its ends, as a lens, so that shadows open and close instead of switching.
-        reach = self.half_width_rad * np.sqrt(
-            max(1.0 - ((place_mm - self.place_mm) / (self.half_length_mm + 0.2)) ** 2, 0.0)
-        )
-        return np.asarray(self.weight * along * _edge((reach - away) / 0.05))
 
 
 @dataclass(frozen=True)
@@ -84,6 +48,7 @@ class WallSection:
         calcium_mm: Radius of its front.
         branch: How far the ring is open, in [0, 1].
         branch_mm: Radius up to which the branch is seen.
+        features: What only some vessels have; None where there is nothing of it.
     """
 
     lumen_mm: Table
@@ -95,6 +60,7 @@ class WallSection:
     calcium_mm: Table
     branch: Table
     branch_mm: Table
+    features: SectionFeatures | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +74,11 @@ class Tissue:
         media_db: Of its media.
         media_mm: Thickness of media, at most.
         media_share: The same as a share of the wall.
+        calcium_lift_db: Echo of its calcium, on top of what calcium has anywhere.
         composition: Wandering Fourier coefficients of plaque composition.
         calcium: Calcium arcs.
         branches: Side branches.
+        features: What only some vessels have.
         patches: (2, N_SECTORS, N_SHELLS) float32 of zero mean and unit variance, periodic.
     """
 
@@ -120,24 +88,40 @@ class Tissue:
     media_db: float
     media_mm: float
     media_share: float
+    calcium_lift_db: float
     composition: Wander
     calcium: tuple[Window, ...]
     branches: tuple[Window, ...]
+    features: Features
     patches: Field
 
-    def section(self, place_mm: float, lumen_mm: NDArray[np.float64], eem_mm: NDArray[np.float64]) -> WallSection:
+    def section(
+        self,
+        place_mm: float,
+        lumen_mm: NDArray[np.float64],
+        eem_mm: NDArray[np.float64],
+        thrombus_mm: NDArray[np.float64] | None = None,
+        nodule: NDArray[np.float64] | None = None,
+    ) -> WallSection:
         """Return the wall at one place along the vessel.
 
         Args:
             place_mm: Distance along the vessel.
             lumen_mm: (n_vertices,) radius at even vessel angles.
             eem_mm: The same of the EEM.
+            thrombus_mm: The same of how thick thrombus lies on the wall; None: there is none.
+            nodule: The same of the strength of calcium that protrudes into the lumen, in [0, 1]; None: there is none.
         """
         lumen, eem = _table(lumen_mm), _table(eem_mm)
         thickness = eem - lumen
         mix = np.tanh(self._composition_at(place_mm))  # -1 lipid … +1 fibrous; mirrored, how the leading edge reflects
-        calcium, calcium_depth = _strongest(self.calcium, place_mm)
-        branch, branch_mm = _strongest(self.branches, place_mm)
+        calcium, calcium_depth = strongest(self.calcium, place_mm)
+        calcium_mm = lumen + calcium_depth * thickness
+        if nodule is not None:
+            protruding = _table(nodule)
+            calcium_mm = np.where(protruding > calcium, lumen + NODULE_CAP_MM, calcium_mm)
+            calcium = np.maximum(calcium, protruding)
+        branch, branch_mm = strongest(self.branches, place_mm)
         return WallSection(
             lumen_mm=lumen.astype(np.float32),
             eem_mm=eem.astype(np.float32),
@@ -145,9 +129,10 @@ class Tissue:
             plaque_db=(self.plaque_db + 4.0 * mix - 2.0).astype(np.float32),
             intima_db=(self.look.intima_db * (0.6 + 0.5 * mix[::-1])).astype(np.float32),
             calcium=calcium.astype(np.float32),
-            calcium_mm=(lumen + calcium_depth * thickness).astype(np.float32),
+            calcium_mm=calcium_mm.astype(np.float32),
             branch=branch.astype(np.float32),
             branch_mm=(eem + branch_mm).astype(np.float32),
+            features=self.features.section(place_mm, lumen, eem, None if thrombus_mm is None else _table(thrombus_mm)),
         )
 
     def _composition_at(self, place_mm: float) -> NDArray[np.float64]:
@@ -198,9 +183,11 @@ def draw_tissue(
         media_db=look.media_db + kind.media_shift_db,
         media_mm=kind.media_mm,
         media_share=float(rng.uniform(0.3, 0.5)),
+        calcium_lift_db=kind.calcium_lift_db,
         composition=Wander.draw(rng, 4, 2, wavelength=(2.0, 9.0)),
         calcium=tuple(calcium),
         branches=tuple(branches),
+        features=draw_features(seed, kind, length_mm=length_mm),
         patches=np.stack([_smooth_tile(rng), _smooth_tile(rng)]),
     )
 
@@ -229,22 +216,6 @@ def _draw_branch(rng: np.random.Generator, cell: int, frame_step_mm: float) -> l
         depth=rng.uniform(0.6, 2.0),
     )
     return [branch] if rng.uniform() < 0.4 else []
-
-
-def _strongest(windows: tuple[Window, ...], place_mm: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the strength of the strongest feature by angle, and its depth."""
-    strength, depth = np.zeros(N_ANGLES), np.zeros(N_ANGLES)
-    for window in windows:
-        of_window = window.strength(place_mm)
-        if of_window is not None:
-            depth = np.where(of_window > strength, window.depth, depth)
-            strength = np.maximum(strength, of_window)
-    return strength, depth
-
-
-def _edge(distance: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Return a soft step from 0 to 1 at zero distance."""
-    return np.asarray(0.5 + 0.5 * np.tanh(distance))
 
 
 def _table(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:

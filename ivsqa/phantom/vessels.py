@@ -7,6 +7,7 @@ alike, and together they go beyond what is met in patients, so that a patient's 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +32,21 @@ class VesselKind:
         calcium_rate: Factor on how often the console's look meets calcium.
         calcium_width_deg: Width of calcium arcs; None: the look's.
         calcium_depth: Where their front lies, as a share of the wall's thickness.
+        calcium_lift_db: Added to the echo of calcium.
         media_mm: Thickness of media, at most.
         media_shift_db: Added to the look's media; 12 makes it as bright as plaque.
         blood_below_plaque_db: How much darker than plaque blood is; None: the look's.
+        nodules_per_mm: Calcified nodules that protrude into the lumen.
+        reverberation_db: Echo of calcium's repetitions, equally spaced; 0: none.
+        pools_per_mm: Lipid pools: dark areas within plaque.
+        attenuated_per_mm: Plaque that casts a shadow without a bright front.
+        layers_per_mm: Plaque of layers that differ in echo.
+        thrombi_per_mm: Thrombi on the wall; the lumen border is theirs with blood.
+        flaps_per_mm: Dissection flaps; the lumen border stays on the wall behind.
+        stent_depth_mm: How deep under the lumen border stent struts lie, negative where they float; None: no stent.
+        veins_per_mm: Neighbouring veins and chambers outside the EEM.
+        bifurcations_per_mm: Branches that are seen as a second lumen beside the first, up to its own size.
+        pericardium_mm: Distance of a bright layer from the EEM; None: none is near.
     """
 
     eem_area_mm2: tuple[float, float]
@@ -50,9 +63,21 @@ class VesselKind:
     calcium_rate: float = 1.0
     calcium_width_deg: tuple[float, float] | None = None
     calcium_depth: tuple[float, float] = (0.1, 0.75)
+    calcium_lift_db: float = 0.0
     media_mm: float = 0.14
     media_shift_db: float = 0.0
     blood_below_plaque_db: float | None = None
+    nodules_per_mm: float = 0.0
+    reverberation_db: float = 0.0
+    pools_per_mm: float = 0.0
+    attenuated_per_mm: float = 0.0
+    layers_per_mm: float = 0.0
+    thrombi_per_mm: float = 0.0
+    flaps_per_mm: float = 0.0
+    stent_depth_mm: tuple[float, float] | None = None
+    veins_per_mm: float = 0.0
+    bifurcations_per_mm: float = 0.0
+    pericardium_mm: float | None = None
 
 
 CORONARY = VesselKind(
@@ -68,21 +93,32 @@ CORONARY = VesselKind(
 MOST_TRAINED_BURDEN = 0.80
 """Plaque burden up to which training goes; beyond it is held out."""
 
+MOST_TRAINED_NEOINTIMA_MM = 0.08
+"""Depth of stent struts up to which training goes; overgrown stents are held out."""
+
 
 def drawn_vessel(rng: np.random.Generator, *, held_out: bool = False) -> VesselKind:
     """Return a random kind of vessel.
 
     Args:
         rng: Source of randomness.
-        held_out: Draw what training never sees, to learn how a network fares with it: a plaque burden of 0.82 to 0.90. Without
-            it no vessel has it.
+        held_out: Draw what training never sees, to learn how a network fares with it: one of a plaque burden of 0.82 to 0.90, a
+            stent overgrown by 0.15 to 0.8 mm of neointima, and dissection flaps. Without it no vessel has any of them.
     """
     kind = _sized_vessel(rng)
-    kind = _shaped_vessel(rng, kind)
-    kind = _echoing_vessel(rng, kind)
-    if not held_out:
-        return kind
-    return replace(kind, plaque_burden=(0.82, 0.90))
+    for varied in (_shaped_vessel, _echoing_vessel, _lesioned_vessel, _surrounded_vessel):
+        kind = varied(rng, kind)
+    return _held_out(rng, kind) if held_out else kind
+
+
+def _held_out(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
+    """Return the vessel with one of the three things that training leaves out."""
+    changes: tuple[dict[str, Any], ...] = (
+        {"plaque_burden": (0.82, 0.90)},
+        {"stent_depth_mm": (0.15, 0.8), "plaque_burden": (0.35, 0.60)},
+        {"flaps_per_mm": 0.5},
+    )
+    return replace(kind, **changes[rng.choice(len(changes))])
 
 
 def _sized_vessel(rng: np.random.Generator) -> VesselKind:
@@ -144,7 +180,48 @@ def _echoing_vessel(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
         calcium_rate=float(rng.choice((0.0, 0.5, 1.0, 3.0))),
         calcium_width_deg=(15.0, float(rng.choice((60.0, 120.0, 200.0, 360.0)))) if rng.uniform() < 0.6 else None,
         calcium_depth=(0.0, 0.5) if rng.uniform() < 0.4 else (0.1, 0.95),
+        calcium_lift_db=rng.uniform(0.0, 10.0),
         media_mm=rng.uniform(0.06, 0.28),
         media_shift_db=rng.uniform(-4.0, 11.0) if rng.uniform() < 0.4 else 0.0,
         blood_below_plaque_db=rng.uniform(1.5, 22.0) if rng.uniform() < 0.5 else None,
+    )
+
+
+def _lesioned_vessel(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
+    """Return the vessel with what grows in its wall or was put there.
+
+    In patients: lipid pools and layers are common in plaque, attenuated plaque is seen in a tenth of stable and a third of
+    unstable vessels, calcified nodules in one of twenty lesions, thrombus in most infarctions and few others. A fifth of
+    pullbacks cross a stent: fresh struts lie on the lumen border or just under it, and float before it where the stent is too
+    small. Reverberation is seen behind smooth calcium that faces the catheter.
+    """
+
+    def rate(share: float) -> float:
+        """Return how many there are in one mm, none in most vessels."""
+        return rng.uniform(0.1, 0.4) if rng.uniform() < share else 0.0
+
+    stent = (-0.4, 0.05) if rng.uniform() < 0.15 else (0.0, MOST_TRAINED_NEOINTIMA_MM)
+    return replace(
+        kind,
+        reverberation_db=rng.uniform(8.0, 22.0) if rng.uniform() < 0.4 else 0.0,
+        stent_depth_mm=stent if rng.uniform() < 0.2 else None,
+        nodules_per_mm=rate(0.2),
+        pools_per_mm=rate(0.35),
+        attenuated_per_mm=rate(0.2),
+        layers_per_mm=rate(0.25),
+        thrombi_per_mm=rate(0.12),
+    )
+
+
+def _surrounded_vessel(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
+    """Return the vessel with neighbours.
+
+    In patients: veins run beside every epicardial artery for a part of its length, branches leave every 5 to 15 mm, of which one
+    in five is nearly as large as the vessel itself, and the pericardium faces the outer side of proximal vessels.
+    """
+    return replace(
+        kind,
+        veins_per_mm=rng.uniform(0.05, 0.2) if rng.uniform() < 0.4 else 0.0,
+        bifurcations_per_mm=rng.uniform(0.05, 0.2) if rng.uniform() < 0.35 else 0.0,
+        pericardium_mm=rng.uniform(0.3, 2.5) if rng.uniform() < 0.2 else None,
     )

@@ -1,10 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ivsqa.phantom.beams import beam_grid, point_spread
 from ivsqa.phantom.consoles import CONSOLES
 from ivsqa.phantom.imaging import wall_echo_db
-from ivsqa.phantom.tissue import N_ANGLES, Tissue, Window, draw_tissue
+from ivsqa.phantom.tissue import Tissue, draw_tissue
+from ivsqa.phantom.windows import N_ANGLES, Window
 
 LUMEN_MM, EEM_MM = np.full(128, 1.0), np.full(128, 2.0)
 RADII = np.arange(0.0, 5.0, 0.02, dtype=np.float32)
@@ -12,17 +15,8 @@ RADII = np.arange(0.0, 5.0, 0.02, dtype=np.float32)
 
 def plain_tissue(*, calcium: tuple[Window, ...] = (), branches: tuple[Window, ...] = ()) -> Tissue:
     tissue = draw_tissue((3,), CONSOLES["B"], length_mm=1.0, frame_step_mm=0.03)
-    return Tissue(
-        look=tissue.look,
-        blood_db=-10.0,
-        plaque_db=-2.0,
-        media_db=tissue.media_db,
-        media_mm=tissue.media_mm,
-        media_share=0.4,
-        composition=tissue.composition,
-        calcium=calcium,
-        branches=branches,
-        patches=tissue.patches,
+    return dataclasses.replace(
+        tissue, blood_db=-10.0, plaque_db=-2.0, media_share=0.4, calcium=calcium, branches=branches
     )
 
 

@@ -8,7 +8,7 @@ from ivsqa.phantom import iter_frames, phantom_pullback
 from ivsqa.phantom.consoles import CONSOLES
 from ivsqa.phantom.geometry import VesselPath, polar_area_mm2, vessel_path
 from ivsqa.phantom.tissue import draw_tissue
-from ivsqa.phantom.vessels import CORONARY, MOST_TRAINED_BURDEN, VesselKind, drawn_vessel
+from ivsqa.phantom.vessels import CORONARY, MOST_TRAINED_BURDEN, MOST_TRAINED_NEOINTIMA_MM, VesselKind, drawn_vessel
 
 CATHETER_MM = 0.6
 
@@ -89,10 +89,30 @@ def test_vessels_are_from_two_to_thirteen_millimetres_wide_and_from_nearly_norma
     assert (2.0 * np.sqrt(lumen / np.pi) < 1.5).any()
 
 
-def test_training_never_draws_the_plaque_burden_that_is_held_out():
+def test_training_never_draws_what_is_held_out_and_what_is_held_out_is_all_drawn():
     trained, held_out = ([a_kind(seed, held_out=held) for seed in range(300)] for held in (False, True))
-    assert max(kind.plaque_burden[1] for kind in trained) <= MOST_TRAINED_BURDEN
-    assert min(kind.plaque_burden[0] for kind in held_out) > MOST_TRAINED_BURDEN
+
+    def left_out(kind: VesselKind) -> tuple[bool, bool, bool]:
+        overgrown = kind.stent_depth_mm is not None and kind.stent_depth_mm[1] > MOST_TRAINED_NEOINTIMA_MM
+        return kind.plaque_burden[1] > MOST_TRAINED_BURDEN, overgrown, kind.flaps_per_mm > 0.0
+
+    assert not any(any(left_out(kind)) for kind in trained)
+    assert all(sum(left_out(kind)) == 1 for kind in held_out)
+    assert np.mean([left_out(kind) for kind in held_out], axis=0).min() > 0.2
+
+
+def test_training_meets_every_other_feature():
+    kinds = [a_kind(seed) for seed in range(200)]
+    rare = (
+        "nodules_per_mm",
+        "reverberation_db",
+        "pools_per_mm",
+        "attenuated_per_mm",
+        "layers_per_mm",
+        "thrombi_per_mm",
+    )
+    for name in (*rare, "veins_per_mm", "bifurcations_per_mm", "stent_depth_mm", "pericardium_mm"):
+        assert 0.03 < np.mean([bool(getattr(kind, name)) for kind in kinds]) < 0.6, name
 
 
 def test_two_flat_sides_make_a_slit_and_one_a_d():
