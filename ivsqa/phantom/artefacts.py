@@ -30,7 +30,7 @@ UNTOUCHED = 0.2
 def air(frame: Frame, rng: Rng, jitter: Rng) -> Frame:
     """Return a frame with a dark sector behind air or a bad flush at the catheter, and a bright echo where it begins."""
     radius, across = _sector(frame, rng, jitter, (20.0, 100.0))
-    start = rng.uniform(0.1, 0.22) * frame.shape[1]
+    start = rng.uniform(0.06, 0.2) * frame.shape[1]
     behind = across * (0.5 + 0.5 * np.tanh((radius - start) / 3.0))
     front = across * np.exp(-(((radius - start) / (0.012 * frame.shape[1])) ** 2))
     return _grey(frame * (1.0 - rng.uniform(0.4, 0.95) * behind) + rng.uniform(0.0, 120.0) * front)
@@ -40,7 +40,7 @@ def reverberation(frame: Frame, rng: Rng, jitter: Rng) -> Frame:
     """Return a frame with bright arcs that repeat at even depths within a sector, and die away."""
     radius, across = _sector(frame, rng, jitter, (15.0, 60.0))
     step = rng.uniform(0.05, 0.14) * frame.shape[1]
-    arcs = np.maximum(np.cos(2.0 * np.pi * radius / step), 0.0) ** 8 * np.exp(-radius / (rng.uniform(1.0, 4.0) * step))
+    arcs = np.maximum(np.cos(2.0 * np.pi * radius / step), 0.0) ** 8 * np.exp(-radius / (rng.uniform(2.0, 6.0) * step))
     return _grey(frame + rng.uniform(60.0, 220.0) * across * arcs)
 
 

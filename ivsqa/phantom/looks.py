@@ -69,7 +69,7 @@ def drawn_look(rng: np.random.Generator, *, held_out: bool = False) -> ConsoleLo
         axial_fwhm_mm=0.14 * (20.0 / mhz) ** 0.95 * factor(0.12),  # pulse length follows the wavelength
         lateral_fwhm_deg=_lateral_deg(mhz, factor),
         elevation_mm=0.45 * factor(0.4),
-        noise_db=around(-26.0, 5.0, -40.0, -9.0),
+        noise_db=around(-29.0 + 10.0 * min(octaves, 1.0), 4.5, -40.0, -9.0),  # turning elements are small and single
         gain_grey=_time_gain(rng, octaves, wide),
         blood_db=_blood_db(rng, octaves, plaque_db, wide),
         plaque_db=plaque_db,
@@ -108,13 +108,15 @@ def _lateral_deg(mhz: float, factor: Callable[[float], float]) -> tuple[float, f
 
 def _time_gain(rng: np.random.Generator, octaves: float, wide: float) -> tuple[float, ...]:
     """Return the grey added by depth: the measured curves by frequency, since penetration falls with it, and a bend."""
-    share = float(np.clip(octaves, 0.0, 1.3))
+    share = float(np.clip(octaves, 0.0, 1.15))
     radii = np.array(PROFILE_RADII)
     grey = (1.0 - share) * np.array(SOLID_GREY) + share * np.array(TURNING_GREY)
     orders = np.arange(1, 4)[:, None]
     bend = (rng.standard_normal((3, 1)) / orders * np.cos(np.pi * orders * radii)).sum(axis=0)
     level = rng.normal(0.0, 9.0)  # gain is what readers turn most
-    tilt = rng.normal(0.0, 14.0) * (radii - 0.4)
+    tilt = rng.normal(0.0, 14.0 + 36.0 * share) * (
+        radii - 0.4
+    )  # the two measured curves of turning elements lie far apart
     return tuple(float(value) for value in grey + wide * (13.0 * bend + level + tilt))
 
 
@@ -151,13 +153,8 @@ def _disc(rng: np.random.Generator, *, held_out: bool) -> Disc:
 
 
 def _marks(rng: np.random.Generator) -> tuple[Mark, ...]:
-    chances: tuple[tuple[Mark, float], ...] = (
-        ("ticks", 0.3),
-        ("cross", 0.2),
-        ("ring", 0.1),
-        ("counter", 0.2),
-        ("banner", 0.2),
-    )
+    """Return what the console itself burns in; rings, text and much else come as artefacts."""
+    chances: tuple[tuple[Mark, float], ...] = (("ticks", 0.3), ("cross", 0.2), ("counter", 0.2), ("banner", 0.2))
     return tuple(mark for mark, chance in chances if rng.uniform() < chance)
 
 
@@ -200,7 +197,7 @@ def _square_law(rng: np.random.Generator, grey: Greys) -> Greys:
 def _kneed(rng: np.random.Generator, grey: Greys) -> Greys:
     """Return a curve with a plateau of middle greys."""
     start, end, level = rng.uniform(0.2, 0.35), rng.uniform(0.5, 0.65), rng.uniform(0.4, 0.6)
-    return np.asarray(np.interp(grey, (0.0, start, end, 1.0), (0.0, level - 0.05, level + 0.05, 1.0)))
+    return np.asarray(np.interp(grey, (0.0, start, end, 1.0), (0.0, level - 0.09, level + 0.09, 1.0)))
 
 
 Tone = Callable[[np.random.Generator, Greys], Greys]
