@@ -20,6 +20,9 @@ POOL_DB, LAYER_DB, ATTENUATION_DB = 10.0, 5.0, 24.0
 LAYER_MM, ATTENUATION_PER_MM = 0.35, 1.6
 """Thickness of two layers, and how fast the loss behind attenuated plaque is reached."""
 
+CLOT_SHARE = 0.75
+"""Where the echo of thrombus lies between blood (0) and plaque (1)."""
+
 FLAP_DB, FLAP_MM = 9.0, 0.05
 """Echo of a flap above plaque, and its thickness."""
 
@@ -253,7 +256,7 @@ class SectionFeatures:
             echo_db += wall * self.layered.take(angle) * np.float32(LAYER_DB) * np.cos(phase)
         if self.thrombus_mm.any():
             clot = wall & (radius < (self.lumen_mm + self.thrombus_mm).take(angle))
-            grey_db = np.float32(0.35 * levels_db[0] + 0.65 * levels_db[1])
+            grey_db = np.float32(levels_db[0] + CLOT_SHARE * (levels_db[1] - levels_db[0]))
             echo_db[clot] = grey_db + np.float32(0.7) * patch_db[clot]
         if self.pericardium is not None:
             cosine, nearest_mm = self.pericardium

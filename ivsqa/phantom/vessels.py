@@ -115,7 +115,7 @@ def _held_out(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
     """Return the vessel with one of the three things that training leaves out."""
     changes: tuple[dict[str, Any], ...] = (
         {"plaque_burden": (0.82, 0.90)},
-        {"stent_depth_mm": (0.15, 0.8), "plaque_burden": (0.35, 0.60)},
+        {"stent_depth_mm": (0.15, 0.8), "plaque_burden": (0.35, 0.60), "flat_sides": 0},
         {"flaps_per_mm": 0.5},
     )
     return replace(kind, **changes[rng.choice(len(changes))])
@@ -128,7 +128,7 @@ def _sized_vessel(rng: np.random.Generator) -> VesselKind:
     that the catheter of 1 to 1.2 mm nearly fills them; left main, vein grafts and leg arteries 5 to 13 mm. The wall is nearly
     normal (burden 0.08 to 0.3), moderately or heavily diseased (0.8 is a lumen held open by the catheter). It is eccentric as a
     rule, with a thin normal arc opposite the plaque in a third of plaques. Borders have spectra that fall off with a power of
-    the order, steeper in smooth vessels.
+    the order, steeper in smooth vessels: quartiles of orders 2 to 8 lie about those of 68 expert contours of a coronary pullback.
     """
     low, high = ((2.8, 5.5), (1.9, 3.0), (5.0, 13.0))[rng.choice(3, p=(0.6, 0.15, 0.25))]
     diameter = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -140,8 +140,8 @@ def _sized_vessel(rng: np.random.Generator) -> VesselKind:
         eem_area_mm2=eem_area,
         lumen_area_mm2=(0.5, eem_area[1]),
         plaque_burden=(burden, min(burden + rng.uniform(0.05, spread), MOST_TRAINED_BURDEN)),
-        eem_waves=_waves(rng, (0.03, 0.11), n_orders=int(rng.integers(3, 8))),
-        lumen_waves=_waves(rng, (0.06, 0.32), n_orders=int(rng.integers(4, 12))),
+        eem_waves=_waves(rng, (0.02, 0.11), n_orders=int(rng.integers(3, 8))),
+        lumen_waves=_waves(rng, (0.03, 0.32), n_orders=int(rng.integers(4, 12))),
         eccentricity=(rng.uniform(0.1, 1.2), rng.uniform(0.1, 0.35)),
         least_wall_mm=rng.uniform(0.1, 0.2),
     )
@@ -162,7 +162,7 @@ def _shaped_vessel(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
     return replace(
         kind,
         flat_sides=int(rng.choice(3, p=(0.75, 0.15, 0.10))),
-        flat_share=rng.uniform(0.4, 0.85),
+        flat_share=rng.uniform(0.3, 0.85),
         press=float(rng.choice((1.0, 3.0, 12.0))),
         clearance=rng.uniform(1.0, 1.04),
     )
@@ -193,18 +193,20 @@ def _lesioned_vessel(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
     In patients: lipid pools and layers are common in plaque, attenuated plaque is seen in a tenth of stable and a third of
     unstable vessels, calcified nodules in one of twenty lesions, thrombus in most infarctions and few others. A fifth of
     pullbacks cross a stent: fresh struts lie on the lumen border or just under it, and float before it where the stent is too
-    small. Reverberation is seen behind smooth calcium that faces the catheter.
+    small; a stent keeps its lumen from being pressed flat. Reverberation is seen behind smooth calcium that faces the catheter.
     """
 
     def rate(share: float) -> float:
         """Return how many there are in one mm, none in most vessels."""
         return rng.uniform(0.1, 0.4) if rng.uniform() < share else 0.0
 
-    stent = (-0.4, 0.05) if rng.uniform() < 0.15 else (0.0, MOST_TRAINED_NEOINTIMA_MM)
+    stented = rng.uniform() < 0.2
+    stent_depth = (-0.4, 0.05) if rng.uniform() < 0.15 else (0.0, MOST_TRAINED_NEOINTIMA_MM)
     return replace(
         kind,
         reverberation_db=rng.uniform(8.0, 22.0) if rng.uniform() < 0.4 else 0.0,
-        stent_depth_mm=stent if rng.uniform() < 0.2 else None,
+        stent_depth_mm=stent_depth if stented else None,
+        flat_sides=0 if stented else kind.flat_sides,
         nodules_per_mm=rate(0.2),
         pools_per_mm=rate(0.35),
         attenuated_per_mm=rate(0.2),

@@ -101,6 +101,12 @@ def test_training_never_draws_what_is_held_out_and_what_is_held_out_is_all_drawn
     assert np.mean([left_out(kind) for kind in held_out], axis=0).min() > 0.2
 
 
+def test_a_stented_lumen_is_not_pressed_flat():
+    stented = [kind for kind in map(a_kind, range(300)) if kind.stent_depth_mm is not None]
+    assert len(stented) > 20
+    assert not any(kind.flat_sides for kind in stented)
+
+
 def test_training_meets_every_other_feature():
     kinds = [a_kind(seed) for seed in range(200)]
     rare = (
