@@ -76,6 +76,7 @@ def study(folder: Path, seed: int, size_px: int) -> tuple[Project, dict[str, tup
         write_bytes(folder / "phantoms" / f"{pullback.name}.dcm", dicom_bytes(pullback))
     settings = {
         "image": {"working_size_px": size_px},
+        "network": {"widths": [16, 32, 64, 96], "starter": "none"},
         "split": {"train": 0.46, "validation": 0.27, "test": 0.27, "seed": seed},
         "training": {"batch_size": 8, "learning_rate": 0.003, "unannotated_frames": 300, "seed": seed},
     }

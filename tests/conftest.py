@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.project import starter
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 from ivsqa.phantom.files import write_phantom
@@ -25,6 +26,8 @@ from ivsqa.workflow.training.train import train_model
 # Tests share the cores among themselves: networks that each want all of them spend their time waiting for each other.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
+# No test depends on what comes along: those about a starter model make their own (tests/starters.py).
+PACKAGED_STARTERS, starter.STARTERS = starter.STARTERS, Path(__file__).parent / "no starters"
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 N_FRAMES = 10

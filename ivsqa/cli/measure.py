@@ -90,6 +90,8 @@ def measure(
         _say(result)
         if result.n_frames_from("prediction") and not result.n_calibration_subjects:
             note(_why_no_interval(study, result.model_id))
+        if result.calibrated_on == "phantoms":
+            note("intervals are those of phantoms: the starter model is not yet calibrated on this study")
     if result.failed:
         raise BatchError(f"{count(len(result.failed), 'pullback')} could not be measured", result.failed)
 
@@ -97,7 +99,7 @@ def measure(
 def _as_plain(result: MeasureResult) -> dict[str, Any]:
     """Return the answer under its fixed keys: all but the table of frames, which is in the files."""
     return {
-        **picked(result, "model_id", "folder", "n_calibration_subjects"),
+        **picked(result, "model_id", "folder", "n_calibration_subjects", "calibrated_on"),
         "files": [path.name for path in result.files],
         "n_frames": len(result.frames),
         "n_annotated": result.n_frames_from("annotation"),

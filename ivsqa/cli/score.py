@@ -12,6 +12,7 @@ from ivsqa.cli.progress import command_context
 from ivsqa.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
+    from ivsqa.io.project.records import ModelRecord
     from ivsqa.workflow.scoring.score import RankedFrame
 
 
@@ -54,14 +55,26 @@ def score(
         say(f"{result.model_id}: {count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
         if folder:
             say(f"heatmaps: {folder}")
-        if result.n_scored and study.get_model(result.model_id).is_older:
-            say(
-                "this model is of an older ivsqa: its qualities are not calibrated for these contours until: ivsqa finetune"
-            )
+        if result.n_scored:
+            _say_of_model(study.get_model(result.model_id), result.earlier)
         if result.finished:
             say("next: ivsqa select -n 50")
     if not result.finished:
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _say_of_model(model: ModelRecord, earlier: list[str]) -> None:
+    """Print what to know of a model before its qualities are believed."""
+    if earlier:
+        say(f"this ivsqa comes with another starter model than {', '.join(earlier)}: every frame was scored anew")
+    if model.is_starter:
+        say(
+            "the starter model was taught by phantoms alone: its qualities are calibrated on phantoms until: ivsqa train"
+        )
+    if model.is_older:
+        say(
+            "this model is of an older ivsqa: its qualities are not calibrated for these contours until: ivsqa finetune"
+        )
 
 
 def _say_worst(frames: list[RankedFrame], names: tuple[str, ...]) -> None:

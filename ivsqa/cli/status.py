@@ -68,10 +68,14 @@ def _say(now: Status) -> None:
     if now.n_without_spacing:
         say(f"{count(now.n_without_spacing, 'pullback')} without spacing: nothing in mm is reported for them")
     model = now.current_model
-    if model:
+    if model and model.is_starter:
+        say(f"model {model.model_id}: starter model, taught by phantoms alone; not yet calibrated on this study")
+    elif model:
         dice = f", validation Dice {model.validation_dice:.3f}" if model.validation_dice is not None else ""
         learnt = f"{count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}"
         say(f"model {model.model_id}: {learnt}{dice}")
+    elif now.starter_misfit:
+        say(f"no model: {now.starter_misfit}")
     for record in now.rounds:
         readers = ", ".join(f"{name} {state}" for name, state in record.readers.items())
         chosen = f"{count(record.n, 'frame')} by {record.strategy} ({record.split})"

@@ -1,8 +1,8 @@
-"""`ivsqa train`: a model from scratch; and the answer that `ivsqa finetune` prints too."""
+"""`ivsqa train`: a first model; and the answer that `ivsqa finetune` prints too."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
 def train(
     project: ProjectOption = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Begin with random weights, not with the starter model.")
+    ] = False,
     steps: StepsOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Train a model from scratch. Stopped at any moment, the same command goes on."""
+    """Train a model. It begins with the starter model, where there is one. Stopped at any moment, the same command goes on."""
     from ivsqa.workflow.training.train import train_model
 
     with command_context() as context:
-        outcome = train_model(opened(project), seed=seed, max_steps=steps, device=device, context=context)
+        outcome = train_model(
+            opened(project), from_scratch=from_scratch, seed=seed, max_steps=steps, device=device, context=context
+        )
     say_outcome(outcome, as_json=as_json)
 
 
@@ -46,7 +51,7 @@ def say_outcome(outcome: TrainingOutcome, *, as_json: bool) -> None:
     elif not outcome.finished:
         say(f"{model.model_id} is not trained to its end; the same command goes on")
     else:
-        new = f", {outcome.n_new_frames} of them new" if model.parent else ""
+        new = f", {outcome.n_new_frames} of them new" if outcome.n_new_frames < model.n_training_frames else ""
         say(f"{model.model_id}: {count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}{new}")
         say(f"best at step {model.best_step} of {model.steps}, validation Dice {number(model.validation_dice)}")
         say(model.verdict)

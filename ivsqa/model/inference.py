@@ -5,7 +5,7 @@ Beyond the network's own forward pass there is one copy in and one out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -53,6 +53,7 @@ class Predictor:
         network_config: The network they are for.
         device: As for `select_device`.
         precision: "auto" takes bfloat16 where the device computes in it.
+        outputs: Which of its K structures are asked for, innermost first; None: all. What is said below of K is then of these.
 
     Raises:
         StateError: the weights are for another network.
@@ -65,12 +66,15 @@ class Predictor:
         *,
         device: str = "auto",
         precision: Precision = "auto",
+        outputs: Sequence[int] | None = None,
     ) -> None:
         if model.config != network_config:
             raise StateError("these weights are for another network", hint="train again, or restore the model's record")
         self.device = select_device(device)
         self._bf16 = uses_bf16(precision, self.device)
         self._size_px = network_config.size_px
+        whole = outputs is None or len(outputs) == network_config.n_structures
+        self._asked = slice(None) if outputs is None or whole else list(outputs)
         network = TwoBranchNetwork(network_config)
         network.load_state_dict(dict(model.weights))
         network.eval().requires_grad_(requires_grad=False)
@@ -144,7 +148,7 @@ class Predictor:
                 torch.manual_seed(seed)
                 for _ in range(n):
                     output: NetworkOutput = self.network(frames)
-                    draws.append(output.probabilities.cpu().numpy())
+                    draws.append(output.probabilities[:, self._asked].cpu().numpy())
         finally:
             for branch in self.network.branches:
                 branch.dropout.eval()
@@ -156,7 +160,8 @@ class Predictor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             output: NetworkOutput = self.network(batch)
         features = _description(output.bottleneck.float(), output.probabilities[:, -1:])[:, :MAX_FEATURES]  # (b, F)
-        return output.probabilities.contiguous(), features, _frame_signals(output)
+        asked = output._replace(probabilities=output.probabilities[:, self._asked])  # (b, K, s, s)
+        return asked.probabilities.contiguous(), features, _frame_signals(asked)
 
 
 def _description(bottleneck: Tensor, vessel: Tensor) -> Tensor:

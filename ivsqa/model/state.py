@@ -72,7 +72,9 @@ class TrainedModel:
             IvsqaError: a later version wrote them.
         """
         values, groups = _unpack("model", data)
-        return cls(NetworkConfig.from_dict(values["network"]), _named_as_today(groups["weights"]))
+        # Those that come with ivsqa are stored with half the digits.
+        weights = {name: value.float() for name, value in _named_as_today(groups["weights"]).items()}
+        return cls(NetworkConfig.from_dict(values["network"]), weights)
 
 
 @dataclass(frozen=True, eq=False)

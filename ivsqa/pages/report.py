@@ -200,6 +200,11 @@ class Study:
     failures: Sequence[str]
 
     @property
+    def is_starter(self) -> bool:
+        """Whether the model in use is the starter model."""
+        return any(model.is_starter for model in self.models if model.model_id == self.current)
+
+    @property
     def evaluation(self) -> Mapping[str, Any] | None:
         """The evaluation of the model in use, else of the newest that was measured."""
         if self.current is not None and self.current in self.evaluations:

@@ -48,7 +48,7 @@ def study_of(root: Path, splits: list[Split], n_frames: list[int], seed: int) ->
                 dice=dict.fromkeys(names, 1.0 - doubt[index]), dice_lower=dict.fromkeys(names), expected_error_px=1.0,
                 n_regions=0, signals=dict.fromkeys(SIGNALS, doubt[index]),
                 features=rng.normal(size=4).astype(np.float32) + 10.0 * doubt[index].astype(np.float32), contours=CONTOURS,
-                error_maps=np.zeros((len(names), 128, 128), dtype=np.uint8),
+                error_maps=np.zeros((len(names), 96, 96), dtype=np.uint8),
             )
             for index in range(n)
         ]  # fmt: skip

@@ -93,9 +93,14 @@ class ProjectLayout:
         """What a killed training goes on from."""
         return self.model(model_id) / "checkpoint" / "state.safetensors"
 
+    @property
+    def all_scores(self) -> Path:
+        """A folder a model that scored."""
+        return self.root / "scores"
+
     def scores(self, model_id: str) -> Path:
         """One model's scores."""
-        return self.root / "scores" / model_id
+        return self.all_scores / model_id
 
     def scores_record(self, model_id: str) -> Path:
         """What made them."""

@@ -22,10 +22,19 @@ from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout
 from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
-from ivsqa.io.project.records import IdentityRecord, ModelRecord, PacketRecord, PullbackRecord, RoundRecord, Split
+from ivsqa.io.project.records import (
+    IdentityRecord,
+    ModelRecord,
+    PacketRecord,
+    PullbackRecord,
+    RoundRecord,
+    Split,
+    StarterRecord,
+)
 from ivsqa.io.project.rounds import Round
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.settings import ProjectSettings
+from ivsqa.io.project.starter import STARTER, find_starter, starter_weights
 
 if TYPE_CHECKING:
     from ivsqa.io.project.scores import ScoreStore
@@ -166,15 +175,38 @@ class Project:
     # Models and scores
 
     def models(self) -> list[ModelRecord]:
-        """Return all models, oldest first."""
+        """Return all models of the study, oldest first."""
         return [
             self._read(self.layout.model_record(model_id), ModelRecord)
             for model_id in _numbered_folders(self.layout.models, "model.yaml")
         ]
 
+    def ready_models(self) -> list[ModelRecord]:
+        """Return all models that can draw, oldest first: the starter model, where it fits, and those trained to their end."""
+        trained = [model for model in self.models() if model.state == "ready"]
+        starter = None if self.starter_misfit() else self.starter()
+        return trained if starter is None else [starter, *trained]
+
     def current_model(self) -> ModelRecord | None:
-        """Return the newest model that is ready and was accepted, or None."""
-        return next((model for model in reversed(self.models()) if model.state == "ready" and model.accepted), None)
+        """Return the newest model that is ready and was accepted; before there is one, the starter model; else None."""
+        return next((model for model in reversed(self.ready_models()) if model.accepted), None)
+
+    def starter(self) -> StarterRecord | None:
+        """Return the starter model for the structures of the study; None where none is named, comes along or draws them."""
+        card = find_starter(self.settings.network.starter, self._read)
+        return None if card is None else card.of_structures(self.structures.names)
+
+    def starter_misfit(self) -> str:
+        """Return why the starter model that `project.yaml` names cannot draw here; "" where it can, or there is none."""
+        card = find_starter(self.settings.network.starter, self._read)
+        if card is None:
+            return ""
+        if card.of_structures(self.structures.names) is None:
+            return (
+                f"the starter model draws {', '.join(card.structures)}, the project {', '.join(self.structures.names)}"
+            )
+        key, seen, now = self._changed_image(card)
+        return f"the starter model was taught with image.{key}: {seen}, project.yaml says {now}" if key else ""
 
     def get_model(self, model_id: str | None) -> ModelRecord:
         """Return the model asked for, or the current one.
@@ -186,14 +218,25 @@ class Project:
         if model_id is None:
             model = self.current_model()
             if model is None:
-                raise StateError("there is no model yet", hint="train one with: ivsqa train")
+                why = self.starter_misfit()
+                raise StateError(f"there is no model yet{why and f': {why}'}", hint="train one with: ivsqa train")
             return model
+        starter = self.starter()
+        if starter is not None and model_id in (STARTER, starter.model_id):
+            return starter
         if not self.layout.model_record(model_id).is_file():
-            raise NotFoundError(f"no model {model_id!r} in this project", hint="list them with: ivsqa status")
+            hint = "it came with another ivsqa" if model_id.startswith(STARTER) else "list them with: ivsqa status"
+            raise NotFoundError(f"no model {model_id!r} in this project", hint=hint)
         model = self._read(self.layout.model_record(model_id), ModelRecord)
         if model.state != "ready":
             raise StateError(f"{model_id} is not trained to its end", hint="go on with: ivsqa train")
         return model
+
+    def earlier_starters(self) -> list[str]:
+        """Return the ids of starter models that scored here and are not that of now: an earlier ivsqa came with them."""
+        now = self.starter()
+        scored = sorted(path.name for path in self.layout.all_scores.glob(f"{STARTER}-*"))
+        return [model_id for model_id in scored if now is None or model_id != now.model_id]
 
     def check_fits(self, model: ModelRecord) -> None:
         """Check that a model sees what it learnt to see: on another grid it would measure wrong without a word.
@@ -206,14 +249,25 @@ class Project:
                 f"{model.model_id} segments {', '.join(model.structures)}, the project {', '.join(self.structures.names)}",
                 hint="train from scratch with: ivsqa train",
             )
-        now = self.settings.image.model_dump(mode="json")
-        changed = sorted(key for key in now.keys() | model.image.keys() if now.get(key) != model.image.get(key))
-        if changed:
-            key = changed[0]
+        key, seen, now = self._changed_image(model)
+        if key:
             raise StateError(
-                f"{model.model_id} was trained with image.{key}: {model.image.get(key)}, project.yaml now says {now.get(key)}",
+                f"{model.model_id} was trained with image.{key}: {seen}, project.yaml now says {now}",
                 hint="set it back in project.yaml, or train from scratch with: ivsqa train",
             )
+
+    def _changed_image(self, model: ModelRecord) -> tuple[str, object, object]:
+        """Return the first image setting that is another than a model's, the model's value and that of now; ("", …): none is."""
+        now = self.settings.image.model_dump(mode="json")
+        changed = sorted(key for key in now.keys() | model.image.keys() if now.get(key) != model.image.get(key))
+        return (changed[0], model.image.get(changed[0]), now.get(changed[0])) if changed else ("", None, None)
+
+    def weights(self, model_id: str) -> Path:
+        """Return where the weights of a model should lie."""
+        starter = self.starter()
+        if starter is not None and model_id == starter.model_id:
+            return starter_weights(self.settings.network.starter)
+        return self.layout.weights(model_id)
 
     def read_weights(self, model: ModelRecord) -> bytes:
         """Read the weights of a model.
@@ -221,7 +275,7 @@ class Project:
         Raises:
             IntegrityError: the file is missing or is not what was written.
         """
-        path = self.layout.weights(model.model_id)
+        path = self.weights(model.model_id)
         data = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(data).hexdigest() != model.weights_sha256:
             raise IntegrityError(

@@ -237,6 +237,50 @@ class ModelRecord(Manifest):
         """Whether an ivsqa trained it that laid borders otherwise: it was calibrated on other contours than it draws now."""
         return self.border_priors is None
 
+    @property
+    def is_starter(self) -> bool:
+        """Whether it came with ivsqa and saw no frame of any study."""
+        return False
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Which of the structures that its network draws are its structures, innermost first."""
+        return tuple(range(len(self.structures)))
+
+
+class StarterRecord(ModelRecord):
+    """The card of a starter model, which comes with ivsqa: a `model.yaml` with further keys.
+
+    It was taught by phantoms alone: `n_training_frames` and `n_subjects`, which count those of a study, are 0, and calibrations
+    and border priors are those of phantoms. `drawn` is what its network draws, where a study asks for less.
+    Version 1: ivsqa 0.2.
+    """
+
+    KIND = "starter"
+
+    phantoms: dict[str, Any]
+    figures: dict[str, Any]
+    limits: tuple[str, ...]
+    licence: str
+    command: str
+    drawn: tuple[str, ...] = ()
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether it came with ivsqa and saw no frame of any study."""
+        return True
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Which of the structures that its network draws are its structures, innermost first."""
+        return tuple((self.drawn or self.structures).index(name) for name in self.structures)
+
+    def of_structures(self, names: tuple[str, ...]) -> Self | None:
+        """Return it as a model of some of its structures, innermost first; None where it does not draw them so."""
+        if tuple(name for name in self.structures if name in names) != names:
+            return None
+        return self.model_copy(update={"structures": names, "drawn": self.structures})
+
 
 class RoundRecord(Manifest):
     """`round.yaml`: where a round stands and how its frames were chosen. The frames are in `selection.csv`.

@@ -75,9 +75,10 @@ class SplitSettings(Section):
 
 
 class NetworkSettings(Section):
-    """Size of the two-branch network."""
+    """Size of the two-branch network, and what it begins with."""
 
     widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
+    starter: Literal["coronary-ivus", "none"] = "none"
 
 
 class AugmentationSettings(Section):

@@ -64,7 +64,7 @@ def measure_pullbacks(
     _check_something(project, measures)
     tables = {name: getattr(measures, name) for name in ("frames", "lesions", "pullbacks")}
     folder = out or project.layout.measures(measures.model_id)
-    files = write_tables(folder, tables, _about(project, model, options, context), options.formats)
+    files = write_tables(folder, tables, _about(project, model, measures, options, context), options.formats)
     return MeasureResult(**vars(measures), folder=folder, files=files)
 
 
@@ -87,6 +87,7 @@ def _check_something(project: Project, measures: Measures) -> None:
 def _about(
     project: Project,
     model: ModelRecord | None,
+    measures: Measures,
     options: MeasureOptions,
     context: Context,
 ) -> dict[str, Any]:
@@ -97,6 +98,7 @@ def _about(
         "model_id": model.model_id if model else None,
         "weights_sha256": model.weights_sha256 if model else None,
         "coverage": COVERAGE if calibration.factors else None,
+        "calibrated_on": measures.calibrated_on,
         "calibration": calibration.to_dict(),
         "options": asdict(options),
         "structures": project.structures.names,

@@ -31,6 +31,8 @@ from ivsqa.workflow.predicting.predicted_measures import measure_calibration, pr
 
 Source: TypeAlias = Literal["annotation", "prediction", "unreadable", "missing"]
 """Where the contours of a frame come from; the last two have none."""
+Calibrated: TypeAlias = Literal["study", "phantoms"]
+"""On what intervals were calibrated: validation subjects of the study, or the phantoms that taught the starter model."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Measures:
         frames: One row a frame.
         lesions: One row a lesion.
         pullbacks: One row a pullback.
-        n_calibration_subjects: Subjects behind the intervals; 0: there are none.
+        n_calibration_subjects: Subjects or phantoms behind the intervals; 0: there are none.
+        calibrated_on: Which of the two; None where there are none.
         failed: Pullbacks that could not be measured.
     """
 
@@ -76,6 +79,7 @@ class Measures:
     lesions: pl.DataFrame
     pullbacks: pl.DataFrame
     n_calibration_subjects: int
+    calibrated_on: Calibrated | None
     failed: list[IvsqaError]
 
     def n_frames_from(self, source: Source) -> int:
@@ -123,8 +127,14 @@ def measures_of(
         lesions=table(lesions, lesion_columns(names)),
         pullbacks=table(totals, pullback_columns(names)),
         n_calibration_subjects=calibration.n_subjects if calibration.factors else 0,
+        calibrated_on=_calibrated_on(model) if calibration.factors else None,
         failed=failed,
     )
+
+
+def _calibrated_on(model: ModelRecord | None) -> Calibrated:
+    """Return on what a model was calibrated."""
+    return "phantoms" if model is not None and model.is_starter else "study"
 
 
 def _course(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ivsqa.errors import StateError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
@@ -10,6 +12,7 @@ from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
+from ivsqa.model.warm_start import refitted
 
 
 def network_config(network: NetworkSettings, *, n_structures: int, size_px: int) -> NetworkConfig:
@@ -30,6 +33,9 @@ def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> Network
         StateError: the settings ask for another one.
     """
     own, wanted = NetworkConfig.from_dict(parent.network), project_network(settings)
+    if parent.is_starter:
+        # Its weights go with any grid, and with those of its structures that the project has.
+        own = replace(wanted, widths=own.widths)
     if own != wanted:
         raise StateError(
             f"{parent.model_id} is a network of another size than project.yaml now asks for",
@@ -38,10 +44,25 @@ def finetuned_network(parent: ModelRecord, settings: ProjectSettings) -> Network
     return own
 
 
+def starter_to_begin_with(project: Project) -> tuple[ModelRecord | None, str]:
+    """Return the starter model that a first training begins with, or None and why it does not; "" where none is named."""
+    starter = project.starter()
+    if starter is None:
+        return None, project.starter_misfit()
+    own, wanted = NetworkConfig.from_dict(starter.network).widths, project.settings.network.widths
+    if own != wanted:
+        return None, f"the starter model has network.widths {list(own)}, project.yaml says {list(wanted)}"
+    return starter, ""
+
+
 def training_config(
     training: TrainingSettings, *, seed: int, finetune: bool = False, max_steps: int | None = None
 ) -> TrainingConfig:
-    """Return the configuration of a training from settings; `max_steps` comes before theirs."""
+    """Return the configuration of a training from settings; `max_steps` comes before theirs.
+
+    A first training that begins with the starter model has the length and the rate of one from scratch: consoles and vessels of a
+    study look otherwise than phantoms, and it has more to learn than a model of the study from one more round.
+    """
     return TrainingConfig(
         max_steps=max_steps or (training.finetune_steps if finetune else training.max_steps),
         batch_size=training.batch_size,
@@ -69,6 +90,12 @@ def load_weights(project: Project, model: ModelRecord) -> TrainedModel:
     return TrainedModel.from_bytes(project.read_weights(model))
 
 
+def start_weights(project: Project, parent: ModelRecord) -> TrainedModel:
+    """Return the weights of a model as a training of the project begins with them; raises as `load_weights`."""
+    weights, wanted = load_weights(project, parent), project_network(project.settings)
+    return refitted(weights, wanted, parent.outputs) if parent.is_starter else weights
+
+
 def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Predictor:
     """Return a model ready to predict.
 
@@ -82,4 +109,5 @@ def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Pred
         NetworkConfig.from_dict(model.network),
         device=device,
         precision=project.settings.training.precision,
+        outputs=model.outputs,
     )

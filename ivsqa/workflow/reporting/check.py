@@ -11,6 +11,7 @@ from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -139,33 +140,37 @@ def _check_splits(records: list[Pullback]) -> Iterator[ProjectFinding]:
 def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool) -> Iterator[ProjectFinding]:
     """Yield models with broken weights, or that learnt from subjects they must not know."""
     try:
-        models = [model for model in project.models() if model.state == "ready"]
+        models = project.ready_models()
     except IvsqaError as error:
         yield _of_error("manifest", error, "models")
         return
     for model in models:
-        path = project.layout.training_frames(model.model_id)
-        if not path.is_file():
-            yield ProjectFinding("model", model.model_id, f"{path.name} is missing", "restore it from a copy")
-            continue
-        try:
-            keys = read_training_frames(path, "train")
-        except IvsqaError as error:
-            yield _of_error("model", error, model.model_id)
-            continue
-        # Of a pullback that was removed since, nobody knows any more whose it was.
-        leaked = sorted(
-            {pullback for pullback, _ in keys if pullback in records and records[pullback].split != "train"}
-        )
-        if leaked:
-            yield ProjectFinding(
-                "leak", model.model_id, f"it learnt from {leaked[0]}, not a training subject", "train again"
-            )
+        if not model.is_starter:
+            yield from _check_lessons(project, model, records)
         if deep:
             try:
                 project.read_weights(model)
             except IvsqaError as error:
                 yield _of_error("weights", error, model.model_id)
+
+
+def _check_lessons(project: Project, model: ModelRecord, records: dict[str, Pullback]) -> Iterator[ProjectFinding]:
+    """Yield what is wrong with the list of the frames that a model learnt from."""
+    path = project.layout.training_frames(model.model_id)
+    if not path.is_file():
+        yield ProjectFinding("model", model.model_id, f"{path.name} is missing", "restore it from a copy")
+        return
+    try:
+        keys = read_training_frames(path, "train")
+    except IvsqaError as error:
+        yield _of_error("model", error, model.model_id)
+        return
+    # Of a pullback that was removed since, nobody knows any more whose it was.
+    leaked = sorted({pullback for pullback, _ in keys if pullback in records and records[pullback].split != "train"})
+    if leaked:
+        yield ProjectFinding(
+            "leak", model.model_id, f"it learnt from {leaked[0]}, not a training subject", "train again"
+        )
 
 
 def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[ProjectFinding]:

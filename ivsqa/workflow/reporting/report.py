@@ -76,7 +76,7 @@ def write_report(
     ranked = sorted((row for row in rows if row.split == "train"), key=_worst_first)
     held_out = [row for row in rows if row.split != "train"]
     shown = wanted or [row.pullback_id for row in ranked[:top]]
-    models = [model for model in project.models() if model.state == "ready"]
+    models = project.ready_models()
     evaluations = _evaluations(project, models, failed)
     simulations = _simulations(project, failed)
     with context.progress("Comparing with what was sent", len(revisions), "revision") as advance:
@@ -120,7 +120,7 @@ def _dates(
 ) -> Iterator[str]:
     """Yield when each thing of the study was made, ISO 8601."""
     listed: tuple[Sequence[Pullback | RevisionRecord | ModelRecord | RoundRecord], ...]
-    listed = (records, revisions, models, rounds)
+    listed = (records, revisions, [model for model in models if not model.is_starter], rounds)
     yield from (record.provenance.created_at for made in listed for record in made)
 
 

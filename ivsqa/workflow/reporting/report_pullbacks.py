@@ -35,6 +35,12 @@ VIEW_PX = (1000, 256)
 """Width and greatest height of the cut: as much as can be seen, however long the pullback."""
 PLAQUE_COLOR = "#009e73"
 """Okabe & Ito's green; their blue and orange are the structures' own."""
+BANDS = {
+    "study": "Bands: 90 % intervals of predicted measures.",
+    "phantoms": "Bands: 90 % intervals of predicted measures, calibrated on phantoms and not yet on this study.",
+    None: "No intervals: too few validation subjects.",
+}
+"""What the legend says of intervals, by what they were calibrated on."""
 
 
 def pullback_pages(
@@ -86,7 +92,7 @@ class _PullbackDrawing:
         self._frames = measures.frames.filter(of_this)
         self._lesions = measures.lesions.filter(of_this).to_dicts()
         self._row = measures.pullbacks.filter(of_this).to_dicts()[0]
-        self._is_ranged = measures.n_calibration_subjects > 0
+        self._calibrated_on = measures.calibrated_on
         self._drawn = (self._frames["source"] == "annotation").to_numpy()
         self._quality = self._read_quality()
 
@@ -222,11 +228,7 @@ class _PullbackDrawing:
         if self._drawn.any():
             sentences.append("Ticks at the foot: frames drawn by people, which count as they stand.")
         if not self._drawn.all() and self._store is not None:
-            sentences.append(
-                "Bands: 90 % intervals of predicted measures."
-                if self._is_ranged
-                else "No intervals: too few validation subjects."
-            )
+            sentences.append(BANDS[self._calibrated_on])
         if self._lesions:
             sentences.append(f"Shaded: lesions, plaque burden of {100.0 * self._rule.burden:.0f} % and more.")
         if has_worst:

@@ -27,6 +27,7 @@ class Status:
         n_disputed: Frames that several read and nothing settles.
         n_without_spacing: Pullbacks whose spacing is unknown.
         current_model: The model in use, or None.
+        starter_misfit: Why the starter model that is named cannot draw; "" where it can, or none is named.
         unfinished_model: A model whose training was stopped, or None.
         rounds: All rounds, oldest first.
         outlook: What is left to gain; None before every frame is scored.
@@ -41,6 +42,7 @@ class Status:
     n_disputed: int
     n_without_spacing: int
     current_model: ModelRecord | None
+    starter_misfit: str
     unfinished_model: ModelRecord | None
     rounds: list[Round]
     outlook: Outlook | None
@@ -72,6 +74,7 @@ def project_status(project: Project) -> Status:
         n_disputed=n_disputed,
         n_without_spacing=n_without_spacing,
         current_model=current,
+        starter_misfit=project.starter_misfit(),
         unfinished_model=next((model for model in models if model.state == "training"), None),
         rounds=rounds,
         outlook=outlook,
@@ -107,10 +110,11 @@ def _iter_steps(
         )
     if n_disputed > 0:
         yield f"settle {n_disputed} frames that several read", "ivsqa adjudicate"
-    if n_annotated["train"] == 0:
+    if n_annotated["train"] == 0 and current is None:
         yield "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"
-    if current is None:
+    if current is None or (current.is_starter and n_annotated["train"]):
         yield "train the first model", "ivsqa train"
+    if current is None:
         return
     if n_annotated["train"] > current.n_training_frames:
         yield "learn from the new annotations", "ivsqa finetune"

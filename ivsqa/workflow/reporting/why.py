@@ -59,7 +59,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
     record, index = project.find_frame(frame)
     key = (record.pullback_id, index)
     store = project.annotations
-    models = [model for model in project.models() if model.state == "ready"]
+    models = project.ready_models()
     return FrameChain(
         pullback=record,
         frame_index=index,

@@ -106,7 +106,7 @@ def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[Selected
 def _predictor_of(project: Project, model_id: str) -> Callable[[SelectedFrame], FrameProbabilities] | None:
     """Return a function that predicts the probabilities of a frame; None where the weights are gone."""
     # The packet needs scores only; without weights it still does all but lay borders through points.
-    if not project.layout.weights(model_id).is_file():
+    if not project.weights(model_id).is_file():
         return None
     model = LazyPredictor(project, model_id)
 

@@ -88,7 +88,7 @@ def select_frames(
     Raises:
         StateError: there is nothing to choose from, frames are not scored, or scores would leak into a held-out split.
     """
-    strategy = strategy or ("sqa" if split == "train" and project.models() else "stratified")
+    strategy = strategy or ("sqa" if split == "train" and project.current_model() else "stratified")
     if split != "train" and strategy in LOOKS_AT_FRAMES:
         raise StateError(
             f"{split} subjects are never chosen by what a model says of them",

@@ -49,6 +49,7 @@ class ScoreResult:
 
     Attributes:
         model_id: The model that scored.
+        earlier: Starter models of an earlier ivsqa whose scores these take the place of.
         n_scored: Frames scored now.
         n_reused: Frames whose scores were there.
         seconds: Time for the frames scored now.
@@ -57,6 +58,7 @@ class ScoreResult:
     """
 
     model_id: str
+    earlier: list[str]
     n_scored: int
     n_reused: int
     seconds: float
@@ -116,6 +118,7 @@ def score_frames(
         seconds = time.perf_counter() - started
     return ScoreResult(
         model_id=model.model_id,
+        earlier=project.earlier_starters() if model.is_starter and n_scored else [],
         n_scored=n_scored,
         n_reused=sum(record.n_frames for record in records) - n_todo,
         seconds=seconds,

@@ -1,4 +1,7 @@
-"""Training, from scratch or from the current model: one request is one model, however often it is stopped and started again."""
+"""Training, from the starter model, from scratch or from the current model.
+
+One request is one model, however often it is stopped and started again.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,13 @@ from ivsqa.model.inference import Predictor
 from ivsqa.model.state import StepReport, TrainedModel, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
-from ivsqa.workflow.predicting.networks import finetuned_network, load_weights, project_network, training_config
+from ivsqa.workflow.predicting.networks import (
+    finetuned_network,
+    project_network,
+    start_weights,
+    starter_to_begin_with,
+    training_config,
+)
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
 from ivsqa.workflow.predicting.prediction import border_priors, contours_on_frame
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
@@ -93,12 +102,13 @@ class _Request:
 def train_model(
     project: Project,
     *,
+    from_scratch: bool = False,
     seed: int | None = None,
     max_steps: int | None = None,
     device: str = "auto",
     context: Context = DEFAULT_CONTEXT,
 ) -> TrainingOutcome:
-    """Train a model from scratch on the annotated training subjects.
+    """Train a model on the annotated training subjects; it begins with the starter model, where there is one that fits.
 
     Writes `models/<id>/`. Stopped at any moment, the same call goes on from the last checkpoint; called again once finished, with
     nothing changed, it does nothing.
@@ -107,7 +117,8 @@ def train_model(
         StateError: nothing is annotated.
         ProjectLockedError: another training runs.
     """
-    return _train(project, None, seed, max_steps, device, context)
+    parent = None if from_scratch else starter_to_begin_with(project)[0]
+    return _train(project, parent, seed, max_steps, device, context, finetune=False)
 
 
 def finetune_model(
@@ -128,7 +139,7 @@ def finetune_model(
     """
     parent = project.get_model(parent_id)
     project.check_fits(parent)
-    return _train(project, parent, seed, max_steps, device, context)
+    return _train(project, parent, seed, max_steps, device, context, finetune=True)
 
 
 def _train(
@@ -138,6 +149,8 @@ def _train(
     max_steps: int | None,
     device: str,
     context: Context,
+    *,
+    finetune: bool,
 ) -> TrainingOutcome:
     """Find or open the model of a request and bring it to its end."""
     settings = project.settings
@@ -145,7 +158,7 @@ def _train(
     # Held from the search on: two trainings begun at once would open two models of one request.
     with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
         seen = _seen_by(project, parent)
-        config = training_config(settings.training, seed=seed, finetune=parent is not None, max_steps=max_steps)
+        config = training_config(settings.training, seed=seed, finetune=finetune, max_steps=max_steps)
         request = _Request(
             project_network(settings) if parent is None else finetuned_network(parent, settings),
             config,
@@ -170,8 +183,8 @@ def _train(
 
 
 def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey]:
-    """Return the frames a model was trained on."""
-    if parent is None:
+    """Return the frames of the study that a model was trained on."""
+    if parent is None or parent.is_starter:
         return frozenset()
     return read_training_frames(project.layout.training_frames(parent.model_id), "train")
 
@@ -223,8 +236,8 @@ def _run(
         project, request.training, seen=request.seen, new_weight=project.settings.training.new_frame_weight
     )
     validation = sample_set(project, request.validation) if request.validation else None
-    start = load_weights(project, request.parent) if request.parent else None
-    label = "Fine-tuning" if request.parent else "Training"
+    start = start_weights(project, request.parent) if request.parent else None
+    label = "Fine-tuning" if request.seen else "Training"
     n_steps = request.config.max_steps + (request.config.self_steps if request.unannotated else 0)
     with context.progress(label, n_steps, "step") as advance:
         if state is not None:
@@ -358,10 +371,11 @@ def _judge(
 ) -> tuple[str, bool, float | None]:
     """Return the verdict on a model against its parent, whether it becomes current, and the parent's validation Dice."""
     if request.parent is None:
-        return "trained from scratch", True, None
+        why = starter_to_begin_with(project)[1]
+        return f"trained from scratch{why and f': {why}'}", True, None
     if dice is None or validation is None:
         return "accepted unseen: no validation frame is annotated", True, None
-    parent = load_weights(project, request.parent)
+    parent = start_weights(project, request.parent)
     # Not what its record says: frames may have been annotated or corrected since.
     parent_dice = _dice_of(
         _predict_validation(project, request, parent, border_priors(request.parent), validation, device)

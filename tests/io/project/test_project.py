@@ -164,8 +164,8 @@ def test_frames_that_cannot_be_read_are_refused(project, content):
 
 def test_the_grid_follows_settings_and_spacing(project):
     grid = add_pullback(project, "pb-1").grid
-    assert grid.size_px == 128
-    assert grid.scale == pytest.approx((10.0 / 128 / 0.02, 10.0 / 128 / 0.025))
+    assert grid.size_px == 96
+    assert grid.scale == pytest.approx((10.0 / 96 / 0.02, 10.0 / 96 / 0.025))
 
 
 def test_the_current_model_is_the_newest_that_is_ready_and_accepted(project):

@@ -1,0 +1,41 @@
+"""The starter models that come with ivsqa: each draws before anybody has drawn, and a study's first training begins with it.
+
+A starter is a card, `<name>.yaml`, and its weights, `<name>.safetensors`, in the package. It is named by what it is: another card
+that draws or judges otherwise has another id, so scores, rounds and models of a study say for good which one they came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from ivsqa.io.project.manifest import ReadManifest
+from ivsqa.io.project.records import StarterRecord
+
+STARTERS = Path(__file__).parents[2] / "starter"
+STARTER = "starter"
+"""What the starter of a study is called on the command line; its ids begin so."""
+
+_SHAPES_RESULTS = frozenset(
+    {"structures", "network", "image", "weights_sha256", "error_calibration", "measure_calibration", "border_priors"}
+)
+
+
+def find_starter(name: str, read: ReadManifest) -> StarterRecord | None:
+    """Return a starter model under its id; None where none of this name comes with this ivsqa.
+
+    Raises:
+        ManifestError: its card is broken.
+    """
+    path = STARTERS / f"{name}.yaml"
+    if not path.is_file():
+        return None
+    card = read(path, StarterRecord)
+    facts = json.dumps(card.model_dump(mode="json", include=set(_SHAPES_RESULTS)), sort_keys=True)
+    return card.model_copy(update={"model_id": f"{STARTER}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"})
+
+
+def starter_weights(name: str) -> Path:
+    """Return where the weights of a starter model lie."""
+    return STARTERS / f"{name}.safetensors"
