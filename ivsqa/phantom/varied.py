@@ -11,11 +11,12 @@ import dataclasses
 import numpy as np
 
 from ivsqa.phantom.artefacts import draw_plan
+from ivsqa.phantom.consoles import CONSOLES, ConsoleLook
 from ivsqa.phantom.geometry import VesselPath, polar_points, vessel_path
 from ivsqa.phantom.looks import drawn_look
 from ivsqa.phantom.pullback import FRAME_RATE_HZ, MIN_SIZE_PX, SPEEDS_MM_S, PhantomPullback, true_contours
 from ivsqa.phantom.tissue import draw_tissue
-from ivsqa.phantom.vessels import drawn_vessel
+from ivsqa.phantom.vessels import CORONARY, VesselKind, drawn_vessel
 
 # As in `pullback`, each part draws from its own stream; numbers begin beyond those used there, by family.
 _FACTS, _GEOMETRY, _TISSUE, _SPECKLE, _LOOK, _ARTEFACTS, _KIND = range(7)
@@ -23,6 +24,9 @@ _TRAINING, _HELD_OUT = 8, 16
 
 SHOWN_REACH = (0.95, 1.3)
 """Radius of the field over the reach of the EEM at least: a few vessels are cut at the rim, as on a console set too near."""
+
+MEASURED_SHARE = 0.3
+"""Share of pullbacks on one of the looks of `consoles`: what is most like the machines that most frames come from."""
 
 MARGIN = (0.85, 1.2)
 """Half a frame over the radius of the field: a square cut out of the circle, or a circle in a wide border."""
@@ -58,8 +62,7 @@ def varied_pullback(
     speed = float(facts.choice(SPEEDS_MM_S))
     all_step_mm = speed / FRAME_RATE_HZ
     step_mm = all_step_mm if frame_step_mm is None else frame_step_mm
-    look = drawn_look(np.random.default_rng(stream(_LOOK)), held_out=held_out)
-    kind = drawn_vessel(np.random.default_rng(stream(_KIND)), held_out=held_out)
+    look, kind = _look_and_kind(stream(_LOOK), stream(_KIND), held_out=held_out)
     path = vessel_path(
         np.random.default_rng(stream(_GEOMETRY)),
         n_frames=n_frames,
@@ -97,6 +100,18 @@ def varied_pullback(
         _path=path,
         _tissue=draw_tissue(stream(_TISSUE), look, length_mm=n_frames * step_mm, frame_step_mm=all_step_mm, kind=kind),
     )
+
+
+def _look_and_kind(
+    look_stream: tuple[int, ...], kind_stream: tuple[int, ...], *, held_out: bool
+) -> tuple[ConsoleLook, VesselKind]:
+    """Return a console and a vessel; now and then a console that was measured, and half of those with a usual vessel."""
+    look_rng, kind_rng = (np.random.default_rng(stream) for stream in (look_stream, kind_stream))
+    look, kind = drawn_look(look_rng, held_out=held_out), drawn_vessel(kind_rng, held_out=held_out)
+    if not held_out and look_rng.uniform() < MEASURED_SHARE:
+        look = CONSOLES[str(look_rng.choice(sorted(CONSOLES)))]
+        kind = CORONARY if kind_rng.uniform() < 0.5 else kind
+    return look, kind
 
 
 def _reach_mm(path: VesselPath) -> float:
