@@ -163,7 +163,7 @@ def _shaped_vessel(rng: np.random.Generator, kind: VesselKind) -> VesselKind:
         kind,
         flat_sides=int(rng.choice(3, p=(0.75, 0.15, 0.10))),
         flat_share=rng.uniform(0.3, 0.85),
-        press=float(rng.choice((1.0, 3.0, 12.0))),
+        press=float(rng.choice((1.0, 3.0, 12.0), p=(0.6, 0.2, 0.2))),
         clearance=rng.uniform(1.0, 1.04),
     )
 

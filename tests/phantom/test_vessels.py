@@ -145,6 +145,12 @@ def test_a_pressed_catheter_touches_the_wall_where_a_roaming_one_keeps_off():
     assert np.median(gaps(1.0)) > 0.1
 
 
+def test_the_catheter_leans_on_the_wall_in_about_a_third_of_drawn_vessels():
+    paths = [a_path(seed, n_frames=1) for seed in range(200)]
+    gaps = [np.linalg.norm(path.border_mm(0, path.lumen_mm[0]), axis=1).min() - CATHETER_MM for path in paths]
+    assert 0.2 < np.mean(np.array(gaps) < 0.06) < 0.5
+
+
 def test_blood_and_media_have_the_contrast_of_their_kind():
     kind = dataclasses.replace(CORONARY, blood_below_plaque_db=3.0, media_shift_db=11.0, media_mm=0.2)
     tissue = draw_tissue((2,), CONSOLES["A"], length_mm=1.0, frame_step_mm=0.05, kind=kind)
