@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
 from ivsqa.io.atomic import write_bytes
 from ivsqa.io.formats.contours_csv import contours_csv_text
-from ivsqa.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback
+from ivsqa.phantom import PhantomPullback, iter_frames, phantom_pullback
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def dicom_bytes(pullback: PhantomPullback) -> bytes:
 def _described(pullback: PhantomPullback) -> Dataset:
     """Return the data set without pixels."""
     height, width = pullback.frame_shape
-    look = CONSOLES[pullback.console]
+    look = pullback.look
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -120,7 +120,8 @@ def _described(pullback: PhantomPullback) -> Dataset:
         dataset.ReferringPhysicianName
     ) = ""
     dataset.SeriesNumber = dataset.InstanceNumber = 1
-    dataset.BurnedInAnnotation = "YES" if {"counter", "banner"} & set(look.marks) else "NO"
+    burned_in = {"counter", "banner"} & set(look.marks) or "text" in pullback.plan.names
+    dataset.BurnedInAnnotation = "YES" if burned_in else "NO"
     dataset.NumberOfFrames = pullback.n_frames
     dataset.Rows, dataset.Columns = height, width
     dataset.SamplesPerPixel = 1

@@ -1,4 +1,5 @@
 import csv
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,8 @@ import pydicom
 import pytest
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.phantom import iter_frames, phantom_pullback
-from ivsqa.phantom.files import PhantomFile, write_phantom
+from ivsqa.phantom import iter_frames, phantom_pullback, varied_pullback
+from ivsqa.phantom.files import PhantomFile, dicom_bytes, write_phantom
 
 
 def write_two(folder: Path) -> list[PhantomFile]:
@@ -113,3 +114,14 @@ def test_both_runs_of_a_subject_share_a_study_and_no_two_files_a_uid(tmp_path):
     assert datasets[3].StudyInstanceUID == datasets[4].StudyInstanceUID
     assert len({dataset.SOPInstanceUID for dataset in datasets}) == 5
     assert len({dataset.StudyInstanceUID for dataset in datasets}) == 4
+
+
+def test_a_pullback_of_a_drawn_console_is_a_file_too():
+    for index in range(12):
+        pullback = varied_pullback(seed=2, index=index, n_frames=1, size_px=96, frame_step_mm=0.5)
+        dataset = pydicom.dcmread(BytesIO(dicom_bytes(pullback)))
+        region = dataset.SequenceOfUltrasoundRegions[0]
+        assert dataset.ManufacturerModelName == "look varied"
+        assert (region.PhysicalDeltaX * 10.0, region.PhysicalDeltaY * 10.0) == pytest.approx(pullback.spacing_mm)
+        if "text" in pullback.plan.names:
+            assert dataset.BurnedInAnnotation == "YES"
