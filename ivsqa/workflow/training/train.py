@@ -6,31 +6,21 @@ One request is one model, however often it is stopped and started again.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ivsqa.domain.agreement.contour_agreement import mask_dice, mean_known
-from ivsqa.domain.contour import Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior, learnt_priors
-from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration, raw_error
-from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
+from ivsqa.domain.quality.predicted_quality import fit_error_calibration
 from ivsqa.io import atomic
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project, next_id
-from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.io.project.records import ModelRecord, provenance
-from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
-from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.model.data import SampleSet
-from ivsqa.model.inference import Predictor
-from ivsqa.model.state import StepReport, TrainedModel, TrainingState
+from ivsqa.model.state import StepReport, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
 from ivsqa.workflow.predicting.networks import (
@@ -41,11 +31,9 @@ from ivsqa.workflow.predicting.networks import (
     training_config,
 )
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
-from ivsqa.workflow.predicting.prediction import border_priors, contours_on_frame
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
-
-NON_INFERIORITY_MARGIN = 0.01
-"""A fine-tuned model is accepted unless its validation Dice is surely (95 %) lower than the parent's by more than this."""
+from ivsqa.workflow.training.judge import dice_of, judge, predict_validation
+from ivsqa.workflow.training.request import Request
 
 
 @dataclass(frozen=True)
@@ -65,38 +53,6 @@ class TrainingOutcome:
     reused: bool
     finished: bool
     n_new_frames: int
-
-
-@dataclass(frozen=True)
-class _Request:
-    """Everything that determines a training."""
-
-    network: NetworkConfig
-    config: TrainingConfig
-    parent: ModelRecord | None
-    training: Sequence[AnnotatedFrame]
-    validation: Sequence[AnnotatedFrame]
-    unannotated: Sequence[FrameKey]
-    seen: frozenset[FrameKey]
-
-    def sha256(self, project: Project) -> str:
-        """Return the hash that names this request."""
-        facts = {
-            # The device is not in it: a training may go on on another machine.
-            "network": self.network.to_dict(),
-            "training": self.config.to_dict(),
-            "new_frame_weight": project.settings.training.new_frame_weight,
-            "image": project.settings.image.model_dump(),
-            "structures": project.structures.names,
-            "parent": self.parent.weights_sha256 if self.parent else None,
-            "frames": self.frames_csv(),
-            "unannotated": self.unannotated,
-        }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-    def frames_csv(self) -> str:
-        """Return the table of annotations used."""
-        return frames_csv([("train", frame) for frame in self.training] + [("validation", f) for f in self.validation])
 
 
 def train_model(
@@ -159,7 +115,7 @@ def _train(
     with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
         seen = _seen_by(project, parent)
         config = training_config(settings.training, seed=seed, finetune=finetune, max_steps=max_steps)
-        request = _Request(
+        request = Request(
             project_network(settings) if parent is None else finetuned_network(parent, settings),
             config,
             parent,
@@ -189,7 +145,7 @@ def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey
     return read_training_frames(project.layout.training_frames(parent.model_id), "train")
 
 
-def _find_or_open(project: Project, request: _Request, context: Context) -> ModelRecord:
+def _find_or_open(project: Project, request: Request, context: Context) -> ModelRecord:
     """Return the model of a request: one that is there, finished or not, or a new one."""
     models = project.models()
     wanted = request.sha256(project)
@@ -225,7 +181,7 @@ def _stored_state(project: Project, model_id: str) -> TrainingState | None:
 
 def _run(
     project: Project,
-    request: _Request,
+    request: Request,
     model_id: str,
     state: TrainingState | None,
     device: str,
@@ -266,7 +222,7 @@ def _show(advance: Advance, report: StepReport) -> None:
 
 def _finish(
     project: Project,
-    request: _Request,
+    request: Request,
     record: ModelRecord,
     result: TrainResult,
     validation: SampleSet | None,
@@ -281,9 +237,9 @@ def _finish(
     judged: list[PredictedFrame] = []
     dice = None
     if validation is not None:
-        judged = _predict_validation(project, request, result.model, priors, validation, device)
-        dice = _dice_of(judged)
-    verdict, accepted, parent_dice = _judge(project, request, dice, validation, device)
+        judged = predict_validation(project, request, result.model, priors, validation, device)
+        dice = dice_of(judged)
+    verdict, accepted, parent_dice = judge(project, request, dice, validation, device)
     record = record.model_copy(
         update={
             "state": "ready",
@@ -309,7 +265,7 @@ def _finish(
     return record
 
 
-def _learnt_priors(project: Project, request: _Request) -> tuple[BorderPrior, ...]:
+def _learnt_priors(project: Project, request: Request) -> tuple[BorderPrior, ...]:
     """Return what the borders of each structure look like in the frames that a model learns from."""
     frames = [
         {name: frame.pullback.grid.contour_to_grid(contour) for name, contour in frame.annotation.contours.items()}
@@ -321,71 +277,6 @@ def _learnt_priors(project: Project, request: _Request) -> tuple[BorderPrior, ..
         len(names),
         rotation_deg=request.config.augmentation.rotation_deg,
     )
-
-
-def _predict_validation(
-    project: Project,
-    request: _Request,
-    model: TrainedModel,
-    priors: Sequence[BorderPrior] | None,
-    validation: SampleSet,
-    device: str,
-) -> list[PredictedFrame]:
-    """Return the prediction of each validation frame beside its reference."""
-    names = project.structures.names
-    predictor = Predictor(model, request.network, device=device, precision=request.config.precision)
-    frames = []
-    for row, frame in enumerate(request.validation):
-        prediction = predictor(validation.images[row : row + 1])
-        borders = laid_borders(prediction.probabilities[0], priors)
-        predicted = dict(zip(names, borders.masks, strict=True))
-        # A structure that nobody drew is absent, not empty: it has no Dice.
-        reference = {
-            name: mask
-            for name, mask in project.structures.masks_from_label_map(validation.labels[row]).items()
-            if name in frame.annotation.contours
-        }
-        errors = dict(zip(names, raw_error(prediction.probabilities[0], borders.masks), strict=True))
-        contours = contours_on_frame(project.structures, frame.pullback.grid, borders)
-        on_grid = CalibrationFrame(errors, predicted, reference, frame.pullback.subject_id)
-        frames.append(PredictedFrame(frame, contours, on_grid))
-    return frames
-
-
-def _dice_of(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the mean Dice of each frame."""
-    return np.array([_mean_dice(frame.on_grid.predicted, frame.on_grid.reference) for frame in frames])
-
-
-def _mean_dice(predicted: Mapping[str, Mask], reference: Mapping[str, Mask]) -> float:
-    """Return the mean Dice over the structures that were drawn; NaN where none was."""
-    return mean_known([mask_dice(predicted[name], mask) for name, mask in reference.items()])
-
-
-def _judge(
-    project: Project,
-    request: _Request,
-    dice: np.ndarray[Any, np.dtype[np.float64]] | None,
-    validation: SampleSet | None,
-    device: str,
-) -> tuple[str, bool, float | None]:
-    """Return the verdict on a model against its parent, whether it becomes current, and the parent's validation Dice."""
-    if request.parent is None:
-        why = starter_to_begin_with(project)[1]
-        return f"trained from scratch{why and f': {why}'}", True, None
-    if dice is None or validation is None:
-        return "accepted unseen: no validation frame is annotated", True, None
-    parent = start_weights(project, request.parent)
-    # Not what its record says: frames may have been annotated or corrected since.
-    parent_dice = _dice_of(
-        _predict_validation(project, request, parent, border_priors(request.parent), validation, device)
-    )
-    low, high = paired_bootstrap_difference(dice, parent_dice, rng=np.random.default_rng(request.config.seed))
-    accepted = high >= -NON_INFERIORITY_MARGIN
-    change = float(np.nanmean(dice) - np.nanmean(parent_dice))
-    word = "accepted" if accepted else "not accepted"
-    verdict = f"{word}: validation Dice {change:+.4f} against {request.parent.model_id} (95 % interval {low:+.4f} to {high:+.4f})"
-    return verdict, accepted, round(float(np.nanmean(parent_dice)), 6)
 
 
 def _history_csv(result: TrainResult) -> str:
