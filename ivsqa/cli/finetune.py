@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, SeedOption, StepsOption, opened
+from typing import Annotated
+
+import typer
+
+from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, SeedOption, opened
 from ivsqa.cli.progress import command_context
 from ivsqa.cli.train import say_outcome
 
@@ -10,7 +14,15 @@ from ivsqa.cli.train import say_outcome
 def finetune(
     project: ProjectOption = None,
     model: ModelOption = None,
-    steps: StepsOption = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Train at most this long; 0: only calibrate anew, on validation frames.",
+            show_default="from project.yaml",
+        ),
+    ] = None,
     seed: SeedOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -53,7 +53,8 @@ def say_outcome(outcome: TrainingOutcome, *, as_json: bool) -> None:
     else:
         new = f", {outcome.n_new_frames} of them new" if outcome.n_new_frames < model.n_training_frames else ""
         say(f"{model.model_id}: {count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}{new}")
-        say(f"best at step {model.best_step} of {model.steps}, validation Dice {number(model.validation_dice)}")
+        at = f"best at step {model.best_step} of {model.steps}" if model.steps else "no step was taken"
+        say(f"{at}, validation Dice {number(model.validation_dice)}")
         say(model.verdict)
         say("next: ivsqa score --top 50")
     if not outcome.finished:

@@ -83,7 +83,8 @@ class TrainingConfig:
     """Length, pace and material of a training.
 
     Attributes:
-        max_steps: Optimiser steps on annotated frames at most; the learning rate falls to zero over them.
+        max_steps: Optimiser steps on annotated frames at most; the learning rate falls to zero over them. 0: none
+            is taken, and the start stays as it is.
         batch_size: Frames a step, over all devices.
         learning_rate: At its highest, after the warm-up.
         eval_every: Steps between evaluations on the validation frames.
@@ -114,8 +115,8 @@ class TrainingConfig:
     self_share: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.max_steps, self.batch_size, self.eval_every, self.patience) < 1:
-            raise ValueError("max_steps, batch_size, eval_every and patience are at least 1")
+        if self.max_steps < 0 or min(self.batch_size, self.eval_every, self.patience) < 1:
+            raise ValueError("max_steps is at least 0; batch_size, eval_every and patience are at least 1")
         if self.self_share < 0.0:
             raise ValueError("self-training takes no fewer than 0 steps")
         if self.learning_rate <= 0.0 or not 0.0 <= self.average_decay < 1.0:

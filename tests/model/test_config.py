@@ -47,7 +47,7 @@ def test_impossible_network_is_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_steps": 0}, {"patience": 0}, {"learning_rate": 0.0}, {"average_decay": 1.0}, {"self_share": -1}]
+    "wrong", [{"max_steps": -1}, {"patience": 0}, {"learning_rate": 0.0}, {"average_decay": 1.0}, {"self_share": -1}]
 )
 def test_impossible_training_is_refused(wrong):
     with pytest.raises(ValueError, match=r"at least 1|above 0|fewer than 0"):

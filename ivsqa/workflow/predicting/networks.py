@@ -63,8 +63,9 @@ def training_config(
     A first training that begins with the starter model has the length and the rate of one from scratch: consoles and vessels of a
     study look otherwise than phantoms, and it has more to learn than a model of the study from one more round.
     """
+    steps = training.finetune_steps if finetune else training.max_steps
     return TrainingConfig(
-        max_steps=max_steps or (training.finetune_steps if finetune else training.max_steps),
+        max_steps=steps if max_steps is None else max_steps,
         batch_size=training.batch_size,
         learning_rate=training.finetune_learning_rate if finetune else training.learning_rate,
         eval_every=training.eval_every,

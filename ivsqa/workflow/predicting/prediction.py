@@ -106,7 +106,8 @@ def contours_on_frame(structures: StructureSet, grid: WorkingGrid, borders: Laid
     }
 
 
-def border_priors(model: ModelRecord) -> tuple[BorderPrior, ...] | None:
-    """Return what a model learnt of the borders of its structures, None where it was trained before models learnt that."""
-    stored = model.border_priors
-    return None if stored is None else tuple(BorderPrior.from_dict(stored[name]) for name in model.structures)
+def border_priors(model: ModelRecord | None) -> tuple[BorderPrior, ...] | None:
+    """Return what a model learnt of the borders of its structures; None without one, or from before models learnt that."""
+    if model is None or model.border_priors is None:
+        return None
+    return tuple(BorderPrior.from_dict(model.border_priors[name]) for name in model.structures)

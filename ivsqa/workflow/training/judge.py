@@ -78,6 +78,9 @@ def judge(
         return f"trained from scratch{why and f': {why}'}", True, None
     if dice is None or validation is None:
         return "accepted unseen: no validation frame is annotated", True, None
+    if not request.config.max_steps:
+        on = f"{len(request.validation)} validation frames"
+        return f"the weights of {request.parent.model_id}, calibrated on {on}", True, None
     parent = start_weights(project, request.parent)
     # Not what its record says: frames may have been annotated or corrected since.
     parent_dice = dice_of(

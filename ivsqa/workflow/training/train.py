@@ -13,12 +13,15 @@ import numpy as np
 from ivsqa.domain.geometry.border_prior import BorderPrior, learnt_priors
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import fit_error_calibration
+from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project, next_id
+from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.io.project.training_frames_csv import read_training_frames
+from ivsqa.model.config import TrainingConfig
 from ivsqa.model.data import SampleSet
 from ivsqa.model.state import StepReport, TrainingState
 from ivsqa.model.training import TrainResult, train
@@ -31,6 +34,7 @@ from ivsqa.workflow.predicting.networks import (
     training_config,
 )
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
+from ivsqa.workflow.predicting.prediction import border_priors
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
 from ivsqa.workflow.training.judge import dice_of, judge, predict_validation
 from ivsqa.workflow.training.request import Request
@@ -74,7 +78,7 @@ def train_model(
         ProjectLockedError: another training runs.
     """
     parent = None if from_scratch else starter_to_begin_with(project)[0]
-    return _train(project, parent, seed, max_steps, device, context, finetune=False)
+    return _train(project, parent, seed, max_steps or None, device, context, finetune=False)
 
 
 def finetune_model(
@@ -88,7 +92,8 @@ def finetune_model(
 ) -> TrainingOutcome:
     """Train a model further, on all annotated frames with the new ones weighted up.
 
-    The result becomes current only if it is not worse on the validation subjects; both are kept. Otherwise as `train_model`.
+    The result becomes current only if it is not worse on the validation subjects; both are kept. With `max_steps` 0 the weights
+    stay as they are and only the calibration is learnt anew, on the validation frames there are. Otherwise as `train_model`.
 
     Raises:
         StateError: there is no model yet, or nothing is annotated.
@@ -119,7 +124,7 @@ def _train(
             project_network(settings) if parent is None else finetuned_network(parent, settings),
             config,
             parent,
-            project.training_frames(),
+            _lessons(project, config, seen),
             project.annotated_frames("validation"),
             # To list them reads every pullback.
             [] if config.self_train == "none" else project.unread_frames(settings.training.unannotated_frames),
@@ -143,6 +148,18 @@ def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey
     if parent is None or parent.is_starter:
         return frozenset()
     return read_training_frames(project.layout.training_frames(parent.model_id), "train")
+
+
+def _lessons(project: Project, config: TrainingConfig, seen: frozenset[FrameKey]) -> list[AnnotatedFrame]:
+    """Return the annotated frames that a model learns from; where no step is taken, those that it has learnt from."""
+    if config.max_steps:
+        return project.training_frames()
+    if not project.annotated_frames("validation"):
+        raise StateError(
+            "no frame of a validation subject is annotated yet: there is nothing to calibrate on",
+            hint="choose some with: ivsqa select -n 20 --split validation",
+        )
+    return [frame for frame in project.annotated_frames("train") if frame.key in seen]
 
 
 def _find_or_open(project: Project, request: Request, context: Context) -> ModelRecord:
@@ -188,11 +205,13 @@ def _run(
     context: Context,
 ) -> tuple[TrainResult, SampleSet | None]:
     """Run the training loop over the frames of a request, checkpointing as it goes."""
+    validation = sample_set(project, request.validation) if request.validation else None
+    start = start_weights(project, request.parent) if request.parent else None
+    if start is not None and not request.config.max_steps:
+        return TrainResult(start, 0, 0, None, (), finished=True), validation
     training = sample_set(
         project, request.training, seen=request.seen, new_weight=project.settings.training.new_frame_weight
     )
-    validation = sample_set(project, request.validation) if request.validation else None
-    start = start_weights(project, request.parent) if request.parent else None
     label = "Fine-tuning" if request.seen else "Training"
     n_steps = request.config.max_steps + (request.config.self_steps if request.unannotated else 0)
     with context.progress(label, n_steps, "step") as advance:
@@ -233,7 +252,7 @@ def _finish(
     model_id = record.model_id
     atomic.write_bytes(project.layout.weights(model_id), weights)
     atomic.write_text(project.layout.training_log(model_id), _history_csv(result))
-    priors = _learnt_priors(project, request)
+    priors = (None if request.training else border_priors(request.parent)) or _learnt_priors(project, request)
     judged: list[PredictedFrame] = []
     dice = None
     if validation is not None:
