@@ -20,6 +20,10 @@ def phantom(
     size: Annotated[
         int | None, typer.Option(min=64, metavar="PX", help="Side of a frame in px.", show_default="each console's own")
     ] = None,
+    frame_step: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="MM", help="Distance between frames.", show_default="all of 30 frames a second"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write synthetic IVUS pullbacks as DICOM. Their true contours lie beside them."""
@@ -32,6 +36,7 @@ def phantom(
             n_frames=frames,
             seed=seed,
             size_px=size,
+            frame_step_mm=frame_step,
             on_progress=lambda _done, _total: advance(1),
         )
     if as_json:

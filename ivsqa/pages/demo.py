@@ -14,7 +14,7 @@ class DemoStage:
     """One model of the demo, measured on the sealed test subjects.
 
     Attributes:
-        name: "start", "round 1" …
+        name: "starter", "round 1" …
         model_id: The model.
         n_labels: Annotated training frames it learnt from.
         dice: Mean Dice by structure.

@@ -47,6 +47,7 @@ def write_phantom(
     n_frames: int,
     seed: int,
     size_px: int | None = None,
+    frame_step_mm: float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[PhantomFile]:
     """Write synthetic pullbacks with their truth; a file that is already there with the same bytes is left alone.
@@ -57,6 +58,7 @@ def write_phantom(
         n_frames: Frames of each.
         seed: Seed of the set.
         size_px: Side of the frames; None: each console's own.
+        frame_step_mm: As for `phantom_pullback`.
         on_progress: Called with (pullbacks written, pullbacks in all) after each.
 
     Returns:
@@ -67,7 +69,9 @@ def write_phantom(
     """
     files = []
     for index in range(n_pullbacks):
-        pullback = phantom_pullback(seed=seed, index=index, n_frames=n_frames, size_px=size_px)
+        pullback = phantom_pullback(
+            seed=seed, index=index, n_frames=n_frames, size_px=size_px, frame_step_mm=frame_step_mm
+        )
         path = folder / f"{pullback.name}.dcm"
         truth_path = folder / "truth" / f"{pullback.name}.contours.csv"
         _write_if_different(path, dicom_bytes(pullback))

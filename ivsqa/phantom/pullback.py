@@ -87,7 +87,13 @@ class PhantomPullback:
 
 
 def phantom_pullback(
-    *, seed: int, index: int, n_frames: int, console: str | None = None, size_px: int | None = None
+    *,
+    seed: int,
+    index: int,
+    n_frames: int,
+    console: str | None = None,
+    size_px: int | None = None,
+    frame_step_mm: float | None = None,
 ) -> PhantomPullback:
     """Return a synthetic pullback, the same for the same arguments; every fifth is a second run in the subject before it.
 
@@ -97,9 +103,10 @@ def phantom_pullback(
         n_frames: Frames; the first frames of a longer pullback are those of a shorter one.
         console: Letter of a look in `CONSOLES`; None: by subject, in turn.
         size_px: Side of the frames; None: the console's own. The field of view stays, so spacing changes.
+        frame_step_mm: Distance along the vessel from one frame to the next; None: all frames of a pullback at 30 a second.
 
     Raises:
-        ValueError: no frames, a frame too small, or an unknown console.
+        ValueError: no frames, a frame too small, a step that leads nowhere, or an unknown console.
     """
     subject_index = index - (index + 1) // 5
     console = CONSOLE_CYCLE[subject_index % len(CONSOLE_CYCLE)] if console is None else console
@@ -109,17 +116,20 @@ def phantom_pullback(
     size_px = look.size_px if size_px is None else size_px
     if n_frames < 1 or size_px < MIN_SIZE_PX:
         raise ValueError(f"a phantom has at least 1 frame of {MIN_SIZE_PX} px, got {n_frames} of {size_px} px")
+    if frame_step_mm is not None and not frame_step_mm > 0.0:
+        raise ValueError(f"frames of a phantom lie a step above 0 mm apart, got {frame_step_mm} mm")
     spacing_mm = look.spacing_mm * look.size_px / size_px
     speed = float(np.random.default_rng((seed, index, _FACTS)).choice(SPEEDS_MM_S))
+    rate_hz = FRAME_RATE_HZ if frame_step_mm is None else speed / frame_step_mm
     path = vessel_path(
         np.random.default_rng((seed, index, _GEOMETRY)),
         n_frames=n_frames,
-        frame_rate_hz=FRAME_RATE_HZ,
+        frame_rate_hz=rate_hz,
         pullback_speed_mm_s=speed,
         catheter_radius_mm=look.disc_radius_mm,
         rotational=look.rotational,
     )
-    step_mm = speed / FRAME_RATE_HZ
+    length_mm, all_step_mm = n_frames * (speed / rate_hz), speed / FRAME_RATE_HZ
     return PhantomPullback(
         console=console,
         seed=seed,
@@ -129,7 +139,7 @@ def phantom_pullback(
         n_frames=n_frames,
         frame_shape=(size_px, size_px),
         spacing_mm=(spacing_mm, spacing_mm),
-        frame_rate_hz=FRAME_RATE_HZ,
+        frame_rate_hz=rate_hz,
         pullback_speed_mm_s=speed,
         contours=true_contours(path, size_px, spacing_mm),
         look=look,
@@ -137,7 +147,7 @@ def phantom_pullback(
         _console_spacing_mm=spacing_mm,
         _speckle_seed=(seed, index, _SPECKLE),
         _path=path,
-        _tissue=draw_tissue((seed, index, _TISSUE), look, length_mm=n_frames * step_mm, frame_step_mm=step_mm),
+        _tissue=draw_tissue((seed, index, _TISSUE), look, length_mm=length_mm, frame_step_mm=all_step_mm),
     )
 
 

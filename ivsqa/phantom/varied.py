@@ -109,7 +109,7 @@ def _look_and_kind(
     look_rng, kind_rng = (np.random.default_rng(stream) for stream in (look_stream, kind_stream))
     look, kind = drawn_look(look_rng, held_out=held_out), drawn_vessel(kind_rng, held_out=held_out)
     if not held_out and look_rng.uniform() < MEASURED_SHARE:
-        look = CONSOLES[str(look_rng.choice(sorted(CONSOLES)))]
+        look = dataclasses.replace(CONSOLES[str(look_rng.choice(sorted(CONSOLES)))], name=look.name)
         kind = CORONARY if kind_rng.uniform() < 0.5 else kind
     return look, kind
 

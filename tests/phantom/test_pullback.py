@@ -158,11 +158,24 @@ def test_memory_stays_flat_however_long_the_pullback_is():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"n_frames": 0}, {"size_px": 32}, {"console": "Z"}], ids=["no frames", "too small", "no such console"]
+    "wrong",
+    [{"n_frames": 0}, {"size_px": 32}, {"console": "Z"}, {"frame_step_mm": 0.0}],
+    ids=["no frames", "too small", "no such console", "no step"],
 )
 def test_what_makes_no_phantom_is_refused(wrong):
     with pytest.raises(ValueError, match=r"phantom|console"):
         phantom_pullback(**{"seed": 0, "index": 0, "n_frames": 1, **wrong})
+
+
+def test_a_longer_step_keeps_one_frame_in_many_of_the_same_vessel():
+    every = a_pullback(n_frames=31)
+    step_mm = every.pullback_speed_mm_s / every.frame_rate_hz
+    few = phantom_pullback(
+        seed=every.seed, index=every.index, n_frames=4, console="A", size_px=SIZE_PX, frame_step_mm=10 * step_mm
+    )
+    assert few.frame_rate_hz == pytest.approx(every.frame_rate_hz / 10.0)
+    for kept, contours in zip((0, 10, 20, 30), few.contours, strict=True):
+        np.testing.assert_allclose(contours["eem"].points_px, every.contours[kept]["eem"].points_px, atol=1e-6)
 
 
 def test_a_pullback_shows_no_arrays_when_printed():

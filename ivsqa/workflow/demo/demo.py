@@ -13,13 +13,13 @@ from PIL import Image
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.domain.selection.plan import Strategy
 from ivsqa.drawing.pictures import contact_sheet, overlay, png_bytes
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import SPLITS, PullbackRecord, Split
+from ivsqa.io.project.starter import STARTER
 from ivsqa.pages.demo import DemoStage, Example, demo_page
 from ivsqa.phantom.files import write_phantom
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -33,16 +33,13 @@ from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
 from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
-from ivsqa.workflow.training.train import finetune_model, train_model
+from ivsqa.workflow.training.train import finetune_model
 
 SUBJECT_PATTERN = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 N_EXAMPLES = 8
 
-QUICKER = {
-    "network": {"widths": [16, 32, 64, 96], "starter": "none"},
-    "training": {"batch_size": 8, "learning_rate": 0.003},
-}
-"""What the demo sets otherwise than the template: many steps in a minute on two cores, and nobody who knows phantoms before."""
+QUICKER = {"training": {"batch_size": 8}}
+"""What the demo sets otherwise than the template, to have more steps in a minute on two cores."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +49,22 @@ class DemoPlan:
     Attributes:
         n_pullbacks: Phantoms.
         n_frames: Frames of each.
+        frame_step_mm: Distance between them along the vessel.
         size_px: Side of the frames.
-        n_start: Training frames that the annotator draws first.
         reference_every: Steps between reference frames of validation and test subjects, which come with their contours.
         n_round: Frames a round.
         n_rounds: Rounds.
-        train_steps: Steps of the first training.
         finetune_steps: Steps of each fine-tuning.
         seed: Seed of phantoms and of the annotator's hand.
     """
 
-    n_pullbacks: int = 40
-    n_frames: int = 20
+    n_pullbacks: int = 30
+    n_frames: int = 40
+    frame_step_mm: float = 0.5
     size_px: int = 256
-    n_start: int = 8
-    reference_every: tuple[tuple[Split, int], ...] = (("validation", 8), ("test", 4))
+    reference_every: tuple[tuple[Split, int], ...] = (("validation", 10), ("test", 6))
     n_round: int = 24
-    n_rounds: int = 2
-    train_steps: int = 400
+    n_rounds: int = 1
     finetune_steps: int = 200
     seed: int = 7
 
@@ -100,7 +95,7 @@ def run_demo(
     say: Callable[[str], None] = lambda _line: None,
     context: Context = DEFAULT_CONTEXT,
 ) -> DemoResult:
-    """Make phantoms and take them through a start and two rounds, with a simulated annotator.
+    """Make phantoms, draw them with the starter model, and take them through a round with a simulated annotator.
 
     Writes `folder/phantoms`, `folder/study` (a project like any other) and `folder/summary.html` with its pictures.
 
@@ -114,7 +109,7 @@ def run_demo(
     started = time.perf_counter()
     demo = _Demo(folder, plan, say, context)
     demo.prepare()
-    stages = [demo.first_model()]
+    stages = [demo.day_one()]
     stages += [demo.round(number) for number in range(1, plan.n_rounds + 1)]
     report = demo.write_report()
     page = demo.write_page(stages, report, time.perf_counter() - started)
@@ -135,13 +130,14 @@ class _Demo:
         self.project: Project
 
     def prepare(self) -> None:
-        """Write phantoms, make a project, import, and have the starting set annotated."""
+        """Write phantoms, make a project, and import."""
         plan, phantoms = self._plan, self._folder / "phantoms"
         with self._context.progress("Making phantoms", plan.n_pullbacks, "pullback") as advance:
             files = write_phantom(
                 phantoms,
                 n_pullbacks=plan.n_pullbacks,
                 n_frames=plan.n_frames,
+                frame_step_mm=plan.frame_step_mm,
                 seed=plan.seed,
                 size_px=plan.size_px,
                 on_progress=lambda _done, _total: advance(1),
@@ -163,10 +159,7 @@ class _Demo:
         atomic.write_text(reference, self._reference_csv(records))
         options = ImportOptions(subject_from=SUBJECT_PATTERN, annotations=reference)
         n_reference = import_pullbacks(self.project, [phantoms], options, self._context).n_annotations
-        work = self._annotate_round(plan.n_start)
-        self._say(
-            f"{n_reference} reference frames of validation and test subjects; to start with, the annotator: {work}"
-        )
+        self._say(f"{n_reference} reference frames of validation and test subjects")
 
     def _reference_csv(self, records: Sequence[PullbackRecord]) -> str:
         """Return the true contours of some validation and test frames as a table."""
@@ -179,10 +172,9 @@ class _Demo:
         ]
         return contours_csv_text(rows, {record.pullback_id: record.spacing_mm for record in records})
 
-    def first_model(self) -> DemoStage:
-        """Train on the starting set and measure."""
-        outcome = train_model(self.project, max_steps=self._plan.train_steps, context=self._context)
-        return self._measure("start", outcome.model.model_id, outcome.model.n_training_frames)
+    def day_one(self) -> DemoStage:
+        """Measure the starter model, which has seen no frame of this study."""
+        return self._measure(STARTER, self.project.get_model(STARTER).model_id, 0)
 
     def round(self, number: int) -> DemoStage:
         """Score, select, send, take back, fine-tune, measure."""
@@ -229,8 +221,7 @@ class _Demo:
 
     def _annotate_round(self, n: int) -> str:
         """Open a round, have its packet annotated, and take it back; returns the annotator's work in words."""
-        strategy: Strategy = "stratified" if self.project.current_model() is None else "sqa"
-        chosen = select_frames(self.project, n=n, strategy=strategy, context=self._context)
+        chosen = select_frames(self.project, n=n, context=self._context)
         packet = export_for_annotation(self.project, round_id=chosen.round.round_id, context=self._context)
         work = annotate_packet(packet.folder, self._truth, rng=self._rng)
         result = import_annotations(
@@ -281,7 +272,7 @@ class _Demo:
             return overlay(frame, contours, structures=self.project.structures, spacing_mm=record.spacing_mm)
 
         panels = [panel(self._truth[pullback_id][index]), *(panel(contours) for contours in drawn)]
-        names = ["truth", "start", *(f"round {number}" for number in range(1, len(panels) - 1))]
+        names = ["truth", STARTER, *(f"round {number}" for number in range(1, len(panels) - 1))]
         path = pictures / f"{pullback_id}_f{index:05d}.png"
         atomic.write_bytes(path, png_bytes(contact_sheet(panels, names, columns=len(panels))))
         return Example(f"{pullback_id} frame {index}", path.relative_to(self._folder))

@@ -5,11 +5,9 @@ TINY = DemoPlan(
     n_pullbacks=4,
     n_frames=24,
     size_px=64,
-    n_start=2,
     reference_every=(("validation", 12), ("test", 12)),
     n_round=2,
     n_rounds=1,
-    train_steps=1,
     finetune_steps=1,
 )
 
@@ -17,7 +15,7 @@ TINY = DemoPlan(
 def test_the_demo_goes_round_the_loop_and_leaves_an_ordinary_project(tmp_path):
     said: list[str] = []
     result = run_demo(tmp_path / "demo", TINY, say=said.append)
-    assert [(stage.name, stage.n_labels) for stage in result.stages] == [("start", 2), ("round 1", 4)]
+    assert [(stage.name, stage.n_labels) for stage in result.stages] == [("starter", 0), ("round 1", 2)]
     project = open_project(result.project)
     assert {one.state for one in project.rounds()} == {"imported"}
     assert len(said) >= 4
