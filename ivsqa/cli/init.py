@@ -25,4 +25,6 @@ def init(
     project = create_project(directory, template=template, name=name)
     say(f"{project.settings.name}: {' inside '.join(project.structures.names)} ({template})")
     say(f"wrote {project.layout.settings}: look it over, it is yours to edit")
+    if project.current_model():
+        say("the starter model, taught by phantoms alone, draws until there is a model of your own")
     say(f"next: cd {directory} && ivsqa import PATH")

@@ -295,8 +295,9 @@ def _learning_curves(study: Study) -> Markup | None:
 
 def _curves(study: Study) -> list[Series]:
     """Return the learning curves of the accepted models: on validation subjects, and by structure on test subjects."""
-    # A model that was turned down is no step of the way: the one before it stays in use.
-    accepted = sorted((model for model in study.models if model.accepted), key=lambda model: model.n_training_frames)
+    # A model that was turned down is no step of the way: the one before it stays in use. Without labels there is no place for it.
+    ways = (model for model in study.models if model.accepted and model.n_training_frames)
+    accepted = sorted(ways, key=lambda model: model.n_training_frames)
     curves = {
         "validation": [
             Point(model.n_training_frames, model.validation_dice)

@@ -32,6 +32,13 @@ def test_every_command_of_day_one_says_that_the_starter_model_draws(run, inside,
     assert "intervals are those of phantoms" in words(ran.out + ran.err)
 
 
+def test_a_new_project_says_whether_a_starter_model_draws(run, tmp_path):
+    assert "starter" not in run("init", tmp_path / "other").out  # that of these tests sees another grid
+    write_starter(starter.STARTERS, widths=(24, 48, 96, 144), size_px=96)
+    assert "the starter model, taught by phantoms alone, draws until" in words(run("init", tmp_path / "study").out)
+    assert "starter" not in run("init", tmp_path / "light", "--template", "oct-lumen").out
+
+
 def test_score_says_that_another_starter_model_came_along(run, inside, imported):
     inside(imported.root)
     first = run("score --device cpu --json").answer["model_id"]

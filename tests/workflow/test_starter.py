@@ -12,6 +12,7 @@ from ivsqa.io.project import starter as starters
 from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import StarterRecord
 from ivsqa.model.inference import Predictor
+from ivsqa.workflow.evaluating.evaluate import evaluate_model
 from ivsqa.workflow.measuring.measure import measure_pullbacks
 from ivsqa.workflow.predicting.networks import load_predictor, load_weights, start_weights
 from ivsqa.workflow.reporting.check import check_project
@@ -114,6 +115,15 @@ def test_first_training_begins_with_the_starter_model_and_names_it(started):
     begun, learnt = start_weights(started, the(started)).weights[name], load_weights(started, model).weights[name]
     assert float((begun - learnt).abs().max()) < 0.05
     assert open_project(started.root).get_model("starter").is_starter  # still there, to compare with
+
+
+@pytest.mark.usefixtures("come_along")
+def test_starter_model_is_measured_beside_the_models_of_the_study(trained):
+    measured = evaluate_model(trained, model_id="starter", device="cpu")
+    assert measured.model_id == the(trained).model_id
+    page = write_report(trained).page.read_text(encoding="utf-8")
+    assert measured.model_id in page
+    assert "taught by phantoms alone" not in page  # it is not what draws
 
 
 @pytest.mark.usefixtures("come_along")

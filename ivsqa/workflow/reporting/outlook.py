@@ -47,11 +47,11 @@ def _round_size(rounds: list[RoundRecord]) -> int:
 
 
 def _gain(models: list[ModelRecord], current: ModelRecord, n_more: int) -> float | None:
-    """Return the likely gain of more labels in validation Dice, judged by the models there are."""
+    """Return the likely gain of more labels in validation Dice, judged by the models there are that learnt from any."""
     trained = [
         (model.n_training_frames, model.validation_dice)
         for model in models
-        if model.state == "ready" and model.validation_dice is not None
+        if model.state == "ready" and model.validation_dice is not None and model.n_training_frames
     ]
     if current.validation_dice is None:
         return None

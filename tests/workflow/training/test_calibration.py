@@ -4,10 +4,18 @@ import pytest
 
 from ivsqa.errors import StateError
 from ivsqa.io.project import starter
-from ivsqa.io.project.project import open_project
+from ivsqa.io.project.project import Project, open_project
+from ivsqa.workflow.reporting.outlook import find_outlook
+from ivsqa.workflow.reporting.report import write_report
 from ivsqa.workflow.scoring.score import score_frames
 from ivsqa.workflow.training.train import finetune_model
 from tests.starters import write_starter
+
+
+def gain_of_more(study: Project) -> float | None:
+    outlook = find_outlook(study)
+    assert outlook is not None
+    return outlook.expected_gain
 
 
 def test_starter_model_is_calibrated_as_soon_as_validation_frames_are_annotated(started, tmp_path, monkeypatch):
@@ -22,7 +30,12 @@ def test_starter_model_is_calibrated_as_soon_as_validation_frames_are_annotated(
     study = open_project(started.root)
     assert study.get_model(None).model_id == "m001"
     assert score_frames(study, device="cpu").n_scored == 80
+    assert gain_of_more(study) is None  # of no labels nothing follows for more
+    assert write_report(study).failed == []
     assert finetune_model(study, max_steps=1, device="cpu").model.parent == "m001"
+    score_frames(study, device="cpu")
+    assert gain_of_more(study) is None
+    assert write_report(study).failed == []
 
 
 def test_model_of_the_study_keeps_its_weights_and_its_lessons(trained):
