@@ -19,7 +19,7 @@ def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove what an earlier demo left there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw phantoms with the starter model, then go round the loop; three minutes on two cores. The annotator is simulated."""
+    """Play the loop on phantoms. The starter model draws first; three minutes on two cores. The annotator is simulated."""
     from ivsqa.workflow.demo.demo import run_demo
 
     if directory.exists() and any(directory.iterdir()):

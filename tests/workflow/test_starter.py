@@ -53,6 +53,9 @@ def the(project: Project) -> StarterRecord:
 
 
 def test_without_a_starter_model_there_is_no_model(imported):
+    with pytest.raises(NotFoundError) as caught:
+        imported.get_model("starter")
+    assert caught.value.hint == "project.yaml names none (network.starter), or none comes with this ivsqa"
     assert imported.settings.network.starter == "coronary-ivus"
     assert imported.current_model() is None
     assert imported.starter_misfit() == ""

@@ -225,7 +225,10 @@ class Project:
         if starter is not None and model_id in (STARTER, starter.model_id):
             return starter
         if not self.layout.model_record(model_id).is_file():
-            hint = "it came with another ivsqa" if model_id.startswith(STARTER) else "list them with: ivsqa status"
+            hint = "list them with: ivsqa status"
+            if model_id.startswith(STARTER):
+                none = "project.yaml names none (network.starter), or none comes with this ivsqa"
+                hint = self.starter_misfit() or (none if starter is None else "it came with another ivsqa")
             raise NotFoundError(f"no model {model_id!r} in this project", hint=hint)
         model = self._read(self.layout.model_record(model_id), ModelRecord)
         if model.state != "ready":

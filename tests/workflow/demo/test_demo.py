@@ -1,5 +1,7 @@
+from ivsqa.io.project import starter
 from ivsqa.io.project.project import open_project
 from ivsqa.workflow.demo.demo import DemoPlan, run_demo
+from tests.starters import write_starter
 
 TINY = DemoPlan(
     n_pullbacks=4,
@@ -12,7 +14,9 @@ TINY = DemoPlan(
 )
 
 
-def test_the_demo_goes_round_the_loop_and_leaves_an_ordinary_project(tmp_path):
+def test_the_demo_goes_round_the_loop_and_leaves_an_ordinary_project(tmp_path, monkeypatch):
+    write_starter(tmp_path / "starter", widths=(24, 48, 96, 144), size_px=96)
+    monkeypatch.setattr(starter, "STARTERS", tmp_path / "starter")
     said: list[str] = []
     result = run_demo(tmp_path / "demo", TINY, say=said.append)
     assert [(stage.name, stage.n_labels) for stage in result.stages] == [("starter", 0), ("round 1", 2)]
