@@ -155,6 +155,13 @@ def test_starter_model_begins_a_training_on_another_grid_but_does_not_draw_there
 
 
 @pytest.mark.usefixtures("come_along")
+def test_starter_model_draws_whole_frames_as_well_as_a_field_of_view(imported):
+    whole = with_settings(imported.root, {"image": {"working_size_px": 32, "field_of_view_mm": None}})
+    assert whole.starter_misfit() == ""
+    assert score_frames(whole, device="cpu").model_id == the(whole).model_id
+
+
+@pytest.mark.usefixtures("come_along")
 def test_network_of_other_widths_begins_from_scratch_and_says_why(started):
     other = with_settings(started.root, {"network": {"widths": [4, 8]}})
     model = train_model(other, max_steps=1, device="cpu").model

@@ -262,7 +262,9 @@ class Project:
     def _changed_image(self, model: ModelRecord) -> tuple[str, object, object]:
         """Return the first image setting that is another than a model's, the model's value and that of now; ("", …): none is."""
         now = self.settings.image.model_dump(mode="json")
-        changed = sorted(key for key in now.keys() | model.image.keys() if now.get(key) != model.image.get(key))
+        # A starter was shown frames in more ways than one, and its card names what it was shown in one way only.
+        asked = model.image.keys() if model.is_starter else now.keys() | model.image.keys()
+        changed = sorted(key for key in asked if now.get(key) != model.image.get(key))
         return (changed[0], model.image.get(changed[0]), now.get(changed[0])) if changed else ("", None, None)
 
     def weights(self, model_id: str) -> Path:
