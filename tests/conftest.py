@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,9 @@ from ivsqa.workflow.training.train import train_model
 # Tests share the cores among themselves: networks that each want all of them spend their time waiting for each other.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("ivsqa", deadline=None)
+hypothesis.settings.load_profile("ivsqa")
 # No test depends on what comes along: those about a starter model make their own (tests/starters.py).
 PACKAGED_STARTERS, starter.STARTERS = starter.STARTERS, Path(__file__).parent / "no starters"
 

@@ -78,7 +78,7 @@ def test_bow_tie_and_flat_contour_are_not_simple():
 
 
 @given(smooth, st.integers(0, 199), st.booleans(), st.floats(0.0, 6.3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_area_does_not_change_with_start_vertex_direction_or_rotation(contour, start, backwards, angle):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     points = np.roll(contour.points_px, start, axis=0)[:: -1 if backwards else 1] @ turn
@@ -147,7 +147,7 @@ def test_mask_area_is_unbiased_over_thirty_lumens():
 
 
 @given(smooth)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_contour_comes_back_from_its_mask_within_half_a_pixel(contour):
     again = contour_from_mask(contour.mask((128, 128)))
     assert again is not None
@@ -186,7 +186,7 @@ def test_level_line_of_a_ramp_is_found_between_pixels():
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_quantised_field_gives_a_contour_or_none(seed):
     # Values exactly at the level make single points of a line; they must be no contour and no crash.
     field = np.random.default_rng(seed).choice([0.0, 0.5, 1.0], size=(6, 6), p=[0.2, 0.4, 0.4])

@@ -41,14 +41,14 @@ def test_known_spacing_without_field_of_view_covers_the_longer_side():
 
 
 @given(grids)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_contour_to_grid_and_to_frame_are_inverse(grid):
     contour = Contour.from_points([[3.25, 7.5], [90.0, 11.0], [60.5, 99.75]])
     assert grid.contour_to_frame(grid.contour_to_grid(contour)).points_px == pytest.approx(contour.points_px)
 
 
 @given(grids, st.integers(0, 255))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_constant_frame_stays_constant_away_from_its_edge(grid, grey):
     sampled = grid.sample(np.full(grid.frame_shape, grey, dtype=np.uint8))
     assert (sampled[_inside(grid, grid.frame_shape)] == grey).all()
@@ -56,7 +56,7 @@ def test_constant_frame_stays_constant_away_from_its_edge(grid, grey):
 
 
 @given(grids)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_constant_field_stays_constant_on_the_frame_inside_the_grid(grid):
     field = grid.to_frame(np.ones((grid.size_px, grid.size_px)))
     height, width = grid.frame_shape

@@ -70,7 +70,7 @@ def test_line_around_a_hole_is_not_the_one():
 
 
 @given(fields())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_area_is_that_of_the_largest_line_of_skimage(field):
     lines = [line[:-1, ::-1] for line in find_contours(field, 0.5) if len(line) > 3]
     line = largest_level_line(field, 0.5)
@@ -81,7 +81,7 @@ def test_area_is_that_of_the_largest_line_of_skimage(field):
 
 
 @given(fields())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_points_lie_between_neighbouring_pixels_where_the_field_has_the_level(field):
     line = largest_level_line(field, 0.5)
     if line is not None:

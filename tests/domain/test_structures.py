@@ -54,7 +54,7 @@ def test_lumen_wins_where_it_leaves_the_eem():
 
 
 @given(st.integers(0, 3), st.integers(0, 3))
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=16)
 def test_masks_come_back_from_the_label_map_of_nested_contours(x, y):
     contours = {"lumen": square(2 + x, 2 + y, 3), "eem": EEM}
     masks = BOTH.masks_from_label_map(BOTH.label_map(contours, SHAPE))

@@ -18,7 +18,7 @@ def some(n: int = 4, **changed) -> SampleSet:
 
 
 @given(n=st.integers(1, 40), batch=st.integers(1, 17), seed=st.integers(0, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_sample_comes_once_an_epoch(n, batch, seed):
     steps = -(-2 * n // batch)
     weights = np.ones(n, np.float32)
@@ -28,7 +28,7 @@ def test_every_sample_comes_once_an_epoch(n, batch, seed):
 
 
 @given(weights=st.lists(st.integers(1, 5), min_size=1, max_size=20), seed=st.integers(0, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_sample_comes_by_its_weight_to_within_one(weights, seed):
     n, w = len(weights), np.array(weights, dtype=np.float32)
     counts = np.bincount(batch_indices(w, step=0, batch_size=n, seed=seed), minlength=n)

@@ -36,7 +36,7 @@ def polygons(path: VesselPath, k: int) -> tuple[shapely.Polygon, shapely.Polygon
 seeds = st.integers(0, 10_000)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, rotational=st.booleans())
 def test_lumen_lies_inside_the_eem_and_the_catheter_inside_the_lumen(seed, rotational):
     path = a_path(seed, rotational=rotational)
@@ -49,7 +49,7 @@ def test_lumen_lies_inside_the_eem_and_the_catheter_inside_the_lumen(seed, rotat
         assert lumen.exterior.distance(shapely.Point(0.0, 0.0)) >= CATHETER_MM
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, rotational=st.booleans())
 def test_areas_and_plaque_burden_stay_in_the_ranges_of_expert_contours(seed, rotational):
     path = a_path(seed, rotational=rotational)
@@ -60,7 +60,7 @@ def test_areas_and_plaque_burden_stay_in_the_ranges_of_expert_contours(seed, rot
         assert CORONARY.plaque_burden[0] <= 1.0 - lumen.area / eem.area <= CORONARY.plaque_burden[1]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds, speed=st.sampled_from((0.5, 1.0, 2.0)))
 def test_borders_move_less_than_a_quarter_millimetre_from_frame_to_frame(seed, speed):
     path = a_path(seed, n_frames=25, speed=speed)
@@ -71,7 +71,7 @@ def test_borders_move_less_than_a_quarter_millimetre_from_frame_to_frame(seed, s
         assert steps.max() > 0.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_borders_are_carried_by_fourier_orders_up_to_six(seed):
     path = a_path(seed, n_frames=3)
@@ -90,7 +90,7 @@ def test_a_solid_state_probe_stretches_no_angle():
     assert not a_path(1, rotational=False).stretch_rad.any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_stretch_stays_below_ten_degrees_and_keeps_the_order_of_angles(seed):
     path = a_path(seed, n_frames=5)

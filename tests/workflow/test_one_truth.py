@@ -118,7 +118,6 @@ STEPS = ("select", "export", "export_to_a_second_reader", "return_a_part", "take
 
 
 @settings(
-    deadline=None,
     max_examples=5,
     suppress_health_check=[HealthCheck.too_slow],
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would replay minutes of work

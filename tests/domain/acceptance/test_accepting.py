@@ -145,7 +145,7 @@ def test_frames_of_few_subjects_prove_less_than_as_many_drawn_one_by_one():
     assert "drawn from all frames alike" in by_frame.assumption
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_the_chosen_bar_and_all_stricter_ones_from_the_first_on_are_under_their_bounds(data):
     n = data.draw(st.integers(5, 60))

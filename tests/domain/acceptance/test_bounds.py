@@ -55,7 +55,7 @@ def test_of_a_pool_that_was_read_as_a_whole_the_mean_is_known(losses):
     assert bound(losses, pool=len(losses)) <= np.mean(losses) + 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(LOSSES, st.integers(0, 20), st.floats(0.5, 0.99))
 def test_a_bound_is_never_below_what_was_seen(losses, more, confidence):
     for pool in (None, len(losses) + more):
@@ -69,7 +69,7 @@ def test_what_is_left_of_a_small_pool_leaves_less_doubt():
     assert gaps == sorted(gaps)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(LOSSES, st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 def test_the_more_is_doubted_the_more_is_won(losses, one, other):
     low, high = log_wealth(Draws.of_frames(losses, pool=20), np.sort([one, other]))

@@ -98,7 +98,7 @@ def test_new_deleted_and_absent_contours_have_no_distance():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rounding_to_integers_is_within_its_tolerance(seed):
     sent = vessel(np.random.default_rng(seed))
     rounded = Contour.from_points(np.round(sent.points_px))
@@ -137,7 +137,7 @@ def test_two_contours_are_enough_to_recognise_a_flip_or_another_size(name):
 
 
 @given(st.integers(0, 10_000), st.integers(0, 12), st.sampled_from([1.0, 3.0, 8.0]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_honest_edits_are_never_taken_for_a_misplacement(seed, n, amount_px):
     rng = np.random.default_rng(seed)
     sent = [vessel(rng, roughness=rng.choice([0.01, 0.06]), offset_px=rng.choice([0.0, 25.0])) for _ in range(n)]

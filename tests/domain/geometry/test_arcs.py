@@ -119,7 +119,7 @@ def test_a_stretch_is_not_broken_by_one_calm_arc_nor_a_lone_arc_marked():
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=36).filter(any))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_arcs_cover_exactly_what_is_doubtful(flags):
     arcs = arcs_above(np.array(flags, dtype=float), "lumen", threshold=0.5)
     assert sum(arc.span_deg for arc in arcs) == pytest.approx(360.0 * sum(flags) / len(flags))

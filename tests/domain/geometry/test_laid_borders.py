@@ -132,7 +132,7 @@ def test_a_hole_belongs_to_what_is_around_it() -> None:
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_whatever_is_said_borders_are_simple_nested_and_on_their_masks(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     noise = np.stack([np.kron(rng.normal(size=(8, 8)), np.ones((12, 12))) for _ in range(n)])

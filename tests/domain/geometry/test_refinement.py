@@ -61,7 +61,7 @@ def test_a_single_pixel_is_a_small_border() -> None:
 
 
 @given(angle=st.floats(0.0, 6.28), offset=st.floats(-6.0, 6.0), also=st.floats(0.5, 2.6), other=st.floats(-4.0, 4.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_border_passes_its_points_and_stays_simple_and_nested(
     angle: float, offset: float, also: float, other: float
 ) -> None:

@@ -95,7 +95,7 @@ def test_simple_contour_is_mended_to_itself_and_a_flat_one_cannot_be():
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=3, max_size=14))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_mended_contour_is_always_simple(points):
     if len(set(points)) < 3:
         return
@@ -135,7 +135,7 @@ def test_inner_contour_that_only_touches_the_outer_is_left_out():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nested_set_has_no_finding_about_shape_or_nesting(seed):
     rng = np.random.default_rng(seed)
     contours = {name: Contour.from_points(rng.uniform(10, 90, (rng.integers(3, 12), 2))) for name in THREE.names}

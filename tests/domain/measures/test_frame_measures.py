@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.sr import _concepts_dict  # codedict cannot tell which codes there are
 from pydicom.sr.codedict import codes
@@ -121,7 +121,6 @@ def test_a_centroid_outside_its_own_border_still_has_diameters():
     assert 0.0 < shortest < longest
 
 
-@settings(deadline=None)
 @given(st.floats(0.0, 2.0 * pi), st.floats(-50.0, 50.0), st.floats(0.2, 5.0))
 def test_ratios_do_not_change_when_the_frame_is_turned_moved_or_enlarged(angle, shift, factor):
     contours = {"lumen": ellipse(4, 0, 20, 16), "eem": ellipse(0, 0, 40, 36)}

@@ -212,7 +212,7 @@ def test_a_lesion_carries_the_intervals_of_its_frames():
 
 
 @given(st.lists(st.sampled_from(["healthy", "lesion", "missing"]), max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_lesions_are_runs_of_high_burden_broken_by_health_and_by_gaps(kinds):
     lumen = [{"healthy": 11.0, "lesion": 3.0, "missing": nan}[kind] for kind in kinds]
     course = course_of(np.arange(len(kinds)) * 1.0, lumen)

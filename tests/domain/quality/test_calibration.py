@@ -80,7 +80,7 @@ points = st.lists(st.tuples(st.integers(0, 20), st.floats(0, 1), st.floats(0.1, 
 
 
 @given(points)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_fitted_curve_never_falls_and_keeps_the_weighted_mean(values):
     x, y, weights = (np.array(column) for column in zip(*values, strict=True))
     curve = fit_isotonic(x, y, weights)

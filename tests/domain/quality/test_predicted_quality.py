@@ -54,7 +54,7 @@ def test_region_is_a_box_dilation_cut_by_the_frame():
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_region_of_a_pixel_is_what_lies_within_the_margin(row, column, margin):
     mask = np.zeros((10, 10), dtype=bool)
     mask[row, column] = True

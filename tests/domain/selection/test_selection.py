@@ -87,7 +87,7 @@ limits = st.fixed_dictionaries(
 
 
 @given(st.integers(0, 999), st.integers(0, 40), st.sampled_from(STRATEGIES), st.booleans(), limits)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_duplicates_and_gap_and_cap_hold(seed, n, strategy, with_features, kwargs):
     frames = study(seed, with_features=with_features)
     selection = plan(frames, n, strategy, seed=seed, **kwargs)
@@ -108,7 +108,7 @@ def test_no_duplicates_and_gap_and_cap_hold(seed, n, strategy, with_features, kw
 
 
 @given(st.integers(0, 999), st.sampled_from(STRATEGIES), st.booleans(), limits, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_same_seed_gives_the_same_frames_in_any_order(seed, strategy, with_features, kwargs, random):
     frames = study(seed, with_features=with_features)
     first = keys(frames, plan(frames, 12, strategy, seed=seed, **kwargs))
@@ -117,7 +117,7 @@ def test_same_seed_gives_the_same_frames_in_any_order(seed, strategy, with_featu
 
 
 @given(st.integers(0, 999), st.integers(0, 130), st.sampled_from([one for one in RANKING if one != "sqa"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ranking_without_limits_takes_exactly_the_highest_scores(seed, n, strategy):
     frames = study(seed)
     worst = sorted(frames, key=lambda one: (-one.score, one.key))[:n]

@@ -33,7 +33,7 @@ def test_assignment_is_the_same_on_every_machine_and_version():
 
 
 @given(subjects, st.integers(0, 99), st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_order_of_subjects_does_not_matter(names, seed, random):
     shuffled = list(names)
     random.shuffle(shuffled)
@@ -43,7 +43,7 @@ def test_order_of_subjects_does_not_matter(names, seed, random):
 
 
 @given(subjects, st.integers(0, 99), st.integers(0, 40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_existing_subjects_never_move(names, seed, n_first):
     first = assign_splits(names[:n_first], fractions=SHARES, seed=seed, existing={})
     both = assign_splits(names, fractions=SHARES, seed=seed, existing=first)
@@ -52,7 +52,7 @@ def test_existing_subjects_never_move(names, seed, n_first):
 
 
 @given(subjects.filter(lambda names: len(names) >= 3), st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_three_subjects_are_enough_for_three_splits(names, seed):
     assert set(assign_splits(names, fractions=SHARES, seed=seed, existing={}).values()) == set(SHARES)
 

@@ -70,7 +70,7 @@ def test_equal_generators_give_equal_intervals():
     assert means_over_subjects(values, subjects, rng=rng()) == means_over_subjects(values, subjects, rng=rng())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8))
 def test_the_interval_of_a_mean_lies_within_the_data(values):
     (mean,) = means_over_subjects(np.array(values)[:, None], np.arange(len(values)), rng=rng())

@@ -57,7 +57,7 @@ pairs = st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=3, 
 
 
 @given(pairs)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_correlations_match_scipy(values):
     a, b = np.array(values, dtype=float).T
     if np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -68,7 +68,7 @@ def test_correlations_match_scipy(values):
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ranking_measures_match_counting_pair_by_pair(values):
     scores, positive = np.array([v[0] for v in values], float), np.array([v[1] for v in values])
     if not positive.any():

@@ -35,7 +35,7 @@ def test_ids_are_text_so_leading_zeros_stay(write):
     assert list(read_contours_csv(write(contours_csv_text(rows)))) == ["007", "12:30"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     points=st.lists(st.tuples(*[st.integers(-50_000, 900_000)] * 2), min_size=3, max_size=40, unique=True),
     name=st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1).map(lambda text: f"a{text}z"),

@@ -123,7 +123,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values)
 def test_what_is_written_reads_back_the_same(value):
     again = value_of(to_text(value))

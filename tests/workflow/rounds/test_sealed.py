@@ -17,7 +17,7 @@ from tests.workflow.scored_study import study_of
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     splits=st.lists(st.sampled_from(["train", *HELD_OUT]), min_size=2, max_size=6),
     n=st.integers(1, 20),
