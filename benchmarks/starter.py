@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from phantoms import NAMES
 from report import print_table, write_json
 from starter_card import write_package
-from starter_frames import FRESH_SEED, HELD_OUT_SEED, Chunk, keep, kept, rendered
+from starter_frames import FRESH_SEED, HELD_OUT_SEED, Chunk, keep, kept, of_five_looks, rendered
 from starter_training import Recipe, is_trained, train_branch, trained
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
@@ -198,6 +198,7 @@ def judge(model: TrainedModel, recipe: Recipe, *, device: str, chunks: int = JUD
         "figures": {
             "training family": figures(unseen, errors),
             "held-out family": figures(joined(held_out), errors),
+            "five looks": figures(drawn(model, priors, of_five_looks(seed=FRESH_SEED), device), errors),
         },
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ import ivsqa.phantom
 from ivsqa.domain.grid import working_grid
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
-from ivsqa.phantom import iter_frames, varied_pullback
+from ivsqa.phantom import CONSOLES, PhantomPullback, iter_frames, phantom_pullback, varied_pullback
 
 SIZE_PX = 96
 FIELD_OF_VIEW_MM = 10.0
@@ -55,10 +56,10 @@ class Chunk:
     pullbacks: NDArray[np.intp]
 
 
-def rendered(number: int, *, seed: int = TRAINING_SEED, held_out: bool = False, pullbacks: int = PULLBACKS) -> Chunk:
-    """Return a chunk, rendered anew."""
-    images, labels, pixel_mm, whose = [], [], [], []
-    for index in range(number * pullbacks, (number + 1) * pullbacks):
+def rendered(number: int, *, seed: int = TRAINING_SEED, held_out: bool = False, console: int | None = None) -> Chunk:
+    """Return a chunk of varied phantoms, rendered anew; with a number of a console all are of that one."""
+    shown = []
+    for index in range(number * PULLBACKS, (number + 1) * PULLBACKS):
         rng = np.random.default_rng((seed, index, 77))
         pullback = varied_pullback(
             seed=seed,
@@ -66,22 +67,48 @@ def rendered(number: int, *, seed: int = TRAINING_SEED, held_out: bool = False, 
             n_frames=FRAMES_A_PULLBACK,
             size_px=int(rng.integers(*RENDERED_PX)),
             frame_step_mm=float(rng.uniform(*STEP_MM)),
+            console=console,
             held_out=held_out,
         )
         widest_mm = max(np.ptp(one["eem"].points_px * pullback.spacing_mm, axis=0).max() for one in pullback.contours)
         is_whole = rng.random() < WHOLE_SHARE or widest_mm > 0.9 * FIELD_OF_VIEW_MM
+        shown.append((pullback, None if is_whole else FIELD_OF_VIEW_MM))
+    return _on_grid(shown)
+
+
+def of_five_looks(*, seed: int) -> Chunk:
+    """Return as many frames of the phantoms that `ivsqa phantom` writes: coronary arteries on five looks, spacing known."""
+    looks = sorted(CONSOLES)
+    shown = [
+        phantom_pullback(
+            seed=seed,
+            index=index,
+            n_frames=FRAMES_A_PULLBACK,
+            console=looks[index % len(looks)],
+            size_px=256,
+            frame_step_mm=1.0,
+        )
+        for index in range(PULLBACKS)
+    ]
+    return _on_grid([(pullback, FIELD_OF_VIEW_MM) for pullback in shown])
+
+
+def _on_grid(shown: Iterable[tuple[PhantomPullback, float | None]]) -> Chunk:
+    """Return the frames of pullbacks as a network sees them, each through a field of view, in mm, or whole."""
+    images, labels, pixel_mm, whose = [], [], [], []
+    for pullback, field_of_view_mm in shown:
         grid = working_grid(
             pullback.frame_shape,
             size_px=SIZE_PX,
             spacing_mm=pullback.spacing_mm,
-            field_of_view_mm=None if is_whole else FIELD_OF_VIEW_MM,
+            field_of_view_mm=field_of_view_mm,
         )
         for frame, contours in zip(iter_frames(pullback), pullback.contours, strict=True):
             on_grid = {name: grid.contour_to_grid(contour) for name, contour in contours.items()}
             images.append(grid.sample(frame))
             labels.append(training_labels(BOTH, on_grid, (SIZE_PX, SIZE_PX)))
             pixel_mm.append(grid.scale[0] * pullback.spacing_mm[0])
-            whose.append(index)
+            whose.append(pullback.index)
     return Chunk(np.stack(images), np.stack(labels), np.array(pixel_mm), np.array(whose))
 
 

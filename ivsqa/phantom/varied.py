@@ -20,6 +20,7 @@ from ivsqa.phantom.vessels import CORONARY, VesselKind, drawn_vessel
 
 # As in `pullback`, each part draws from its own stream; numbers begin beyond those used there, by family.
 _FACTS, _GEOMETRY, _TISSUE, _SPECKLE, _LOOK, _ARTEFACTS, _KIND = range(7)
+_OF_CONSOLE = (_LOOK, _ARTEFACTS)
 _TRAINING, _HELD_OUT = 8, 16
 
 SHOWN_REACH = (0.95, 1.3)
@@ -33,7 +34,14 @@ MARGIN = (0.85, 1.2)
 
 
 def varied_pullback(
-    *, seed: int, index: int, n_frames: int, size_px: int, frame_step_mm: float | None = None, held_out: bool = False
+    *,
+    seed: int,
+    index: int,
+    n_frames: int,
+    size_px: int,
+    frame_step_mm: float | None = None,
+    console: int | None = None,
+    held_out: bool = False,
 ) -> PhantomPullback:
     """Return a synthetic pullback of a drawn vessel on a drawn console, the same for the same arguments.
 
@@ -44,6 +52,8 @@ def varied_pullback(
         size_px: Side of the frames.
         frame_step_mm: Distance along the vessel from one frame to the next; None: all frames of a pullback at 30 a second.
             A longer step keeps one frame in many, so that few frames show much of a vessel.
+        console: Number of the console in the set, as in a study of one hospital: pullbacks of one number share look and what
+            happens to the picture. None: each has its own.
         held_out: Draw console, artefacts and vessel from the families that training never sees (`drawn_look`,
             `draw_plan`, `drawn_vessel`).
 
@@ -56,7 +66,8 @@ def varied_pullback(
         raise ValueError(f"frames of a phantom lie a step above 0 mm apart, got {frame_step_mm} mm")
 
     def stream(part: int) -> tuple[int, int, int]:
-        return seed, index, (_HELD_OUT if held_out else _TRAINING) + part
+        number = index if console is None or part not in _OF_CONSOLE else console
+        return seed, number, (_HELD_OUT if held_out else _TRAINING) + part
 
     facts = np.random.default_rng(stream(_FACTS))
     speed = float(facts.choice(SPEEDS_MM_S))

@@ -29,6 +29,13 @@ def test_another_seed_another_index_and_the_held_out_family_give_another_vessel_
         assert not np.allclose(one.contours[0]["eem"].points_px, other.contours[0]["eem"].points_px)
 
 
+def test_pullbacks_of_one_console_share_look_and_artefacts_and_no_vessel():
+    one, other = (varied_pullback(seed=1, index=index, n_frames=1, size_px=SIZE_PX, console=5) for index in (0, 1))
+    assert (one.look.name, one.look.tone, one.plan.names) == (other.look.name, other.look.tone, other.plan.names)
+    assert not np.allclose(one.contours[0]["eem"].points_px, other.contours[0]["eem"].points_px)
+    assert one.look.tone != a_pullback(3).look.tone
+
+
 def test_names_say_what_it_is():
     assert [a_pullback(index).name for index in (0, 4)] == ["S01-P1", "S05-P1"]
     assert a_pullback().console == "varied"
