@@ -114,10 +114,7 @@ def phantom_pullback(
         raise ValueError(f"no console {console!r}: one of {', '.join(CONSOLES)}")
     look = CONSOLES[console]
     size_px = look.size_px if size_px is None else size_px
-    if n_frames < 1 or size_px < MIN_SIZE_PX:
-        raise ValueError(f"a phantom has at least 1 frame of {MIN_SIZE_PX} px, got {n_frames} of {size_px} px")
-    if frame_step_mm is not None and not frame_step_mm > 0.0:
-        raise ValueError(f"frames of a phantom lie a step above 0 mm apart, got {frame_step_mm} mm")
+    check_frames(n_frames, size_px, frame_step_mm)
     spacing_mm = look.spacing_mm * look.size_px / size_px
     speed = float(np.random.default_rng((seed, index, _FACTS)).choice(SPEEDS_MM_S))
     rate_hz = FRAME_RATE_HZ if frame_step_mm is None else speed / frame_step_mm
@@ -149,6 +146,14 @@ def phantom_pullback(
         _path=path,
         _tissue=draw_tissue((seed, index, _TISSUE), look, length_mm=length_mm, frame_step_mm=all_step_mm),
     )
+
+
+def check_frames(n_frames: int, size_px: int, frame_step_mm: float | None) -> None:
+    """Raise ValueError for frames that no phantom has: none, too small, or a step apart that leads nowhere."""
+    if n_frames < 1 or size_px < MIN_SIZE_PX:
+        raise ValueError(f"a phantom has at least 1 frame of {MIN_SIZE_PX} px, got {n_frames} of {size_px} px")
+    if frame_step_mm is not None and not frame_step_mm > 0.0:
+        raise ValueError(f"frames of a phantom lie a step above 0 mm apart, got {frame_step_mm} mm")
 
 
 def iter_frames(pullback: PhantomPullback) -> Iterator[NDArray[np.uint8]]:

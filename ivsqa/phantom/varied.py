@@ -14,7 +14,7 @@ from ivsqa.phantom.artefacts import draw_plan
 from ivsqa.phantom.consoles import CONSOLES, ConsoleLook
 from ivsqa.phantom.geometry import VesselPath, polar_points, vessel_path
 from ivsqa.phantom.looks import drawn_look
-from ivsqa.phantom.pullback import FRAME_RATE_HZ, MIN_SIZE_PX, SPEEDS_MM_S, PhantomPullback, true_contours
+from ivsqa.phantom.pullback import FRAME_RATE_HZ, SPEEDS_MM_S, PhantomPullback, check_frames, true_contours
 from ivsqa.phantom.tissue import draw_tissue
 from ivsqa.phantom.vessels import CORONARY, VesselKind, drawn_vessel
 
@@ -60,10 +60,7 @@ def varied_pullback(
     Raises:
         ValueError: no frames, a frame too small, or a step that leads nowhere.
     """
-    if n_frames < 1 or size_px < MIN_SIZE_PX:
-        raise ValueError(f"a phantom has at least 1 frame of {MIN_SIZE_PX} px, got {n_frames} of {size_px} px")
-    if frame_step_mm is not None and not frame_step_mm > 0.0:
-        raise ValueError(f"frames of a phantom lie a step above 0 mm apart, got {frame_step_mm} mm")
+    check_frames(n_frames, size_px, frame_step_mm)
 
     def stream(part: int) -> tuple[int, int, int]:
         number = index if console is None or part not in _OF_CONSOLE else console
