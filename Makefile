@@ -24,7 +24,7 @@ fix: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 test: lint  ## everything: style, types, tests, doctests, docs, coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= --durations=25 --durations-min=2
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='ivsqa/domain/*,ivsqa/io/*' --fail-under=95 --format=total
 
