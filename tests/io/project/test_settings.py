@@ -18,14 +18,13 @@ HEAD = "kind: ivsqa/project\nschema_version: 2\nname: study\n"
 WHOLE = "image: {field_of_view_mm: null}\n"
 LUMEN = 'structures:\n- {name: lumen, color: "#56b4e9"}\n'
 
+OF_THE_STARTER = {"image.working_size_px": 96, "network.widths": (24, 48, 96, 144), "network.starter": "coronary-ivus"}
+
 ON_PURPOSE: dict[str, dict[str, Any]] = {
     # A template may differ from the defaults only where its images ask for it.
-    "coronary-ivus": {  # those of the starter model
-        "image.working_size_px": 96,
-        "network.widths": (24, 48, 96, 144),
-        "network.starter": "coronary-ivus",
-    },
-    "lumen-only": {  # a probe on the skin has an upside and a downside, and shows vessels of any size
+    "coronary-ivus": OF_THE_STARTER,
+    "lumen-only": OF_THE_STARTER
+    | {  # a probe on the skin has an upside and a downside, and shows vessels of any size
         "image.field_of_view_mm": None,
         "training.augmentation.rotation_deg": 15.0,
     },
