@@ -65,7 +65,7 @@ def test_every_address_is_relative_to_the_page():
 def test_the_time_is_told_in_minutes_and_the_rounds_are_counted():
     text = page_of(STAGE, STAGE, STAGE)
     assert "1.5 minutes" in text
-    assert "2 times" in text
+    assert "in 2 rounds" in text
 
 
 def test_text_from_outside_is_never_markup():
