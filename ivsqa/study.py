@@ -12,6 +12,7 @@ from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 
 if TYPE_CHECKING:
+    from ivsqa.workflow.accepting.audit import draw_audit, release_audit
     from ivsqa.workflow.evaluating.evaluate import evaluate_model
     from ivsqa.workflow.importing.import_pullbacks import import_pullbacks
     from ivsqa.workflow.measuring.measure import measure_pullbacks
@@ -62,6 +63,8 @@ class Study(Project):
         agreement = reader_agreement
         adjudicate = adjudicate
         undo = undo
+        draw_audit = draw_audit
+        release_audit = release_audit
         measure = measure_pullbacks
         export = export_contours
         report = write_report
@@ -81,6 +84,8 @@ class Study(Project):
         agreement = _UseCase("readers.agreement", "reader_agreement")
         adjudicate = _UseCase("readers.adjudicate", "adjudicate")
         undo = _UseCase("readers.undo", "undo")
+        draw_audit = _UseCase("accepting.audit", "draw_audit")
+        release_audit = _UseCase("accepting.audit", "release_audit")
         measure = _UseCase("measuring.measure", "measure_pullbacks")
         export = _UseCase("reporting.export_contours", "export_contours")
         report = _UseCase("reporting.report", "write_report")

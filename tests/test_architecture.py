@@ -83,6 +83,7 @@ ROOM_MAY_IMPORT = {
     "measuring": {"predicting"},
     "rounds": {"predicting"},
     "readers": {"predicting", "rounds"},
+    "accepting": {"predicting"},
     "reporting": {"predicting", "measuring", "rounds"},
     "demo": {"predicting", "importing", "training", "scoring", "evaluating", "rounds", "reporting"},
 }

@@ -32,7 +32,7 @@ def _as_plain(now: Status) -> dict[str, Any]:
         "n_subjects": sum(now.n_subjects.values()),
         "n_pullbacks": sum(now.n_pullbacks.values()),
         "n_frames": sum(now.n_frames.values()),
-        **picked(now, "n_annotated", "n_disputed"),
+        **picked(now, "n_annotated", "n_held", "n_disputed"),
         "current_model": now.current_model.model_id if now.current_model else None,
         "rounds": [picked(record, "round_id", "state", "n", "n_back") for record in now.rounds],
         "outlook": _outlook_as_plain(now.outlook),
@@ -81,6 +81,10 @@ def _say(now: Status) -> None:
         chosen = f"{count(record.n, 'frame')} by {record.strategy} ({record.split})"
         back = f", {record.n_back} back" if record.state == "exported" and record.n_back else ""
         say(f"round {record.round_id}: {chosen}, {record.state}{back}{f' ({readers})' if readers else ''}")
+    if now.n_held:
+        say(
+            f"{count(now.n_held, 'annotated frame')} held back by audits: no model learns from them until: ivsqa audit --release"
+        )
     if now.n_disputed:
         say(unsettled(now.n_disputed))
     if now.outlook:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
     "measure", "report", "export", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate",
-    "undo", "phantom", "demo",
+    "undo", "phantom", "demo", "audit",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
@@ -39,7 +39,7 @@ def test_help_lists_every_command(run):
 def test_help_lists_commands_by_group_and_lines_them_up(run):
     lines = run("--help").out.splitlines()
     headings = [line.removesuffix(":") for line in lines if line.removesuffix(":") in GROUPS]
-    assert headings == ["Study", "Learning", "Rounds", "Readers", "Results", "Try it"]
+    assert headings == ["Study", "Learning", "Rounds", "Readers", "Accepting", "Results", "Try it"]
     rows = [line for line in lines if line.startswith("  ") and line.split()[0] in COMMANDS]
     assert len(rows) == len(COMMANDS)
     assert len({line.index(line.split(maxsplit=1)[1]) for line in rows}) == 1
@@ -108,7 +108,8 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
 @pytest.mark.parametrize(
     "line",
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
-     "refine --nudges x.csv", "import-annotations .", "export x --format nnunet", "agreement", "adjudicate", "undo a:1"],
+     "refine --nudges x.csv", "import-annotations .", "export x --format nnunet", "agreement", "adjudicate", "undo a:1",
+     "audit -n 5"],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
     inside(tmp_path)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from ivsqa import errors
 from ivsqa.cli.main import app
+from ivsqa.io.project.audits import AuditRecord
 from ivsqa.io.project.manifest import Section
 from ivsqa.io.project.records import (
     ModelRecord,
@@ -38,6 +39,7 @@ MANIFESTS: list[type[BaseModel]] = [
     PointerRecord,
     ModelRecord,
     RoundRecord,
+    AuditRecord,
     PacketRecord,
     ScoresRecord,
 ]

@@ -135,6 +135,14 @@ class ProjectLayout:
         """Its frames, with score and reason."""
         return self.round(round_id) / "selection.csv"
 
+    def audit_record(self, round_id: str) -> Path:
+        """What is known of it as an audit."""
+        return self.round(round_id) / "audit.yaml"
+
+    def audit_pool(self, round_id: str) -> Path:
+        """The frames that the audit was drawn from."""
+        return self.round(round_id) / "pool.csv"
+
     def packet(self, round_id: str, reader: str | None = None) -> Path:
         """What goes to the annotator, or to one of several readers."""
         return self.round(round_id) / f"packet{_of_reader(reader)}"
@@ -199,3 +207,30 @@ def frame_name(pullback_id: str, frame_index: int) -> str:
 def _of_reader(reader: str | None) -> str:
     """Return the ending of the file names of a reader's own packet; "" for that of the round."""
     return "" if reader is None else f"-{reader}"
+
+
+def folders_with(parent: Path, manifest_name: str) -> list[str]:
+    """Return the sorted names of the folders in `parent` that hold a manifest."""
+    if not parent.is_dir():
+        return []
+    return sorted(
+        folder.name
+        for folder in parent.iterdir()
+        if not folder.name.startswith(".") and (folder / manifest_name).is_file()
+    )
+
+
+def numbered_folders(parent: Path, manifest_name: str) -> list[str]:
+    """Return the names of a letter and a number, by number: m1000 is newer than m999. A copy such as "m001-old" is none."""
+    names = [name for name in folders_with(parent, manifest_name) if name[1:].isdecimal()]
+    return sorted(names, key=lambda name: int(name[1:]))
+
+
+def next_id(prefix: str, taken: list[str]) -> str:
+    """Return the next id of a numbered kind.
+
+    Example:
+        >>> next_id("m", ["m001", "m002"])
+        'm003'
+    """
+    return f"{prefix}{max((int(name.removeprefix(prefix)) for name in taken), default=0) + 1:03d}"

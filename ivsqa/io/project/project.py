@@ -19,7 +19,8 @@ from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
-from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout
+from ivsqa.io.project.audits import AuditRecord
+from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout, folders_with, numbered_folders
 from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 from ivsqa.io.project.records import (
@@ -80,7 +81,7 @@ class Project:
 
     def pullback_ids(self) -> list[str]:
         """Return the ids of all pullbacks, sorted."""
-        return _folders_with(self.layout.pullbacks, "pullback.yaml")
+        return folders_with(self.layout.pullbacks, "pullback.yaml")
 
     def pullback(self, pullback_id: str) -> Pullback:
         """Return one pullback.
@@ -121,11 +122,16 @@ class Project:
         return pullback, index
 
     def annotated_frames(self, split: Split) -> list[AnnotatedFrame]:
-        """Return the annotated frames of a split, by pullback and frame."""
+        """Return the annotated frames of a split, by pullback and frame; none that an audit holds back from models.
+
+        Models learn from training and validation subjects. Nothing is held back from test subjects, which only judge them.
+        """
+        held = {} if split == "test" else self.held_frames()
         return [
             AnnotatedFrame(pullback, annotation)
             for pullback in self.pullbacks(split)
             for annotation in pullback.annotations.values()
+            if annotation.key not in held
         ]
 
     def training_frames(self) -> list[AnnotatedFrame]:
@@ -172,13 +178,31 @@ class Project:
         selection = self.settings.selection
         return Limits(max_per_pullback, selection.min_gap_frames, selection.min_gap_mm)
 
+    def audit(self, round_id: str) -> AuditRecord | None:
+        """Return what is known of a round as an audit; None where it is none."""
+        path = self.layout.audit_record(round_id)
+        return self._read(path, AuditRecord) if path.is_file() else None
+
+    def audits(self) -> list[AuditRecord]:
+        """Return all audits, oldest first."""
+        return list(filter(None, (self.audit(record.round_id) for record in self.round_records())))
+
+    def held_frames(self) -> dict[FrameKey, str]:
+        """Return the frames that no model may learn from or be calibrated on, and the unreleased audit that holds each."""
+        return {
+            frame.key: audit.round_id
+            for audit in self.audits()
+            if not audit.is_released
+            for frame in read_selection(self.layout.selection(audit.round_id))
+        }
+
     # Models and scores
 
     def models(self) -> list[ModelRecord]:
         """Return all models of the study, oldest first."""
         return [
             self._read(self.layout.model_record(model_id), ModelRecord)
-            for model_id in _numbered_folders(self.layout.models, "model.yaml")
+            for model_id in numbered_folders(self.layout.models, "model.yaml")
         ]
 
     def ready_models(self) -> list[ModelRecord]:
@@ -309,7 +333,7 @@ class Project:
         """Return the manifests of all rounds as they were written, oldest first; `rounds` says what is so now."""
         return [
             self._read(self.layout.round_record(round_id), RoundRecord)
-            for round_id in _numbered_folders(self.layout.rounds, "round.yaml")
+            for round_id in numbered_folders(self.layout.rounds, "round.yaml")
         ]
 
     def rounds(self) -> list[Round]:
@@ -368,30 +392,3 @@ def open_project(start: Path) -> Project:
         path=start,
         hint="go into a project, name one with --project DIR, or make one with: ivsqa init DIR",
     )
-
-
-def next_id(prefix: str, taken: list[str]) -> str:
-    """Return the next id of a numbered kind.
-
-    Example:
-        >>> next_id("m", ["m001", "m002"])
-        'm003'
-    """
-    return f"{prefix}{max((int(name.removeprefix(prefix)) for name in taken), default=0) + 1:03d}"
-
-
-def _folders_with(parent: Path, manifest_name: str) -> list[str]:
-    """Return the sorted names of the folders in `parent` that hold a manifest."""
-    if not parent.is_dir():
-        return []
-    return sorted(
-        folder.name
-        for folder in parent.iterdir()
-        if not folder.name.startswith(".") and (folder / manifest_name).is_file()
-    )
-
-
-def _numbered_folders(parent: Path, manifest_name: str) -> list[str]:
-    """Return the names of a letter and a number, by number: m1000 is newer than m999. A copy such as "m001-old" is none."""
-    names = [name for name in _folders_with(parent, manifest_name) if name[1:].isdecimal()]
-    return sorted(names, key=lambda name: int(name[1:]))

@@ -295,7 +295,7 @@ class RoundRecord(Manifest):
     state: Literal["selected", "exported", "imported"]
     readers: dict[str, Literal["exported", "imported"]] = {}
     strategy: str
-    split: Split
+    split: Split | Literal["all"]
     seed: int
     n_requested: int
     n: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ivsqa.domain.pullback import frames_sha256
+from ivsqa.domain.pullback import FrameKey, frames_sha256
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
+from ivsqa.io.project.audits import read_pool
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -144,9 +145,10 @@ def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool)
     except IvsqaError as error:
         yield _of_error("manifest", error, "models")
         return
+    held = _older_models_by_held_frame(project)
     for model in models:
         if not model.is_starter:
-            yield from _check_lessons(project, model, records)
+            yield from _check_lessons(project, model, records, held)
         if deep:
             try:
                 project.read_weights(model)
@@ -154,7 +156,18 @@ def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool)
                 yield _of_error("weights", error, model.model_id)
 
 
-def _check_lessons(project: Project, model: ModelRecord, records: dict[str, Pullback]) -> Iterator[ProjectFinding]:
+def _older_models_by_held_frame(project: Project) -> dict[FrameKey, tuple[str, ...]]:
+    """Return, by frame that an audit holds back, the models that are older: after an undo, they may know the frame."""
+    try:
+        older = {audit.round_id: audit.models for audit in project.audits()}
+        return {key: older[round_id] for key, round_id in project.held_frames().items()}
+    except IvsqaError:
+        return {}  # a round that cannot be read is a finding of its own
+
+
+def _check_lessons(
+    project: Project, model: ModelRecord, records: dict[str, Pullback], held: dict[FrameKey, tuple[str, ...]]
+) -> Iterator[ProjectFinding]:
     """Yield what is wrong with the list of the frames that a model learnt from."""
     path = project.layout.training_frames(model.model_id)
     if not path.is_file():
@@ -171,6 +184,10 @@ def _check_lessons(project: Project, model: ModelRecord, records: dict[str, Pull
         yield ProjectFinding(
             "leak", model.model_id, f"it learnt from {leaked[0]}, not a training subject", "train again"
         )
+    learnt = sorted(key for key in keys if model.model_id not in held.get(key, {model.model_id}))
+    if learnt:
+        message = f"it learnt from {learnt[0].pullback_id}:{learnt[0].frame_index}, which an audit holds back"
+        yield ProjectFinding("leak", model.model_id, message, "train again")
 
 
 def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[ProjectFinding]:
@@ -183,6 +200,8 @@ def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[Pr
     for record in rounds:
         try:
             frames = read_selection(project.layout.selection(record.round_id))
+            if (audit := project.audit(record.round_id)) is not None:
+                read_pool(project.layout.audit_pool(record.round_id), audit.pool_sha256)
             if record.state != "selected":
                 # Where every packet is gone, reading that of nobody says what is missing.
                 for reader in {packet.reader for packet in project.packets(record.round_id)} or {None}:

@@ -24,6 +24,7 @@ class Status:
         n_pullbacks: Pullbacks by split.
         n_frames: Frames by split.
         n_annotated: Annotated frames by split.
+        n_held: Of the annotated frames, those that an audit holds back from models.
         n_disputed: Frames that several read and nothing settles.
         n_without_spacing: Pullbacks whose spacing is unknown.
         current_model: The model in use, or None.
@@ -39,6 +40,7 @@ class Status:
     n_pullbacks: dict[str, int]
     n_frames: dict[str, int]
     n_annotated: dict[str, int]
+    n_held: int
     n_disputed: int
     n_without_spacing: int
     current_model: ModelRecord | None
@@ -55,22 +57,30 @@ def project_status(project: Project) -> Status:
     n_pullbacks: dict[str, int] = dict.fromkeys(SPLITS, 0)
     n_frames, n_annotated = n_pullbacks.copy(), n_pullbacks.copy()
     n_without_spacing = n_disputed = 0
+    n_held, held = dict.fromkeys(SPLITS, 0), project.held_frames()
     for record in project.pullbacks():
         subjects[record.split].add(record.subject_id)
         n_pullbacks[record.split] += 1
         n_frames[record.split] += record.n_frames
         standings = record.standings
-        n_annotated[record.split] += sum(standing.is_annotated(index) for index, standing in standings.items())
+        annotated = [index for index, standing in standings.items() if standing.is_annotated(index)]
+        n_annotated[record.split] += len(annotated)
+        n_held[record.split] += sum((record.pullback_id, index) in held for index in annotated)
         n_disputed += sum(standing.is_disputed for standing in standings.values())
         n_without_spacing += record.spacing_mm is None
     models, rounds, current = project.models(), project.rounds(), project.current_model()
     outlook = find_outlook(project)
+    # Held back are frames that would teach; those of test subjects teach nothing, and judge.
+    n_usable: dict[str, int] = {
+        split: n_annotated[split] - (0 if split == "test" else n_held[split]) for split in SPLITS
+    }
     return Status(
         name=project.settings.name,
         n_subjects={split: len(members) for split, members in subjects.items()},
         n_pullbacks=n_pullbacks,
         n_frames=n_frames,
         n_annotated=n_annotated,
+        n_held=sum(n_held.values()),
         n_disputed=n_disputed,
         n_without_spacing=n_without_spacing,
         current_model=current,
@@ -79,7 +89,7 @@ def project_status(project: Project) -> Status:
         rounds=rounds,
         outlook=outlook,
         # Later steps are costly to look up, and no more is asked of them than the first needs.
-        next_step=next(_iter_steps(project, n_pullbacks, n_annotated, n_disputed, current, rounds, outlook)),
+        next_step=next(_iter_steps(project, n_pullbacks, n_usable, n_disputed, current, rounds, outlook)),
     )
 
 

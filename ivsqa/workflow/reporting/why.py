@@ -27,6 +27,7 @@ class FrameChain:
         revisions: What people said of it, oldest first.
         pointers: Moves of a reader's pointer that concern it: what was undone, oldest first.
         standing: What counts of each reader and of the frame; None where nothing does.
+        held_by: The audit that holds it back from models; None: none does.
         trained: Models that learnt from it.
     """
 
@@ -38,6 +39,7 @@ class FrameChain:
     revisions: list[RevisionRecord]
     pointers: list[PointerRecord]
     standing: Standing | None
+    held_by: str | None
     trained: list[str]
 
     def counts(self, revision: RevisionRecord) -> bool:
@@ -57,7 +59,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         NotFoundError: no such frame.
     """
     record, index = project.find_frame(frame)
-    key = (record.pullback_id, index)
+    key = FrameKey(record.pullback_id, index)
     store = project.annotations
     models = project.ready_models()
     return FrameChain(
@@ -69,6 +71,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         revisions=list(store.history(*key)),
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
         standing=record.standings.get(index),
+        held_by=project.held_frames().get(key),
         trained=[model.model_id for model in models if key in _trained_on(project, model)],
     )
 

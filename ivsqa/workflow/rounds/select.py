@@ -15,9 +15,10 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Selection, Strategy, plan_selection
 from ivsqa.domain.selection.pool import Limits, Pool
 from ivsqa.errors import NotFoundError, StateError
+from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import Project, next_id
+from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, RoundRecord, Split, provenance
 from ivsqa.io.project.selections import SelectedFrame, write_selection

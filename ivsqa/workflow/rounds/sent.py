@@ -19,8 +19,12 @@ from ivsqa.io.project.records import PacketRecord, RoundRecord
 def model_of_round(project: Project, record: RoundRecord) -> str | None:
     """Return the id of the model that draws the contours of a round; None: none are drawn.
 
+    None are in an audit, since a contour that is shown draws the reader to it; unless the audit is assisted.
     A second reader gets the contours of the same model as the first: a later one may have learnt from what the first drew.
     """
+    audit = project.audit(record.round_id)
+    if audit is not None and not audit.is_assisted:
+        return None
     first = first_packet(project, record.round_id)
     if first is not None:
         return first.model_id

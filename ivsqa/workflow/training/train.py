@@ -15,9 +15,10 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import fit_error_calibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
+from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import Project, next_id
+from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.io.project.training_frames_csv import read_training_frames

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import IntegrityError, IvsqaError, ManifestError, NotAProjectError, NotFoundError, StateError
+from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.manifest import read_manifest, write_manifest
 from ivsqa.io.project.new_project import create_project, template_names
-from ivsqa.io.project.project import Project, next_id, open_project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, RoundRecord
 from ivsqa.io.project.selections import write_selection

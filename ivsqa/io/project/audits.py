@@ -1,0 +1,79 @@
+"""Audits: `audit.yaml` and `pool.csv` beside the `round.yaml` of a round whose frames were drawn to judge a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.errors import IntegrityError
+from ivsqa.io import atomic
+from ivsqa.io.project.manifest import Manifest
+from ivsqa.io.project.records import Provenance, Sha256
+from ivsqa.io.tables import csv_of_records, read_records
+
+
+class AuditRecord(Manifest):
+    """`audit.yaml`: what makes a round an audit. Its frames are in `selection.csv`, by rank in the order of the draw.
+
+    `models` are those that were ready when it was drawn: it can judge no other. `n_pool` and `pool_sha256` are of `pool.csv`.
+    Version 1: ivsqa 0.2.
+    """
+
+    KIND = "audit"
+
+    round_id: str
+    is_assisted: bool
+    is_released: bool = False
+    models: tuple[str, ...]
+    n_pool: int
+    n_read: int
+    pool_sha256: Sha256
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class PoolStretch:
+    """Neighbouring frames of a pool, first and last among them.
+
+    Attributes:
+        pullback_id: Their pullback.
+        first_frame: 0-based.
+        last_frame: 0-based.
+    """
+
+    pullback_id: str
+    first_frame: int
+    last_frame: int
+
+
+def write_pool(path: Path, keys: Iterable[FrameKey]) -> None:
+    """Write the frames that an audit is drawn from, given by pullback and frame: a line for each stretch."""
+    stretches = []
+    for (pullback_id, _), group in groupby(
+        enumerate(keys), lambda one: (one[1].pullback_id, one[1].frame_index - one[0])
+    ):
+        frames = [key.frame_index for _, key in group]
+        stretches.append(PoolStretch(pullback_id, frames[0], frames[-1]))
+    atomic.write_text(path, csv_of_records(PoolStretch, stretches))
+
+
+def read_pool(path: Path, sha256: str) -> list[FrameKey]:
+    """Return the frames that an audit was drawn from, by pullback and frame.
+
+    Args:
+        path: The file.
+        sha256: Its hash as the audit has it.
+
+    Raises:
+        IntegrityError: the file is missing or not as it was written.
+    """
+    what, hint = "the pool of the audit", "restore it from a copy"
+    stretches = read_records(path, PoolStretch, what=what, hint=hint)
+    if atomic.sha256_of_file(path) != sha256:
+        raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)
+    return [
+        FrameKey(one.pullback_id, index) for one in stretches for index in range(one.first_frame, one.last_frame + 1)
+    ]

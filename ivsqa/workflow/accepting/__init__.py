@@ -1,0 +1,1 @@
+"""Accepting what a model drew with a certificate: the audit, and what it lets be accepted."""
