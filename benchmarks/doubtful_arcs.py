@@ -9,6 +9,7 @@ from the true one, along rays from its centroid, 5° apart.
     before      every arc expected to be off by more than 0.1 mm, as ivsqa marked until three arcs were the most
 
     python benchmarks/doubtful_arcs.py
+    python benchmarks/doubtful_arcs.py --doubt 1.5 2 2.5 3    # adds rows: where a border begins to be doubtful; writes nothing
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def border_lengths(
 
 
 def lengths_of(
-    study: Any, predictor: Any, priors: Any, calibrated_on: Frames, judged: Frames
+    study: Any, predictor: Any, priors: Any, calibrated_on: Frames, judged: Frames, doubts: Sequence[float]
 ) -> Iterator[tuple[str, NDArray[np.float64], int]]:
     """Yield, for each frame and way of marking, the lengths of all its borders and the number of its arcs."""
     _, borders, raw = sqa.signals_of(predictor, calibrated_on, priors)
@@ -86,7 +87,7 @@ def lengths_of(
         ways = {
             "ivsqa": worst_arcs(errors, threshold_px=DOUBT * EXPERTS_MM / px_mm),
             "before": before(errors, threshold_px=EXPERTS_MM / px_mm),
-        }
+        } | {f"doubt {doubt}": worst_arcs(errors, threshold_px=doubt * EXPERTS_MM / px_mm) for doubt in doubts}
         for way, arcs in ways.items():
             lengths = [
                 border_lengths(contour, outlines[name], [arc for arc in arcs if arc.structure == name], px_mm)
@@ -99,6 +100,7 @@ def main() -> None:
     """Judge the arcs of each fold, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS), choices=FOLDS)
+    parser.add_argument("--doubt", type=float, nargs="+", default=[], help="Also at these; the product's is DOUBT.")
     chosen = parser.parse_args()
     options = argparse.Namespace(size=96, steps=900, batch=8, rate=3e-3, device="cpu")
     rows = []
@@ -110,7 +112,7 @@ def main() -> None:
         parts = {"unseen console": (frames, study.test), "known consoles": (frames[half], frames[~half])}
         for part, (calibrated_on, judged) in parts.items():
             found: dict[str, list[tuple[NDArray[np.float64], int]]] = {}
-            for way, lengths, n_arcs in lengths_of(study, predictor, priors, calibrated_on, judged):
+            for way, lengths, n_arcs in lengths_of(study, predictor, priors, calibrated_on, judged, chosen.doubt):
                 found.setdefault(way, []).append((lengths, n_arcs))
             for way, some in found.items():
                 total, wrong, marked, both = np.sum([lengths for lengths, _ in some], axis=0)
@@ -135,10 +137,11 @@ def main() -> None:
             for key in keys
         }
         for part in ("unseen console", "known consoles")
-        for way in ("before", "ivsqa")
+        for way in ("before", "ivsqa", *(f"doubt {doubt}" for doubt in chosen.doubt))
     ]
     print_table(list(means[0]), [list(row.values()) for row in means])
-    write_json("doubtful_arcs", {"means": means, "folds": rows})
+    if not chosen.doubt:
+        write_json("doubtful_arcs", {"means": means, "folds": rows})
 
 
 if __name__ == "__main__":
