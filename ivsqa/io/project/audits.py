@@ -10,8 +10,10 @@ from pathlib import Path
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
-from ivsqa.io.project.manifest import Manifest
+from ivsqa.io.project.layout import ProjectLayout, numbered_folders
+from ivsqa.io.project.manifest import Manifest, ReadManifest, read_manifest
 from ivsqa.io.project.records import Provenance, Sha256
+from ivsqa.io.project.selections import read_selection
 from ivsqa.io.tables import csv_of_records, read_records
 
 
@@ -32,6 +34,35 @@ class AuditRecord(Manifest):
     n_read: int
     pool_sha256: Sha256
     provenance: Provenance
+
+
+class AuditStore:
+    """Reads the audits of one project."""
+
+    def __init__(self, layout: ProjectLayout, read: ReadManifest = read_manifest) -> None:
+        self._layout = layout
+        self._read = read
+
+    def find(self, round_id: str) -> AuditRecord | None:
+        """Return what is known of a round as an audit; None where it is none."""
+        path = self._layout.audit_record(round_id)
+        return self._read(path, AuditRecord) if path.is_file() else None
+
+    def all(self) -> list[AuditRecord]:
+        """Return all audits, oldest first."""
+        return list(filter(None, map(self.find, numbered_folders(self._layout.rounds, "round.yaml"))))
+
+    def frames(self, audit: AuditRecord) -> list[FrameKey]:
+        """Return the frames of an audit, in the order of the draw; raises IntegrityError where their list is missing."""
+        return [frame.key for frame in read_selection(self._layout.selection(audit.round_id))]
+
+    def pool(self, audit: AuditRecord) -> list[FrameKey]:
+        """Return the frames that an audit was drawn from, by pullback and frame; raises as `read_pool`."""
+        return read_pool(self._layout.audit_pool(audit.round_id), audit.pool_sha256)
+
+    def held_frames(self) -> dict[FrameKey, str]:
+        """Return the frames that no model may learn from or be calibrated on, and the unreleased audit that holds each."""
+        return {key: audit.round_id for audit in self.all() if not audit.is_released for key in self.frames(audit)}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
-from ivsqa.io.project.audits import AuditRecord
+from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout, folders_with, numbered_folders
 from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
@@ -77,6 +77,11 @@ class Project:
         """What people drew: every revision, and what counts of them."""
         return AnnotationStore(self.layout, self._read)
 
+    @cached_property
+    def audits(self) -> AuditStore:
+        """Rounds whose frames were drawn to judge a model."""
+        return AuditStore(self.layout, self._read)
+
     # Pullbacks
 
     def pullback_ids(self) -> list[str]:
@@ -126,7 +131,7 @@ class Project:
 
         Models learn from training and validation subjects. Nothing is held back from test subjects, which only judge them.
         """
-        held = {} if split == "test" else self.held_frames()
+        held = {} if split == "test" else self.audits.held_frames()
         return [
             AnnotatedFrame(pullback, annotation)
             for pullback in self.pullbacks(split)
@@ -177,24 +182,6 @@ class Project:
         """Return the limits that keep chosen frames apart."""
         selection = self.settings.selection
         return Limits(max_per_pullback, selection.min_gap_frames, selection.min_gap_mm)
-
-    def audit(self, round_id: str) -> AuditRecord | None:
-        """Return what is known of a round as an audit; None where it is none."""
-        path = self.layout.audit_record(round_id)
-        return self._read(path, AuditRecord) if path.is_file() else None
-
-    def audits(self) -> list[AuditRecord]:
-        """Return all audits, oldest first."""
-        return list(filter(None, (self.audit(record.round_id) for record in self.round_records())))
-
-    def held_frames(self) -> dict[FrameKey, str]:
-        """Return the frames that no model may learn from or be calibrated on, and the unreleased audit that holds each."""
-        return {
-            frame.key: audit.round_id
-            for audit in self.audits()
-            if not audit.is_released
-            for frame in read_selection(self.layout.selection(audit.round_id))
-        }
 
     # Models and scores
 

@@ -118,11 +118,11 @@ def release_audit(project: Project, round_id: str | None = None, *, dry_run: boo
         StateError: it is no audit, or none is left to release.
     """
     if round_id is None:
-        held = [audit.round_id for audit in project.audits() if not audit.is_released]
+        held = [audit.round_id for audit in project.audits.all() if not audit.is_released]
         if not held:
             raise StateError("no audit is left to release", hint="draw one with: ivsqa audit -n 100")
         round_id = held[-1]
-    record, audit = project.get_round(round_id), project.audit(round_id)
+    record, audit = project.get_round(round_id), project.audits.find(round_id)
     if audit is None:
         raise StateError(f"{round_id} is no audit", hint="list rounds with: ivsqa status")
     audit = audit.model_copy(update={"is_released": True})

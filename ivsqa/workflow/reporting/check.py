@@ -9,7 +9,6 @@ from ivsqa.domain.pullback import FrameKey, frames_sha256
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
-from ivsqa.io.project.audits import read_pool
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -159,8 +158,8 @@ def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool)
 def _older_models_by_held_frame(project: Project) -> dict[FrameKey, tuple[str, ...]]:
     """Return, by frame that an audit holds back, the models that are older: after an undo, they may know the frame."""
     try:
-        older = {audit.round_id: audit.models for audit in project.audits()}
-        return {key: older[round_id] for key, round_id in project.held_frames().items()}
+        older = {audit.round_id: audit.models for audit in project.audits.all()}
+        return {key: older[round_id] for key, round_id in project.audits.held_frames().items()}
     except IvsqaError:
         return {}  # a round that cannot be read is a finding of its own
 
@@ -200,8 +199,8 @@ def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[Pr
     for record in rounds:
         try:
             frames = read_selection(project.layout.selection(record.round_id))
-            if (audit := project.audit(record.round_id)) is not None:
-                read_pool(project.layout.audit_pool(record.round_id), audit.pool_sha256)
+            if (audit := project.audits.find(record.round_id)) is not None:
+                project.audits.pool(audit)
             if record.state != "selected":
                 # Where every packet is gone, reading that of nobody says what is missing.
                 for reader in {packet.reader for packet in project.packets(record.round_id)} or {None}:

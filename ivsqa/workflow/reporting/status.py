@@ -57,7 +57,7 @@ def project_status(project: Project) -> Status:
     n_pullbacks: dict[str, int] = dict.fromkeys(SPLITS, 0)
     n_frames, n_annotated = n_pullbacks.copy(), n_pullbacks.copy()
     n_without_spacing = n_disputed = 0
-    n_held, held = dict.fromkeys(SPLITS, 0), project.held_frames()
+    n_held, held = dict.fromkeys(SPLITS, 0), project.audits.held_frames()
     for record in project.pullbacks():
         subjects[record.split].add(record.subject_id)
         n_pullbacks[record.split] += 1

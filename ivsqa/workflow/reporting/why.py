@@ -71,7 +71,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         revisions=list(store.history(*key)),
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
         standing=record.standings.get(index),
-        held_by=project.held_frames().get(key),
+        held_by=project.audits.held_frames().get(key),
         trained=[model.model_id for model in models if key in _trained_on(project, model)],
     )
 

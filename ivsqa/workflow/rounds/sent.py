@@ -22,7 +22,7 @@ def model_of_round(project: Project, record: RoundRecord) -> str | None:
     None are in an audit, since a contour that is shown draws the reader to it; unless the audit is assisted.
     A second reader gets the contours of the same model as the first: a later one may have learnt from what the first drew.
     """
-    audit = project.audit(record.round_id)
+    audit = project.audits.find(record.round_id)
     if audit is not None and not audit.is_assisted:
         return None
     first = first_packet(project, record.round_id)

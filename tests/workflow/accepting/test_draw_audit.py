@@ -74,7 +74,7 @@ def test_an_assisted_audit_shows_contours_and_says_so(scored):
     record, sent = read_sent(scored, result.round.round_id)
     assert record.model_id == "m001"
     assert all(frame.contours for frame in sent)
-    assert scored.audit(result.round.round_id).is_assisted
+    assert scored.audits.find(result.round.round_id).is_assisted
 
 
 def test_no_model_learns_from_an_audit_until_it_is_released(scored, audited):
