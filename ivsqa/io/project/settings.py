@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from ivsqa.domain.acceptance.minutes import DRAWN_S, CostModel
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.project.manifest import Manifest, Section, Upgrade, no_effect
 
@@ -140,6 +141,20 @@ class PacketSettings(Section):
     carry: bool = True
 
 
+class ReadingSettings(Section):
+    """Time that readers take, for plans."""
+
+    drawn_s: Positive = CostModel().drawn_s
+    point_s: Positive = CostModel().point_s
+    look_s: Positive = CostModel().look_s
+
+    @property
+    def cost_model(self) -> CostModel:
+        """The time as plans reckon with it; the band of a drawn contour is that of reported ones, and holds the one written."""
+        low_s, high_s = min(DRAWN_S[0], self.drawn_s), max(DRAWN_S[1], self.drawn_s)
+        return CostModel(self.drawn_s, self.point_s, self.look_s, low_s, high_s)
+
+
 def _without_error_branch(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of version 1 without the keys of the error branch; the unannotated frames were for its committee."""
     gone = {"network": ("attention", "error_inputs"), "training": ("committee", "unannotated_frames")}
@@ -168,6 +183,7 @@ class ProjectSettings(Manifest):
     training: TrainingSettings = TrainingSettings()
     selection: SelectionSettings = SelectionSettings()
     packet: PacketSettings = PacketSettings()
+    reading: ReadingSettings = ReadingSettings()
 
     @model_validator(mode="after")
     def _structure_names_differ(self) -> ProjectSettings:

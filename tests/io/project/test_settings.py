@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from ivsqa.domain.acceptance.minutes import CostModel
 from ivsqa.errors import ManifestError
 from ivsqa.io.packets import ADAPTERS
 from ivsqa.io.project import settings as rooms
@@ -89,12 +90,23 @@ def test_structures_keep_order_color_and_least_area():
         (LUMEN + "packet: {formats: []}\n", "packet.formats"),
         (LUMEN + "packet: {formats: [lableme]}\n", "'labelme'"),
         (LUMEN + "selection: {diversity: 1.5}\n", "less than or equal to 1"),
+        (LUMEN + "reading: {look_s: 0.0}\n", "reading.look_s"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(body, said):
     with pytest.raises(ManifestError) as caught:
         settings_of(body)
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(("drawn_s", "low_s", "high_s"), [(45.0, 30.0, 80.0), (20.0, 20.0, 80.0), (100.0, 30.0, 100.0)])
+def test_the_band_of_a_drawn_contour_holds_the_seconds_that_are_written(drawn_s, low_s, high_s):
+    cost = settings_of(LUMEN + f"reading: {{drawn_s: {drawn_s}, point_s: 3.0}}\n").reading.cost_model
+    assert cost == CostModel(drawn_s, 3.0, 5.0, low_s, high_s)
+
+
+def test_without_a_word_on_time_readers_take_what_the_cost_model_supposes():
+    assert settings_of(LUMEN).reading.cost_model == CostModel()
 
 
 def test_a_misspelt_setting_gets_the_right_one():
