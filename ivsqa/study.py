@@ -12,6 +12,7 @@ from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 
 if TYPE_CHECKING:
+    from ivsqa.workflow.accepting.accept import accept, withdraw_certificate
     from ivsqa.workflow.accepting.audit import draw_audit, release_audit
     from ivsqa.workflow.evaluating.evaluate import evaluate_model
     from ivsqa.workflow.importing.import_pullbacks import import_pullbacks
@@ -65,6 +66,8 @@ class Study(Project):
         undo = undo
         draw_audit = draw_audit
         release_audit = release_audit
+        accept = accept
+        withdraw_certificate = withdraw_certificate
         measure = measure_pullbacks
         export = export_contours
         report = write_report
@@ -86,6 +89,8 @@ class Study(Project):
         undo = _UseCase("readers.undo", "undo")
         draw_audit = _UseCase("accepting.audit", "draw_audit")
         release_audit = _UseCase("accepting.audit", "release_audit")
+        accept = _UseCase("accepting.accept", "accept")
+        withdraw_certificate = _UseCase("accepting.accept", "withdraw_certificate")
         measure = _UseCase("measuring.measure", "measure_pullbacks")
         export = _UseCase("reporting.export_contours", "export_contours")
         report = _UseCase("reporting.report", "write_report")

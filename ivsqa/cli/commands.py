@@ -21,7 +21,7 @@ GROUPS = {
     "Learning": ("train", "finetune", "evaluate", "score"),
     "Rounds": ("select", "export-for-annotation", "refine", "import-annotations", "simulate"),
     "Readers": ("agreement", "adjudicate", "undo"),
-    "Accepting": ("audit",),
+    "Accepting": ("audit", "accept"),
     "Results": ("measure", "report", "export"),
     "Try it": ("phantom", "demo"),
 }

@@ -29,6 +29,10 @@ class FrameKey(NamedTuple):
     pullback_id: str
     frame_index: int
 
+    def __str__(self) -> str:
+        """Return the name as people type it."""
+        return f"{self.pullback_id}:{self.frame_index}"
+
 
 class OfFrame:
     """A base of types that belong to one frame and say which."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from ivsqa.errors import IntegrityError, IvsqaError
+from ivsqa.io import atomic
 
 
 class _Dataclass(Protocol):
@@ -70,7 +71,7 @@ def csv_of_records(kind: type[Record], records: Iterable[Record], *, decimals: s
     return csv_text(columns, ([getattr(record, name) for name in columns] for record in records), decimals=decimals)
 
 
-def read_records(path: Path, kind: type[Record], *, what: str, hint: str) -> list[Record]:
+def read_records(path: Path, kind: type[Record], *, what: str, hint: str, sha256: str | None = None) -> list[Record]:
     """Return the lines of a table that `csv_of_records` wrote.
 
     Args:
@@ -78,9 +79,10 @@ def read_records(path: Path, kind: type[Record], *, what: str, hint: str) -> lis
         kind: A dataclass whose fields are str, int, float, or float | None where a cell may be blank.
         what: What the table is, for the message.
         hint: What mends it.
+        sha256: Its hash as it was written; None: it is not known.
 
     Raises:
-        IntegrityError: the file is missing, a column is, or a cell is not of its column's type; says where.
+        IntegrityError: the file is missing or of another hash, or says where a column is missing or a cell not of its type.
     """
     hints = get_type_hints(kind)
     types = {field.name: hints[field.name] for field in fields(kind)}
@@ -96,6 +98,8 @@ def read_records(path: Path, kind: type[Record], *, what: str, hint: str) -> lis
                 records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
     except (OSError, ValueError, csv.Error):
         raise IntegrityError(f"{what} is missing or was changed", path=path, where=where, hint=hint) from None
+    if sha256 is not None and atomic.sha256_of_file(path) != sha256:
+        raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)
     return records
 
 

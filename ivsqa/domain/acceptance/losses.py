@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import isnan
-from typing import Literal, get_args
+from typing import get_args
 
+from ivsqa.domain.acceptance.promise import LossKind
 from ivsqa.domain.agreement.contour_agreement import ContourAgreement, contour_agreement
 from ivsqa.domain.contour import Contours
 
-LossKind = Literal["dice", "area", "distance"]
 CAP_MM = 1.0
 """A border whose HD95 is this or more is wholly lost. Two experts differ by about a tenth of it on average."""
 

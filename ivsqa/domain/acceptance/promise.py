@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ivsqa.domain.acceptance.bounds import Floats
+LossKind = Literal["dice", "area", "distance"]
+LOSS_NOUNS: Mapping[LossKind, str] = {
+    "dice": "Dice error (1 - Dice)",
+    "area": "area error (share of the reader's area)",
+    "distance": "distance (HD95 in mm, 1 at most)",
+}
+"""What each kind of loss is, of the worst structure of a frame, as `losses` counts it."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +29,10 @@ class Promise:
             most this share of the accepted frames has a loss above `worse_than`.
 
     Example:
-        >>> Promise(0.05, 0.9).sentence
-        'the mean loss of all frames is at most 0.05, with 90 % confidence'
-        >>> Promise(0.05, 0.9, worse_than=0.1).sentence
-        'at most 5 % of the accepted frames have a loss above 0.1, with 90 % confidence'
+        >>> Promise(0.05, 0.9).sentence("Dice error")
+        'the mean Dice error of all frames is at most 0.05, with 90 % confidence'
+        >>> Promise(0.05, 0.9, worse_than=0.1).sentence()
+        'at most 5 % of the accepted frames are worse than 0.1 in loss, with 90 % confidence'
     """
 
     at_most: float
@@ -34,17 +43,15 @@ class Promise:
         if not (0.0 < self.at_most < 1.0 and 0.0 < self.confidence < 1.0):
             raise ValueError("what is promised, and its confidence, are between 0 and 1")
 
-    @property
-    def sentence(self) -> str:
-        """The promise in plain words."""
+    def sentence(self, loss: str = "loss") -> str:
+        """Return the promise in plain words, with what a loss is in them."""
         surely = f"with {100 * self.confidence:g} % confidence"
         if self.worse_than is None:
-            return f"the mean loss of all frames is at most {self.at_most:g}, {surely}"
-        return (
-            f"at most {100 * self.at_most:g} % of the accepted frames have a loss above {self.worse_than:g}, {surely}"
-        )
+            return f"the mean {loss} of all frames is at most {self.at_most:g}, {surely}"
+        share = f"at most {100 * self.at_most:g} % of the accepted frames"
+        return f"{share} are worse than {self.worse_than:g} in {loss}, {surely}"
 
-    def counted(self, losses: Floats) -> Floats:
+    def counted(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what each frame counts: its loss, or 1 where it is worse than allowed; an unknown loss counts 1."""
         known = np.where(np.isnan(losses), 1.0, losses)
         return known if self.worse_than is None else (known > self.worse_than).astype(np.float64)

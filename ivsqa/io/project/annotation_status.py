@@ -50,6 +50,11 @@ class Standing:
         return self.current is not None and self.current.origin_of(frame_index) != "unreadable"
 
 
+def revision_that_counts(standing: Standing | None) -> str:
+    """Return the id of the revision that counts of a frame; "" where none does."""
+    return standing.current.revision_id if standing is not None and standing.current is not None else ""
+
+
 def counting_revisions(revisions: Iterable[RevisionRecord], pointers: Iterable[PointerRecord]) -> Counting:
     """Return the revisions that count, by frame and reader; references are among them.
 

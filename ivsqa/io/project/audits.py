@@ -7,20 +7,45 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from ivsqa.domain.acceptance.promise import LOSS_NOUNS, LossKind, Promise
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
 from ivsqa.io.project.layout import ProjectLayout, numbered_folders
-from ivsqa.io.project.manifest import Manifest, ReadManifest, read_manifest
+from ivsqa.io.project.manifest import Manifest, ReadManifest, Section, read_manifest
 from ivsqa.io.project.records import Provenance, Sha256
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.tables import csv_of_records, read_records
+
+
+class PromiseRecord(Section):
+    """A promise that was to be proved by an audit, whether or not it was: each one more may be the one that chance let through.
+
+    `loss` and `reader_loss` as in `LossKind` and `FramePool`, the others as in `Promise`.
+    """
+
+    model_id: str
+    loss: LossKind
+    at_most: float
+    confidence: float
+    worse_than: float | None
+    reader_loss: float
+
+    @property
+    def promise(self) -> Promise:
+        """What is promised of the frames that are delivered."""
+        return Promise(self.at_most, self.confidence, self.worse_than)
+
+    @property
+    def sentence(self) -> str:
+        """The promise in plain words."""
+        return self.promise.sentence(LOSS_NOUNS[self.loss])
 
 
 class AuditRecord(Manifest):
     """`audit.yaml`: what makes a round an audit. Its frames are in `selection.csv`, by rank in the order of the draw.
 
     `models` are those that were ready when it was drawn: it can judge no other. `n_pool` and `pool_sha256` are of `pool.csv`.
+    `tried` are the promises that were to be proved by it.
     Version 1: ivsqa 0.2.
     """
 
@@ -33,6 +58,7 @@ class AuditRecord(Manifest):
     n_pool: int
     n_read: int
     pool_sha256: Sha256
+    tried: tuple[PromiseRecord, ...] = ()
     provenance: Provenance
 
 
@@ -101,10 +127,9 @@ def read_pool(path: Path, sha256: str) -> list[FrameKey]:
     Raises:
         IntegrityError: the file is missing or not as it was written.
     """
-    what, hint = "the pool of the audit", "restore it from a copy"
-    stretches = read_records(path, PoolStretch, what=what, hint=hint)
-    if atomic.sha256_of_file(path) != sha256:
-        raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)
+    stretches = read_records(
+        path, PoolStretch, what="the pool of the audit", hint="restore it from a copy", sha256=sha256
+    )
     return [
         FrameKey(one.pullback_id, index) for one in stretches for index in range(one.first_frame, one.last_frame + 1)
     ]

@@ -143,6 +143,35 @@ class ProjectLayout:
         """The frames that the audit was drawn from."""
         return self.round(round_id) / "pool.csv"
 
+    @property
+    def certificates(self) -> Path:
+        """A folder a certificate."""
+        return self.root / "certificates"
+
+    def certificate(self, certificate_id: str) -> Path:
+        """One certificate's folder."""
+        return self.certificates / certificate_id
+
+    def certificate_record(self, certificate_id: str) -> Path:
+        """What it promises, of which frames, and by what."""
+        return self.certificate(certificate_id) / "certificate.yaml"
+
+    def accepted_frames(self, certificate_id: str) -> Path:
+        """The frames that it accepts."""
+        return self.certificate(certificate_id) / "frames.csv"
+
+    def audited_frames(self, certificate_id: str) -> Path:
+        """The audited frames that prove it, with what each loses."""
+        return self.certificate(certificate_id) / "audited.csv"
+
+    def certificate_curve(self, certificate_id: str) -> Path:
+        """Bound against share accepted."""
+        return self.certificate(certificate_id) / "curve.csv"
+
+    def certificate_page(self, certificate_id: str) -> Path:
+        """The same for people, on one page."""
+        return self.certificate(certificate_id) / "certificate.html"
+
     def packet(self, round_id: str, reader: str | None = None) -> Path:
         """What goes to the annotator, or to one of several readers."""
         return self.round(round_id) / f"packet{_of_reader(reader)}"

@@ -20,6 +20,7 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
+from ivsqa.io.project.certificates import CertificateStore
 from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout, folders_with, numbered_folders
 from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
@@ -81,6 +82,11 @@ class Project:
     def audits(self) -> AuditStore:
         """Rounds whose frames were drawn to judge a model."""
         return AuditStore(self.layout, self._read)
+
+    @cached_property
+    def certificates(self) -> CertificateStore:
+        """What was accepted of models' contours, and the audits that prove what is promised of them."""
+        return CertificateStore(self.layout, self.annotations, self._read)
 
     # Pullbacks
 

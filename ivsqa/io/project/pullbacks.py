@@ -18,6 +18,7 @@ from ivsqa.domain.selection.pool import PullbackFrames
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
+from ivsqa.io.project.certificates import AcceptedFrame, CertificateRecord, digest
 from ivsqa.io.project.records import ModelRecord, PullbackRecord
 
 if TYPE_CHECKING:
@@ -96,20 +97,48 @@ class Pullback(PullbackRecord):
         return unread
 
     def contours(self, model: ModelRecord | str | None = None) -> dict[int, dict[str, Contour]]:
-        """Return the contours of its frames in px: as annotated, else as a model draws them, by frame index and structure.
+        """Return the contours of its frames in px, by frame index and structure: as annotated, else as accepted, else as drawn.
 
         Args:
-            model: Whose predictions; None: the current model's, if there is one.
+            model: Whose predictions, accepted or not; None: what is accepted, and the current model's, if there is one.
 
         Frames that nobody can annotate, and those that are neither annotated nor scored, are absent.
         """
-        model = model or self._project.current_model()
+        drawing = model or self._project.current_model()
         contours: dict[int, dict[str, Contour]] = {}
-        if model is not None:
-            contours |= self._project.scores(model).contours(self.pullback_id, self.n_frames)
+        if drawing is not None:
+            contours |= self._project.scores(drawing).contours(self.pullback_id, self.n_frames)
+        if model is None:
+            contours |= self.accepted_contours(self._project.certificates.in_force())
         for index in self._project.annotations.unreadable_frames(self.pullback_id):
             contours.pop(index, None)
         return contours | {index: annotation.contours for index, annotation in self.annotations.items()}
+
+    def accepted(self, certificate: CertificateRecord | None) -> dict[int, AcceptedFrame]:
+        """Return its frames that a certificate accepts and nobody read since, by frame index; none without a certificate."""
+        if certificate is None:
+            return {}
+        accepted = self._project.certificates.accepted(certificate, self.pullback_id)
+        read = self.standings if accepted else {}
+        return {index: frame for index, frame in accepted.items() if index not in read}
+
+    def accepted_contours(self, certificate: CertificateRecord | None) -> dict[int, dict[str, Contour]]:
+        """Return the contours of these frames, in px, by frame index and structure.
+
+        Raises:
+            IntegrityError: they are not those that were accepted.
+        """
+        accepted = self.accepted(certificate)
+        if certificate is None or not accepted:
+            return {}
+        drawn = self._project.scores(certificate.model_id).contours(self.pullback_id, self.n_frames)
+        for index, frame in accepted.items():
+            if digest(drawn.get(index, {})) != frame.contours:
+                raise IntegrityError(
+                    f"frame {index} of {self.pullback_id} is drawn otherwise than {certificate.certificate_id} accepted it",
+                    hint="restore its scores from a copy, or prove the promise anew with: ivsqa accept",
+                )
+        return {index: drawn[index] for index in accepted}
 
     def error_maps(self, frame_index: int, model: ModelRecord | str | None = None) -> dict[str, NDArray[np.float32]]:
         """Return the error maps of a frame: how likely each pixel is wrong, (height, width) in [0, 1] by structure.

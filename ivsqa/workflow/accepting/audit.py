@@ -105,30 +105,34 @@ def draw_audit(
     return AuditResult(record, audit, frames)
 
 
-def release_audit(project: Project, round_id: str | None = None, *, dry_run: bool = False) -> AuditResult:
+def release_audit(
+    project: Project, round_id: str | None = None, *, dry_run: bool = False, context: Context = DEFAULT_CONTEXT
+) -> AuditResult:
     """Let models learn from the frames of an audit. Models that do are not judged by it: it knows those of the day of its draw.
 
     Args:
         project: The project.
         round_id: Which; None: the newest that is not released.
         dry_run: Write nothing.
+        context: Clock.
 
     Raises:
         NotFoundError: no such round.
         StateError: it is no audit, or none is left to release.
     """
-    if round_id is None:
-        held = [audit.round_id for audit in project.audits.all() if not audit.is_released]
-        if not held:
-            raise StateError("no audit is left to release", hint="draw one with: ivsqa audit -n 100")
-        round_id = held[-1]
-    record, audit = project.get_round(round_id), project.audits.find(round_id)
-    if audit is None:
-        raise StateError(f"{round_id} is no audit", hint="list rounds with: ivsqa status")
-    audit = audit.model_copy(update={"is_released": True})
-    if not dry_run:
-        write_manifest(project.layout.audit_record(round_id), audit)
-    return AuditResult(record, audit, list(record.frames))
+    with project_lock(project.layout.lock("rounds"), purpose="releasing an audit", started_at=context.clock()):
+        if round_id is None:
+            held = [audit.round_id for audit in project.audits.all() if not audit.is_released]
+            if not held:
+                raise StateError("no audit is left to release", hint="draw one with: ivsqa audit -n 100")
+            round_id = held[-1]
+        record, audit = project.get_round(round_id), project.audits.find(round_id)
+        if audit is None:
+            raise StateError(f"{round_id} is no audit", hint="list rounds with: ivsqa status")
+        audit = audit.model_copy(update={"is_released": True})
+        if not dry_run:
+            write_manifest(project.layout.audit_record(round_id), audit)
+        return AuditResult(record, audit, list(record.frames))
 
 
 def _iter_pool(project: Project) -> Iterator[FrameKey]:

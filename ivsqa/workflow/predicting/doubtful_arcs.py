@@ -15,7 +15,7 @@ EXPERTS_MM = 0.1
 EXPERTS_GRID_PX = 1.25
 """The same where spacing is unknown: about as much on the default grid of 128 px over 10 mm."""
 
-DOUBT = 2.0
+DOUBT = 2.2
 """A border is doubtful where it is expected to be off by this many times as much."""
 
 

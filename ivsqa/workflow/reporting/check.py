@@ -185,7 +185,7 @@ def _check_lessons(
         )
     learnt = sorted(key for key in keys if model.model_id not in held.get(key, {model.model_id}))
     if learnt:
-        message = f"it learnt from {learnt[0].pullback_id}:{learnt[0].frame_index}, which an audit holds back"
+        message = f"it learnt from {learnt[0]}, which an audit holds back"
         yield ProjectFinding("leak", model.model_id, message, "train again")
 
 

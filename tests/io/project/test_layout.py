@@ -5,8 +5,15 @@ from ivsqa.io.project.layout import ProjectLayout, frame_name
 
 ROOT = Path("study")
 ARGUMENTS = {"pullback_id": "S01-P1", "revision_id": "rev-1", "model_id": "m001", "first": 0, "last": 255}
-ARGUMENTS |= {"round_id": "r001", "split": "test", "purpose": "train", "frame_index": 7, "name": "simulation"}
-ARGUMENTS |= {"pointer_id": "ptr-1", "reader": "anna"}
+ARGUMENTS |= {
+    "certificate_id": "c001",
+    "round_id": "r001",
+    "split": "test",
+    "purpose": "train",
+    "frame_index": 7,
+    "name": "simulation",
+}
+ARGUMENTS |= {"pointer_id": "ptr-1", "reader": "anna", "certificate_id": "c001"}
 
 
 def every_path() -> dict[str, Path]:
