@@ -20,8 +20,11 @@ def export(
     ],
     project: ProjectOption = None,
     source: Annotated[
-        Literal["annotations", "predictions"],
-        typer.Option(metavar="annotations|predictions", help="What people drew, or the model."),
+        Literal["annotations", "predictions", "delivered"],
+        typer.Option(
+            metavar="annotations|predictions|delivered",
+            help="What people drew, what the model draws, or what is delivered: drawn by people, or accepted.",
+        ),
     ] = "annotations",
     pullback: PullbackOption = None,
     model: ModelOption = None,

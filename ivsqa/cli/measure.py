@@ -63,8 +63,8 @@ def measure(
 ) -> None:
     """Measure lumen, vessel and plaque, with intervals.
 
-    Areas, plaque burden, diameters, minimum lumen area, lesions and volumes. Contours that people drew come first; where
-    nobody drew, the model's are measured.
+    Areas, plaque burden, diameters, minimum lumen area, lesions and volumes. Contours that people drew come first, then those
+    that a certificate accepts; where there is neither, the model's are measured.
     """
     from ivsqa.domain.measures.pullback_measures import LesionRule
     from ivsqa.io.project.measure_tables import TABLE_FORMATS
@@ -88,7 +88,7 @@ def measure(
         say_json(_as_plain(result))
     else:
         _say(result)
-        if result.n_frames_from("prediction") and not result.n_calibration_subjects:
+        if result.n_predicted and not result.n_calibration_subjects:
             note(_why_no_interval(study, result.model_id))
         if result.calibrated_on == "phantoms":
             note("intervals are those of phantoms: the starter model is not yet calibrated on this study")
@@ -103,7 +103,8 @@ def _as_plain(result: MeasureResult) -> dict[str, Any]:
         "files": [path.name for path in result.files],
         "n_frames": len(result.frames),
         "n_annotated": result.n_frames_from("annotation"),
-        "n_predicted": result.n_frames_from("prediction"),
+        "n_predicted": result.n_predicted,
+        "n_accepted": result.n_frames_from("accepted"),
         "n_missing": result.n_frames_from("missing"),
         "n_unreadable": result.n_frames_from("unreadable"),
         "pullbacks": result.pullbacks.to_dicts(),
@@ -126,9 +127,11 @@ def _say(result: MeasureResult) -> None:
         at, site = ("lesion of", ">from", ">to mm"), (">MLA mm²", "90 %", ">burden", "90 %")
         say_table((*at, *site, ">stenosis", ">remodelling", "90 %"), [_lesion_cells(row) for row in lesions])
     drawn, predicted = result.n_frames_from("annotation"), result.n_frames_from("prediction")
+    accepted = result.n_frames_from("accepted")
     missing, unreadable = result.n_frames_from("missing"), result.n_frames_from("unreadable")
-    sources = f"{drawn:,} drawn, {predicted:,} predicted, {unreadable:,} unreadable, {missing:,} without contours"
-    say(f"{count(len(result.frames), 'frame')} of {count(len(rows), 'pullback')}: {sources}")
+    sources = f"{drawn:,} drawn, {accepted:,} accepted, {predicted:,} predicted"
+    without = f"{unreadable:,} unreadable, {missing:,} without contours"
+    say(f"{count(len(result.frames), 'frame')} of {count(len(rows), 'pullback')}: {sources}, {without}")
     if missing:
         note("frames without contours can be predicted with: ivsqa score")
     say(f"tables: {result.folder}")

@@ -58,6 +58,20 @@ class StrategyName(StrEnum):
     deal_entropy = "deal-entropy"
 
 
+SelectStrategyName: TypeAlias = Literal[
+    "sqa",
+    "random",
+    "stratified",
+    "entropy",
+    "margin",
+    "bald",
+    "coreset",
+    "stochastic-batch",
+    "deal-mean",
+    "deal-entropy",
+    "review",
+]
+"""What `select` takes: those, and what finishes a study."""
 GatedOption = Annotated[bool, typer.Option("--gated", help="Only end-diastolic frames; see import --gated.")]
 
 

@@ -10,9 +10,12 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ivsqa.errors import BatchError, IvsqaError
+
+if TYPE_CHECKING:
+    from ivsqa.domain.acceptance.minutes import Minutes
 
 JSON_VERSION = 1
 
@@ -131,6 +134,22 @@ def interval(ends: Sequence[float] | None, *, of_100: bool = False) -> str:
 def unsettled(n_frames: int) -> str:
     """Return the sentence for frames in dispute between readers."""
     return f"{count(n_frames, 'frame')} read by several and not settled: no model learns from them until they are"
+
+
+def expected_minutes(minutes: Minutes | None) -> str:
+    """Return what reading is expected to take, after what is read; nothing where it is not known.
+
+    Example:
+        >>> from ivsqa.domain.acceptance.minutes import Minutes
+        >>> expected_minutes(Minutes(12.4, 10.0, 15.0)), expected_minutes(Minutes(0.2, 0.2, 0.2)), expected_minutes(None)
+        (', about 12 minutes (10 to 15)', ', about 0.2 minutes', '')
+    """
+    if minutes is None:
+        return ""
+    low, middle, high = (
+        f"{value:.{int(minutes.expected < 10)}f}" for value in (minutes.low, minutes.expected, minutes.high)
+    )
+    return f", about {middle} minutes" + ("" if low == high else f" ({low} to {high})")
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

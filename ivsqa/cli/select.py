@@ -15,12 +15,12 @@ from ivsqa.cli.options import (
     ModelOption,
     ProjectOption,
     PullbackOption,
+    SelectStrategyName,
     SplitName,
-    StrategyName,
     finite,
     opened,
 )
-from ivsqa.cli.output import count, note, number, picked, say, say_json, say_table
+from ivsqa.cli.output import count, expected_minutes, note, number, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
 
@@ -28,14 +28,16 @@ def select(
     n: Annotated[int, typer.Option("-n", "--number", min=1, metavar="N", help="How many frames.")],
     project: ProjectOption = None,
     strategy: Annotated[
-        StrategyName | None,
+        SelectStrategyName | None,
         typer.Option(
             metavar="NAME",
-            help=f"How to choose: {STRATEGY_NAMES}.",
+            help=f"How to choose: {STRATEGY_NAMES}; or review: what is left to read, to finish the study.",
             show_default="sqa; stratified without a model, and for validation and test",
         ),
     ] = None,
-    split: Annotated[SplitName, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.")] = "train",
+    split: Annotated[
+        SplitName | None, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.", show_default="train; of a review all")
+    ] = None,
     pullback: PullbackOption = None,
     gated: GatedOption = False,
     every: Annotated[
@@ -56,7 +58,7 @@ def select(
         result = select_frames(
             opened(project),
             n=n,
-            strategy=strategy.value if strategy else None,
+            strategy=strategy,
             split=split,
             model_id=model,
             pullback_ids=pullback or (),
@@ -69,7 +71,7 @@ def select(
     record = result.round
     if as_json:
         frames = [picked(frame, "pullback_id", "frame_index", "quality", "reason") for frame in result.frames]
-        say_json({**picked(record, "round_id", "strategy"), "frames": frames})
+        say_json({**picked(record, "round_id", "strategy"), "minutes": result.minutes, "frames": frames})
         return
     say_table(
         (">rank", "pullback", ">frame", ">quality", "reason"),
@@ -78,6 +80,8 @@ def select(
     if record.shortfall:
         note(record.shortfall)
     unwritten = " (not written: --dry-run)" if dry_run else ""
-    say(f"{record.round_id}: {count(record.n, 'frame')} by {record.strategy}{unwritten}")
+    say(
+        f"{record.round_id}: {count(record.n, 'frame')} by {record.strategy}{expected_minutes(result.minutes)}{unwritten}"
+    )
     if not dry_run:
         say("next: ivsqa export-for-annotation")

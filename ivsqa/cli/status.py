@@ -6,12 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, percent, picked, say, say_json, say_table, unsettled
+from ivsqa.cli.output import count, expected_minutes, percent, picked, say, say_json, say_table, unsettled
 
 if TYPE_CHECKING:
     from ivsqa.domain.selection.learning_curve import Outlook
+    from ivsqa.workflow.reporting.finishing import Finishing
     from ivsqa.workflow.reporting.status import Status
 
+FINISHING_KEYS = ("is_in_force", "stale", "n_accepted", "n_read", "n_out", "n_left", "minutes")
 OUTLOOK_KEYS = ("n_pool", "n_unread", "poor_share", "n_next", "expected_gain")
 
 
@@ -36,6 +38,7 @@ def _as_plain(now: Status) -> dict[str, Any]:
         "current_model": now.current_model.model_id if now.current_model else None,
         "rounds": [picked(record, "round_id", "state", "n", "n_back") for record in now.rounds],
         "outlook": _outlook_as_plain(now.outlook),
+        "finishing": _finishing_as_plain(now.finishing),
     }
 
 
@@ -46,6 +49,13 @@ def _outlook_as_plain(outlook: Outlook | None) -> dict[str, Any]:
     mean = outlook.quality
     within = None if math.isnan(mean.low) else [mean.low, mean.high]
     return {**picked(outlook, *OUTLOOK_KEYS), "quality": mean.value, "interval": within}
+
+
+def _finishing_as_plain(finishing: Finishing | None) -> dict[str, Any]:
+    """Return how far the study is from its end under its fixed keys; null where nothing is accepted yet."""
+    if finishing is None:
+        return dict.fromkeys(("certificate_id", "sentence", *FINISHING_KEYS))
+    return {**picked(finishing.certificate, "certificate_id", "sentence"), **picked(finishing, *FINISHING_KEYS)}
 
 
 def _say(now: Status) -> None:
@@ -67,15 +77,7 @@ def _say(now: Status) -> None:
     )
     if now.n_without_spacing:
         say(f"{count(now.n_without_spacing, 'pullback')} without spacing: nothing in mm is reported for them")
-    model = now.current_model
-    if model and model.is_starter:
-        say(f"model {model.model_id}: starter model, taught by phantoms alone; not yet calibrated on this study")
-    elif model:
-        dice = f", validation Dice {model.validation_dice:.3f}" if model.validation_dice is not None else ""
-        learnt = f"{count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}"
-        say(f"model {model.model_id}: {learnt}{dice}")
-    elif now.starter_misfit:
-        say(f"no model: {now.starter_misfit}")
+    _say_model(now)
     for record in now.rounds:
         readers = ", ".join(f"{name} {state}" for name, state in record.readers.items())
         chosen = f"{count(record.n, 'frame')} by {record.strategy} ({record.split})"
@@ -89,9 +91,35 @@ def _say(now: Status) -> None:
         say(unsettled(now.n_disputed))
     if now.outlook:
         _say_outlook(now.outlook)
+    if now.finishing:
+        _say_finishing(now.finishing)
     if now.unfinished_model:
         say(f"the training of {now.unfinished_model.model_id} was stopped; the command that started it goes on")
     say(f"next: {now.next_step[0]}: {now.next_step[1]}")
+
+
+def _say_model(now: Status) -> None:
+    """Print what is known of the model in use, or why there is none."""
+    model = now.current_model
+    if model and model.is_starter:
+        say(f"model {model.model_id}: starter model, taught by phantoms alone; not yet calibrated on this study")
+    elif model:
+        dice = f", validation Dice {model.validation_dice:.3f}" if model.validation_dice is not None else ""
+        learnt = f"{count(model.n_training_frames, 'frame')} of {count(model.n_subjects, 'subject')}"
+        say(f"model {model.model_id}: {learnt}{dice}")
+    elif now.starter_misfit:
+        say(f"no model: {now.starter_misfit}")
+
+
+def _say_finishing(finishing: Finishing) -> None:
+    """Print how far the study is from its end."""
+    certificate = finishing.certificate
+    say(f"{certificate.certificate_id}: {certificate.sentence}")
+    out = f", {finishing.n_out:,} out" if finishing.n_out else ""
+    left = f"{finishing.n_left:,} left to read{expected_minutes(finishing.minutes if finishing.n_left else None)}"
+    say(f"{count(finishing.n_accepted, 'frame')} accepted, {finishing.n_read:,} read{out}, {left}")
+    for reason in finishing.stale:
+        say(f"{certificate.certificate_id} is stale: {reason}")
 
 
 def _say_outlook(outlook: Outlook) -> None:

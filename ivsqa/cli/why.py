@@ -34,7 +34,7 @@ def _as_plain(chain: FrameChain) -> dict[str, object]:
     current = chain.standing.current if chain.standing else None
     return {
         **picked(chain.pullback, "pullback_id", "subject_id", "split", "source_sha256"),
-        **picked(chain, "frame_index", "position_mm", "held_by", "trained"),
+        **picked(chain, "frame_index", "position_mm", "held_by", "accepted_by", "trained"),
         "scores": [
             {"model_id": model.model_id, "quality": round(score.quality, 6), "dice": score.dice}
             for model, score in chain.scores
@@ -81,6 +81,8 @@ def _say(chain: FrameChain) -> None:
         say("in dispute between readers: no model learns from it until it is settled")
     if chain.held_by:
         say(f"held back by the audit {chain.held_by}: no model learns from it until: ivsqa audit --release")
+    if chain.accepted_by:
+        say(f"accepted as the model drew it by {chain.accepted_by}")
     say(f"learnt by {', '.join(chain.trained)}" if chain.trained else "no model learnt from it")
 
 

@@ -72,6 +72,19 @@ class MeasureCalibration:
         """Return plain values, for JSON or YAML."""
         return asdict(self)
 
+    def in_scales_of(self, other: MeasureCalibration, measure: str) -> float:
+        """Return what to multiply its scales by, for another calibration to make the same intervals of them; NaN: it cannot.
+
+        Example:
+            >>> one = MeasureCalibration({"lumen_area": 3.0}, {}, 9, 3)
+            >>> other = MeasureCalibration({"lumen_area": 2.0}, {}, 9, 3)
+            >>> one.in_scales_of(other, "lumen_area"), one.in_scales_of(one, "eem_area")
+            (1.5, 1.0)
+        """
+        if self == other:
+            return 1.0
+        return self.factors.get(measure, nan) / other.factors.get(measure, nan)
+
     def ranged(self, measure: str, value: ArrayLike, scale: ArrayLike, *, pooled: bool = False) -> Ranged:
         """Return values with their intervals, (…, 3), within the range of the measure; ends are NaN where nothing is known.
 

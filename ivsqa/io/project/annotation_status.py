@@ -41,6 +41,11 @@ class Standing:
         return next(iter(self.readings.values()))
 
     @property
+    def round_id(self) -> str | None:
+        """The round that what counts of the frame answers; None where nothing counts, or no round was answered."""
+        return None if self.current is None else self.current.round_id
+
+    @property
     def is_disputed(self) -> bool:
         """Whether several people read the frame and nothing settles it."""
         return self.current is None

@@ -133,17 +133,23 @@ class Project:
         return pullback, index
 
     def annotated_frames(self, split: Split) -> list[AnnotatedFrame]:
-        """Return the annotated frames of a split, by pullback and frame; none that an audit holds back from models.
+        """Return the annotated frames of a split that teach, stop or judge models, by pullback and frame.
 
-        Models learn from training and validation subjects. Nothing is held back from test subjects, which only judge them.
+        Models learn from training and validation subjects, but not from frames that an audit holds back. Frames that a review
+        read of validation and test subjects judge no model: they were chosen for what one said of them.
         """
         held = {} if split == "test" else self.audits.held_frames()
+        reviews = set() if split == "train" else self.review_ids()
         return [
             AnnotatedFrame(pullback, annotation)
             for pullback in self.pullbacks(split)
             for annotation in pullback.annotations.values()
-            if annotation.key not in held
+            if annotation.key not in held and annotation.revision.round_id not in reviews
         ]
+
+    def review_ids(self) -> set[str | None]:
+        """Return the ids of rounds that were opened to finish the study."""
+        return {record.round_id for record in self.round_records() if record.strategy == "review"}
 
     def training_frames(self) -> list[AnnotatedFrame]:
         """Return the annotated frames of training subjects.

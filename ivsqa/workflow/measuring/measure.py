@@ -10,6 +10,7 @@ from typing import Any
 from ivsqa.domain.measures.frame_measures import CODES, column
 from ivsqa.domain.measures.intervals import COVERAGE
 from ivsqa.errors import StateError
+from ivsqa.io.project.certificates import CertificateRecord
 from ivsqa.io.project.measure_tables import write_tables
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, provenance
@@ -40,14 +41,14 @@ def measure_pullbacks(
     out: Path | None = None,
     context: Context = DEFAULT_CONTEXT,
 ) -> MeasureResult:
-    """Measure pullbacks, from the contours of people, else from those a model predicts.
+    """Measure pullbacks, from the contours of people, else from those that a certificate accepts, else from predicted ones.
 
     Writes `reports/measures-<model>/`, or `out`; running it again gives the same.
 
     Args:
         project: The project.
         pullback_ids: Which; empty: all.
-        model_id: Whose predictions; None: the current model's, if there is one.
+        model_id: Whose predictions, accepted or not; None: what is accepted, and those of the current model, if there is one.
         options: What to measure, and how.
         out: Where to write.
         context: Clock, progress.
@@ -60,11 +61,15 @@ def measure_pullbacks(
     # A pullback that is named twice is measured once.
     records = [project.pullback(pullback_id) for pullback_id in dict.fromkeys(pullback_ids) or project.pullback_ids()]
     model = project.get_model(model_id) if model_id else project.current_model()
-    measures = measures_of(project, records, model, options, context)
+    # Who asks for a model wants to see what it says, accepted or not.
+    certificate = None if model_id else project.certificates.in_force()
+    measures = measures_of(project, records, model, options, context, certificate=certificate)
     _check_something(project, measures)
     tables = {name: getattr(measures, name) for name in ("frames", "lesions", "pullbacks")}
     folder = out or project.layout.measures(measures.model_id)
-    files = write_tables(folder, tables, _about(project, model, measures, options, context), options.formats)
+    files = write_tables(
+        folder, tables, _about(project, model, certificate, measures, options, context), options.formats
+    )
     return MeasureResult(**vars(measures), folder=folder, files=files)
 
 
@@ -77,7 +82,7 @@ def _check_something(project: Project, measures: Measures) -> None:
     if not project.pullback_ids():
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
     # Where pullbacks failed, their errors say more than that nothing is there.
-    if not measures.failed and not measures.n_frames_from("annotation") + measures.n_frames_from("prediction"):
+    if not measures.failed and not measures.n_frames_from("annotation") + measures.n_predicted:
         raise StateError(
             "no frame has contours yet: none is annotated, none is scored",
             hint="predict them with: ivsqa score; or import contours with: ivsqa import PATH --annotations CONTOURS",
@@ -87,6 +92,7 @@ def _check_something(project: Project, measures: Measures) -> None:
 def _about(
     project: Project,
     model: ModelRecord | None,
+    certificate: CertificateRecord | None,
     measures: Measures,
     options: MeasureOptions,
     context: Context,
@@ -97,6 +103,7 @@ def _about(
         "version": 1,
         "model_id": model.model_id if model else None,
         "weights_sha256": model.weights_sha256 if model else None,
+        "certificate_id": certificate.certificate_id if certificate else None,
         "coverage": COVERAGE if calibration.factors else None,
         "calibrated_on": measures.calibrated_on,
         "calibration": calibration.to_dict(),

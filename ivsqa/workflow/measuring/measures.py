@@ -14,6 +14,7 @@ from ivsqa.domain.measures.frame_measures import frame_measures, frame_measures_
 from ivsqa.domain.measures.intervals import MeasureCalibration
 from ivsqa.domain.measures.pullback_measures import Course, LesionRule
 from ivsqa.errors import IvsqaError
+from ivsqa.io.project.certificates import CertificateRecord
 from ivsqa.io.project.measure_tables import TABLE_FORMATS, TableFormat, table
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -29,8 +30,8 @@ from ivsqa.workflow.measuring.rows import (
 )
 from ivsqa.workflow.predicting.predicted_measures import measure_calibration, predicted_measures
 
-Source: TypeAlias = Literal["annotation", "prediction", "unreadable", "missing"]
-"""Where the contours of a frame come from; the last two have none."""
+Source: TypeAlias = Literal["annotation", "accepted", "prediction", "unreadable", "missing"]
+"""Where the contours of a frame come from: a person, a model by way of a certificate, or the model; the last two have none."""
 Calibrated: TypeAlias = Literal["study", "phantoms"]
 """On what intervals were calibrated: validation subjects of the study, or the phantoms that taught the starter model."""
 
@@ -86,6 +87,11 @@ class Measures:
         """Return the number of frames with contours from a source."""
         return int((self.frames["source"] == source).sum())
 
+    @property
+    def n_predicted(self) -> int:
+        """The number of frames whose contours are a model's, accepted or not."""
+        return self.n_frames_from("accepted") + self.n_frames_from("prediction")
+
 
 def measures_of(
     project: Project,
@@ -93,8 +99,18 @@ def measures_of(
     model: ModelRecord | None,
     options: MeasureOptions,
     context: Context,
+    *,
+    certificate: CertificateRecord | None = None,
 ) -> Measures:
     """Return the measures of some pullbacks; writes nothing.
+
+    Args:
+        project: The project.
+        pullbacks: Which.
+        model: Whose predictions, where nobody drew and nothing was accepted; None: nobody's.
+        options: What to measure, and how.
+        context: Progress.
+        certificate: What it accepts comes before other predictions; None: there is none.
 
     Raises:
         StateError: the model was trained for other structures or on another grid.
@@ -107,7 +123,7 @@ def measures_of(
     with context.progress("Measuring", sum(pullback.n_frames for pullback in pullbacks), "frame") as advance:
         for pullback in pullbacks:
             try:
-                course, sources = _course(project, pullback, model, options, calibration)
+                course, sources = _course(project, pullback, model, certificate, options, calibration)
             except IvsqaError as error:
                 # One broken pullback must not cost the tables of the others.
                 failed.append(error)
@@ -141,6 +157,7 @@ def _course(
     project: Project,
     pullback: Pullback,
     model: ModelRecord | None,
+    certificate: CertificateRecord | None,
     options: MeasureOptions,
     calibration: MeasureCalibration,
 ) -> tuple[Course, list[Source]]:
@@ -159,14 +176,22 @@ def _course(
         for measure, value in frame_measures(contours, pullback.spacing_mm).items():
             values[measure][row_of[index]] = value  # without a scale: how far readers differ is not known
         sources[row_of[index]] = "annotation"
-    # What a person drew or gave up counts before any prediction.
-    left = row_of.keys() - drawn.keys() - unreadable
-    for index, measured, errors in _predicted(project, pullback, model, left) if model and left else ():
-        for measure in measured:
-            values[measure][row_of[index]] = measured[measure]
-        for measure in errors:
-            scales[measure][row_of[index]] = errors[measure]
-        sources[row_of[index]] = "prediction"
+    # What a person drew or gave up counts before what was accepted, and that before any other prediction.
+    accepted = row_of.keys() & pullback.accepted_contours(certificate).keys()
+    left = row_of.keys() - drawn.keys() - unreadable - accepted
+    by_model: list[tuple[Source, ModelRecord, Set[int]]] = []
+    if certificate is not None and accepted:
+        by_model.append(("accepted", project.get_model(certificate.model_id), accepted))
+    if model is not None and left:
+        by_model.append(("prediction", model, left))
+    for source, by, frames in by_model:
+        own = measure_calibration(by)
+        for index, measured, errors in _predicted(project, pullback, by, frames):
+            for measure in measured:
+                values[measure][row_of[index]] = measured[measure]
+            for measure in errors:
+                scales[measure][row_of[index]] = errors[measure] * own.in_scales_of(calibration, measure)
+            sources[row_of[index]] = source
     is_drawn = np.array([source == "annotation" for source in sources], dtype=np.bool_)
     return Course(wanted, positions[wanted], is_drawn, values, scales, calibration), sources
 

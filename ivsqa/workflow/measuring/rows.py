@@ -61,7 +61,7 @@ def lesion_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def pullback_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns of the table of pullbacks."""
-    frames = ("split", "n_frames", "n_annotated", "n_predicted", "n_lesions")
+    frames = ("split", "n_frames", "n_annotated", "n_predicted", "n_accepted", "n_lesions")
     lengths = ("length_mm", "measured_length_mm", "n_gaps")
     site = (*_with_ends(["mla"]), "mla_frame_index", "mla_position_mm") if LUMEN in names else ()
     means = _with_ends([f"{solid}_area_mean" for solid in bounded_solids(names)])
@@ -100,7 +100,8 @@ def pullback_row(
             "split": record.split,
             "n_frames": len(rows),
             "n_annotated": sources.count("annotation"),
-            "n_predicted": sources.count("prediction"),
+            "n_predicted": sources.count("prediction") + sources.count("accepted"),
+            "n_accepted": sources.count("accepted"),
         }
         | _plain(
             record,

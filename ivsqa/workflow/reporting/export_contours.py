@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -21,11 +21,18 @@ from ivsqa.io.sources.nnunet import DATASET_FILE, HALVES, dataset_text
 from ivsqa.io.tables import csv_text
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 
-ContourSource: TypeAlias = Literal["annotations", "predictions"]
+ContourSource: TypeAlias = Literal["annotations", "predictions", "delivered"]
+"""What people drew, what a model draws, or what is delivered: what people drew, and what a certificate accepts."""
 ContourFormatName: TypeAlias = Literal["echoplaque", "nnunet"]
 FRAMES_FILE = "frames.csv"
+ORIGINS_FILE = "origins.csv"
 
-Drawn: TypeAlias = tuple[Pullback, dict[int, Contours]]
+HINTS: Mapping[ContourSource, str] = {
+    "annotations": "annotate some",
+    "predictions": "score them with: ivsqa score",
+    "delivered": "annotate some; or accept what the model drew with: ivsqa accept",
+}
+Drawn: TypeAlias = tuple[Pullback, Mapping[int, Contours]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,9 @@ def export_contours(
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> ContourExport:
-    """Write the current annotations, or a model's contours, for other tools.
+    """Write the current annotations, a model's contours, or what is delivered, for other tools.
+
+    What is delivered comes with `origins.csv`: of each frame, the revision or the certificate that its contours stand in.
 
     Writes a new folder, whole or not at all; equal content gives equal bytes. Changes nothing in the project.
 
@@ -73,8 +82,8 @@ def export_contours(
     # Read now to count and again to write: the contours of a whole study need not fit into memory.
     counts = {record.pullback_id: len(frames) for record, frames in _iter_drawn(records, read)}
     if not counts:
-        hint = "annotate some" if source == "annotations" else "score them with: ivsqa score"
-        raise StateError(f"no frame has {source}", hint=hint)
+        what = "contours to deliver" if source == "delivered" else source
+        raise StateError(f"no frame has {what}", hint=HINTS[source])
     known = TYPES.values() if format == "echoplaque" else project.structures.names
     left_out = tuple(name for name in project.structures.names if name not in known)
     if not dry_run:
@@ -90,6 +99,8 @@ def export_contours(
                 advance(1)
             if isinstance(write, _Nnunet):
                 write.finish(inside)
+            if source == "delivered":
+                _write_origins(project, inside, [record for record in records if record.pullback_id in counts])
             if folder.exists():  # empty, as was checked: a folder cannot take the name of one that is there
                 folder.rmdir()
             atomic.publish_folder(inside, folder.absolute())
@@ -98,13 +109,19 @@ def export_contours(
 
 def _contours_from(
     project: Project, source: ContourSource, model_id: str | None
-) -> Callable[[Pullback], dict[int, Contours]]:
+) -> Callable[[Pullback], Mapping[int, Contours]]:
     """Return a function that reads the contours of a pullback."""
     if source == "annotations":
         annotations = project.annotations
         return lambda record: {
             index: annotation.contours for index, annotation in annotations.current(record.pullback_id).items()
         }
+    if source == "delivered":
+        certificate = project.certificates.in_force()
+        return lambda record: (
+            record.accepted_contours(certificate)
+            | {index: annotation.contours for index, annotation in record.annotations.items()}
+        )
     model = project.get_model(model_id)
     project.check_fits(model)
     scores = project.scores(model.model_id)
@@ -120,7 +137,7 @@ def _contours_from(
     return predicted
 
 
-def _iter_drawn(records: Sequence[Pullback], read: Callable[[Pullback], dict[int, Contours]]) -> Iterator[Drawn]:
+def _iter_drawn(records: Sequence[Pullback], read: Callable[[Pullback], Mapping[int, Contours]]) -> Iterator[Drawn]:
     """Yield the pullbacks in which anything is drawn, with the contours of each frame."""
     for record in records:
         frames = read(record)
@@ -128,7 +145,20 @@ def _iter_drawn(records: Sequence[Pullback], read: Callable[[Pullback], dict[int
             yield record, frames
 
 
-def _write_echoplaque(folder: Path, record: Pullback, frames: dict[int, Contours]) -> None:
+def _write_origins(project: Project, folder: Path, records: Sequence[Pullback]) -> None:
+    """Write of each delivered frame where its contours stand."""
+    certificate = project.certificates.in_force()
+    rows: list[tuple[str, int, str, str]] = []
+    for record in records:
+        drawn = {index: ("annotation", one.revision.revision_id) for index, one in record.annotations.items()}
+        by = certificate.certificate_id if certificate else ""
+        origins = dict.fromkeys(record.accepted(certificate), ("accepted", by)) | drawn
+        rows += [(record.pullback_id, index, *origins[index]) for index in sorted(origins)]
+    text = csv_text(("pullback_id", "frame_index", "source", "stands_in"), rows)
+    (folder / ORIGINS_FILE).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_echoplaque(folder: Path, record: Pullback, frames: Mapping[int, Contours]) -> None:
     """Write `<pullback>_contours.xml`."""
     text = echoplaque_text(
         record.pullback_id,
@@ -153,7 +183,7 @@ class _Nnunet:
         self._n_training = 0
         self._has_ignored = False
 
-    def __call__(self, folder: Path, record: Pullback, frames: dict[int, Contours]) -> None:
+    def __call__(self, folder: Path, record: Pullback, frames: Mapping[int, Contours]) -> None:
         """Write image and labels of a pullback."""
         structures = self._project.structures
         values = np.stack([training_labels(structures, frames[index], record.frame_shape) for index in sorted(frames)])

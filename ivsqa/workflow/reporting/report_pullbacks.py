@@ -56,7 +56,7 @@ def pullback_pages(
         StateError: the model was trained for other structures or on another grid.
     """
     options = MeasureOptions()
-    measures = measures_of(project, records, model, options, context)
+    measures = measures_of(project, records, model, options, context, certificate=project.certificates.in_force())
     failed += measures.failed
     measured = set(measures.pullbacks["pullback_id"])
     pages = []

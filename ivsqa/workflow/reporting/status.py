@@ -11,6 +11,7 @@ from ivsqa.io.project.evaluations import find_evaluation
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import SPLITS, ModelRecord
 from ivsqa.io.project.rounds import Round
+from ivsqa.workflow.reporting.finishing import Finishing, find_finishing
 from ivsqa.workflow.reporting.outlook import find_outlook
 
 
@@ -32,6 +33,7 @@ class Status:
         unfinished_model: A model whose training was stopped, or None.
         rounds: All rounds, oldest first.
         outlook: What is left to gain; None before every frame is scored.
+        finishing: What is delivered, and what is left to read; None before a certificate is written.
         next_step: What to do now, and the command that does it.
     """
 
@@ -48,6 +50,7 @@ class Status:
     unfinished_model: ModelRecord | None
     rounds: list[Round]
     outlook: Outlook | None
+    finishing: Finishing | None
     next_step: tuple[str, str]
 
 
@@ -58,6 +61,7 @@ def project_status(project: Project) -> Status:
     n_frames, n_annotated = n_pullbacks.copy(), n_pullbacks.copy()
     n_without_spacing = n_disputed = 0
     n_held, held = dict.fromkeys(SPLITS, 0), project.audits.held_frames()
+    n_reviewed, reviews = dict.fromkeys(SPLITS, 0), project.review_ids()
     for record in project.pullbacks():
         subjects[record.split].add(record.subject_id)
         n_pullbacks[record.split] += 1
@@ -66,13 +70,15 @@ def project_status(project: Project) -> Status:
         annotated = [index for index, standing in standings.items() if standing.is_annotated(index)]
         n_annotated[record.split] += len(annotated)
         n_held[record.split] += sum((record.pullback_id, index) in held for index in annotated)
+        if record.split != "train":
+            n_reviewed[record.split] += sum(standings[index].round_id in reviews for index in annotated)
         n_disputed += sum(standing.is_disputed for standing in standings.values())
         n_without_spacing += record.spacing_mm is None
     models, rounds, current = project.models(), project.rounds(), project.current_model()
-    outlook = find_outlook(project)
+    outlook, finishing = find_outlook(project), find_finishing(project)
     # Held back are frames that would teach; those of test subjects teach nothing, and judge.
     n_usable: dict[str, int] = {
-        split: n_annotated[split] - (0 if split == "test" else n_held[split]) for split in SPLITS
+        split: n_annotated[split] - n_reviewed[split] - (0 if split == "test" else n_held[split]) for split in SPLITS
     }
     return Status(
         name=project.settings.name,
@@ -88,8 +94,9 @@ def project_status(project: Project) -> Status:
         unfinished_model=next((model for model in models if model.state == "training"), None),
         rounds=rounds,
         outlook=outlook,
+        finishing=finishing,
         # Later steps are costly to look up, and no more is asked of them than the first needs.
-        next_step=next(_iter_steps(project, n_pullbacks, n_usable, n_disputed, current, rounds, outlook)),
+        next_step=next(_iter_steps(project, n_pullbacks, n_usable, n_disputed, current, rounds, outlook, finishing)),
     )
 
 
@@ -101,25 +108,20 @@ def _iter_steps(
     current: ModelRecord | None,
     rounds: Sequence[Round],
     outlook: Outlook | None,
+    finishing: Finishing | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield the open steps, each with its command; those that others wait for come first."""
     # What people do comes first, as it takes days; then training, then scoring.
-    unsent = next((record for record in reversed(rounds) if record.state == "selected"), None)
-    out = next((record for record in reversed(rounds) if record.unanswered), None)
     if not any(n_pullbacks.values()):
         yield "import pullbacks", "ivsqa import PATH"
-    if unsent is not None:
-        named = "" if unsent is rounds[-1] else f" --round {unsent.round_id}"
-        yield f"send {unsent.round_id} to the annotator", f"ivsqa export-for-annotation{named}"
-    if out is not None:
-        readers = [reader for reader in out.unanswered if reader is not None]
-        of_whom, option = (f" from {' and '.join(readers)}", f" --reader {readers[0]}") if readers else ("", "")
-        yield (
-            f"take in what comes back for {out.round_id}{of_whom}",
-            f"ivsqa import-annotations PATH{_named(out, rounds)}{option}",
-        )
+    yield from _iter_steps_of_rounds(rounds)
     if n_disputed > 0:
         yield f"settle {n_disputed} frames that several read", "ivsqa adjudicate"
+    if current is not None and finishing is not None and finishing.is_in_force and _is_scored(project, current):
+        # Who began to finish a study wants no other model on the way.
+        yield from _iter_steps_to_the_end(project, current, finishing)
+    if current is not None and _is_audit_unused(project, rounds):
+        yield "see what the audit lets you accept", "ivsqa accept"
     if n_annotated["train"] == 0 and current is None:
         yield "choose frames to annotate first", "ivsqa select -n 50 --strategy stratified"
     if current is None or (current.is_starter and n_annotated["train"]):
@@ -131,6 +133,39 @@ def _iter_steps(
     if not _is_scored(project, current):
         yield "score every frame", "ivsqa score --top 50"
     yield from _iter_steps_when_scored(project, n_pullbacks, n_annotated, current, rounds, outlook)
+
+
+def _is_audit_unused(project: Project, rounds: Sequence[Round]) -> bool:
+    """Whether the newest audit is back, and nobody asked yet what it proves."""
+    audit = next(iter(reversed(project.audits.all())), None)
+    if audit is None or audit.is_released or audit.tried:
+        return False
+    return next(record for record in rounds if record.round_id == audit.round_id).state == "imported"
+
+
+def _iter_steps_of_rounds(rounds: Sequence[Round]) -> Iterator[tuple[str, str]]:
+    """Yield the steps that wait for a reader, or a reader for them."""
+    unsent = next((record for record in reversed(rounds) if record.state == "selected"), None)
+    out = next((record for record in reversed(rounds) if record.unanswered), None)
+    if unsent is not None:
+        named = "" if unsent is rounds[-1] else f" --round {unsent.round_id}"
+        yield f"send {unsent.round_id} to the annotator", f"ivsqa export-for-annotation{named}"
+    if out is not None:
+        readers = [reader for reader in out.unanswered if reader is not None]
+        of_whom, option = (f" from {' and '.join(readers)}", f" --reader {readers[0]}") if readers else ("", "")
+        yield (
+            f"take in what comes back for {out.round_id}{of_whom}",
+            f"ivsqa import-annotations PATH{_named(out, rounds)}{option}",
+        )
+
+
+def _iter_steps_to_the_end(project: Project, current: ModelRecord, finishing: Finishing) -> Iterator[tuple[str, str]]:
+    """Yield the steps that finish a study of which a part is accepted."""
+    if finishing.n_left:
+        yield f"read the {finishing.n_left} frames that are left", "ivsqa select -n 50 --strategy review"
+    if not project.layout.measures(current.model_id).is_dir():
+        yield "every frame is read or accepted: measure the vessels", "ivsqa measure"
+    yield "the study is finished: look at it on one page", "ivsqa report"
 
 
 def _iter_steps_when_scored(

@@ -28,6 +28,7 @@ class FrameChain:
         pointers: Moves of a reader's pointer that concern it: what was undone, oldest first.
         standing: What counts of each reader and of the frame; None where nothing does.
         held_by: The audit that holds it back from models; None: none does.
+        accepted_by: The certificate in force that accepts it as the model drew it; None: none does, or somebody read it since.
         trained: Models that learnt from it.
     """
 
@@ -40,6 +41,7 @@ class FrameChain:
     pointers: list[PointerRecord]
     standing: Standing | None
     held_by: str | None
+    accepted_by: str | None
     trained: list[str]
 
     def counts(self, revision: RevisionRecord) -> bool:
@@ -62,6 +64,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
     key = FrameKey(record.pullback_id, index)
     store = project.annotations
     models = project.ready_models()
+    certificate = project.certificates.in_force()
     return FrameChain(
         pullback=record,
         frame_index=index,
@@ -72,6 +75,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
         standing=record.standings.get(index),
         held_by=project.audits.held_frames().get(key),
+        accepted_by=certificate.certificate_id if certificate and index in record.accepted(certificate) else None,
         trained=[model.model_id for model in models if key in _trained_on(project, model)],
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.acceptance.minutes import Minutes
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Selection, Strategy, plan_selection
@@ -24,6 +25,7 @@ from ivsqa.io.project.records import ModelRecord, RoundRecord, Split, provenance
 from ivsqa.io.project.selections import SelectedFrame, write_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import expected_error
+from ivsqa.workflow.rounds.review import REVIEW, by_pullback, frames_to_read, minutes_to_read, worst_to_read
 
 SPREAD = 2
 """Without a cap from the user, a pullback gives at most this many times its even share."""
@@ -49,18 +51,20 @@ class SelectResult:
     Attributes:
         round: Its record.
         frames: Its frames, first to annotate first.
+        minutes: What reading them is expected to take; None where no model says anything of them.
     """
 
     round: RoundRecord
     frames: list[SelectedFrame]
+    minutes: Minutes | None = None
 
 
 def select_frames(
     project: Project,
     n: int,
     *,
-    strategy: Strategy | None = None,
-    split: Split = "train",
+    strategy: Strategy | Literal["review"] | None = None,
+    split: Split | None = None,
     model_id: str | None = None,
     pullback_ids: Sequence[str] = (),
     gated: bool = False,
@@ -76,8 +80,11 @@ def select_frames(
     Args:
         project: The project.
         n: How many frames.
-        strategy: How; None: "sqa" for training subjects once there is a model, else "stratified".
-        split: Whose frames. Validation and test subjects are never chosen by score: it would make them easy or hard on purpose.
+        strategy: How; None: "sqa" for training subjects once there is a model, else "stratified". "review" takes what is neither
+            read nor accepted, worst first, to finish the study.
+        split: Whose frames; None: those of training subjects, or for "review" of all. Validation and test subjects are never
+            chosen by score to teach or to judge: it would make them easy or hard on purpose. What a review reads of them does
+            neither.
         model_id: Whose scores; None: the current model's.
         pullback_ids: Only from these; empty: all of the split.
         gated: Only end-diastolic frames; pullbacks whose phases are not known are passed over.
@@ -89,6 +96,11 @@ def select_frames(
     Raises:
         StateError: there is nothing to choose from, frames are not scored, or scores would leak into a held-out split.
     """
+    if strategy == REVIEW:
+        return _select_review(
+            project, n, split, model_id, pullback_ids, gated=gated, every_mm=every_mm, dry_run=dry_run, context=context
+        )
+    split = split or "train"
     strategy = strategy or ("sqa" if split == "train" and project.current_model() else "stratified")
     if split != "train" and strategy in LOOKS_AT_FRAMES:
         raise StateError(
@@ -127,10 +139,57 @@ def select_frames(
         )
         frames = _selected_frames(project, model, plan)
         if not dry_run:
-            # The manifest comes last: where a round is, its frames are.
-            write_selection(project.layout.selection(round_id), frames)
-            write_manifest(project.layout.round_record(round_id), record)
+            _write(project, record, frames)
     return SelectResult(record, frames)
+
+
+def _select_review(
+    project: Project,
+    n: int,
+    split: Split | None,
+    model_id: str | None,
+    pullback_ids: Sequence[str],
+    *,
+    gated: bool,
+    every_mm: float | None,
+    dry_run: bool,
+    context: Context,
+) -> SelectResult:
+    """Open a round of what is left to read; arguments and errors as in `select_frames`."""
+    with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
+        model = project.get_model(model_id)
+        records = _records_of_split(project, split, pullback_ids)
+        frames_of = _frames_of(records, gated=gated, every_mm=every_mm)
+        records = [record for record in records if record.pullback_id in frames_of]
+        frames = worst_to_read(project, model, records, frames_to_read(project, records, frames_of), n)
+        record = RoundRecord(
+            round_id=next_id("r", [record.round_id for record in project.round_records()]),
+            state="selected",
+            strategy=REVIEW,
+            split=split or "all",
+            seed=0,  # nothing is drawn
+            n_requested=n,
+            n=len(frames),
+            model_id=model.model_id,
+            max_per_pullback=None,
+            min_gap_frames=0,
+            min_gap_mm=0.0,
+            control_share=0.0,
+            diversity=0.0,
+            gated=gated,
+            every_mm=every_mm,
+            shortfall="" if len(frames) == n else f"{len(frames)} of {n} frames: no more are left to read",
+            provenance=provenance(context.clock(), "numpy"),
+        )
+        if not dry_run:
+            _write(project, record, frames)
+        return SelectResult(record, frames, minutes_to_read(project, model, by_pullback(frames)))
+
+
+def _write(project: Project, record: RoundRecord, frames: Sequence[SelectedFrame]) -> None:
+    """Write a round; the manifest comes last: where a round is, its frames are."""
+    write_selection(project.layout.selection(record.round_id), frames)
+    write_manifest(project.layout.round_record(record.round_id), record)
 
 
 def _plan(
@@ -174,18 +233,17 @@ def _plan(
     return _Plan(pool, limits, taken, selection)
 
 
-def _records_of_split(project: Project, split: Split, pullback_ids: Sequence[str]) -> list[Pullback]:
-    """Return the pullbacks to choose from."""
+def _records_of_split(project: Project, split: Split | None, pullback_ids: Sequence[str]) -> list[Pullback]:
+    """Return the pullbacks to choose from; None: of all splits."""
     records = project.pullbacks(split)
+    whose = f"{split} subjects" if split else "subjects"
     unknown = sorted(set(pullback_ids) - {record.pullback_id for record in records})
     if unknown:
-        raise NotFoundError(
-            f"no pullback {unknown[0]!r} among the {split} subjects", hint="list them with: ivsqa status --json"
-        )
+        raise NotFoundError(f"no pullback {unknown[0]!r} among the {whose}", hint="list them with: ivsqa status --json")
     if pullback_ids:
         records = [record for record in records if record.pullback_id in pullback_ids]
     if not records:
-        raise StateError(f"there is no {split} subject yet", hint="import more pullbacks with: ivsqa import PATH")
+        raise StateError(f"there are no {whose} yet", hint="import more pullbacks with: ivsqa import PATH")
     return records
 
 

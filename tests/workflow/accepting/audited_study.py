@@ -5,8 +5,9 @@ from pathlib import Path
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.project.annotations import NewAnnotation
+from ivsqa.io.project.manifest import read_manifest, write_manifest
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import Provenance, Split
+from ivsqa.io.project.records import ModelRecord, Provenance, RoundRecord, Split
 from tests.workflow.scored_study import CONTOURS, study_of
 
 N_TRAIN, N_TEST, N_FRAMES = 8, 2, 40
@@ -17,7 +18,11 @@ GOOD_TO = 0.35
 def study(root: Path) -> Project:
     """Return 320 frames of training subjects, predicted to lose 0.1 to 0.5, and 80 of test subjects, 0.8 to 1."""
     splits: list[Split] = ["train" if number < N_TRAIN else "test" for number in range(N_TRAIN + N_TEST)]
-    return study_of(root, splits, [N_FRAMES] * len(splits), seed=1)
+    project = study_of(root, splits, [N_FRAMES] * len(splits), seed=1)
+    image = project.settings.image.model_dump(mode="json")
+    model = read_manifest(project.layout.model_record("m001"), ModelRecord).model_copy(update={"image": image})
+    write_manifest(project.layout.model_record("m001"), model)
+    return project
 
 
 def predicted_losses(project: Project) -> dict[FrameKey, float]:
@@ -49,6 +54,12 @@ def read(
             if key.pullback_id == pullback_id
         }
         project.annotations.append(pullback_id, frames, reader=reader, source="csv", made=made, round_id=round_id)
+
+
+def send(project: Project, round_id: str) -> None:
+    """Note that a round was sent; what came back of it is known from what was read."""
+    path = project.layout.round_record(round_id)
+    write_manifest(path, read_manifest(path, RoundRecord).model_copy(update={"state": "exported"}))
 
 
 def give_up(project: Project, key: FrameKey, round_id: str) -> None:

@@ -1,0 +1,80 @@
+"""Finishing: what is delivered of a study, what is left to read, and what a certificate in force promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ivsqa.domain.acceptance.minutes import Minutes
+from ivsqa.errors import StateError
+from ivsqa.io.project.certificates import CertificateRecord
+from ivsqa.io.project.project import Project
+from ivsqa.workflow.rounds.review import frames_to_read, minutes_to_read
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """How far a study is from its end.
+
+    Attributes:
+        certificate: The newest one that is not withdrawn.
+        is_in_force: Its audit stands, so that its frames are delivered.
+        stale: Why it is not of today, in plain words, each with what mends it; () where it is.
+        n_accepted: Frames that it accepts and nobody read.
+        n_read: Frames that people read.
+        n_out: Frames that are out with readers.
+        n_left: Frames that are left to read.
+        minutes: What reading those is expected to take; None where not all of them are scored.
+    """
+
+    certificate: CertificateRecord
+    is_in_force: bool
+    stale: tuple[str, ...]
+    n_accepted: int
+    n_read: int
+    n_out: int
+    n_left: int
+    minutes: Minutes | None
+
+
+def find_finishing(project: Project) -> Finishing | None:
+    """Return how far a study is from its end; None where no certificate was written.
+
+    Raises:
+        IntegrityError: the certificate, or what proves it, is not as it was written.
+    """
+    certificate = project.certificates.newest()
+    if certificate is None:
+        return None
+    n_undone = len(project.certificates.changed_audits(certificate))
+    pullbacks = project.pullbacks()
+    left = frames_to_read(project, pullbacks)
+    accepted = [len(pullback.accepted(certificate)) for pullback in pullbacks] if not n_undone else [0]
+    n_read, n_left = sum(len(pullback.standings) for pullback in pullbacks), sum(map(len, left.values()))
+    n_frames = sum(pullback.n_frames for pullback in pullbacks)
+    model = project.current_model()
+    try:
+        minutes = minutes_to_read(project, model, left) if model is not None and n_left else Minutes(0.0, 0.0, 0.0)
+    except StateError:  # frames that came later are not scored yet
+        minutes = None
+    return Finishing(
+        certificate=certificate,
+        is_in_force=not n_undone,
+        stale=tuple(_iter_stale(certificate, n_undone, n_frames, model.model_id if model else "")),
+        n_accepted=sum(accepted),
+        n_read=n_read,
+        n_out=n_frames - n_read - n_left - sum(accepted),
+        n_left=n_left,
+        minutes=minutes,
+    )
+
+
+def _iter_stale(certificate: CertificateRecord, n_undone: int, n_frames: int, model_id: str) -> Iterator[str]:
+    """Yield why a certificate is not of today."""
+    if n_undone:
+        yield f"{n_undone} audited frames were undone or read anew, so it proves nothing: ivsqa accept"
+    n_new = n_frames - certificate.n_pool - certificate.n_read
+    if n_new > 0:
+        yield f"{n_new} frames came after its audit, and it says nothing of them: ivsqa audit -n 100"
+    if model_id != certificate.model_id:
+        yield f"it speaks of what {certificate.model_id} drew, and {model_id} is in use now: ivsqa audit -n 100"

@@ -1,0 +1,101 @@
+"""Review: a round of frames that are still to be read before the study is delivered, worst first, neighbours together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivsqa.domain.acceptance.minutes import FrameWork, Minutes
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.errors import StateError
+from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import ModelRecord
+from ivsqa.io.project.selections import SelectedFrame
+from ivsqa.workflow.predicting.doubtful_arcs import expected_error
+
+REVIEW: Final = "review"
+POINTS_A_REGION = 2.0
+"""Points that a reader is expected to set for each doubtful region of a frame: about where it begins to be off, and ends."""
+MOST_REGIONS = 6
+"""Where more regions are doubtful, a reader sets the border anew with about as many points."""
+
+
+def frames_to_read(
+    project: Project, pullbacks: Iterable[Pullback], frames_of: Mapping[str, NDArray[np.intp]] | None = None
+) -> dict[str, list[int]]:
+    """Return the frames that are neither read nor accepted nor out, by pullback.
+
+    Args:
+        project: The project.
+        pullbacks: Of these.
+        frames_of: Of these frames of each; None: of all.
+    """
+    certificate = project.certificates.in_force()
+    out = frozenset[FrameKey]().union(*(one.out for one in project.rounds()))
+    left = {}
+    for pullback in pullbacks:
+        unread = pullback.unread
+        unread[list(pullback.accepted(certificate))] = False
+        wanted = np.arange(pullback.n_frames) if frames_of is None else frames_of[pullback.pullback_id]
+        name = pullback.pullback_id
+        left[name] = [int(index) for index in wanted if unread[index] and FrameKey(name, int(index)) not in out]
+    return left
+
+
+def worst_to_read(
+    project: Project, model: ModelRecord, pullbacks: Sequence[Pullback], left: Mapping[str, Sequence[int]], n: int
+) -> list[SelectedFrame]:
+    """Return the n worst of some frames, ranked as readers like to meet them: pullback by pullback, that of the worst first.
+
+    Raises:
+        StateError: a pullback is not scored to its end, or no frame is left.
+    """
+    by_id = {pullback.pullback_id: pullback for pullback in pullbacks if left[pullback.pullback_id]}
+    if not by_id:
+        raise StateError("no frame is left to read: all are read, accepted or out with a reader")
+    store = project.scores(model)
+    read = store.columns({name: pullback.n_frames for name, pullback in by_id.items()}, ["quality"])
+    quality = {FrameKey(name, index): read[name]["quality"][index] for name in by_id for index in left[name]}
+    # What nothing is known of comes first.
+    worst = sorted(quality, key=lambda key: (np.nan_to_num(quality[key], nan=-1.0), key))[:n]
+    order = {name: place for place, name in enumerate(dict.fromkeys(key.pullback_id for key in worst))}
+    frames = []
+    for rank, key in enumerate(sorted(worst, key=lambda key: (order[key.pullback_id], key.frame_index)), start=1):
+        pullback = by_id[key.pullback_id]
+        (score,) = store.read(key.pullback_id, [key.frame_index])
+        reason = ", ".join(filter(None, ["not accepted", expected_error(project, pullback, score)]))
+        frames.append(SelectedFrame(rank, *key, pullback.subject_id, score.quality, 1.0 - score.quality, reason))
+    return frames
+
+
+def minutes_to_read(project: Project, model: ModelRecord, left: Mapping[str, Sequence[int]]) -> Minutes:
+    """Return the minutes that reading some scored frames is expected to take, by the settings' section `reading`.
+
+    Raises:
+        StateError: a pullback is not scored to its end.
+    """
+    n_frames = {name: project.pullback(name).n_frames for name, frames in left.items() if frames}
+    read = project.scores(model).columns(n_frames, ["quality", "n_regions"])
+    n_structures = len(project.structures.names)
+
+    def works() -> Iterator[FrameWork]:
+        for name in n_frames:
+            for index in left[name]:
+                if np.isnan(read[name]["quality"][index]):
+                    yield FrameWork(drawn=n_structures)
+                else:
+                    yield FrameWork(points=POINTS_A_REGION * min(read[name]["n_regions"][index], MOST_REGIONS))
+
+    return project.settings.reading.cost_model.minutes(works())
+
+
+def by_pullback(frames: Iterable[SelectedFrame]) -> dict[str, list[int]]:
+    """Return the indices of frames by pullback."""
+    listed: dict[str, list[int]] = {}
+    for frame in frames:
+        listed.setdefault(frame.pullback_id, []).append(frame.frame_index)
+    return listed
