@@ -31,7 +31,8 @@ def _below_one(value: float | None) -> float | None:
 LossOption = Annotated[
     Literal["dice", "area", "distance"],
     typer.Option(
-        help="What a frame loses: 1 - Dice, relative error of the area, or HD95 in mm; of its worst structure."
+        metavar="dice|area|distance",
+        help="What a frame loses: 1 - Dice, relative error of the area, or HD95 in mm; of its worst structure.",
     ),
 ]
 AtMostOption = Annotated[
@@ -73,7 +74,7 @@ def accept(
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Accept what the model drew, with a certificate: as many frames as the audit proves good enough."""
+    """Accept what the model drew, with a certificate. As many frames as the audit proves good enough."""
     from ivsqa.workflow.accepting.accept import accept as accept_frames
     from ivsqa.workflow.accepting.accept import withdraw_certificate
 
@@ -116,14 +117,16 @@ def _as_plain(result: AcceptResult) -> dict[str, object]:
         result.promise, "model_id", "loss", "at_most", "confidence", "worse_than", "reader_loss", "sentence"
     )
     certificate = result.certificate
-    names = ("bar", "bound", "n_lost", "n_accepted", "n_left", "is_assisted", "assumptions")
+    names = ("bar", "bound", "n_lost", "n_accepted", "n_left", "is_assisted")
     return {
         "certificate_id": certificate and certificate.certificate_id,
+        "page": result.page,
         "is_new": result.is_new,
         "reason": result.reason,
         "promise": promise,
         **known,
         **(picked(certificate, *names) if certificate else dict.fromkeys(names)),
+        "assumptions": "; ".join(certificate.assumptions) if certificate else "",
     }
 
 
@@ -154,6 +157,7 @@ def _say(result: AcceptResult, *, dry_run: bool) -> None:
             say(f"  it holds if {assumption}")
         if not result.is_new:
             say(f"{certificate.certificate_id} says the same already: nothing new is written")
+        say(f"page: {result.page}")
     if result.n_tried > 1:
         note(
             f"{result.n_tried} promises were tried on this audit; that all of them hold is sure at "

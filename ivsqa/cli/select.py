@@ -24,17 +24,20 @@ from ivsqa.cli.output import count, expected_minutes, note, number, picked, say,
 from ivsqa.cli.progress import command_context
 
 
+StrategyOption = Annotated[
+    SelectStrategyName | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"How to choose: {STRATEGY_NAMES}; or review: what is left to read, to finish the study.",
+        show_default="sqa; stratified without a model, and for validation and test",
+    ),
+]
+
+
 def select(
     n: Annotated[int, typer.Option("-n", "--number", min=1, metavar="N", help="How many frames.")],
     project: ProjectOption = None,
-    strategy: Annotated[
-        SelectStrategyName | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"How to choose: {STRATEGY_NAMES}; or review: what is left to read, to finish the study.",
-            show_default="sqa; stratified without a model, and for validation and test",
-        ),
-    ] = None,
+    strategy: StrategyOption = None,
     split: Annotated[
         SplitName | None, typer.Option(metavar=SPLIT_NAMES, help="Whose frames.", show_default="train; of a review all")
     ] = None,
@@ -71,7 +74,13 @@ def select(
     record = result.round
     if as_json:
         frames = [picked(frame, "pullback_id", "frame_index", "quality", "reason") for frame in result.frames]
-        say_json({**picked(record, "round_id", "strategy"), "minutes": result.minutes, "frames": frames})
+        say_json(
+            {
+                **picked(record, "round_id", "strategy"),
+                "minutes": result.minutes and result.minutes.expected,
+                "frames": frames,
+            }
+        )
         return
     say_table(
         (">rank", "pullback", ">frame", ">quality", "reason"),

@@ -10,10 +10,10 @@ from ivsqa.cli.output import count, expected_minutes, percent, picked, say, say_
 
 if TYPE_CHECKING:
     from ivsqa.domain.selection.learning_curve import Outlook
-    from ivsqa.workflow.reporting.finishing import Finishing
+    from ivsqa.io.project.certificates import Finishing
     from ivsqa.workflow.reporting.status import Status
 
-FINISHING_KEYS = ("is_in_force", "stale", "n_accepted", "n_read", "n_out", "n_left", "minutes")
+FINISHING_KEYS = ("is_in_force", "n_accepted", "n_read", "n_out", "n_left")
 OUTLOOK_KEYS = ("n_pool", "n_unread", "poor_share", "n_next", "expected_gain")
 
 
@@ -54,8 +54,14 @@ def _outlook_as_plain(outlook: Outlook | None) -> dict[str, Any]:
 def _finishing_as_plain(finishing: Finishing | None) -> dict[str, Any]:
     """Return how far the study is from its end under its fixed keys; null where nothing is accepted yet."""
     if finishing is None:
-        return dict.fromkeys(("certificate_id", "sentence", *FINISHING_KEYS))
-    return {**picked(finishing.certificate, "certificate_id", "sentence"), **picked(finishing, *FINISHING_KEYS)}
+        return dict.fromkeys(("certificate_id", "sentence", *FINISHING_KEYS, "stale", "minutes"))
+    minutes = finishing.minutes and finishing.minutes.expected
+    return {
+        **picked(finishing.certificate, "certificate_id", "sentence"),
+        **picked(finishing, *FINISHING_KEYS),
+        "stale": "; ".join(finishing.stale),
+        "minutes": minutes,
+    }
 
 
 def _say(now: Status) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ivsqa.drawing.scales import Plot, Scale, ticks_between
+from ivsqa.drawing.scales import Plot, Scale, round_step, ticks_between
 from ivsqa.drawing.templates import fill
 
 SIDE, GAP = 440.0, 20.0
@@ -134,6 +134,36 @@ def review_chart(curves: Mapping[str, NDArray[np.float64]], *, goal: float) -> M
     y = _unit_plot(floor(20.0 * min(mean, goal)) / 20.0, "", "mean Dice of all frames").y
     x = Scale(0.0, 100.0, LEFT, SIDE - RIGHT, range(0, 101, 20), "frames mended, %")
     return fill("drawing/review_chart.svg.j2", side=SIDE, plot=Plot(x, y), series=series, mean=mean, goal=goal)
+
+
+def bound_chart(shares: Sequence[float], bounds: Sequence[float], *, at_most: float, chosen: float) -> Markup:
+    """Return what is proved of accepted frames (y) against the share of frames accepted (x), as the bar rises.
+
+    Args:
+        shares: Rising, of all frames, in [0, 1].
+        bounds: What is proved at each, in [0, 1]; the curve is cut at four times what is promised.
+        at_most: What is promised.
+        chosen: The share that was accepted.
+    """
+    high = min(1.0, 4.0 * at_most)
+    step = round_step(high, 4)
+    points = [Point(100.0 * share, min(bound, high)) for share, bound in zip(shares, bounds, strict=True)]
+    plot = Plot(
+        Scale(0.0, 100.0, LEFT, SIDE - RIGHT, range(0, 101, 20), "frames accepted, %"),
+        Scale(
+            0.0,
+            high,
+            SIDE - BOTTOM,
+            TOP,
+            ticks_between(0.0, high, step),
+            "what is proved: at most",
+            "%.3g",
+        ),
+    )
+    curve = Series("proved", COLORS[0], points)
+    return fill(
+        "drawing/bound_chart.svg.j2", side=SIDE, plot=plot, series=curve, at_most=at_most, chosen=100.0 * chosen
+    )
 
 
 def histogram_chart(values: NDArray[np.float64], *, limit: float, title: str) -> Markup:

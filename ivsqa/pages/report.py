@@ -18,6 +18,7 @@ from ivsqa.domain.measures.frame_measures import column
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_chart, histogram_chart, scatter_chart
 from ivsqa.drawing.templates import fill, number, percent
+from ivsqa.io.project.certificates import Finishing
 from ivsqa.io.project.evaluations import KeptSimulation
 from ivsqa.io.project.records import ModelRecord, RoundRecord
 
@@ -171,6 +172,7 @@ class Study:
         readings: By round and reader.
         n_imported: Frames that came with contours.
         outlook: What is left to gain; None before it can be said.
+        finishing: What is delivered, and what is left to read; None before a certificate is written.
         pool_quality: (n,) predicted Dice of the frames nobody drew, of training subjects.
         next_step: What to do now, and the command.
         how_chosen: Which pullbacks are shown, in words.
@@ -192,6 +194,7 @@ class Study:
     readings: Sequence[Reading]
     n_imported: int
     outlook: Outlook | None
+    finishing: Finishing | None
     pool_quality: NDArray[np.float64]
     next_step: tuple[str, str]
     how_chosen: str

@@ -44,7 +44,9 @@ def test_a_study_is_finished_step_by_step(run, audited):
 def test_a_second_promise_is_noted(run, audited):
     run("accept")
     ran = run("accept --at-most 0.03")
-    assert "2 promises were tried on this audit; that all of them hold is sure at 80.0 %" in ran.err.replace("\n  ", " ")
+    assert "2 promises were tried on this audit; that all of them hold is sure at 80.0 %" in ran.err.replace(
+        "\n  ", " "
+    )
     failed = run("accept --at-most 0.001")
     assert failed.code == 0
     assert "nothing is accepted: an audit of 120 frames cannot prove 0.001 at 90 %" in failed.out

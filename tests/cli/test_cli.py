@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
     "measure", "report", "export", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate",
-    "undo", "phantom", "demo", "audit",
+    "undo", "phantom", "demo", "audit", "accept",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
@@ -109,7 +109,7 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
     "line",
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
      "refine --nudges x.csv", "import-annotations .", "export x --format nnunet", "agreement", "adjudicate", "undo a:1",
-     "audit -n 5"],
+     "audit -n 5", "accept"],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
     inside(tmp_path)

@@ -111,6 +111,7 @@ def test_json_prints_the_documented_keys(
     run("undo", "r001", "--reader", "r2")
     run("status")
     run("audit", "-n", "2")
+    run("accept", "--dry-run")
     run("simulate", "--seeds", "2", "--steps", "2", "--ladder", "20,50", "--device", "cpu")
     run("why", f"{frames[0]['pullback_id']}:{frames[0]['frame_index']}")
     run("phantom", "../phantoms/more", "--pullbacks", "1", "--frames", "2", "--size", "64")

@@ -1,4 +1,4 @@
-"""The tutorial does what it says: every command of docs/tutorial.md is run, in order, in one shell."""
+"""The tutorial and the walk to the end of a study do what they say: every command is run, in order, in one shell."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+
+import pytest
 
 MARK = "== command"
 STABLE_WORD = re.compile(r"(?<![\w./-])[A-Za-z]{3,}(?![\w/-])")
@@ -23,10 +25,11 @@ def console_steps(page: str) -> list[tuple[str, str]]:
     return steps
 
 
-def test_every_command_of_the_tutorial_runs_and_prints_what_is_shown(
-    repository: Path, shell: Callable[..., CompletedProcess[str]], tmp_path: Path
+@pytest.mark.parametrize("page", ["tutorial", "finish"])
+def test_every_command_runs_and_prints_what_is_shown(
+    repository: Path, shell: Callable[..., CompletedProcess[str]], tmp_path: Path, page: str
 ) -> None:
-    steps = console_steps((repository / "docs/tutorial.md").read_text(encoding="utf-8"))
+    steps = console_steps((repository / f"docs/{page}.md").read_text(encoding="utf-8"))
     assert len(steps) > 15
     script = "".join(f"echo {shlex.quote(MARK)}\n{command} 2>&1\n" for command, _ in steps)
     result = shell(f"set -euo pipefail\n{script}", folder=tmp_path)

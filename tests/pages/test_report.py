@@ -71,6 +71,7 @@ NEW = Study(
     readings=[],
     n_imported=0,
     outlook=None,
+    finishing=None,
     pool_quality=np.empty(0),
     next_step=("import pullbacks", "ivsqa import PATH"),
     how_chosen="",

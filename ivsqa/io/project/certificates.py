@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
+from ivsqa.domain.acceptance.minutes import Minutes
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
@@ -125,6 +126,31 @@ class CurvePoint:
     bar: float
     share: float
     bound: float
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """How far a study is from its end.
+
+    Attributes:
+        certificate: The newest one that is not withdrawn.
+        is_in_force: Its audit stands, so that its frames are delivered.
+        stale: Why it is not of today, in plain words, each with what mends it; () where it is.
+        n_accepted: Frames that it accepts and nobody read.
+        n_read: Frames that people read.
+        n_out: Frames that are out with readers.
+        n_left: Frames that are left to read.
+        minutes: What reading those is expected to take; None where not all of them are scored.
+    """
+
+    certificate: CertificateRecord
+    is_in_force: bool
+    stale: tuple[str, ...]
+    n_accepted: int
+    n_read: int
+    n_out: int
+    n_left: int
+    minutes: Minutes | None
 
 
 def digest(contours: Mapping[str, Contour]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ivsqa.domain.acceptance.accepting import accept as accept_frames
 from ivsqa.domain.acceptance.needed import least_audit
 from ivsqa.domain.acceptance.promise import LossKind
 from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io import atomic
 from ivsqa.io.project.audits import AuditRecord, PromiseRecord
 from ivsqa.io.project.certificates import UNSEALED, AcceptedFrame, CertificateRecord, CurvePoint, digest
 from ivsqa.io.project.layout import next_id
@@ -20,6 +22,7 @@ from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import read_manifest, write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, ScoresRecord, provenance
+from ivsqa.workflow.accepting.certificate_page import draw_certificate
 from ivsqa.workflow.accepting.evidence import Evidence, gather_evidence, serving_audits, unread_audited
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 
@@ -31,6 +34,7 @@ class AcceptResult:
     Attributes:
         promise: What was to be proved.
         certificate: What was written, or was there already; None: nothing is accepted, or nothing was looked at (`dry_run`).
+        page: Its page, below the project's folder; "" without a certificate.
         is_new: It was written now.
         reason: Why nothing is accepted, in plain words; "" otherwise.
         audits: The rounds that prove it, oldest first.
@@ -44,6 +48,7 @@ class AcceptResult:
 
     promise: PromiseRecord
     certificate: CertificateRecord | None
+    page: str
     is_new: bool
     reason: str
     audits: tuple[str, ...]
@@ -71,8 +76,8 @@ def accept(
 ) -> AcceptResult:
     """Accept as many frames as an audit allows: the most permissive bar on predicted quality at which the promise is proved.
 
-    Writes `certificates/<id>/`, which takes the place of the certificates before it, and notes in `audit.yaml` that the promise
-    was tried, whatever came of it. The same call on the same readings gives the same certificate.
+    Writes `certificates/<id>/` with a page for people, which takes the place of the certificates before it, and notes in
+    `audit.yaml` that the promise was tried, whatever came of it. The same call on the same readings gives the same certificate.
 
     Args:
         project: The project.
@@ -109,6 +114,7 @@ def accept(
         known = AcceptResult(
             promise=promise,
             certificate=None,
+            page="",
             is_new=False,
             reason="",
             audits=tuple(audit.round_id for audit in audits),
@@ -194,7 +200,7 @@ def _certified(
         and (newest.promise, newest.audits) == (known.promise, known.audits)
         and store.audited(newest) == evidence.audited
     ):
-        return replace(known, certificate=newest)
+        return replace(known, certificate=newest, page=_page_of(project, newest).as_posix())
     frames = list(_iter_accepted(project, model, evidence, found))
     record = CertificateRecord(
         certificate_id=next_id("c", store.ids()),
@@ -217,7 +223,15 @@ def _certified(
         provenance=provenance(context.clock(), "numpy", "scipy"),
     )
     curve = [CurvePoint(point.bar, point.share, point.bound) for point in found.curve]
-    return replace(known, certificate=store.write(record, frames, evidence.audited, curve), is_new=True)
+    record = store.write(record, frames, evidence.audited, curve)
+    page = _page_of(project, record)
+    atomic.write_text(project.root / page, draw_certificate(project, record))
+    return replace(known, certificate=record, page=page.as_posix(), is_new=True)
+
+
+def _page_of(project: Project, record: CertificateRecord) -> Path:
+    """Return the page of a certificate, below the project's folder."""
+    return project.layout.certificate_page(record.certificate_id).relative_to(project.root)
 
 
 def _iter_accepted(
@@ -243,4 +257,4 @@ def _iter_assumptions(promise: PromiseRecord, audits: Sequence[AuditRecord], fou
     if promise.worse_than is None:
         own = f"taken to lose {promise.reader_loss:g} in each" if promise.reader_loss else "taken to lose nothing"
         yield f"frames that are not accepted are read by people, who are {own}"
-    yield "of frames that were imported later, and of other subjects, it says nothing"
+    yield "nothing is concluded about frames that were imported later, or about other subjects"

@@ -99,6 +99,7 @@ def write_report(
         readings=readings,
         n_imported=_n_imported(records),
         outlook=status.outlook,
+        finishing=status.finishing,
         pool_quality=np.concatenate([np.empty(0), *(row.quality_left for row in ranked)]),
         next_step=status.next_step,
         how_chosen=_how_chosen(len(shown), ranked, is_named=bool(wanted)),

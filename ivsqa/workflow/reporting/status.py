@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from ivsqa.domain.selection.learning_curve import Outlook
 from ivsqa.errors import IntegrityError
+from ivsqa.io.project.certificates import Finishing
 from ivsqa.io.project.evaluations import find_evaluation
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import SPLITS, ModelRecord
 from ivsqa.io.project.rounds import Round
-from ivsqa.workflow.reporting.finishing import Finishing, find_finishing
+from ivsqa.workflow.reporting.finishing import find_finishing
 from ivsqa.workflow.reporting.outlook import find_outlook
 
 

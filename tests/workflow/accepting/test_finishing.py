@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from ivsqa.errors import StateError
-from ivsqa.io.project.certificates import CertificateRecord
+from ivsqa.io.project.certificates import CertificateRecord, Finishing
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
@@ -15,7 +15,7 @@ from ivsqa.workflow.accepting.audit import draw_audit
 from ivsqa.workflow.measuring.measure import measure_pullbacks
 from ivsqa.workflow.readers.undo import undo
 from ivsqa.workflow.reporting.export_contours import export_contours
-from ivsqa.workflow.reporting.finishing import Finishing, find_finishing
+from ivsqa.workflow.reporting.finishing import find_finishing
 from ivsqa.workflow.reporting.status import project_status
 from ivsqa.workflow.reporting.why import explain_frame
 from ivsqa.workflow.rounds.review import frames_to_read, minutes_to_read
