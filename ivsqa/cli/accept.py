@@ -43,7 +43,7 @@ WorseThanOption = Annotated[
     typer.Option(
         callback=_below_one,
         metavar="T",
-        help="Promise instead that at most a share X of accepted frames loses more than T.",
+        help="Promise instead that at most a share X of frames under the bar loses more than T.",
     ),
 ]
 ConfidenceOption = Annotated[float, typer.Option(callback=_inside, metavar="P", help="How surely the promise holds.")]

@@ -23,7 +23,6 @@ from ivsqa.cli.options import (
 from ivsqa.cli.output import count, expected_minutes, note, number, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
 
-
 StrategyOption = Annotated[
     SelectStrategyName | None,
     typer.Option(

@@ -26,13 +26,13 @@ class Promise:
         at_most: A mean loss, or a share of frames, in (0, 1).
         confidence: How often the promise holds, at least, over the draw of the audit: in (0, 1).
         worse_than: None: the mean loss of all that is delivered is at most `at_most`, accepted and read frames together. Else: at
-            most this share of the accepted frames has a loss above `worse_than`.
+            most this share of the frames under the bar, audited ones too, has a loss above `worse_than` as the model drew it.
 
     Example:
         >>> Promise(0.05, 0.9).sentence("Dice error")
         'the mean Dice error of all frames is at most 0.05, with 90 % confidence'
         >>> Promise(0.05, 0.9, worse_than=0.1).sentence()
-        'at most 5 % of the accepted frames are worse than 0.1 in loss, with 90 % confidence'
+        'at most 5 % of the frames under the bar are worse than 0.1 in loss as the model drew them, with 90 % confidence'
     """
 
     at_most: float
@@ -48,8 +48,8 @@ class Promise:
         surely = f"with {100 * self.confidence:g} % confidence"
         if self.worse_than is None:
             return f"the mean {loss} of all frames is at most {self.at_most:g}, {surely}"
-        share = f"at most {100 * self.at_most:g} % of the accepted frames"
-        return f"{share} are worse than {self.worse_than:g} in {loss}, {surely}"
+        share = f"at most {100 * self.at_most:g} % of the frames under the bar"
+        return f"{share} are worse than {self.worse_than:g} in {loss} as the model drew them, {surely}"
 
     def counted(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what each frame counts: its loss, or 1 where it is worse than allowed; an unknown loss counts 1."""

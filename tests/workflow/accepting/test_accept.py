@@ -82,7 +82,8 @@ def test_what_is_accepted_is_what_the_mathematics_of_the_audit_allows(audited):
 def test_a_share_is_promised_of_the_accepted_frames(audited):
     certificate = certified(audited, at_most=0.1, worse_than=0.1)
     assert certificate.sentence == (
-        "at most 10 % of the accepted frames are worse than 0.1 in Dice error (1 - Dice), with 90 % confidence"
+        "at most 10 % of the frames under the bar are worse than 0.1 in Dice error (1 - Dice) as the model drew them, "
+        "with 90 % confidence"
     )
     assert certificate.bar < 0.5
 
