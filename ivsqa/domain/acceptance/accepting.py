@@ -26,6 +26,8 @@ from ivsqa.domain.acceptance.promise import Promise
 
 N_BARS = 100
 """Bars that are tried: each lets in a hundredth more of the pool."""
+AT_ONCE = 16
+"""Bars that are looked at together: what is above the last one that is proved need not be."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,14 @@ class Bars:
     Attributes:
         values: (B,) rising, largest predicted loss that is accepted.
         n_under: (B,) frames of the pool at or under each.
+        totals: (B,) the sum of their predicted losses.
         limits: (B,) mean of what frames under the bar count, at which the promise is just kept; 1 and more needs no proof.
         first: The bar that is tried first.
     """
 
     values: Floats
     n_under: NDArray[np.intp]
+    totals: Floats
     limits: Floats
     first: int
 
@@ -117,14 +121,15 @@ def plan_bars(pool: FramePool, promise: Promise, n_units: int, *, counted: bool 
     steps = np.ceil(len(ranked) * np.arange(1, n_bars + 1) / n_bars).astype(np.intp)
     values = np.unique(ranked[steps[steps > 0] - 1]) if len(ranked) else ranked
     n_under = np.searchsorted(ranked, values, side="right")
+    totals = np.cumsum(ranked)[n_under - 1]
     if promise.worse_than is None:
         limits = (promise.at_most - pool.reader_loss) * pool.n_frames / n_under
-        return Bars(values, n_under, limits, 0)
+        return Bars(values, n_under, totals, limits, 0)
     least = least_audit(promise.at_most, promise.confidence, counted=counted)
     wanted = min(2.0 * least, (least + n_units) / 2.0)
     enough = n_units * n_under / len(pool.predicted) >= wanted
     first = int(np.argmax(enough)) if enough.any() else max(len(values) - 1, 0)
-    return Bars(values, n_under, np.full(len(values), promise.at_most), first)
+    return Bars(values, n_under, totals, np.full(len(values), promise.at_most), first)
 
 
 def audited_draws(pool: FramePool, audit: Audit, promise: Promise, bars: Bars) -> Draws:
@@ -143,12 +148,11 @@ def audited_draws(pool: FramePool, audit: Audit, promise: Promise, bars: Bars) -
     under = predicted <= bars.values[:, None]  # never of NaN
     counted = promise.counted(audit.losses)
     control = np.nan_to_num(predicted)
-    total = np.array([pool.predicted[pool.predicted <= bar].sum() for bar in bars.values])
     if audit.visits is None:
         # Given how many of the audited frames are under a bar, they are a random draw of all frames under it.
         losses = np.where(under, counted, nan)
         draws = Draws(
-            losses, under.astype(np.float64), under / bars.n_under[:, None], control * under, total / bars.n_under
+            losses, under.astype(np.float64), under / bars.n_under[:, None], control * under, bars.totals / bars.n_under
         )
     else:
         in_visit = (audit.visits[:, None] == np.arange(audit.n_units)).astype(np.float64)
@@ -159,7 +163,7 @@ def audited_draws(pool: FramePool, audit: Audit, promise: Promise, bars: Bars) -
             n_under / in_visit.sum(axis=0),
             np.broadcast_to(shares_of_visits(pool, audit), n_under.shape),
             (under * control) @ in_visit * per_frame,
-            total / len(pool.predicted),
+            bars.totals / len(pool.predicted),
         )
     # Of shares nothing is predicted: a predicted loss says not how often it is exceeded.
     return draws if promise.worse_than is None else replace(draws, predicted=None)
@@ -179,19 +183,29 @@ def last_proved(bars: Bars, draws: Draws, confidence: float, *, counted: bool = 
         confidence: Of each bar, and so of all.
         counted: Losses are 0 or 1.
     """
+    for start in range(bars.first, len(bars.values), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        is_proved = _proved(draws[some], bars.limits[some], bars.n_under[some], confidence, counted=counted)
+        if not is_proved.all():
+            last = start + int(np.argmin(is_proved)) - 1
+            return last if last >= bars.first else None
+    return len(bars.values) - 1 if bars.first < len(bars.values) else None
+
+
+def _proved(
+    draws: Draws, limits: Floats, n_under: NDArray[np.intp], confidence: float, *, counted: bool
+) -> NDArray[np.bool_]:
+    """Return which of some bars are proved, each taken alone, (B,)."""
     if counted:
-        is_proved = _count_bounds(bars, draws, confidence) <= bars.limits
-    else:
-        wealth = log_wealth(draws, np.clip(bars.limits, 0.0, 1.0))
-        is_proved = (wealth >= -log(1.0 - confidence)) & (bars.limits > 0.0)
-    n_proved = int(np.logical_and.accumulate(is_proved[bars.first :]).sum())
-    return bars.first + n_proved - 1 if n_proved else None
+        return _count_bounds(draws, n_under, confidence) <= limits
+    wealth = log_wealth(draws, np.clip(limits, 0.0, 1.0))
+    return (wealth >= -log(1.0 - confidence)) & (limits > 0.0)
 
 
-def _count_bounds(bars: Bars, draws: Draws, confidence: float) -> Floats:
+def _count_bounds(draws: Draws, n_under: NDArray[np.intp], confidence: float) -> Floats:
     """Return the bounds for the share of bad frames under each bar, (B,)."""
     n_bad, n_drawn = np.nansum(draws.losses, axis=1), draws.stakes.sum(axis=1)
-    return count_bound(n_bad.round(), n_drawn.round(), confidence, pool=bars.n_under)
+    return count_bound(n_bad.round(), n_drawn.round(), confidence, pool=n_under)
 
 
 def accept(pool: FramePool, audit: Audit, promise: Promise, *, n_bars: int = N_BARS) -> Acceptance:
@@ -220,7 +234,9 @@ def accept(pool: FramePool, audit: Audit, promise: Promise, *, n_bars: int = N_B
     counted = _is_counted(audit, promise)
     bars = plan_bars(pool, promise, audit.n_units, counted=counted, n_bars=n_bars)
     draws = audited_draws(pool, audit, promise, bars)
-    bounds = _count_bounds(bars, draws, promise.confidence) if counted else upper_bound(draws, promise.confidence)
+    bounds = (
+        _count_bounds(draws, bars.n_under, promise.confidence) if counted else upper_bound(draws, promise.confidence)
+    )
     if promise.worse_than is None:
         bounds = np.minimum(bounds * bars.n_under / pool.n_frames + pool.reader_loss, 1.0)
     shares = bars.n_under / max(len(pool.predicted), 1)

@@ -29,6 +29,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 ROUNDING = 1e-10
 """Sums of shares and losses that differ by less are equal."""
@@ -102,6 +103,18 @@ class Draws:
             raise ValueError(f"{values.shape[-1]} frames cannot be drawn from {pool}")
         return cls(values, np.ones_like(values), np.full_like(values, 0.0 if pool is None else 1.0 / pool))
 
+    def __getitem__(self, some: slice) -> Draws:
+        """Return some of the audits, or bars, by the first axis."""
+        if self.predicted is None or self.predicted_mean is None:
+            return Draws(self.losses[some], self.stakes[some], self.shares[some])
+        return Draws(
+            self.losses[some],
+            self.stakes[some],
+            self.shares[some],
+            self.predicted[some],
+            self.predicted_mean[some],
+        )
+
 
 def log_wealth(draws: Draws, mean: ArrayLike, *, bets: tuple[Bet, ...] = BETS) -> Floats:
     """Return the logarithm of the highest wealth reached by betting that the mean loss of what counts is less than `mean`.
@@ -135,13 +148,15 @@ def log_wealth(draws: Draws, mean: ArrayLike, *, bets: tuple[Bet, ...] = BETS) -
     owed = before[..., :-1] / left
     limit = np.where(room[..., :-1] > ROUNDING, room[..., :-1] / left, np.inf)  # no bet where nothing may rise
     used = [bet for bet in bets if draws.predicted is not None or bet.control == 0.0]
+    surprise, expected = (np.float64(0.0),) * 2 if draws.predicted is None else _surprise(draws, left)
     grown = []
     for bet in used:
-        surprise, expected = _surprise(draws, left) if bet.control else (np.float64(0.0), np.float64(0.0))
         rate = (excess + owed - bet.control * surprise) / (limit + bet.control * expected)
         steps = np.where(is_drawn, np.log1p(np.maximum(-bet.size * rate, -1.0 + ROUNDING)), 0.0)
         grown.append(log(bet.weight / sum(one.weight for one in used)) + np.cumsum(steps, axis=-1))
-    wealth = np.logaddexp.reduce(np.stack(grown), axis=0).max(axis=-1, initial=0.0)
+    # The highest sum of all bets. Beside the highest of a single bet what underflows counts for nothing.
+    peak = np.max(grown, axis=(0, -1), initial=0.0)
+    wealth = peak + np.log(sum(np.exp(one - peak[..., None]) for one in grown).max(axis=-1, initial=1.0))
     # Units beyond those that refuted a mean may be worse than it. That would be by chance, but nobody should have to explain it.
     wealth = np.where(excess.sum(axis=-1) > ROUNDING, 0.0, wealth)
     return np.where(is_possible, wealth, np.inf)
@@ -212,9 +227,24 @@ def count_bound(n_bad: ArrayLike, n: ArrayLike, confidence: float, *, pool: Arra
         (0.05, 0.02)
     """
     bad, drawn, size = (np.asarray(values, dtype=np.int64) for values in np.broadcast_arrays(n_bad, n, pool))
+    log_factorials = scipy.special.gammaln(np.arange(size.max(initial=0) + 1) + 1.0)
     low, high = bad, size - drawn + bad + 1  # the first is possible, the second is not
     while (high - low > 1).any():
         middle = np.where(high - low > 1, (low + high) // 2, low)
-        is_likely = scipy.stats.hypergeom.cdf(bad, size, middle, drawn) > 1.0 - confidence
+        is_likely = _chance_of_so_few(bad, size, middle, drawn, log_factorials) > 1.0 - confidence - ROUNDING
         low, high = np.where(is_likely, middle, low), np.where(is_likely | (middle == low), high, middle)
     return np.asarray(low / size, dtype=np.float64)
+
+
+def _chance_of_so_few(bad: Counts, size: Counts, all_bad: Counts, drawn: Counts, log_factorials: Floats) -> Floats:
+    """Return the chance, (…), of at most `bad` among those drawn of a pool that holds `all_bad`; SciPy's takes one at a time."""
+
+    def log_choices(of: Counts, taken: Counts) -> Floats:
+        is_possible = (taken >= 0) & (taken <= of)
+        taken = np.where(is_possible, taken, 0)
+        return np.where(is_possible, log_factorials[of] - log_factorials[taken] - log_factorials[of - taken], -np.inf)
+
+    up_to = np.arange(bad.max(initial=0) + 1)
+    n, n_bad, n_drawn = (values[..., None] for values in (size, all_bad, drawn))
+    chances = np.exp(log_choices(n_bad, up_to) + log_choices(n - n_bad, n_drawn - up_to) - log_choices(n, n_drawn))
+    return np.asarray(np.where(up_to <= bad[..., None], chances, 0.0).sum(axis=-1))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.domain.acceptance.accepting import accept, audited_draws, plan_bars
+from ivsqa.domain.acceptance.accepting import AT_ONCE, Bars, accept, audited_draws, last_proved, plan_bars
 from ivsqa.domain.acceptance.audit import Audit, FramePool, draw_frames, draw_visits
 from ivsqa.domain.acceptance.promise import Promise
 
@@ -161,6 +161,25 @@ def test_the_chosen_bar_and_all_stricter_ones_from_the_first_on_are_under_their_
     n_proved = proved.index(False) if False in proved else len(proved)
     assert (done.bar == bars.values[bars.first + n_proved - 1]) if n_proved else isnan(done.bar)
     assert not (set(np.flatnonzero(done.accepted)) & set(frames.tolist()))
+
+
+@pytest.mark.parametrize("promise", [MEAN, SHARE])
+def test_bars_are_proved_alike_one_by_one_and_together(promise):
+    counted, furthest = promise.worse_than is not None, 0
+    for seed in range(6):
+        pool, audit, _ = made(seed=seed, noise=0.01)
+        bars = plan_bars(pool, promise, 200, counted=counted)
+        draws = audited_draws(pool, audit, promise, bars)
+        alone = []
+        for number in range(bars.first, len(bars.values)):
+            one = slice(number, number + 1)
+            bar = Bars(bars.values[one], bars.n_under[one], bars.totals[one], bars.limits[one], 0)
+            alone.append(last_proved(bar, draws[one], 0.9, counted=counted) is not None)
+        n_proved = alone.index(False)
+        last = last_proved(bars, draws, 0.9, counted=counted)
+        assert last == (bars.first + n_proved - 1 if n_proved else None)
+        furthest = max(furthest, last or 0)
+    assert furthest > AT_ONCE
 
 
 def test_a_promise_of_nothing_is_refused():

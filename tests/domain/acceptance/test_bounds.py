@@ -110,6 +110,13 @@ def test_a_count_has_the_bound_of_clopper_and_pearson_and_a_lower_one_in_a_small
     assert count_bound([0, 0], [0, 3], 0.9, pool=[7, 3]).tolist() == [1.0, 0.0]
 
 
+def test_a_count_leaves_as_many_bad_frames_possible_as_tails_do():
+    n_bad, n, pool = np.array([0, 2, 9, 40]), np.array([45, 100, 100, 300]), np.array([50, 300, 3000, 10_000])
+    possible = (count_bound(n_bad, n, 0.9, pool=pool) * pool).round().astype(int)
+    assert np.all(scipy.stats.hypergeom.cdf(n_bad, pool, possible, n) > 0.1 - 1e-9)
+    assert np.all(scipy.stats.hypergeom.cdf(n_bad, pool, possible + 1, n) <= 0.1)
+
+
 def pools(rng, n_frames: int):
     """Pools of losses, each with predictions, that are hard for a bound: rare, clustered, skewed, two-valued."""
     subjects = np.repeat(np.arange(12), n_frames // 12)
