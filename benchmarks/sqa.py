@@ -49,7 +49,7 @@ from studies import DATA, FOLDS, Frames, Study, available, study_of
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.border_prior import BorderPrior, outline, priors_of_labels
-from ivsqa.domain.geometry.laid_borders import laid_borders
+from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
 from ivsqa.domain.geometry.topology import nested_lines
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
@@ -138,19 +138,26 @@ def contour_figures(
     return {"dice": np.nanmean(dice, axis=0).tolist(), "hd95_px": [float(np.mean(one)) for one in hd95]}
 
 
-def signals_of(
+def drawn_by(
     predictor: Predictor, frames: Frames, priors: Sequence[BorderPrior]
-) -> tuple[Probabilities, list[Any], dict[str, Maps]]:
-    """Return pooled probabilities, laid borders, and the raw map of each signal."""
+) -> tuple[Probabilities, list[LaidBorders], Maps]:
+    """Return pooled probabilities, laid borders, and the raw error map, (n, K, s, s)."""
     p: Probabilities = np.concatenate(batches(frames.images, lambda images: predictor(images).probabilities))
     borders = [laid_borders(one, priors) for one in p]
+    return p, borders, np.stack([raw_error(one, laid.masks) for one, laid in zip(p, borders, strict=True)])
+
+
+def signals_of(
+    predictor: Predictor, frames: Frames, priors: Sequence[BorderPrior]
+) -> tuple[Probabilities, list[LaidBorders], dict[str, Maps]]:
+    """Return pooled probabilities, laid borders, and the raw map of each signal."""
+    p, borders, raw = drawn_by(predictor, frames, priors)
     draws = batches(frames.images, lambda images: predictor.sample(images, 10, 0).mean(axis=0))
-    raw = [raw_error(one, laid.masks) for one, laid in zip(p, borders, strict=True)]
     return (
         p,
         borders,
         {
-            "error map": np.stack(raw),
+            "error map": raw,
             "entropy": entropy_levels(p),
             "margin": np.repeat(margin(p)[:, None], p.shape[1], axis=1),
             "mc-dropout": entropy_levels(np.concatenate(draws)),
