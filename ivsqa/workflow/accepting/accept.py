@@ -82,7 +82,7 @@ def accept(
     Args:
         project: The project.
         loss: What a frame loses: `dice`, `area` or `distance`, of its worst structure.
-        at_most: Mean loss of all frames, or share of the accepted frames that are worse than `worse_than`.
+        at_most: Mean loss of all frames, or share of the frames under the bar that are worse than `worse_than`.
         confidence: How often such promises hold.
         worse_than: Promise a share of frames; None: a mean loss.
         reader_loss: What a reader's own frame is taken to lose.
