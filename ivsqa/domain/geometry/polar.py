@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from ivsqa.domain.contour import Contour, Points
 
 TURN = 2.0 * np.pi
+ROUNDING = 1e-9
+"""Of the length of an edge: a ray that passes it by less meets it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,9 @@ class PolarGrid:
             across = x * dy - y * dx
             radius = (start[:, 0] * dy - start[:, 1] * dx) / across
             share = (start[:, 0] * y - start[:, 1] * x) / across
-        hits = np.where((share >= 0.0) & (share <= 1.0) & (radius > 0.0), radius, -np.inf).max(axis=1)
+        # A ray through a vertex meets one of its edges, though rounding says that it passes between them.
+        is_on_edge = (share >= -ROUNDING) & (share <= 1.0 + ROUNDING)
+        hits = np.where(is_on_edge & (radius > 0.0), radius, -np.inf).max(axis=1)
         return np.where(np.isfinite(hits), hits, np.nan)
 
     def contour(self, radii_px: NDArray[np.float64]) -> Contour:

@@ -49,3 +49,11 @@ def test_the_last_of_several_crossings_counts_and_none_is_nan(grid: PolarGrid) -
     crossings = grid.crossings(beside)
     assert crossings[0] == 9.0  # enters at 4 px, leaves at 9
     assert np.isnan(crossings[18])
+
+
+def test_a_ray_through_a_vertex_never_slips_between_two_edges() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        rays = polar_grid(rng.uniform(10.0, 30.0, 2), n_angles=96, least_px=1.0, most_px=2.0, n_radii=2)
+        radii = 8.0 + rng.uniform(0.0, 4.0) + np.sin(rays.angles)
+        np.testing.assert_allclose(rays.crossings(rays.contour(radii)), radii)

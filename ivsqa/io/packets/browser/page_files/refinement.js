@@ -4,6 +4,7 @@
 
 const Refinement = (() => {
   const TURN = 2 * Math.PI;
+  const ROUNDING = 1e-9; // of the length of an edge: a ray that passes it by less meets it
 
   /**
    * Return the most likely closed nested borders through points, by structure, as arrays of [x, y].
@@ -101,7 +102,7 @@ const Refinement = (() => {
         const across = x * dy - y * dx;
         const radius = (ax * dy - ay * dx) / across;
         const share = (ax * y - ay * x) / across;
-        if (share >= 0 && share <= 1 && radius > 0 && radius > farthest) farthest = radius;
+        if (share >= -ROUNDING && share <= 1 + ROUNDING && radius > 0 && radius > farthest) farthest = radius;
       }
       return Number.isFinite(farthest) ? farthest : NaN;
     });
