@@ -7,6 +7,8 @@ correction draws the reader's border itself: then nothing is left of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +74,64 @@ def carried(
         if not np.isnan(radii).any():  # a centroid outside its border has rays that miss it
             moved[name] = rays.contour(np.maximum(radii + share * offset, LEAST_RADIUS_PX))
     return nested(moved, structures)
+
+
+def nearest_corrected(
+    frame_index: int, corrected: Iterable[int], positions_mm: Mapping[int, float] | NDArray[np.float64] | None
+) -> tuple[int, float] | None:
+    """Return the frame whose corrections hold most in another, and their share there; None where none is in reach.
+
+    Args:
+        frame_index: The frame that corrections are carried to.
+        corrected: Frames of the same pullback that a reader has read.
+        positions_mm: Place of each frame along the pullback; None where unknown.
+
+    Example:
+        Of two as near, the earlier frame, whatever the order of them.
+
+        >>> nearest_corrected(5, [9, 6, 4], None)[0], nearest_corrected(5, [50], None)
+        (4, None)
+    """
+    shares = {
+        near: share_at(
+            abs(near - frame_index),
+            None if positions_mm is None else float(abs(positions_mm[near] - positions_mm[frame_index])),
+        )
+        for near in corrected
+        if near != frame_index
+    }
+    near = max(shares, key=lambda index: (shares[index], -index), default=None)
+    return None if near is None or shares[near] == 0.0 else (near, shares[near])
+
+
+def carried_from(
+    near_drawn: Contours,
+    near_read: Contours,
+    drawn: Contours,
+    structures: StructureSet,
+    *,
+    share: float,
+    experts_px: float,
+) -> dict[str, Contour] | None:
+    """Return contours with the corrections of a frame near by; None where its reader corrected nothing.
+
+    Args:
+        near_drawn: What the model drew there.
+        near_read: What the reader left of it.
+        drawn: What the model drew here.
+        structures: The structures of the study.
+        share: The share of the corrections that holds here.
+        experts_px: Distance between experts. Within it, a carried correction would only pass on one reader's hand.
+    """
+    corrections = {
+        name: offset
+        for name, read in near_read.items()
+        if name in drawn and name in near_drawn
+        if (offset := correction_px(near_drawn[name], read)) is not None
+    }
+    if not any(np.abs(offset).max() > experts_px for offset in corrections.values()):
+        return None
+    return carried(drawn, corrections, structures, share=share)
 
 
 def _rays(contour: Contour) -> PolarGrid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
-from ivsqa.domain.contour import Contour, Contours, Mask
+from ivsqa.domain.contour import Contour, Contours, Mask, Points
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
 
 STEP_PX = 0.5
@@ -19,6 +19,8 @@ PLACES = 128
 """Along a border, where a reader may set a point."""
 MOST_POINTS = 10
 """A reader who has set so many points in a frame draws what is still wrong by hand."""
+NOWHERE_ELSE = np.zeros(2)
+"""A click that does not miss."""
 
 
 @dataclass
@@ -90,6 +92,54 @@ def corrected_mask(drawn: Mask, wanted: Mask, *, tolerance_px: float) -> Mask:
     return np.where(is_left[pieces], drawn, wanted)
 
 
+@dataclass(frozen=True, eq=False)
+class PointsSet:
+    """What came of the points that a reader set.
+
+    Attributes:
+        contours: The borders as they are then.
+        n_points: Points set, `MOST_POINTS` at most.
+        left: Borders that no points put right, of those both drawn and wanted.
+    """
+
+    contours: Contours
+    n_points: int
+    left: list[str]
+
+
+def set_points(
+    probabilities: Mapping[str, NDArray[np.floating]],
+    drawn: Contours,
+    wanted: Contours,
+    *,
+    tolerance_px: float,
+    misses_px: Callable[[], Points] = lambda: NOWHERE_ELSE,
+    config: RefinementConfig = DEFAULT_CONFIG,
+) -> PointsSet:
+    """Return what comes of points that a reader sets, each where a border is worst, until all borders are right.
+
+    Args:
+        probabilities: (height, width) by structure, innermost first.
+        drawn: The borders they are shown.
+        wanted: What they would draw.
+        tolerance_px: A border whose average symmetric surface distance is no more than this is right.
+        misses_px: By how much (x, y) the next click misses the point; not at all by default.
+        config: How borders are laid through points.
+    """
+    shared = [name for name in drawn if name in wanted]
+    now: Contours = drawn
+    nudges: list[Nudge] = []
+    while left := [name for name in shared if contour_agreement(now[name], wanted[name]).assd_px > tolerance_px]:
+        if len(nudges) == MOST_POINTS:
+            return PointsSet(now, len(nudges), left)
+        nudges.append(_worst_place(now, wanted, left, misses_px()))
+        try:
+            now = refined(probabilities, nudges, drawn=drawn, config=config)
+        except ValueError:  # no border can pass all of them
+            return PointsSet(now, len(nudges), left)
+    return PointsSet(now, len(nudges), [])
+
+
 def points_to_set(
     probabilities: Mapping[str, NDArray[np.floating]],
     drawn: Contours,
@@ -98,19 +148,7 @@ def points_to_set(
     tolerance_px: float,
     config: RefinementConfig = DEFAULT_CONFIG,
 ) -> tuple[int, list[str]]:
-    """Return the number of points a reader needs to put borders right, and the borders that stay wrong.
-
-    Each point is set where a border is worst.
-
-    Args:
-        probabilities: (height, width) by structure, innermost first.
-        drawn: The borders they are shown.
-        wanted: What they would draw.
-        tolerance_px: A border whose average symmetric surface distance is no more than this is right.
-        config: How borders are laid through points.
-
-    Returns:
-        At most `MOST_POINTS`, and the names of the borders that no points put right, of those both drawn and wanted.
+    """Return the number of points a reader needs to put borders right, and the borders that stay wrong, as `set_points` does.
 
     Example:
         A disc that should reach 2 px further out everywhere: after two points, all of it is within a pixel.
@@ -121,27 +159,18 @@ def points_to_set(
         >>> points_to_set(disc, refined(disc), wanted, tolerance_px=1.0)
         (2, [])
     """
-    shared = [name for name in drawn if name in wanted]
-    now: Contours = drawn
-    nudges: list[Nudge] = []
-    while left := [name for name in shared if contour_agreement(now[name], wanted[name]).assd_px > tolerance_px]:
-        if len(nudges) == MOST_POINTS:
-            return len(nudges), left
-        nudges.append(_worst_place(now, wanted, left))
-        try:
-            now = refined(probabilities, nudges, drawn=drawn, config=config)
-        except ValueError:  # no border can pass all of them
-            return len(nudges), left
-    return len(nudges), []
+    done = set_points(probabilities, drawn, wanted, tolerance_px=tolerance_px, config=config)
+    return done.n_points, done.left
 
 
-def _worst_place(now: Contours, wanted: Contours, names: Sequence[str]) -> Nudge:
-    """Return the point of the wanted borders that lies farthest from the drawn ones."""
+def _worst_place(now: Contours, wanted: Contours, names: Sequence[str], miss_px: Points) -> Nudge:
+    """Return the point of the wanted borders that lies farthest from the drawn ones, as a click that misses it sets it."""
     places = []
     for name in names:
         points = wanted[name].resampled(PLACES).points_px
         distance = now[name].distances_of(points)
         at = int(distance.argmax())
         places.append((float(distance[at]), name, points[at]))
-    _, name, (x, y) = max(places, key=lambda place: place[0])
+    _, name, at_px = max(places, key=lambda place: place[0])
+    x, y = at_px + miss_px
     return Nudge(name, float(x), float(y))

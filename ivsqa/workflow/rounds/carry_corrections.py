@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
+from ivsqa.domain.agreement.corrections import carried_from, nearest_corrected
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.formats.contours_csv import read_contours_csv
@@ -58,29 +54,21 @@ class Carrier:
         if not self._project.settings.packet.carry or self._plan.model_id is None or not drawn:
             return Start(drawn)
         annotations, drawings = self._of_pullback(pullback.pullback_id)
-        positions = pullback.positions_mm()
-        shares = {
-            near: share_at(
-                abs(near - frame_index),
-                None if positions is None else float(abs(positions[near] - positions[frame_index])),
-            )
-            for near in annotations
-            if near != frame_index and near in drawings
-        }
-        # Of two as near, the earlier frame, whatever the order of annotations.
-        near = max(shares, key=lambda index: (shares[index], -index), default=None)
-        if near is None or shares[near] == 0.0:
+        read = [index for index in annotations if index in drawings]
+        found = nearest_corrected(frame_index, read, pullback.positions_mm())
+        if found is None:
             return Start(drawn)
-        corrections = {
-            name: offset
-            for name, annotated in annotations[near].contours.items()
-            if name in drawn and name in drawings[near]
-            if (offset := correction_px(drawings[near][name], annotated)) is not None
-        }
-        # Within what readers differ by, a carried correction would only pass on one reader's hand.
-        if not self._is_beyond_readers(pullback, corrections):
-            return Start(drawn)
-        return Start(carried(drawn, corrections, self._project.structures, share=shares[near]), near)
+        near, share = found
+        experts_px = tolerance_px(pullback) * pullback.grid.scale[0]
+        contours = carried_from(
+            drawings[near],
+            annotations[near].contours,
+            drawn,
+            self._project.structures,
+            share=share,
+            experts_px=experts_px,
+        )
+        return Start(drawn) if contours is None else Start(contours, near)
 
     def _carried_before(self) -> dict[FrameKey, Start]:
         """Return the starts with a correction in the first packet of the round, by frame."""
@@ -94,11 +82,6 @@ class Carrier:
             frame.key: Start(sent.get(frame.pullback_id, {}).get(frame.frame_index, {}), frame.carried_from)
             for frame in frames
         }
-
-    def _is_beyond_readers(self, pullback: Pullback, corrections: Mapping[str, NDArray[np.float64]]) -> bool:
-        """Whether a border was moved somewhere by more than readers differ: less is no correction."""
-        least = tolerance_px(pullback) * pullback.grid.scale[0]
-        return any(np.abs(offset).max() > least for offset in corrections.values())
 
     def _read(self, pullback_id: str) -> tuple[dict[int, Annotation], dict[int, Contours]]:
         """Return the annotations of a pullback, and the contours that the model of the packet draws there."""

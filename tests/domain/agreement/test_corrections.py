@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ivsqa.domain.agreement.corrections import carried, correction_px, share_at
+from ivsqa.domain.agreement.corrections import carried, carried_from, correction_px, nearest_corrected, share_at
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.structures import Structure, StructureSet
 
@@ -69,3 +69,19 @@ def test_the_share_falls_with_the_distance_and_ends():
     assert share_at(1, None) > share_at(10, None) > share_at(30, None) > share_at(31, None) == 0.0
     assert share_at(1, 0.1) > share_at(1, 0.5) > share_at(1, 1.1) == 0.0
     assert share_at(30, 0.1) > share_at(31, 0.1) == 0.0
+
+
+def test_corrections_come_from_the_frame_where_they_hold_most_and_from_none_out_of_reach():
+    assert nearest_corrected(10, [3, 8, 12], None) == (8, share_at(2, None))
+    # Along the pullback the later frame is nearer.
+    assert nearest_corrected(10, [8, 12], {8: 0.0, 10: 0.5, 12: 0.6}) == (12, share_at(2, 0.6 - 0.5))
+    assert nearest_corrected(10, [10], None) is None
+    assert nearest_corrected(10, [8], {8: 0.0, 10: 2.0}) is None
+
+
+def test_less_than_experts_differ_by_is_not_carried():
+    drawn = {"lumen": circle(10.0)}
+    assert carried_from(drawn, {"lumen": circle(10.5)}, drawn, BOTH, share=1.0, experts_px=1.0) is None
+    found = carried_from(drawn, {"lumen": circle(12.0)}, drawn, BOTH, share=0.5, experts_px=1.0)
+    assert found is not None
+    np.testing.assert_allclose(radii(found["lumen"], 50.0, 50.0), 11.0, atol=0.01)

@@ -1,6 +1,7 @@
 import numpy as np
 
-from ivsqa.domain.agreement.effort import MOST_POINTS, corrected_mask, length_to_move, points_to_set
+from ivsqa.domain.agreement.contour_agreement import contour_agreement
+from ivsqa.domain.agreement.effort import MOST_POINTS, corrected_mask, length_to_move, points_to_set, set_points
 from ivsqa.domain.contour import Contour
 
 
@@ -62,3 +63,14 @@ def test_who_is_never_satisfied_gives_up_and_says_what_is_wrong():
 def test_a_border_that_only_one_of_both_has_is_not_for_points():
     assert points_to_set({"lumen": disc(10.0)}, {}, {"lumen": circle(10.0)}, tolerance_px=0.5) == (0, [])
     assert points_to_set({"lumen": disc(10.0)}, {"lumen": circle(10.0)}, {}, tolerance_px=0.5) == (0, [])
+
+
+def test_points_leave_the_border_within_tolerance_though_clicks_miss():
+    rng = np.random.default_rng(0)
+    drawn, wanted = {"lumen": circle(8.0)}, {"lumen": circle(10.0)}
+    done = set_points({"lumen": disc(8.0)}, drawn, wanted, tolerance_px=0.5, misses_px=lambda: rng.normal(0.0, 0.2, 2))
+    assert done.left == []
+    assert 1 <= done.n_points <= MOST_POINTS
+    assert contour_agreement(done.contours["lumen"], wanted["lumen"]).assd_px <= 0.5
+    far = set_points({"lumen": disc(8.0)}, drawn, wanted, tolerance_px=0.05, misses_px=lambda: rng.normal(0.0, 2.0, 2))
+    assert far.left == ["lumen"]  # who cannot aim draws by hand
