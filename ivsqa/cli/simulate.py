@@ -1,4 +1,4 @@
-"""`ivsqa simulate`: ways of choosing, compared on annotated frames."""
+"""`ivsqa simulate`: ways of choosing, and of finishing, compared on annotated frames."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ivsqa.cli.finishing import (
+    AtMostOption,
+    AuditOption,
+    ConfidenceOption,
+    FinishOption,
+    FinishOptions,
+    FramesOption,
+    LabelsOption,
+    check_form,
+    is_left_out,
+    say_finish,
+)
 from ivsqa.cli.options import STRATEGY_NAMES, DeviceOption, JsonOption, ProjectOption, StrategyName, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
 from ivsqa.cli.progress import command_context
@@ -19,37 +31,62 @@ if TYPE_CHECKING:
 DEFAULT_STRATEGIES = (StrategyName.sqa, StrategyName.stratified, StrategyName.random)
 
 
+StrategyOption = Annotated[
+    list[StrategyName] | None,
+    typer.Option(metavar="NAME", help=f"{STRATEGY_NAMES}; may be repeated.", show_default="sqa, stratified and random"),
+]
+SeedsOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often, each with subjects dealt anew.")]
+LadderOption = Annotated[str, typer.Option(metavar="P,P,…", help="Labels at each rung, in per cent of the pool.")]
+RungStepsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Steps of a training.", show_default="from project.yaml")
+]
+FinetuneOption = Annotated[
+    bool, typer.Option("--finetune", help="Train each rung from the one before, not from scratch.")
+]
+NameOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Folder of the results, under reports/.",
+        show_default="simulation, or finish with --finish",
+    ),
+]
+JobsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each on one core.")]
+PartOption = Annotated[str, typer.Option(metavar="I/N", help="Only this share of the work, for the jobs of an array.")]
+
+
 def simulate(
-    strategy: Annotated[
-        list[StrategyName] | None,
-        typer.Option(
-            metavar="NAME", help=f"{STRATEGY_NAMES}; may be repeated.", show_default="sqa, stratified and random"
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How often, each with subjects dealt anew.")] = 5,
-    ladder: Annotated[
-        str, typer.Option(metavar="P,P,…", help="Labels at each rung, in per cent of the pool.")
-    ] = "1,2,4,6,8,10,20",
-    steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Steps of a rung.", show_default="from project.yaml")
-    ] = None,
-    finetune: Annotated[
-        bool, typer.Option("--finetune", help="Train each rung from the one before, not from scratch.")
-    ] = False,
-    name: Annotated[str, typer.Option(metavar="NAME", help="Folder of the results, under reports/.")] = "simulation",
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each on one core.")] = 1,
-    part: Annotated[
-        str, typer.Option(metavar="I/N", help="Only this share of the work, for the jobs of an array.")
-    ] = "1/1",
+    context: typer.Context,
+    strategy: StrategyOption = None,
+    seeds: SeedsOption = 5,
+    ladder: LadderOption = "1,2,4,6,8,10,20",
+    steps: RungStepsOption = None,
+    finetune: FinetuneOption = False,
+    name: NameOption = "simulation",
+    jobs: JobsOption = 1,
+    part: PartOption = "1/1",
+    finish: FinishOption = False,
+    labels: LabelsOption = 50,
+    audit: AuditOption = 100,
+    frames: FramesOption = None,
+    at_most: AtMostOption = 0.05,
+    confidence: ConfidenceOption = 0.9,
     project: ProjectOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Compare ways of choosing on annotated frames.
+    """Replay choosing, or finishing, on annotated frames.
 
-    Rounds are replayed; the curves say what each way would have bought, in labels and in border drawn. Test subjects stay
-    sealed. Stopped at any moment, the same command goes on.
+    Rounds are replayed; the curves say what each way would have bought, in labels and in border drawn. With --finish a model
+    learns from a few frames, and a simulated reader finishes those of other subjects, by hand and with help: the table is in
+    minutes. Test subjects stay sealed. Stopped at any moment, the same command goes on.
     """
+    check_form(context, finish=finish)
+    if finish:
+        folder_name = _folder_name("finish" if is_left_out(context, "name") else name)
+        plan = FinishOptions(seeds, steps, labels, audit, frames, at_most, confidence, jobs)
+        say_finish(opened(project), plan, folder_name, device=device, as_json=as_json)
+        return
     from ivsqa.workflow.simulating.simulate import is_complete, run_simulation, simulation_of
     from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
@@ -65,8 +102,8 @@ def simulate(
         max_steps=steps,
     )
     folder = study.layout.simulation(folder_name)
-    with command_context() as context:
-        run_simulation(simulation, folder, device=device, n_jobs=jobs, part=(first - 1, of), context=context)
+    with command_context() as outside:
+        run_simulation(simulation, folder, device=device, n_jobs=jobs, part=(first - 1, of), context=outside)
     # Jobs end in any order: only the last one finds all parts, and sums them up.
     if of > 1 and not is_complete(simulation, folder):
         say(f"part {part} is done; once all are: the same command without --part")

@@ -311,6 +311,55 @@ def test_simulate_shares_its_work_and_shows_a_table_once_all_is_there(run, train
     assert "frames left after the last rung, to mend until their mean Dice is 0.95:" in second.out
 
 
+def test_finishing_is_a_table_of_80_columns_and_goes_on_where_it_stopped(run, trained):
+    line = [
+        "simulate",
+        "--finish",
+        "--steps",
+        "2",
+        "--labels",
+        "3",
+        "--audit",
+        "2",
+        "--frames",
+        "40",
+        "--device",
+        "cpu",
+        "--project",
+    ]
+    first = run(*line, trained.root, "--seeds", "1")
+    assert first.code == 0
+    assert max(map(len, first.out.splitlines()[:9])) <= 80
+    rows = {row.split("  ")[0]: row.split() for row in first.out.splitlines()[2:8]}
+    assert list(rows) == ["by hand", "assisted", "carried", "certificate", "random score", "true loss"]
+    assert rows["by hand"][2:4] == ["110", "43…110"]  # 40 frames of two contours of 80 s, and a look of 5 s
+    folder = trained.root / "reports/finish"
+    kept = (folder / "seeds/00000.json").stat().st_mtime_ns
+    second = run(*line, trained.root, "--seeds", "2", "--json").answer
+    assert second["n_seeds"] == 2
+    assert (folder / "seeds/00000.json").stat().st_mtime_ns == kept
+    assert len((folder / "finish.csv").read_text().splitlines()) == 1 + 2 * 6
+    other = run(*line, trained.root, "--confidence", "0.8")
+    assert (other.code, "other settings" in other.err) == (EXIT_USER_ERROR, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--finish --ladder 2", "--ladder is about ways of choosing, not about --finish"),
+        ("--finish --strategy sqa", "--strategy is about ways of choosing"),
+        ("--finish --part 1/2", "--part is about ways of choosing"),
+        ("--labels 5", "--labels needs --finish"),
+        ("--at-most 0.1", "--at-most needs --finish"),
+        ("--finish --at-most 2", "are between 0 and 1"),
+    ],
+)
+def test_simulate_takes_no_option_of_its_other_form(run, trained, line, said):
+    ran = run("simulate", *line.split(), "--project", trained.root)
+    assert ran.code == EXIT_USAGE
+    assert said in ran.err
+
+
 def test_evaluate_fits_80_columns_and_names_its_page(run, trained):
     ran = run("evaluate", "--split", "train", "--device", "cpu", "--project", trained.root)
     lines = ran.out.splitlines()

@@ -49,6 +49,7 @@ class Commands:
         assert result.exit_code == exit_code, result.output
         answer: dict[str, Any] = json.loads(result.stdout)
         name = "import --dry-run" if "--dry-run" in words and words[0] == "import" else words[0]
+        name = "simulate --finish" if "--finish" in words else name
         name = "check PATH" if "--packet" in words else name
         assert key_paths(answer) == self._documented[name], name
         assert answer["version"] == 1
@@ -113,6 +114,7 @@ def test_json_prints_the_documented_keys(
     run("audit", "-n", "2")
     run("accept", "--dry-run")
     run("simulate", "--seeds", "2", "--steps", "2", "--ladder", "20,50", "--device", "cpu")
+    run("simulate", "--finish", "--seeds", "1", "--steps", "2", "--labels", "2", "--audit", "2", "--device", "cpu")
     run("why", f"{frames[0]['pullback_id']}:{frames[0]['frame_index']}")
     run("phantom", "../phantoms/more", "--pullbacks", "1", "--frames", "2", "--size", "64")
     Path("../phantoms/more/broken.dcm").write_bytes(b"no DICOM")
@@ -140,7 +142,7 @@ def test_every_command_with_json_is_documented(repository: Path) -> None:
     documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
     sections = re.split(r"^## ", (repository / "docs/cli.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     with_json = {part.split("\n", 1)[0] for part in sections if "`--json`" in part}
-    assert with_json | {"import --dry-run", "check PATH"} == set(documented)
+    assert with_json | {"import --dry-run", "check PATH", "simulate --finish"} == set(documented)
 
 
 def test_a_key_that_is_not_documented_is_noticed() -> None:

@@ -3,6 +3,7 @@
 arms/<strategy>-<seed>/00016.json      what the rung of 16 labels came to
 arms/<strategy>-<seed>/last.npz        rows and labels of the last rung
 arms/<strategy>-<seed>/last.safetensors   its model
+seeds/00003.json                       of a study that is finished: what one seed came to
 """
 
 from __future__ import annotations
@@ -71,3 +72,19 @@ def iter_arms(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield the name and the records of each arm of a simulation."""
     for path in sorted((folder / "arms").glob("*")):
         yield path.name, ArmStore(folder, path.name).facts()
+
+
+class SeedStore:
+    """Reads and writes what each seed of a study that is finished came to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "seeds"
+
+    def write(self, seed: int, facts: dict[str, Any]) -> None:
+        """Write what a seed came to."""
+        atomic.write_text(self._folder / f"{seed:05d}.json", json.dumps(facts, indent=1) + "\n")
+
+    def facts(self) -> dict[int, dict[str, Any]]:
+        """Return what there is, by seed."""
+        paths = sorted(self._folder.glob("*.json"))
+        return {int(path.stem): json.loads(path.read_text(encoding="utf-8")) for path in paths}

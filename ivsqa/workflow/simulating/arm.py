@@ -18,13 +18,7 @@ from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.geometry.border_prior import BorderPrior, priors_of_labels
 from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.quality.frame_score import BALD
-from ivsqa.domain.quality.predicted_quality import (
-    CalibrationFrame,
-    ErrorCalibration,
-    fit_error_calibration,
-    frame_quality,
-    raw_error,
-)
+from ivsqa.domain.quality.predicted_quality import frame_quality, raw_error
 from ivsqa.domain.quality.review_curve import ReviewShares, review_shares
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Rule, Strategy, plan_selection
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool, PullbackFrames, Rows
@@ -45,9 +39,9 @@ from ivsqa.workflow.simulating.labelled_study import (
     effort_of,
     left_by_reader,
 )
+from ivsqa.workflow.simulating.seen_frames import BATCH_FRAMES, calibration_on
 
 Mode: TypeAlias = Literal["anew", "finetune"]
-BATCH_FRAMES = 32
 
 
 class TrialChoice(Protocol):
@@ -348,7 +342,7 @@ class _Arm:
         column, describe = (
             (None, strategy.describe) if isinstance(strategy, TrialRule) else (COLUMN_OF.get(strategy), _features)
         )
-        calibration = self._calibration(predictor, priors)
+        calibration = calibration_on(study, self._parts.calibration, predictor, priors)
         scores: list[float | None] = []
         features, dice, quality = [], [], []
         for first in range(0, len(rows), BATCH_FRAMES):
@@ -371,17 +365,6 @@ class _Arm:
             predicted,
             np.fmin.reduce(np.concatenate(dice), axis=1),  # a structure neither drawn nor found makes no frame worse
         )
-
-    def _calibration(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> ErrorCalibration:
-        """Return the calibration of error maps, from the calibration subjects."""
-        study, rows, frames = self._study, self._parts.calibration, []
-        for row, reference in zip(rows, study.masks(rows), strict=True):
-            prediction = predictor(study.images[row : row + 1])
-            masks = laid_borders(prediction.probabilities[0], priors).masks
-            maps = (raw_error(prediction.probabilities[0], masks), masks, reference)
-            raw, predicted, true = (dict(zip(study.structures, layers, strict=True)) for layers in maps)
-            frames.append(CalibrationFrame(raw, predicted, true, str(study.subject_ids[row])))
-        return fit_error_calibration(frames, study.structures)
 
     def _dice(self, predictor: Predictor, priors: Sequence[BorderPrior]) -> NDArray[np.float64]:
         """Return the Dice of the frames held back, (m, K); NaN where a structure is neither drawn nor found."""

@@ -32,6 +32,7 @@ class LabelledStudy:
         subject_ids: (n,).
         frame_index: (n,).
         px_mm: Side of a pixel of the grid, (n,); NaN where spacing is unknown.
+        position_mm: Place along the pullback, (n,); NaN where unknown; None: of no frame.
     """
 
     structures: tuple[str, ...]
@@ -41,6 +42,7 @@ class LabelledStudy:
     subject_ids: NDArray[np.str_]
     frame_index: NDArray[np.intp]
     px_mm: NDArray[np.float64]
+    position_mm: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -212,6 +212,13 @@ def labelled_study(project: Project) -> LabelledStudy:
         for frame in frames
         for spacing in [frame.pullback.spacing_mm]
     ]
+    pullbacks = {frame.pullback.pullback_id: frame.pullback for frame in frames}
+    places_mm = {pullback_id: pullback.positions_mm() for pullback_id, pullback in pullbacks.items()}
+    position_mm = [
+        np.nan if along is None else along[frame.annotation.frame_index]
+        for frame in frames
+        for along in [places_mm[frame.pullback.pullback_id]]
+    ]
     return LabelledStudy(
         project.structures.names,
         samples.images,
@@ -220,4 +227,5 @@ def labelled_study(project: Project) -> LabelledStudy:
         np.array([frame.pullback.subject_id for frame in frames]),
         np.array([frame.annotation.frame_index for frame in frames]),
         np.array(px_mm),
+        np.array(position_mm, dtype=np.float64),
     )
