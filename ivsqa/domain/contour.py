@@ -69,6 +69,11 @@ class Contour:
         """The vertices in edge convention, (n, 2)."""
         return self.points_px + EDGE_OFFSET_PX
 
+    @cached_property
+    def following_px(self) -> Points:
+        """The vertex after each, (n, 2): where its edge ends."""
+        return np.concatenate([self.points_px[1:], self.points_px[:1]])
+
     def __len__(self) -> int:
         return len(self.points_px)
 
@@ -86,18 +91,19 @@ class Contour:
     @property
     def perimeter_px(self) -> float:
         """Length of the closed line in px."""
-        return float(np.linalg.norm(np.roll(self.points_px, -1, axis=0) - self.points_px, axis=1).sum())
+        return float(np.linalg.norm(self.following_px - self.points_px, axis=1).sum())
 
     @property
     def centroid_px(self) -> Points:
         """Centroid of the enclosed area, (2,) as (x, y); of the vertices where the area is zero."""
         origin = self.points_px[0]
-        x, y = (self.points_px - origin).T
-        cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-        if abs(cross.sum()) < 1e-12:
+        (x, y), (x_next, y_next) = (self.points_px - origin).T, (self.following_px - origin).T
+        cross = x * y_next - x_next * y
+        twice_area = cross.sum()
+        if abs(twice_area) < 1e-12:
             return np.asarray(self.points_px.mean(axis=0))
-        moments = np.array([np.sum((x + np.roll(x, -1)) * cross), np.sum((y + np.roll(y, -1)) * cross)])
-        return np.asarray(origin + moments / (3.0 * cross.sum()))
+        moments = np.array([(x + x_next) @ cross, (y + y_next) @ cross])
+        return np.asarray(origin + moments / (3.0 * twice_area))
 
     @cached_property
     def polygon(self) -> shapely.Polygon:
@@ -182,15 +188,25 @@ class Contour:
     def _row_crossings(self, shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the crossings with rows of pixel centres: row, and first column at or right of the crossing, (m,) each."""
         height, width = shape
-        start, end = self.points_px, np.roll(self.points_px, -1, axis=0)
+        start, end = self.points_px, self.following_px
         down = (start[:, 1] <= end[:, 1])[:, None]
         upper, lower = np.where(down, start, end), np.where(down, end, start)
-        first = np.clip(np.ceil(upper[:, 1]), 0, height).astype(np.intp)
-        n_rows = np.clip(np.ceil(lower[:, 1]), 0, height).astype(np.intp) - first  # half open: a vertex counts once
-        edge = np.repeat(np.arange(len(self)), n_rows)
-        rows = np.arange(len(edge)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows) + first[edge]
+        first = np.ceil(upper[:, 1]).clip(0, height).astype(np.intp)
+        n_rows = np.ceil(lower[:, 1]).clip(0, height).astype(np.intp) - first  # half open: a vertex counts once
+        edge, rows = runs(first, n_rows)
         (x, y), (dx, dy) = upper[edge].T, (lower - upper)[edge].T
-        return rows, np.clip(np.ceil(x + (rows - y) * dx / dy), 0, width).astype(np.intp)
+        return rows, np.ceil(x + (rows - y) * dx / dy).clip(0, width).astype(np.intp)
+
+
+def runs(first: NDArray[np.intp], length: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which run each number is of, and the number, for runs of consecutive numbers.
+
+    Example:
+        >>> [numbers.tolist() for numbers in runs(np.array([5, 2, 7]), np.array([2, 0, 3]))]
+        [[0, 0, 2, 2, 2], [5, 6, 7, 8, 9]]
+    """
+    run = np.repeat(np.arange(len(length)), length)
+    return run, np.arange(len(run)) + (first + length - np.cumsum(length))[run]
 
 
 Contours: TypeAlias = Mapping[str, Contour]

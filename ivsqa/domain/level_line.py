@@ -32,13 +32,13 @@ def largest_level_line(field: NDArray[np.floating], level: float) -> NDArray[np.
     width, values = field.shape[1], field.ravel()
     above = values > level
     n_cells = len(values) - width - 1
-    corners = [
-        above[start : start + n_cells] for start in (0, 1, width + 1, width)
-    ]  # of the cell that begins at a pixel
-    at = np.flatnonzero((corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3]))
+    cases = np.zeros(n_cells, dtype=np.uint8)  # of the cell that begins at a pixel
+    for corner, start in enumerate((0, 1, width + 1, width)):
+        cases |= above[start : start + n_cells].view(np.uint8) << np.uint8(corner)
+    at = np.flatnonzero((cases != 0) & (cases != 15))
     if len(at) == 0:
         return None
-    case = np.stack([corner[at] for corner in corners], axis=1) @ (1, 2, 4, 8)
+    case = cases[at].astype(np.intp)
     for saddle, (first, second) in _SADDLES.items():
         split = case == saddle
         if split.any():
@@ -50,9 +50,12 @@ def largest_level_line(field: NDArray[np.floating], level: float) -> NDArray[np.
     piece_from[entry] = np.arange(len(entry))
     following = piece_from[leaving]
     points = _crossings(field, entry, level)
+    loops = list(_loops(following))
+    if len(loops) == 1:
+        return points[loops[0]]
     (x, y), (x_next, y_next) = points.T, points[following].T
     turn = x * y_next - x_next * y  # summed over a loop: twice its area, below zero for the line around a hole
-    return points[max(_loops(following), key=lambda loop: float(turn[loop].sum()))]
+    return points[max(loops, key=lambda loop: float(turn[loop].sum()))]
 
 
 def _crossings(field: NDArray[np.floating], edge: NDArray[np.intp], level: float) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class BorderPrior:
     tail: float
 
     @classmethod
+    @cache
     def default(cls) -> BorderPrior:
         """Return the prior of structures that nobody drew yet: round on average, of variance as the law says."""
         return cls(np.zeros(2 * N_ORDERS), np.diag(np.tile(WIDTH * _ORDERS**-DECAY, 2)), WIDTH)

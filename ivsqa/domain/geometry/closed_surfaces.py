@@ -35,7 +35,7 @@ def closed_surfaces(costs: NDArray[np.floating], *, max_step: int, min_gap: int)
     Args:
         costs: (K, columns, rows) of surface k in a cell, innermost surface first; infinite where it may not pass.
         max_step: Rows between neighbouring columns, 0 or more.
-        min_gap: Rows from a surface to the next outer one, 0 or more.
+        min_gap: Rows from a surface to the next outer one; below 0, it may cross that by as many.
 
     Returns:
         (K, columns) rows.

@@ -129,11 +129,11 @@ def laid_borders(
         pieces = [_one_piece(probabilities[index], line) for index, line in enumerate(lines) if line and on_rays[index]]
         radii = _most_likely_radii(grid, np.stack(pieces), known, config)
         middle = np.full(2, 0.5 * (probabilities.shape[-1] - 1))
-        innermost = lines[laid[0]]
+        innermost, vertices = lines[laid[0]], vertex_grid(centre)
         if innermost is not None and shapely.contains_xy(innermost.polygon, *middle):
-            radii[0] = np.maximum(radii[0], _around(middle, vertex_grid(centre)))
+            radii[0] = np.maximum(radii[0], _around(middle, vertices))
         for index, line_radii in zip(laid, _walled(radii, config.min_wall_px), strict=True):
-            contours[index] = vertex_grid(centre).contour(line_radii)
+            contours[index] = vertices.contour(line_radii)
     # What was smoothed each for itself may cross the next line now.
     contours = nested_lines(contours)
     shape = (probabilities.shape[1], probabilities.shape[2])
@@ -150,6 +150,10 @@ def _is_seen_whole(line: Contour, centre: Points, config: LayingConfig) -> bool:
 
 def _one_piece(probability: NDArray[np.floating], line: Contour) -> NDArray[np.floating]:
     """Return a probability, (s, s), of the largest piece alone: its holes are its own, and of other pieces nothing is known."""
+    above = probability > 0.5
+    n_passed = sum(np.count_nonzero(np.diff(above, axis=axis, prepend=False, append=False)) for axis in (0, 1))
+    if n_passed == len(line):  # it has a vertex wherever one half is passed, so there is nothing else
+        return probability
     inside = line.mask((probability.shape[0], probability.shape[1]))
     return np.asarray(np.where(inside, np.maximum(probability, 1.0 - probability), np.minimum(probability, 0.5)))
 
@@ -161,20 +165,26 @@ def _most_likely_radii(
     sampled = grid.sampled(probabilities)
     costs = region_costs(grid, sampled, config.certainty)
     ramps_px = (sampled * (1.0 - sampled)).sum(axis=2) * grid.cell_px  # of a logistic ramp, its scale
-    likeness = (1.0 - config.lone_share) * _likeness_on_rays() + config.lone_share * np.eye(N_RAYS)
+    # Each for itself, free to cross: where structures are nested in every pixel, so are these.
+    found_px = least_cost_radii(grid, costs, max_step=config.max_step, min_wall_px=-grid.radii_px[-1])
+    errors_px = np.maximum(config.error_of_ramp * ramps_px, LEAST_ERROR_PX)
     on_rays = slice(None, None, N_VERTICES // N_RAYS)
     radii = np.empty((len(priors), N_VERTICES))
-    for index, prior in enumerate(priors):
-        # Each for itself: where structures are nested in every pixel, so are these.
-        found = least_cost_radii(grid, costs[index : index + 1], max_step=config.max_step, min_wall_px=0.0)[0]
+    for index, (prior, found, error) in enumerate(zip(priors, found_px, errors_px, strict=True)):
         mean_px = float(found.mean())
-        shape, covariance = prior.on_rays
-        signal = mean_px**2 * (covariance + SIZE_VARIANCE * np.outer(shape, shape[on_rays]))
-        error = np.maximum(config.error_of_ramp * ramps_px[index], LEAST_ERROR_PX)
-        noise = likeness * error[:, None] * error
+        shape, covariance = _shape_and_covariance(prior)
+        signal = mean_px**2 * covariance
+        noise = _likeness_on_rays(config.lone_share) * error[:, None] * error
         weights = np.linalg.solve(signal[on_rays] + noise, found - mean_px * shape[on_rays])
         radii[index] = mean_px * shape + signal @ weights
     return np.maximum(radii, LEAST_RADIUS_PX)
+
+
+@lru_cache(maxsize=32)
+def _shape_and_covariance(prior: BorderPrior) -> tuple[Field, Field]:
+    """Return mean and covariance of a relative radius of unknown size, as `BorderPrior.on_rays` does."""
+    shape, covariance = prior.on_rays
+    return shape, covariance + SIZE_VARIANCE * np.outer(shape, shape[:: N_VERTICES // N_RAYS])
 
 
 def _ray_angles() -> Field:
@@ -182,10 +192,11 @@ def _ray_angles() -> Field:
     return np.arange(N_RAYS) * np.float64(TURN / N_RAYS)
 
 
-@lru_cache(maxsize=1)
-def _likeness_on_rays() -> Field:
+@lru_cache(maxsize=8)
+def _likeness_on_rays(lone_share: float) -> Field:
     """Return the correlation of a border's errors on the rays, (A, A)."""
-    return likeness_of_errors(_ray_angles(), _ray_angles(), ERROR_SPREAD)
+    shared = likeness_of_errors(_ray_angles(), _ray_angles(), ERROR_SPREAD)
+    return (1.0 - lone_share) * shared + lone_share * np.eye(N_RAYS)
 
 
 def _around(middle_px: Points, grid: PolarGrid) -> Field:

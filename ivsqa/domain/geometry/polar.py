@@ -12,11 +12,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ivsqa.domain.contour import Contour, Points
+from ivsqa.domain.contour import Contour, Points, runs
 
 TURN = 2.0 * np.pi
 ROUNDING = 1e-9
-"""Of the length of an edge: a ray that passes it by less meets it."""
+"""Angle in rad: a ray that passes a vertex by less meets it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +58,20 @@ class PolarGrid:
         n_fields, height, width = fields.shape
         padded = np.zeros((n_fields, height + 2, width + 2))
         padded[:, 1:-1, 1:-1] = fields
-        places = (
-            self.centre_px + 1.0 + self.directions[:, None] * self.radii_px[:, None]
-        )  # (A, R, 2) in the padded fields
-        x, y = np.moveaxis(np.clip(places, 0.0, np.nextafter([width + 1.0, height + 1.0], 0.0)), -1, 0)
+        x, y = (  # (A, R) each, in the padded fields
+            (centre + 1.0 + along[:, None] * self.radii_px).clip(0.0, np.nextafter(size + 1.0, 0.0))
+            for centre, along, size in zip(self.centre_px, self.directions.T, (width, height), strict=True)
+        )
         column, row = x.astype(np.intp), y.astype(np.intp)
         right, below = x - column, y - row
-        flat, at = padded.reshape(n_fields, -1), row * (width + 2) + column
-        upper, lower = (
-            (1.0 - right) * flat.take(first, axis=1) + right * flat.take(first + 1, axis=1)
-            for first in (at, at + width + 2)
-        )
-        return np.asarray(upper + below * (lower - upper))
+        at, stride = row * (width + 2) + column, width + 2
+        sampled = np.empty((n_fields, *x.shape))
+        for field, values in zip(padded.reshape(n_fields, -1), sampled, strict=True):
+            upper, lower = (
+                left + right * (field[first + 1] - left) for first in (at, at + stride) for left in (field[first],)
+            )
+            values[:] = upper + below * (lower - upper)
+        return sampled
 
     def crossings(self, contour: Contour) -> NDArray[np.float64]:
         """Return the radius of the last point where each ray crosses a contour, (A,) px; NaN where it does not.
@@ -79,17 +81,25 @@ class PolarGrid:
             >>> grid.crossings(Contour.from_points([[0, 0], [5, 0], [5, 4], [0, 4]])).round(9).tolist()
             [3.0, 2.0]
         """
-        start = contour.points_px - self.centre_px
-        edge = np.roll(start, -1, axis=0) - start
-        (x, y), (dx, dy) = self.directions.T[:, :, None], edge.T
-        with np.errstate(divide="ignore", invalid="ignore"):  # a ray along an edge crosses its neighbours
-            across = x * dy - y * dx
-            radius = (start[:, 0] * dy - start[:, 1] * dx) / across
-            share = (start[:, 0] * y - start[:, 1] * x) / across
-        # A ray through a vertex meets one of its edges, though rounding says that it passes between them.
-        is_on_edge = (share >= -ROUNDING) & (share <= 1.0 + ROUNDING)
-        hits = np.where(is_on_edge & (radius > 0.0), radius, -np.inf).max(axis=1)
-        return np.where(np.isfinite(hits), hits, np.nan)
+        start, end = contour.points_px - self.centre_px, contour.following_px - self.centre_px
+        turn = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
+        from_, to = (np.where(turn[:, None] > 0.0, a, b) for a, b in ((start, end), (end, start)))
+        angle, last_angle = (np.arctan2(y, x) % TURN for x, y in (from_.T, to.T))
+        # An edge is seen from the centre under less than half a turn, and met by the rays between its ends. A ray through a
+        # vertex meets one of its edges, though rounding says that it passes between them.
+        first = self.angles.searchsorted(angle - ROUNDING)
+        n_rays = self.angles.searchsorted(last_angle + ROUNDING, "right") - first
+        n_rays += len(self.angles) * (angle - last_angle > 0.5 * TURN)
+        edge, ray = runs(first, np.where(turn == 0.0, 0, n_rays))  # a ray along an edge meets its neighbours
+        ray %= len(self.angles)
+        (x, y), (dx, dy) = self.directions[ray].T, (to - from_)[edge].T
+        farthest = np.sqrt(np.maximum((start**2).sum(axis=1), (end**2).sum(axis=1)))[edge]
+        across = x * dy - y * dx
+        # Along an edge that points at the centre, rounding would put the crossing anywhere on the ray.
+        radius = np.divide(np.abs(turn)[edge], across, out=farthest.copy(), where=across > 0.0)
+        radii = np.full(len(self.angles), -np.inf)
+        np.maximum.at(radii, ray, np.minimum(radius, farthest))
+        return np.where(np.isfinite(radii), radii, np.nan)
 
     def contour(self, radii_px: NDArray[np.float64]) -> Contour:
         """Return the line at a radius on each ray, (A,) px."""

@@ -48,7 +48,7 @@ def least_cost_radii(
         grid: Where the cells lie.
         costs: (K, A, R).
         max_step: Cells that a border may move from a ray to the next, at least 2.
-        min_wall_px: Least distance between neighbouring borders along a ray.
+        min_wall_px: Least distance between neighbouring borders along a ray; below 0, they may cross.
         fixed: The radius that a border has on a ray, by (border, ray).
 
     Raises:

@@ -337,8 +337,8 @@ def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> 
 
 def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:
     """Return the raw level, plus 256 inside the predicted mask, and 512 outside `where`; (height, width)."""
-    levels = np.add(raw_error, predicted * np.uint16(N_LEVELS), dtype=np.intp)
-    return np.where(where, levels, 2 * N_LEVELS)
+    levels = raw_error + predicted * np.uint16(N_LEVELS)
+    return np.where(where, levels, np.uint16(2 * N_LEVELS)).astype(np.intp)
 
 
 def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
