@@ -17,9 +17,6 @@ would replace torch:
     pip install --no-deps monai dynamic-network-architectures
     python benchmarks/segmentation.py    # on one core, in two hours
     python benchmarks/segmentation.py --folds 0 --rate 1e-3    # adds rows: is our rate unfair to the peers?
-
-Kept results: segmentation.json is of an earlier form: carotid and phantoms alone, 60 labels and 120 test frames of three seeds,
-each of which drew training series and three training consoles anew, 200 steps.
 """
 
 from __future__ import annotations
