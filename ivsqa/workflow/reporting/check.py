@@ -41,7 +41,7 @@ def check_project(project: Project, *, deep: bool = True, context: Context = DEF
 
     Args:
         project: The project.
-        deep: Also hash every frame and every weight.
+        deep: Also hash every frame, every weight and every accepted contour.
         context: Progress.
     """
     findings: list[ProjectFinding] = []
@@ -55,6 +55,7 @@ def check_project(project: Project, *, deep: bool = True, context: Context = DEF
     by_id = {record.pullback_id: record for record in records}
     findings += _check_models(project, by_id, deep=deep)
     findings += _check_rounds(project, by_id)
+    findings += _check_certificates(project, records, deep=deep)
     findings += _check_leftovers(project)
     return findings
 
@@ -216,6 +217,25 @@ def _check_rounds(project: Project, records: dict[str, Pullback]) -> Iterator[Pr
                 f"test subjects were chosen by {record.strategy}, which looks at what a model says",
                 "draw them at random",
             )
+
+
+def _check_certificates(project: Project, records: list[Pullback], *, deep: bool) -> Iterator[ProjectFinding]:
+    """Yield certificates that prove nothing since they, or what stands beside them, changed; and contours that did."""
+    store = project.certificates
+    for certificate_id in store.ids():
+        try:
+            certificate = store.get(certificate_id)
+            store.audited(certificate)
+            store.curve(certificate)
+            store.accepted(certificate, "")
+        except IvsqaError as error:
+            yield _of_error("certificate", error, certificate_id)
+            continue
+        for record in records if deep and certificate_id == store.newest_id() else ():
+            try:
+                record.accepted_contours(certificate)
+            except IvsqaError as error:
+                yield _of_error("certificate", error, record.pullback_id)
 
 
 def _check_leftovers(project: Project) -> Iterator[ProjectFinding]:

@@ -15,6 +15,7 @@ from ivsqa.io.project.records import ModelRecord, PullbackRecord, ScoresRecord
 from ivsqa.workflow.accepting.accept import accept, withdraw_certificate
 from ivsqa.workflow.accepting.audit import draw_audit, release_audit
 from ivsqa.workflow.readers.undo import undo
+from ivsqa.workflow.reporting.check import check_project
 from tests.workflow.accepting.audited_study import GOOD_TO, as_reader_draws, give_up, predicted_losses, read, study
 from tests.workflow.scored_study import CONTOURS
 
@@ -246,6 +247,28 @@ def test_a_certificate_edited_by_hand_proves_nothing(audited):
     frames.write_text(frames.read_text(encoding="utf-8") + "S009-P1,0,0.1,0123456789abcdef\n", encoding="utf-8")
     with pytest.raises(IntegrityError, match="the list of accepted frames is missing or was changed"):
         audited.pullback("S000-P1").accepted(audited.certificates.in_force())
+
+
+def test_check_finds_certificates_that_changed_and_contours_that_are_not_those_accepted(audited):
+    certificate = certified(audited)
+
+    def messages(*, deep: bool) -> list[str]:
+        return [one.message for one in check_project(audited, deep=deep) if one.code == "certificate"]
+
+    assert messages(deep=True) == []
+    store = audited.scores("m001")
+    scores = [dataclasses.replace(score, contours={}) for score in store.read("S001-P1", range(40))]
+    store.write_chunk("a" * 64, scores)
+    assert messages(deep=False) == []
+    (found,) = messages(deep=True)
+    assert "of S001-P1 is drawn otherwise than c001 accepted it" in found
+    curve = audited.layout.certificate_curve(certificate.certificate_id)
+    curve.write_text(curve.read_text(encoding="utf-8").replace("0.1", "0.2", 1), encoding="utf-8")
+    assert messages(deep=False) == ["the curve of the certificate is missing or was changed"]
+    audited.layout.accepted_frames("c001").unlink()
+    path = audited.layout.certificate_record("c001")
+    path.write_text(path.read_text(encoding="utf-8").replace("n_accepted: ", "n_accepted: 9"), encoding="utf-8")
+    assert messages(deep=False) == ["was changed after it was written, so it proves nothing"]
 
 
 def test_the_certificate_before_is_in_force_again_when_one_is_withdrawn(audited, bytes_of):
