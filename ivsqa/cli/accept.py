@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ModelOption, ProjectOption, opened
-from ivsqa.cli.output import count, note, percent, picked, say, say_json
+from ivsqa.cli.output import count, note, percent, picked, say, say_json, say_words
 from ivsqa.cli.progress import command_context
 
 if TYPE_CHECKING:
@@ -133,36 +133,43 @@ def _as_plain(result: AcceptResult) -> dict[str, object]:
 def _say(result: AcceptResult, *, dry_run: bool) -> None:
     """Print what is accepted."""
     audits = " and ".join(result.audits)
-    say(f"promise: {result.promise.sentence}")
+    say_words(f"promise: {result.promise.sentence}")
     say(f"audit {audits}: {count(result.n_audited, 'frame')} of {result.n_pool:,} that nobody had read")
     if dry_run:
         if result.n_missing:
             say(f"{count(result.n_missing, 'audited frame')} without a reading that counts")
-        say(
-            f"{result.n_needed} frames without any loss would prove it for all; real ones lose something, so more are needed"
-        )
+        needed = f"{result.n_needed} frames without any loss would prove it for all; real ones lose something, so more are needed"
+        say_words(needed)
         say("losses were not looked at, nothing is written: --dry-run")
         return
-    certificate = result.certificate
-    if certificate is None:
-        say(f"nothing is accepted: {result.reason}")
-        say("next: audit more frames with: ivsqa audit; or promise less with: ivsqa accept --at-most")
+    if result.certificate is None:
+        say_words(f"nothing is accepted: {result.reason}")
     else:
-        accepted = f"{count(certificate.n_accepted, 'frame')} accepted ({percent(certificate.n_accepted / certificate.n_pool)})"
-        bar = f"those predicted to lose at most {certificate.bar:.3f}"
-        say(f"{certificate.certificate_id}: {accepted}, {bar}; proved: at most {certificate.bound:.3f}")
-        if certificate.n_lost:
-            say(f"{count(certificate.n_lost, 'audited frame')} given up or missing: counted as wholly lost")
-        for assumption in certificate.assumptions:
-            say(f"  it holds if {assumption}")
-        if not result.is_new:
-            say(f"{certificate.certificate_id} says the same already: nothing new is written")
-        say(f"page: {result.page}")
+        _say_certificate(result.certificate, result)
     if result.n_tried > 1:
         note(
             f"{result.n_tried} promises were tried on this audit; that all of them hold is sure at "
             f"{percent(result.joint_confidence)}"
         )
-    if certificate is not None and certificate.n_left:
-        say(f"{count(certificate.n_left, 'frame')} left to read")
+    if result.certificate is None:
+        say_words("next: audit more frames with: ivsqa audit; or promise less with: ivsqa accept --at-most")
+    elif result.is_new and result.certificate.n_left:
+        say(f"{count(result.certificate.n_left, 'frame')} left to read")
         say("next: ivsqa select -n 50 --strategy review")
+
+
+def _say_certificate(certificate: CertificateRecord, result: AcceptResult) -> None:
+    """Print what a certificate accepts and assumes."""
+    share = percent(certificate.n_accepted / certificate.n_pool)
+    accepted = (
+        f"{count(certificate.n_accepted, 'frame')} accepted ({share}), predicted to lose at most {certificate.bar:.3f}"
+    )
+    say(f"{certificate.certificate_id}: {accepted}")
+    say(f"proved: at most {certificate.bound:.3f}")
+    if certificate.n_lost:
+        say_words(f"{count(certificate.n_lost, 'audited frame')} given up or missing: counted as wholly lost")
+    for assumption in certificate.assumptions:
+        say_words(f"assumed: {assumption}")
+    if not result.is_new:
+        say_words(f"{certificate.certificate_id} says the same already: nothing new is written")
+    say(f"page: {result.page}")

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ivsqa.errors import BatchError, IvsqaError
 
@@ -25,6 +25,11 @@ def say(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def say_words(text: str) -> None:
+    """Print a sentence of the answer, broken between words on a terminal."""
+    say(_filled(_printable(text), sys.stdout))
+
+
 def tell(text: str) -> None:
     """Print a message beside the answer."""
     sys.stderr.write(text + "\n")
@@ -32,12 +37,16 @@ def tell(text: str) -> None:
 
 def note(text: str) -> None:
     """Print a note for a person beside the answer, broken between words on a terminal."""
-    line = f"note: {_printable(text)}"
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        # Commands and paths stay in one piece, to be copied.
-        line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    tell(line)
+    tell(_filled(f"note: {_printable(text)}", sys.stderr))
+
+
+def _filled(line: str, stream: TextIO) -> str:
+    """Return a line as wide as the terminal that it goes to; into a file it goes as it is."""
+    if not stream.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    # Commands and paths stay in one piece, to be copied.
+    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def say_json(answer: Mapping[str, object]) -> None:

@@ -23,7 +23,7 @@ def test_a_study_is_finished_step_by_step(run, audited):
     assert "losses were not looked at, nothing is written: --dry-run" in planned.out
     done = run("accept")
     assert "c001: " in done.out
-    assert "it holds if audited frames were read without sight of the model's contours" in done.out
+    assert "assumed: audited frames were read without sight of the model's contours" in done.out
     assert done.out.rstrip().endswith("next: ivsqa select -n 50 --strategy review")
     assert "says the same already" in run("accept").out
     assert "40 frames by review, about 3.3 minutes" in run("select -n 40 --strategy review --dry-run").out
