@@ -23,7 +23,7 @@ SIZE_OF_A_PAGE = "n_bytes"
 
 OUT = "frames that did not come back are out: they and their neighbours cannot be chosen, and are not listed as such"
 DRAWN = "both branches draw together, borders are laid with a prior on their shape, and what is drawn is judged"
-TOLD = f"{OUT}; reasons tell of errors from twice the distance between experts on"
+TOLD = f"{OUT}; reasons tell of errors from 2.2 times the distance between experts on"
 REASONS = {
     "status": "a round counts as imported when all its frames came back; the pool leaves out what cannot be chosen",
     "score --top 10": OUT,

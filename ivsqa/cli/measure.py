@@ -129,7 +129,7 @@ def _say(result: MeasureResult) -> None:
     drawn, predicted = result.n_frames_from("annotation"), result.n_frames_from("prediction")
     accepted = result.n_frames_from("accepted")
     missing, unreadable = result.n_frames_from("missing"), result.n_frames_from("unreadable")
-    sources = f"{drawn:,} drawn, {accepted:,} accepted, {predicted:,} predicted"
+    sources = f"{drawn:,} drawn, {f'{accepted:,} accepted, ' if accepted else ''}{predicted:,} predicted"
     without = f"{unreadable:,} unreadable, {missing:,} without contours"
     say(f"{count(len(result.frames), 'frame')} of {count(len(rows), 'pullback')}: {sources}, {without}")
     if missing:

@@ -168,6 +168,10 @@ def _in_line(value: Any) -> str:  # noqa: ANN401
         return "{" + ", ".join(f"{_in_line(key)}: {_in_line(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_in_line, value)) + "]"
+    if isinstance(value, str) and not value.isprintable():
+        # With escapes: no key, and nothing between braces, may go on in the next line.
+        quoted = yaml.dump([value], Dumper=_Dumper, default_style='"', width=2**31 - 1)
+        return str(quoted).strip()[1:-1]
     return to_text([value]).strip()[1:-1]  # as it stands in a list on one line, where commas ask for quotes
 
 

@@ -169,6 +169,7 @@ packet:
         ({"training": {"grey": {"gain": 0.5}}}, "0.3", "0.5"),
         ({"training": {"flip": True}}, "{rate", "{flip: true, rate"),
         ({"packet": {"formats": ("csv", "no")}}, "packet:", "packet: {formats: [csv, 'no']}"),
+        ({"image": {"\n": None}}, "  size", '  "\\n": null\n  size'),
         ({"new": {"a": 1}}, "packet:\n", "packet:\n\nnew:\n  a: 1\n"),
         ({}, "", ""),
     ],
