@@ -54,7 +54,7 @@ from ivsqa.domain.structures import masks_of_rings
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 
-CHECK = Recipe(widths=(8, 16, 24), steps=240, batch=8, rate=3e-3, chunks=1)
+CHECK = Recipe(widths=(8, 16, 24), steps=150, batch=8, rate=3e-3, chunks=1)
 CHECK_DICE = 0.5
 """What a small starter draws at least, of either structure, on phantoms of its own family; one that learnt nothing draws 0.2."""
 BAD_DICE = 0.9
