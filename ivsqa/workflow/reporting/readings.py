@@ -29,15 +29,9 @@ def read_readings(
         failed: Gets what could not be read; the rest is counted all the same.
         advance: Told of each revision.
     """
-    by_reader: dict[tuple[str, str], dict[str, tuple[RevisionRecord, list[int]]]] = {}
-    for pullback in pullbacks:
-        for index, standing in pullback.standings.items():
-            for reader, revision in standing.readings.items():
-                if revision.round_id is not None:
-                    revisions = by_reader.setdefault((revision.round_id, reader), {})
-                    revisions.setdefault(revision.revision_id, (revision, []))[1].append(index)
     readings, sent_in = [], {}
-    for (round_id, reader), revisions in sorted(by_reader.items(), key=lambda item: item[0]):
+    blind = {audit.round_id for audit in project.audits.all() if not audit.is_assisted}
+    for (round_id, reader), revisions in sorted(_by_reader(pullbacks).items(), key=lambda item: item[0]):
         reading = Reading(round_id, reader)
         try:
             # Once a round: all its readers were sent the same.
@@ -52,8 +46,25 @@ def read_readings(
             except IvsqaError as error:
                 failed.append(error)
             advance(1)
+        if round_id in blind:
+            # Nothing was sent on purpose: what was drawn there says nothing of what the network saves.
+            reading.border = reading.corrected = 0.0
         readings.append(reading)
     return readings
+
+
+def _by_reader(
+    pullbacks: Iterable[Pullback],
+) -> dict[tuple[str, str], dict[str, tuple[RevisionRecord, list[int]]]]:
+    """Return the revisions that count, with their frames, by round and reader, and by their id."""
+    by_reader: dict[tuple[str, str], dict[str, tuple[RevisionRecord, list[int]]]] = {}
+    for pullback in pullbacks:
+        for index, standing in pullback.standings.items():
+            for reader, revision in standing.readings.items():
+                if revision.round_id is not None:
+                    revisions = by_reader.setdefault((revision.round_id, reader), {})
+                    revisions.setdefault(revision.revision_id, (revision, []))[1].append(index)
+    return by_reader
 
 
 def _count(

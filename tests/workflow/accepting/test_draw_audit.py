@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from ivsqa.errors import IntegrityError, StateError
+from ivsqa.errors import IntegrityError, IvsqaError, StateError
 from ivsqa.io.project.audits import read_pool
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.accepting.audit import draw_audit, release_audit
+from ivsqa.workflow.context import DEFAULT_CONTEXT
 from ivsqa.workflow.reporting.check import check_project
+from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.reporting.status import project_status
 from ivsqa.workflow.reporting.why import explain_frame
 from ivsqa.workflow.rounds.export import export_for_annotation
@@ -96,6 +98,17 @@ def test_no_model_learns_from_an_audit_until_it_is_released(scored, audited):
     assert explain_frame(scored, f"{one.pullback_id}:{one.frame_index}").held_by is None
     with pytest.raises(StateError, match="no audit is left to release"):
         release_audit(scored)
+
+
+def test_what_is_drawn_in_a_blind_audit_is_no_correction(scored, audited):
+    failed: list[IvsqaError] = []
+    with DEFAULT_CONTEXT.progress("Comparing", 1, "revision") as advance:
+        readings = read_readings(scored, scored.pullbacks(), failed, advance)
+    (blind,) = [one for one in readings if one.round_id == audited.round.round_id]
+    assert failed == []
+    assert (blind.border, blind.corrected) == (0.0, 0.0)
+    assert blind.frames["new"] == 40
+    assert any(one.border > 0.0 for one in readings if one is not blind)
 
 
 def test_a_round_that_is_no_audit_cannot_be_released(scored):
