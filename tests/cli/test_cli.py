@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -15,8 +16,9 @@ from typer.testing import CliRunner
 import ivsqa
 from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.main import app
-from ivsqa.cli.options import FORMAT_NAMES
+from ivsqa.cli.options import FORMAT_NAMES, SelectStrategyName, StrategyName
 from ivsqa.cli.output import as_plain, count, note, number, percent, say_table
+from ivsqa.domain.selection.plan import STRATEGIES
 from ivsqa.errors import EXIT_BUG, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.settings import PACKET_FORMATS
@@ -28,6 +30,11 @@ COMMANDS = (
     "undo", "phantom", "demo", "audit", "accept",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
+
+
+def test_select_takes_every_strategy_and_review():
+    assert get_args(SelectStrategyName) == (*STRATEGIES, "review")
+    assert tuple(StrategyName) == STRATEGIES
 
 
 def test_help_lists_every_command(run):

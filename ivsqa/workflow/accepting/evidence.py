@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -137,7 +137,15 @@ def gather_evidence(project: Project, model: ModelRecord, audits: Sequence[Audit
         FrameKey(name, frame.frame_index): frame
         for name in {key.pullback_id for key in audited}
         for frame in _audited_frames(
-            project, model, pullbacks[name], [key.frame_index for key in audited if key.pullback_id == name], loss
+            project,
+            model,
+            pullbacks[name],
+            {
+                key.frame_index: 1.0 - float(read[name]["quality"][key.frame_index])
+                for key in audited
+                if key.pullback_id == name
+            },
+            loss,
         )
     }
     return Evidence(
@@ -150,9 +158,9 @@ def gather_evidence(project: Project, model: ModelRecord, audits: Sequence[Audit
 
 
 def _audited_frames(
-    project: Project, model: ModelRecord, pullback: Pullback, indices: Sequence[int], loss: LossKind
+    project: Project, model: ModelRecord, pullback: Pullback, predicted_losses: Mapping[int, float], loss: LossKind
 ) -> list[AuditedFrame]:
-    """Return what the audited frames of a pullback lost."""
+    """Return what the audited frames of a pullback lost, given what each was predicted to lose by its index."""
     if loss == "distance" and pullback.spacing_mm is None:
         raise StateError(
             f"{pullback.pullback_id} has no spacing, and a distance in mm needs one",
@@ -160,11 +168,9 @@ def _audited_frames(
         )
     names, store = project.structures.names, project.scores(model)
     drawn = store.contours(pullback.pullback_id, pullback.n_frames)
-    quality = store.columns({pullback.pullback_id: pullback.n_frames}, ["quality"])[pullback.pullback_id]["quality"]
     annotations, standings = pullback.annotations, pullback.standings
     frames = []
-    for index in indices:
-        predicted = 1.0 - float(quality[index])
+    for index, predicted in predicted_losses.items():
         lost = None
         if (annotation := annotations.get(index)) is not None:
             # Annotations outlive settings: they may hold a structure that project.yaml names no more.

@@ -62,13 +62,15 @@ def worst_to_read(
     quality = {FrameKey(name, index): read[name]["quality"][index] for name in by_id for index in left[name]}
     # What nothing is known of comes first.
     worst = sorted(quality, key=lambda key: (np.nan_to_num(quality[key], nan=-1.0), key))[:n]
-    order = {name: place for place, name in enumerate(dict.fromkeys(key.pullback_id for key in worst))}
-    frames = []
-    for rank, key in enumerate(sorted(worst, key=lambda key: (order[key.pullback_id], key.frame_index)), start=1):
-        pullback = by_id[key.pullback_id]
-        (score,) = store.read(key.pullback_id, [key.frame_index])
-        reason = ", ".join(filter(None, ["not accepted", expected_error(project, pullback, score)]))
-        frames.append(SelectedFrame(rank, *key, pullback.subject_id, score.quality, 1.0 - score.quality, reason))
+    wanted: dict[str, list[int]] = {}
+    for key in worst:
+        wanted.setdefault(key.pullback_id, []).append(key.frame_index)
+    frames: list[SelectedFrame] = []
+    for name, indices in wanted.items():
+        for score in store.read(name, indices):  # in the order of frames; each chunk is opened once
+            reason = ", ".join(filter(None, ["not accepted", expected_error(project, by_id[name], score)]))
+            subject_id, doubt = by_id[name].subject_id, 1.0 - score.quality
+            frames.append(SelectedFrame(len(frames) + 1, *score.key, subject_id, score.quality, doubt, reason))
     return frames
 
 
