@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ivsqa.io.project.certificates import Finishing
     from ivsqa.workflow.reporting.status import Status
 
-FINISHING_KEYS = ("is_in_force", "n_accepted", "n_read", "n_out", "n_left")
+FINISHING_KEYS = ("is_in_force", "n_accepted", "n_read", "n_out", "n_left", "n_timed", "minutes_spent")
 OUTLOOK_KEYS = ("n_pool", "n_unread", "poor_share", "n_next", "expected_gain")
 
 
@@ -124,6 +124,10 @@ def _say_finishing(finishing: Finishing) -> None:
     out = f", {finishing.n_out:,} out" if finishing.n_out else ""
     left = f"{finishing.n_left:,} left to read{expected_minutes(finishing.minutes if finishing.n_left else None)}"
     say(f"{count(finishing.n_accepted, 'frame')} accepted, {finishing.n_read:,} read{out}, {left}")
+    if finishing.minutes_spent is not None:
+        say(
+            f"{finishing.minutes_spent:.1f} minutes spent, by the times reported of {count(finishing.n_timed, 'reading')}"
+        )
     for reason in finishing.stale:
         say_words(f"{certificate.certificate_id} is stale: {reason}")
 

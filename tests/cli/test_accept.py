@@ -2,8 +2,10 @@
 
 import pytest
 
+from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.workflow.accepting.audit import draw_audit
+from ivsqa.workflow.rounds.select import select_frames
 from tests.workflow.accepting.audited_study import read, send, study
 
 
@@ -32,6 +34,7 @@ def test_a_study_is_finished_step_by_step(run, audited):
     assert " accepted, 120 read, " in status.out
     answer = run("status --json").answer["finishing"]
     assert (answer["certificate_id"], answer["is_in_force"], answer["n_read"]) == ("c001", True, 120)
+    assert (answer["n_timed"], answer["minutes_spent"]) == (0, None)
     accepted = run("accept --json").answer
     assert accepted["n_accepted"] == answer["n_accepted"]
     assert f"{answer['n_accepted']} accepted," in run("measure").out.replace(",", ",")
@@ -70,3 +73,14 @@ def test_a_return_that_is_not_whole_is_one_clear_line(run, tmp_path, inside):
     assert "1 of 120 audited frames have no reading that counts" in ran.err
     assert "--missing-as-lost" in ran.err
     assert run("accept --missing-as-lost").code == 0
+
+
+def test_minutes_that_readers_reported_are_counted_and_teach_what_the_rest_takes(run, audited):
+    run("accept")
+    chosen = select_frames(audited, 30, strategy="review")
+    read(audited, [frame.key for frame in chosen.frames], round_id="r002", second=1, timed=TimedWork(FrameWork(), 20.0))
+    assert "10.0 minutes spent, by the times reported of 30 readings" in run("status").out
+    answer = run("status --json").answer["finishing"]
+    assert (answer["n_timed"], answer["minutes_spent"]) == (30, 10.0)
+    # 30 looks of 20 s, and 10 as if of 5 s: 16.25 s each.
+    assert answer["minutes"] == pytest.approx(answer["n_left"] * 16.25 / 60)

@@ -32,6 +32,14 @@ class FrameWork:
 
 
 @dataclass(frozen=True)
+class TimedWork:
+    """What a reader did to a frame, and how long hands were on it, in seconds."""
+
+    work: FrameWork
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Minutes:
     """Expected minutes, and the ends of their band."""
 
@@ -76,7 +84,7 @@ class CostModel:
         ends = (expected_s + drawn * (end - self.drawn_s) for end in (self.drawn_low_s, self.drawn_high_s))
         return Minutes(expected_s / 60.0, *(end / 60.0 for end in ends))
 
-    def learned(self, frames: Sequence[FrameWork], seconds: Sequence[float]) -> CostModel:
+    def learned(self, frames: Sequence[TimedWork]) -> CostModel:
         """Return the cost model after frames whose time was reported, drawn towards this one while they are few.
 
         It is a least-squares fit (ridge regression) of how many times each kind of work takes what this model says, to how many
@@ -84,23 +92,19 @@ class CostModel:
         alone. So a kind of work that nobody reported costs what it did, and what many frames have in common is put down to
         what takes longest in them. The band narrows as contours are reported.
 
-        Args:
-            frames: What was done to each.
-            seconds: (n,) how long hands were on it.
-
         Example:
             Thirty frames of one contour each took 45 s, where 85 s were supposed.
 
-            >>> learned = CostModel().learned([FrameWork(drawn=1)] * 30, [45.0] * 30)
+            >>> learned = CostModel().learned([TimedWork(FrameWork(drawn=1), 45.0)] * 30)
             >>> round(learned.drawn_s, 1), round(learned.look_s, 1), round(learned.point_s, 1)
             (51.0, 4.9, 2.0)
         """
         supposed = np.array([self.drawn_s, self.point_s, self.look_s])
-        work = np.array([(one.drawn, one.points, one.looks) for one in frames], dtype=np.float64).reshape(-1, 3)
+        works = [(one.work.drawn, one.work.points, one.work.looks) for one in frames]
+        work = np.array(works, dtype=np.float64).reshape(-1, 3)
+        taken_s = np.array([one.seconds for one in frames], dtype=np.float64)
         should_s = work @ supposed
-        work, should_s, taken_s = (
-            values[should_s > 0.0] for values in (work, should_s, np.asarray(seconds, dtype=np.float64))
-        )
+        work, should_s, taken_s = (values[should_s > 0.0] for values in (work, should_s, taken_s))
         shares, ratios = work * supposed / should_s[:, None], np.minimum(taken_s / should_s, LONGEST)
         weight = np.sqrt(PRIOR_FRAMES)
         factors, _ = scipy.optimize.nnls(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ivsqa.domain.acceptance.minutes import TimedWork
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.pullback import OfFrame
 from ivsqa.errors import IntegrityError
@@ -20,7 +21,7 @@ from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.project.annotation_status import Counting, Standing, counting_revisions, standings, steps_of
 from ivsqa.io.project.layout import ProjectLayout
 from ivsqa.io.project.manifest import ReadManifest, read_manifest, write_manifest
-from ivsqa.io.project.records import PointerRecord, Provenance, RevisionRecord
+from ivsqa.io.project.records import PointerRecord, Provenance, ReadingTimesRecord, RevisionRecord
 
 Origin = Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"]
 
@@ -32,10 +33,12 @@ class NewAnnotation:
     Attributes:
         contours: By structure; a structure that is absent has no border in this frame.
         origin: How it came about; `unreadable` says that nobody can annotate this frame.
+        timed: What the reader did, and how long it took; None where the editor does not say.
     """
 
     contours: Contours
     origin: Origin
+    timed: TimedWork | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class AnnotationStore:
             ),
             frames={origin: tuple(indices) for origin, indices in by_origin.items()},
             settles=settles,
+            times=_times_record({index: one.timed for index, one in frames.items() if one.timed is not None}),
             contours_sha256=hashlib.sha256(text.encode()).hexdigest(),
             provenance=made,
         )
@@ -211,6 +215,20 @@ class AnnotationStore:
         """Yield the revisions that speak of one frame, oldest first."""
         return (record for record in self.revisions(pullback_id) if frame_index in record.frame_indices)
 
+    def timed_works(self, pullback_id: str) -> list[TimedWork]:
+        """Return what readers did to frames of a pullback and how long it took, once for each frame, reader and round.
+
+        A page goes on counting where its reader goes on, so of several revisions that answer one round the longest time counts,
+        also where it was undone: the time was spent.
+        """
+        longest: dict[tuple[int, str, str | None], TimedWork] = {}
+        for record in self.revisions(pullback_id):
+            for index, timed in record.timed_works.items():
+                key = (index, record.reader, record.round_id)
+                if key not in longest or timed.seconds > longest[key].seconds:
+                    longest[key] = timed
+        return list(longest.values())
+
     def _annotated(self, pullback_id: str) -> dict[int, RevisionRecord]:
         """Return the revision that counts of each annotated frame, by frame index."""
         standings = self.standings(pullback_id).items()
@@ -230,3 +248,16 @@ class AnnotationStore:
     def _manifests(self, pullback_id: str, prefix: str) -> list[Path]:
         """Return the manifests of one kind, by name."""
         return sorted((self._layout.annotations / pullback_id).glob(f"{prefix}-*.yaml"))
+
+
+def _times_record(timed: Mapping[int, TimedWork]) -> ReadingTimesRecord | None:
+    """Return the record of how long frames took, by frame index; None of none."""
+    if not timed:
+        return None
+    works = [timed[index] for index in sorted(timed)]
+    return ReadingTimesRecord(
+        frames=tuple(sorted(timed)),
+        seconds=tuple(round(one.seconds, 1) for one in works),
+        drawn=tuple(round(one.work.drawn) for one in works),
+        points=tuple(round(one.work.points) for one in works),
+    )

@@ -141,6 +141,8 @@ class Finishing:
         n_out: Frames that are out with readers.
         n_left: Frames that are left to read.
         minutes: What reading those is expected to take; None where not all of them are scored.
+        n_timed: Readings of a frame whose time an editor reported.
+        minutes_spent: What these took; None where there is none.
     """
 
     certificate: CertificateRecord
@@ -151,6 +153,8 @@ class Finishing:
     n_out: int
     n_left: int
     minutes: Minutes | None
+    n_timed: int
+    minutes_spent: float | None
 
 
 def digest(contours: Mapping[str, Contour]) -> str:

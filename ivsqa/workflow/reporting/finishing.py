@@ -8,6 +8,7 @@ from ivsqa.domain.acceptance.minutes import Minutes
 from ivsqa.errors import StateError
 from ivsqa.io.project.certificates import CertificateRecord, Finishing
 from ivsqa.io.project.project import Project
+from ivsqa.workflow.rounds.reading_times import reading_times
 from ivsqa.workflow.rounds.review import frames_to_read, minutes_to_read
 
 
@@ -31,6 +32,7 @@ def find_finishing(project: Project) -> Finishing | None:
         minutes = minutes_to_read(project, model, left) if model is not None and n_left else Minutes(0.0, 0.0, 0.0)
     except StateError:  # frames that came later are not scored yet
         minutes = None
+    times = reading_times(project, pullbacks)
     return Finishing(
         certificate=certificate,
         is_in_force=not n_undone,
@@ -40,6 +42,8 @@ def find_finishing(project: Project) -> Finishing | None:
         n_out=n_frames - n_read - n_left - sum(accepted),
         n_left=n_left,
         minutes=minutes,
+        n_timed=times.n_frames,
+        minutes_spent=times.minutes,
     )
 
 

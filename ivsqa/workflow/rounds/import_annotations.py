@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
 from ivsqa.domain.agreement.edits import ContourChange
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.topology import nested
@@ -216,13 +217,24 @@ def _judge_frame(
     changes = contour_changes(sent, returned.contours, project.structures.names, tolerance_px=tolerance_px)
     if returned.unreadable:
         # What is left on a frame that was given up is no answer, and is not judged.
-        return FrameReturn(returned, changes, NewAnnotation({}, "unreadable"))
+        return FrameReturn(returned, changes, NewAnnotation({}, "unreadable", _timed(returned, changes)))
     touched = any(change.kind in ("edited", "new", "deleted") for change in changes.values())
     if not (touched or returned.checked or accept):
         # Perhaps nobody looked: that is no annotation, and the frame counts as unchecked.
         return FrameReturn(returned, changes, None)
     contours = _checked(project, returned, result, repair=repair)
-    return FrameReturn(returned, changes, NewAnnotation(contours, _origin(returned, changes)))
+    return FrameReturn(
+        returned, changes, NewAnnotation(contours, _origin(returned, changes), _timed(returned, changes))
+    )
+
+
+def _timed(returned: ReturnedFrame, changes: dict[str, ContourChange]) -> TimedWork | None:
+    """Return what the reader did to a frame, and how long it took; None where the format does not say how long."""
+    if returned.active_s is None:
+        return None
+    laid = {nudge.structure for nudge in returned.nudges}
+    by_hand = [name for name, change in changes.items() if change.kind in ("edited", "new") and name not in laid]
+    return TimedWork(FrameWork(drawn=len(by_hand), points=len(returned.nudges)), returned.active_s)
 
 
 def _checked(
@@ -259,8 +271,8 @@ def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> No
     for frame in frames:
         result.n_unreadable += frame.returned.unreadable
         result.n_unchecked += frame.annotation is None
-        if frame.annotation is not None and frame.returned.active_s is not None:
-            result.active_s.append(frame.returned.active_s)
+        if frame.annotation is not None and frame.annotation.timed is not None:
+            result.active_s.append(frame.annotation.timed.seconds)
         for change in frame.changes.values():
             result.counts[change.kind] += 1
             if change.kind == "edited":

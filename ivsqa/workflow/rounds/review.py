@@ -16,6 +16,7 @@ from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.selections import SelectedFrame
 from ivsqa.workflow.predicting.doubtful_arcs import expected_error
+from ivsqa.workflow.rounds.reading_times import learned_cost
 
 REVIEW: Final = "review"
 POINTS_A_REGION = 2.0
@@ -75,7 +76,7 @@ def worst_to_read(
 
 
 def minutes_to_read(project: Project, model: ModelRecord, left: Mapping[str, Sequence[int]]) -> Minutes:
-    """Return the minutes that reading some scored frames is expected to take, by the settings' section `reading`.
+    """Return the minutes that reading some scored frames is expected to take, by what readers took so far.
 
     Raises:
         StateError: a pullback is not scored to its end.
@@ -92,7 +93,7 @@ def minutes_to_read(project: Project, model: ModelRecord, left: Mapping[str, Seq
                 else:
                     yield FrameWork(points=POINTS_A_REGION * min(read[name]["n_regions"][index], MOST_REGIONS))
 
-    return project.settings.reading.cost_model.minutes(works())
+    return learned_cost(project, project.pullbacks()).minutes(works())
 
 
 def by_pullback(frames: Iterable[SelectedFrame]) -> dict[str, list[int]]:

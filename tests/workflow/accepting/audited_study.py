@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ivsqa.domain.acceptance.minutes import TimedWork
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.project.annotations import NewAnnotation
@@ -42,14 +43,20 @@ def as_reader_draws(predicted: float) -> dict[str, Contour]:
 
 
 def read(
-    project: Project, keys: list[FrameKey], *, round_id: str | None = None, reader: str = "anna", second: int = 0
+    project: Project,
+    keys: list[FrameKey],
+    *,
+    round_id: str | None = None,
+    reader: str = "anna",
+    second: int = 0,
+    timed: TimedWork | None = None,
 ) -> None:
-    """Read frames as that reader draws them."""
+    """Read frames as that reader draws them, each in the same time."""
     predicted = predicted_losses(project)
     made = Provenance(created_at=f"2026-02-01T00:00:{second:02d}+00:00", ivsqa_version="0")
     for pullback_id in sorted({key.pullback_id for key in keys}):
         frames = {
-            key.frame_index: NewAnnotation(as_reader_draws(predicted[key]), "new")
+            key.frame_index: NewAnnotation(as_reader_draws(predicted[key]), "new", timed)
             for key in keys
             if key.pullback_id == pullback_id
         }

@@ -6,9 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from ivsqa.domain.acceptance.minutes import FrameWork
 from ivsqa.domain.agreement.edits import classify_contour
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
+from ivsqa.workflow.rounds.reading_times import reading_times
 from ivsqa.workflow.rounds.select import select_frames
 from ivsqa.workflow.rounds.sent import read_sent
 from tests.chromium import chromium, find_chromium
@@ -64,6 +66,8 @@ def test_a_real_drag_is_imported_as_that_one_edit_of_that_length(scored, packet,
     assert (result.format, result.rejected, result.n_taken, result.n_unchecked) == ("page", [], 2, 1)
     assert (result.counts["edited"], result.counts["new"], result.counts["deleted"]) == (1, 0, 0)
     assert len(result.active_s) == 2
+    moved, seen = reading_times(scored, scored.pullbacks()).works
+    assert (moved.work, seen.work) == (FrameWork(drawn=1), FrameWork())
     expected = classify_contour(sent, annotation_of(scored, frame).contours["eem"], tolerance_px=0.0, spacing_mm=None)
     assert result.edit_px == [pytest.approx(expected.mean_px)]
     assert expected.max_px == pytest.approx(5.0, abs=0.7)
@@ -84,4 +88,5 @@ def test_borders_through_points_are_kept_as_the_reader_saw_them(scored, packet, 
     assert (result.rejected, result.n_taken) == ([], 1)
     annotation = annotation_of(scored, frame)
     assert annotation.revision.origin_of(frame.frame_index) == "nudged"
+    assert [one.work for one in reading_times(scored, scored.pullbacks()).works] == [FrameWork(points=1)]
     np.testing.assert_allclose(annotation.contours["lumen"].points_px, drawn, atol=1e-9)
