@@ -18,11 +18,12 @@ from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import SPLITS, PullbackRecord, Split
+from ivsqa.io.project.records import SPLITS, PullbackRecord, Split, provenance
 from ivsqa.io.project.starter import STARTER
 from ivsqa.pages.demo import DemoStage, Example, demo_page
 from ivsqa.phantom.files import write_phantom
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.demo.demo_folder import make_room, staged, write_mark
 from ivsqa.workflow.demo.simulated_annotator import annotate_packet
 from ivsqa.workflow.evaluating.evaluate import Evaluation, evaluate_model
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
@@ -93,34 +94,44 @@ def run_demo(
     plan: DemoPlan | None = None,
     *,
     say: Callable[[str], None] = lambda _line: None,
+    overwrite: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> DemoResult:
     """Make phantoms, draw them with the starter model, and take them through a round with a simulated annotator.
 
-    Writes `folder/phantoms`, `folder/study` (a project like any other) and `folder/summary.html` with its pictures.
+    Writes `folder/phantoms`, `folder/study` (a project like any other) and `folder/summary.html` with its pictures, all at once
+    when it is done. What is left of a demo that was stopped is removed.
 
     Args:
-        folder: Empty or not there yet.
+        folder: Empty or not there yet, or with a demo in it.
         plan: How large.
         say: Told what happens, line by line.
+        overwrite: Remove a demo that is there.
         context: Clock, progress.
+
+    Raises:
+        StateError: the folder holds a demo and `overwrite` was not said, or something that no demo wrote.
     """
-    plan = plan or DemoPlan()
+    plan, folder = plan or DemoPlan(), folder.resolve()
     started = time.perf_counter()
-    demo = _Demo(folder, plan, say, context)
-    demo.prepare()
-    stages = [demo.day_one()]
-    stages += [demo.round(number) for number in range(1, plan.n_rounds + 1)]
-    report = demo.write_report()
-    page = demo.write_page(stages, report, time.perf_counter() - started)
-    return DemoResult(page, report, demo.project.root, stages, time.perf_counter() - started)
+    make_room(folder, overwrite=overwrite)
+    with staged(folder) as stage:
+        demo = _Demo(stage, plan, say, context)
+        demo.prepare()
+        stages = [demo.day_one()]
+        stages += [demo.round(number) for number in range(1, plan.n_rounds + 1)]
+        report = demo.write_report()
+        page = demo.write_page(stages, report, time.perf_counter() - started)
+        write_mark(stage, provenance(context.clock()))
+    page, report, study = (folder / path.relative_to(stage) for path in (page, report, demo.project.root))
+    return DemoResult(page, report, study, stages, time.perf_counter() - started)
 
 
 class _Demo:
     """The steps of the demo, in the order they are called."""
 
     def __init__(self, folder: Path, plan: DemoPlan, say: Callable[[str], None], context: Context) -> None:
-        self._folder = folder.resolve()
+        self._folder = folder
         self._plan = plan
         self._say = say
         self._context = context
