@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ PACKET_RECORD = "packet.yaml"
 SENT_CONTOURS = "sent.csv"
 PACKET_NOTES = ".ivsqa"
 """Folder of a packet with a copy of both, for `check`; what is imported is compared with those of the project."""
+
+OWN_FOLDERS = frozenset({"pullbacks", "annotations", "models", "scores", "rounds", "certificates", "reports"})
+"""Folders of a project that are the machine's; what else lies in it is the user's."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,23 @@ class ProjectLayout:
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
         return self.root / f".lock-{purpose}"
+
+
+def is_ours(folder: Path) -> bool:
+    """Return whether a folder is a project or a packet: what ivsqa wrote is no archive to import from.
+
+    False also where the folder may not be looked into: whoever enters it finds that out.
+    """
+    with suppress(PermissionError):
+        return (folder / SETTINGS_NAME).is_file() or (folder / PACKET_NOTES).is_dir()
+    return False
+
+
+def is_inside_project(path: Path) -> bool:
+    """Return whether a path is one of the folders that ivsqa writes in a project, or lies in one."""
+    parts = path.resolve().parts
+    own = (index for index, name in enumerate(parts) if name in OWN_FOLDERS)
+    return any(Path(*parts[:index], SETTINGS_NAME).is_file() for index in own)
 
 
 def frame_name(pullback_id: str, frame_index: int) -> str:

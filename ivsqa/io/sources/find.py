@@ -7,6 +7,7 @@ In a folder:
 * single-frame DICOM files: grouped by `group_single_frames`
 * PNG, JPEG or TIFF files: one pullback; or those in a folder frames/, img/ or images/ in it. Beside DICOM they are previews.
 * other folders: if their pictures are named like the frames, masks of this pullback; else looked into
+* projects and packets of ivsqa: never looked into, their frames are in a study already
 * notes, tables, hidden files: no sources. Links are followed once, and never back into what is being searched.
 """
 
@@ -27,6 +28,7 @@ from ivsqa.io.formats.files import (
     natural_key,
 )
 from ivsqa.io.formats.pictures import Picture, n_pages
+from ivsqa.io.project.layout import is_inside_project, is_ours
 from ivsqa.io.sources.archives.registry import format_of
 from ivsqa.io.sources.challenge_2011 import challenge_sources
 from ivsqa.io.sources.dicom import DicomSource, group_single_frames
@@ -57,7 +59,10 @@ def find_sources(path: Path) -> tuple[list[PullbackSource], list[IvsqaError]]:
     """
     search = _Search(path)
     try:
-        if path.is_dir():
+        if is_ours(path) or is_inside_project(path):
+            hint = "give the folder that the pullbacks came in; what a reader sent back: ivsqa import-annotations"
+            search.errors.append(SourceError("is of a project or a packet, not an archive", hint=hint, path=path))
+        elif path.is_dir():
             search.folder(path)
         elif path.exists():
             search.named_file(path)
@@ -79,10 +84,13 @@ class _Search:
     errors: list[IvsqaError] = field(default_factory=list)
     linked: set[Path] = field(default_factory=set)
     n_other_dicom: int = 0
+    ours: list[Path] = field(default_factory=list)
 
     @property
     def passed_over(self) -> str:
-        """DICOM that is no ultrasound, or contours without frames, for the message."""
+        """What was there and was not taken, for the message: a project, DICOM that is no ultrasound, contours without frames."""
+        if self.ours:
+            return f" but a project or a packet of ivsqa, which is not imported: {self.ours[0].name}"
         if self.n_other_dicom:
             return f" ({self.n_other_dicom} DICOM files are no ultrasound images)"
         # Asked only when there was nothing to import, as it opens every file.
@@ -125,6 +133,7 @@ class _Search:
         if data_set is not None:
             self.add(data_set)
             return
+        folders = [inner for inner in folders if not self.is_passed_over(inner)]
         # `may_enter` decides about links, further down.
         own_folders = [inner for inner in folders if not inner.is_symlink()]
         patients, used = challenge_sources(folder, self.relative(folder), own_folders)
@@ -212,6 +221,13 @@ class _Search:
             return name if path.is_dir() else bare_name(name)
         below = path.relative_to(self.root)
         return (below if path.is_dir() else below.with_name(bare_name(below.name))).as_posix()
+
+    def is_passed_over(self, folder: Path) -> bool:
+        """Return whether a folder is a project or a packet of ivsqa, and note it."""
+        if is_ours(folder):
+            self.ours.append(folder)
+            return True
+        return False
 
     def may_enter(self, folder: Path) -> bool:
         """Return whether to look into a folder: a link only where it leads out of the search, and once."""

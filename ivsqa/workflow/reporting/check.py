@@ -15,6 +15,7 @@ from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.reporting.shared_frames import SharedFrames, shared_frames
 from ivsqa.workflow.rounds.returns import broken_rules
 from ivsqa.workflow.rounds.sent import read_sent
 
@@ -45,13 +46,16 @@ def check_project(project: Project, *, deep: bool = True, context: Context = DEF
         context: Progress.
     """
     findings: list[ProjectFinding] = []
-    records = _readable_pullbacks(project, findings)
+    records, sound = _readable_pullbacks(project, findings), []
     with context.progress("Checking", len(records), "pullback") as advance:
         for record in records:
-            findings += _check_frames(record, deep=deep)
+            faults = list(_check_frames(record, deep=deep))
+            findings += faults
+            sound += [] if faults else [record]
             findings += _check_annotations(project, record)
             advance(1)
     findings += _check_splits(records)
+    findings += [_of_shared(pair) for pair in (shared_frames(sound) if deep else ())]
     by_id = {record.pullback_id: record for record in records}
     findings += _check_models(project, by_id, deep=deep)
     findings += _check_rounds(project, by_id)
@@ -136,6 +140,18 @@ def _check_splits(records: list[Pullback]) -> Iterator[ProjectFinding]:
                 f"this subject is in {' and '.join(sorted(of_subject))}",
                 "give all its pullbacks one split in their pullback.yaml, and train again",
             )
+
+
+def _of_shared(pair: SharedFrames) -> ProjectFinding:
+    """Return frames that stand in two subjects as a finding."""
+    one, other = pair.first, pair.second
+    return ProjectFinding(
+        "leak",
+        other.pullback_id,
+        f"{pair.n_frames} of its frames, such as {pair.example}, are in {one.pullback_id} too: "
+        f"subjects {one.subject_id} ({one.split}) and {other.subject_id} ({other.split})",
+        f"remove the folder of one, such as pullbacks/{other.pullback_id}; if they are one person's, import with --subject-from",
+    )
 
 
 def _check_models(project: Project, records: dict[str, Pullback], *, deep: bool) -> Iterator[ProjectFinding]:

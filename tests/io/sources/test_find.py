@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -199,3 +201,34 @@ def test_a_deflated_file_that_is_cut_does_not_stop_the_search(tmp_path, write_di
     sources, (error,) = find_sources(tmp_path)
     assert [source.path for source in sources] == [whole]
     assert "header cannot be read" in error.message
+
+
+def test_projects_and_packets_are_never_looked_into(put, write_dicom, tmp_path):
+    write_dicom("archive/run.dcm", np.stack([FRAME, FRAME]))
+    put("study/rounds/r001/1.png")
+    put("packet/images/1.png")
+    (tmp_path / "study" / "project.yaml").write_text("name: trial\n", encoding="utf-8")
+    (tmp_path / "packet" / ".ivsqa").mkdir()
+    sources, errors = find_sources(tmp_path)
+    assert [source.relative for source in sources] == ["archive/run"]
+    assert errors == []
+    shutil.rmtree(tmp_path / "archive")
+    assert "which is not imported: packet" in str(find_sources(tmp_path)[1][0])
+
+
+@pytest.mark.parametrize("named", ["study", "packet", "study/rounds", "study/rounds/r001/returns/a"])
+def test_a_project_a_packet_and_what_lies_in_them_is_refused_where_it_is_named(put, tmp_path, named):
+    put("study/rounds/r001/returns/a/1.png")
+    put("packet/1.png")
+    (tmp_path / "study" / "project.yaml").write_text("name: trial\n", encoding="utf-8")
+    (tmp_path / "packet" / ".ivsqa").mkdir()
+    sources, (error,) = find_sources(tmp_path / named)
+    assert sources == []
+    assert "is of a project or a packet, not an archive" in str(error)
+
+
+def test_pullbacks_that_a_user_keeps_in_the_project_folder_are_found(put, tmp_path):
+    put("study/raw/S01/1.png")
+    (tmp_path / "study" / "project.yaml").write_text("name: trial\n", encoding="utf-8")
+    sources, errors = find_sources(tmp_path / "study" / "raw")
+    assert ([source.relative for source in sources], errors) == (["S01"], [])

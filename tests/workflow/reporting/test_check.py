@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.pullback import frames_sha256
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import provenance
@@ -151,3 +153,29 @@ def test_contours_that_cannot_be_right_are_found_and_a_missing_border_is_not_one
     made = provenance("2100-01-01T00:00:00+00:00")
     scored.annotations.append("S05-P1", frames, reader="x", source="x", made=made)
     assert codes(scored) == [("crosses-outer", "S05-P1:0")]
+
+
+def test_frames_that_stand_in_two_subjects_are_found(imported):
+    # S05's second frame and, further on, its fourth and fifth are S01's too.
+    taken, kept = imported.layout.frames("S05-P1"), imported.layout.frames("S01-P1")
+    one, other = np.load(kept), np.load(taken)
+    other[[1, 3, 4]] = one[[0, 1, 2]]
+    np.save(taken, other)
+    change_pullback(imported, "S05-P1", frames_sha256=frames_sha256(other))
+    first, second = imported.pullback("S01-P1"), imported.pullback("S05-P1")
+    finding = only(imported)
+    assert (finding.code, finding.where) == ("leak", "S05-P1")
+    assert "3 of its frames, such as S05-P1:4, are in S01-P1 too" in finding.message
+    assert f"S01 ({first.split}) and S05 ({second.split})" in finding.message
+
+
+def test_black_frames_and_frames_of_one_subject_may_be_equal(imported):
+    # S04 has two pullbacks: in both a run of frames of the other, and a black one as in S01.
+    for pullback_id in ("S01-P1", "S04-P1", "S04-P2"):
+        frames = np.load(imported.layout.frames(pullback_id))
+        frames[0] = 0
+        if pullback_id == "S04-P2":
+            frames[1:4] = np.load(imported.layout.frames("S04-P1"))[1:4]
+        np.save(imported.layout.frames(pullback_id), frames)
+        change_pullback(imported, pullback_id, frames_sha256=frames_sha256(frames))
+    assert check_project(imported) == []
