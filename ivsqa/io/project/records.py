@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 import ivsqa
 from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
@@ -261,6 +261,12 @@ class ModelRecord(Manifest):
     measure_calibration: dict[str, Any] | None = None
     border_priors: dict[str, Any] | None = None
     provenance: Provenance
+
+    @field_validator("validation_dice", mode="before")
+    @classmethod
+    def _nan_is_unknown(cls, value: object) -> object:
+        """Read what an ivsqa before 0.2 wrote where no validation frame had a border."""
+        return None if value == ".nan" else value
 
     @property
     def is_older(self) -> bool:

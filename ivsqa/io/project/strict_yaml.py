@@ -6,6 +6,7 @@ text.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,15 @@ def _represent_list(dumper: Any, values: list[Any]) -> yaml.Node:  # noqa: ANN40
     return node
 
 
+def _represent_float(dumper: Any, value: float) -> yaml.Node:  # noqa: ANN401
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number that a manifest can hold; unknown is null")
+    node: yaml.Node = _BaseDumper.represent_float(dumper, value)
+    return node
+
+
 _Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(float, _represent_float)
 
 _SCALARS = {  # tag → (what it looks like, what it starts with)
     "null": (r"~|null|", ["~", "n", ""]),

@@ -56,8 +56,14 @@ def predict_validation(
 
 
 def dice_of(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the mean Dice of each frame."""
+    """Return the mean Dice of each frame; NaN where nothing was drawn."""
     return np.array([_mean_dice(frame.on_grid.predicted, frame.on_grid.reference) for frame in frames])
+
+
+def known_dice(frames: Sequence[PredictedFrame]) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """Return the mean Dice of each frame, NaN where nothing was drawn; None where that is so of all."""
+    dice = dice_of(frames)
+    return None if np.isnan(dice).all() else dice
 
 
 def _mean_dice(predicted: Mapping[str, Mask], reference: Mapping[str, Mask]) -> float:
@@ -77,7 +83,7 @@ def judge(
         why = starter_to_begin_with(project)[1]
         return f"trained from scratch{why and f': {why}'}", True, None
     if dice is None or validation is None:
-        return "accepted unseen: no validation frame is annotated", True, None
+        return "accepted unseen: no border of a validation frame is annotated", True, None
     if not request.config.max_steps:
         on = f"{len(request.validation)} validation frames"
         return f"the weights of {request.parent.model_id}, calibrated on {on}", True, None

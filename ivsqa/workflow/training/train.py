@@ -37,7 +37,7 @@ from ivsqa.workflow.predicting.networks import (
 from ivsqa.workflow.predicting.predicted_measures import PredictedFrame, calibrate_measures
 from ivsqa.workflow.predicting.prediction import border_priors
 from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
-from ivsqa.workflow.training.judge import dice_of, judge, predict_validation
+from ivsqa.workflow.training.judge import judge, known_dice, predict_validation
 from ivsqa.workflow.training.request import Request
 
 
@@ -258,7 +258,7 @@ def _finish(
     dice = None
     if validation is not None:
         judged = predict_validation(project, request, result.model, priors, validation, device)
-        dice = dice_of(judged)
+        dice = known_dice(judged)
     verdict, accepted, parent_dice = judge(project, request, dice, validation, device)
     record = record.model_copy(
         update={

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -176,3 +177,16 @@ def test_every_sample_ever_released_still_opens(path):
 def test_no_two_kinds_share_a_name():
     classes = {model for model in vars(records).values() if isinstance(model, type) and issubclass(model, Manifest)}
     assert len(kinds()) == len(classes - {Manifest}) + 1
+
+
+def test_a_number_that_is_none_is_never_written(tmp_path):
+    broken = Sample(name="a", width_mm=1.0).model_copy(update={"width_mm": float("nan")})
+    with pytest.raises(ValueError, match="unknown is null"):
+        write_manifest(tmp_path / "sample.yaml", broken)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_was_written_with_a_dice_of_nan_reads_as_unknown():
+    text = (SAMPLES / "model-1.yaml").read_text(encoding="utf-8")
+    written = re.sub(r"(?m)^validation_dice: .*$", "validation_dice: .nan", text)
+    assert parse_manifest(written, records.ModelRecord).validation_dice is None

@@ -8,6 +8,7 @@ from ivsqa.errors import IntegrityError, ProjectLockedError, StateError
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import provenance
 from ivsqa.io.project.training_frames_csv import frames_csv, read_training_frames
 from ivsqa.workflow.context import Context
@@ -139,8 +140,20 @@ def test_without_validation_frames_a_model_is_accepted_and_says_it_was_not_seen(
         store.append(pullback_id, gone, reader="x", source="x", made=provenance("2100-01-01T00:00:00+00:00"))
     outcome = finetune_model(trained, max_steps=2, device="cpu")
     assert outcome.model.accepted
-    assert outcome.model.verdict == "accepted unseen: no validation frame is annotated"
+    assert outcome.model.verdict == "accepted unseen: no border of a validation frame is annotated"
     assert outcome.model.validation_dice is None
+
+
+def test_validation_frames_without_any_border_leave_a_model_that_every_command_reads(trained):
+    store = trained.annotations
+    for frame in trained.annotated_frames("validation"):
+        pullback_id, index = frame.key
+        made = provenance("2100-01-01T00:00:00+00:00")
+        store.append(pullback_id, {index: NewAnnotation({}, "edited")}, reader="simulated", source="x", made=made)
+    outcome = finetune_model(trained, max_steps=2, device="cpu")
+    assert (outcome.model.n_validation_frames, outcome.model.validation_dice) == (3, None)
+    assert outcome.model.verdict == "accepted unseen: no border of a validation frame is annotated"
+    assert open_project(trained.root).current_model() == outcome.model
 
 
 def test_a_model_of_other_structures_cannot_be_finetuned(trained):
