@@ -43,7 +43,7 @@ def shared_frames(pullbacks: Iterable[Pullback]) -> list[SharedFrames]:
             coarse = np.ascontiguousarray(frames[index, ::EVERY_PX, ::EVERY_PX])
             if coarse.min() == coarse.max():
                 continue
-            alike = seen.setdefault(blake2b(coarse, digest_size=16).digest(), [])
+            alike = seen.setdefault(blake2b(coarse.data, digest_size=16).digest(), [])
             for other, at in alike:
                 if other.subject_id != pullback.subject_id and _are_equal(other.frames[at], frames[index]):
                     pair = (other.pullback_id, pullback.pullback_id)
