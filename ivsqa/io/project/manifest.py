@@ -10,10 +10,10 @@ import difflib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
@@ -22,6 +22,8 @@ from ivsqa.io.project import strict_yaml
 
 KIND_PREFIX = "ivsqa/"
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+OrNan = Annotated[float | None, BeforeValidator(lambda value: None if value == ".nan" else value)]
+"""A number that an ivsqa before 0.2 wrote as NaN where it was unknown."""
 
 
 class Section(BaseModel):

@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 import ivsqa
 from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
 from ivsqa.domain.pullback import FrameKey, PullbackFacts
-from ivsqa.io.project.manifest import Manifest, Section
+from ivsqa.io.project.manifest import Manifest, OrNan, Section
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -253,7 +253,7 @@ class ModelRecord(Manifest):
     weights_sha256: Sha256 | None = None
     best_step: int | None = None
     steps: int | None = None
-    validation_dice: float | None = None
+    validation_dice: OrNan = None
     parent_validation_dice: float | None = None
     accepted: bool = False
     verdict: str = ""
@@ -261,12 +261,6 @@ class ModelRecord(Manifest):
     measure_calibration: dict[str, Any] | None = None
     border_priors: dict[str, Any] | None = None
     provenance: Provenance
-
-    @field_validator("validation_dice", mode="before")
-    @classmethod
-    def _nan_is_unknown(cls, value: object) -> object:
-        """Read what an ivsqa before 0.2 wrote where no validation frame had a border."""
-        return None if value == ".nan" else value
 
     @property
     def is_older(self) -> bool:
