@@ -60,6 +60,7 @@ def _frame_as_plain(frame: RefinedFrame) -> dict[str, object]:
     return {
         **picked(frame.sent, "pullback_id", "frame_index"),
         "n_points": frame.n_points,
+        "gave_way": list(frame.gave_way),
         "moved_px": {name: round(change.mean_px, 4) for name, change in frame.changes.items()},
         "moved_mm": {
             name: None if change.mean_mm is None else round(change.mean_mm, 4) for name, change in frame.changes.items()
@@ -76,7 +77,7 @@ def _say(result: RefineResult, *, dry_run: bool) -> None:
                 frame.sent.pullback_id,
                 str(frame.sent.frame_index),
                 str(frame.n_points),
-                name,
+                f"{name}, in the way" if name in frame.gave_way else name,
                 number(change.mean_px, 2),
                 number(change.mean_mm),
             )

@@ -16,7 +16,7 @@ from ivsqa.domain.contour import Contour, Points, runs
 
 TURN = 2.0 * np.pi
 ROUNDING = 1e-9
-"""Angle in rad: a ray that passes a vertex by less meets it."""
+"""Angle in rad, or share of an edge: a ray that passes a vertex by less meets it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,49 @@ class PolarGrid:
         """Return the line at a radius on each ray, (A,) px."""
         return Contour.from_points(self.centre_px + radii_px[:, None] * self.directions)
 
+    def carried(self, contour: Contour, before_px: NDArray[np.float64], after_px: NDArray[np.float64]) -> Contour:
+        """Return a contour with its radius on each ray changed, and in between in proportion; itself where nothing changes.
+
+        Vertices go out or in along their own ray, so a line that is simple stays simple; those between rays of no change stay to
+        the last digit. Where a ray of change crosses an edge, the line gets a vertex.
+
+        Args:
+            contour: Encloses the centre.
+            before_px: Its radius on each ray, (A,).
+            after_px: The radius that it is to have, (A,).
+
+        Example:
+            >>> grid = PolarGrid(np.zeros(2), np.array([0.0, 0.5, 1.0, 1.5]) * np.pi, np.array([1.0, 2.0]))
+            >>> square = Contour.from_points([[4, 4], [-4, 4], [-4, -4], [4, -4]])
+            >>> before = grid.crossings(square)
+            >>> grid.carried(square, before, before + [2.0, 0.0, 0.0, 0.0]).points_px.round(6).astype(int).tolist()
+            [[5, 5], [0, 4], [-4, 4], [-4, -4], [0, -4], [5, -5], [6, 0]]
+        """
+        ratio = after_px / before_px
+        if (ratio == 1.0).all():
+            return contour
+        changes = (ratio != 1.0) | (np.roll(ratio, 1) != 1.0) | (np.roll(ratio, -1) != 1.0)
+        points = self._split(contour, changes)
+        x, y = (points - self.centre_px).T
+        factor = np.interp(np.arctan2(y, x), self.angles, ratio, period=TURN)
+        moved = self.centre_px + np.column_stack([x, y]) * factor[:, None]
+        return Contour.from_points(np.where(factor[:, None] == 1.0, points, moved))
+
+    def _split(self, contour: Contour, wanted: NDArray[np.bool_]) -> Points:
+        """Return the vertices of a contour, (n, 2) px, with one more wherever a wanted ray, (A,), crosses an edge."""
+        start, end = contour.points_px - self.centre_px, contour.following_px - self.centre_px
+        turn = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
+        (ax, ay), (dx, dy) = start.T[..., None], (end - start).T[..., None]
+        x, y = self.directions[wanted].T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            across = x * dy - y * dx
+            share, radius = (ax * y - ay * x) / across, turn[:, None] / across
+        edge, ray = np.nonzero((share > ROUNDING) & (share < 1.0 - ROUNDING) & (radius > 0.0))
+        crossing = radius[edge, ray, None] * self.directions[wanted][ray]
+        place = np.concatenate([np.arange(len(start)), edge + share[edge, ray]])
+        order = np.argsort(place, kind="stable")
+        return np.asarray((np.concatenate([start, crossing]) + self.centre_px)[order])
+
 
 def polar_grid(
     centre_px: Points,
@@ -115,7 +158,7 @@ def polar_grid(
     n_radii: int,
     through: Sequence[ArrayLike] = (),
 ) -> PolarGrid:
-    """Return a grid of evenly spaced rays, the first along the x axis, and one more through each given point, (x, y).
+    """Return a grid of evenly spaced rays, the first along the x axis, and one through each given point, (x, y).
 
     On each ray lie `n_radii` cells, from `least_px` to `most_px` from the centre, (x, y).
 
@@ -124,8 +167,11 @@ def polar_grid(
         >>> np.degrees(grid.angles).round().tolist(), grid.radii_px.tolist()
         ([0.0, 45.0, 90.0, 180.0, 270.0], [1.0, 2.0, 3.0])
     """
-    angles = np.arange(n_angles) * (TURN / n_angles)
-    angles = np.union1d(angles, [polar_place(point, centre_px)[0] for point in through])
+    even = np.arange(n_angles) * (TURN / n_angles)
+    own = np.array([polar_place(point, centre_px)[0] for point in through])
+    # Where a point lies on a ray but for rounding, the ray through the point takes its place.
+    apart = np.abs((even[:, None] - own + np.pi) % TURN - np.pi) > ROUNDING
+    angles = np.union1d(even[apart.all(axis=1)], own)
     return PolarGrid(centre_px, np.asarray(angles, dtype=np.float64), np.linspace(least_px, most_px, n_radii))
 
 

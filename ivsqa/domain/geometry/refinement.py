@@ -6,7 +6,8 @@ that rays leave only once; where the network's line is such a border, that line 
 
 A point, or nudge, tells how far a border is off in one direction. It is likely to be off alike nearby: that is a Gaussian process
 of displacement over the angle. A nudged border is drawn towards its displaced self; the nearer to a nudge, the less the network
-counts, and at the nudge not at all.
+counts, and at the nudge not at all. Beyond the reach of its nudges it stays as the reader saw it, and so does every other border,
+but for the rays where it is in the way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Contours, Points, contour_from_mask
-from ivsqa.domain.geometry.polar import PolarGrid, polar_grid, polar_place
+from ivsqa.domain.geometry.polar import TURN, PolarGrid, polar_grid, polar_place
 from ivsqa.domain.geometry.region_borders import least_cost_radii, likeness_of_errors, region_costs
 
 ERROR_SPREAD = (0.42, 0.37, 0.105, 0.055, 0.022, 0.012, 0.008, 0.005, 0.003)
@@ -29,6 +30,9 @@ LEAST_RADIUS_PX = 1.0
 MARGIN_PX = 4.0
 RESIDUE = 1e-6
 """Variance that even a hard nudge leaves, so that many of them can be solved for."""
+ROUNDING_PX = 1e-9
+NO_CHOICE = 2.0
+"""How strongly a border holds its place on the ray of a hard nudge: more than anywhere else."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class RefinementConfig:
         min_wall_px: Least distance between neighbouring borders along a ray.
         certainty: Probabilities nearer to 0 or 1 than this count as this near.
         stiffness: Cost of each squared pixel between a nudged border and its displaced self, a pixel of its length.
+        reach_deg: A nudge moves its border up to this angle to each side; from half of it on, less and less.
     """
 
     n_angles: int = 96
@@ -73,6 +78,7 @@ class RefinementConfig:
     min_wall_px: float = 0.5
     certainty: float = 0.01
     stiffness: float = 2.0
+    reach_deg: float = 90.0
 
 
 DEFAULT_CONFIG = RefinementConfig()
@@ -96,8 +102,9 @@ def refined(
         config: How borders are laid.
 
     Returns:
-        A simple contour of each structure in `drawn`, or else of each that is more likely than not somewhere; each inside the
-        next by the wall. Borders with a hard nudge have a vertex on it.
+        A simple contour of each structure in `drawn`, or else of each that is more likely than not somewhere; where a nudge
+        reaches, each inside the next by the wall, or by as much as drawn where that was less. Borders with a hard nudge have a
+        vertex on it; one that does not move is the very object in `drawn`.
 
     Raises:
         ValueError: a nudge of an absent structure or in the very centre, nudges that no such borders can pass, or no centre that
@@ -127,16 +134,16 @@ def refined(
     centre = np.asarray(centre_px if centre_px is not None else shown[0].centroid_px if shown else _centroid(fields[0]))
     grid = _grid_over(fields, shown, centre, nudges, config)
     costs = region_costs(grid, grid.sampled(fields), config.certainty)
-    if nudges and shown:
+    if not shown:
+        laid = least_cost_radii(grid, costs, max_step=config.max_step, min_wall_px=config.min_wall_px)
+        shown = [grid.contour(line) for line in laid]
+    if nudges:
         radii = np.stack([grid.crossings(contour) for contour in shown])
         if np.isnan(radii).any():
             raise ValueError("the borders enclose no common centre")
-    else:
-        radii = least_cost_radii(grid, costs, max_step=config.max_step, min_wall_px=config.min_wall_px)
-    if nudges:
-        costs, fixed = _with_nudges(grid, costs, radii, nudges, list(field_of), config)
-        radii = least_cost_radii(grid, costs, max_step=config.max_step, min_wall_px=config.min_wall_px, fixed=fixed)
-    return {name: grid.contour(line) for name, line in zip(field_of, radii, strict=True)}
+        moved = _nudged(grid, costs, radii, nudges, list(field_of), config)
+        shown = [grid.carried(contour, *lines) for contour, *lines in zip(shown, radii, moved, strict=True)]
+    return dict(zip(field_of, shown, strict=True))
 
 
 def _centroid(field: NDArray[np.floating]) -> Points:
@@ -166,46 +173,100 @@ def _grid_over(
     )
 
 
-def _with_nudges(
+def _nudged(
     grid: PolarGrid,
     costs: NDArray[np.float64],
     radii: NDArray[np.float64],
     nudges: Sequence[Nudge],
     names: Sequence[str],
     config: RefinementConfig,
-) -> tuple[NDArray[np.float64], dict[tuple[int, int], float]]:
-    """Return the costs with the nudges in them, and the radius where a border has no choice, by (border, ray).
+) -> NDArray[np.float64]:
+    """Return the radius of each border on each ray, (K, A) px, as nudges move it; where none reaches, as it was.
 
     Args:
         grid: Where the cells lie.
         costs: (K, A, R) from the network alone.
-        radii: (K, A) px of the borders they lead to.
+        radii: (K, A) px of the borders as the reader saw them.
         nudges: Of any border.
         names: Of the K borders.
-        config: Stiffness.
+        config: Stiffness, reach and wall.
 
     Raises:
-        ValueError: a nudge in the very centre.
+        ValueError: a nudge in the very centre, or nudges that no such borders can pass.
     """
-    costs, fixed = costs.copy(), {}
+    moved, hold = radii.copy(), np.zeros(radii.shape)
     for surface, name in enumerate(names):
-        own_nudges = [nudge for nudge in nudges if nudge.structure == name]
-        if not own_nudges:
-            continue
-        at, wanted_px = np.array([polar_place((nudge.x_px, nudge.y_px), grid.centre_px) for nudge in own_nudges]).T
-        if wanted_px.min() < LEAST_RADIUS_PX:
-            raise ValueError(f"a point of {name} lies in its very centre")
-        rays, weights = np.searchsorted(grid.angles, at), np.array([nudge.weight for nudge in own_nudges])
-        displacement, known = _displacement(grid.angles, at, wanted_px - radii[surface, rays], weights)
-        displaced = np.maximum(radii[surface] + displacement, LEAST_RADIUS_PX)
-        pull = (grid.radii_px - displaced[:, None]) ** 2 * (grid.sectors * displaced)[:, None]
-        costs[surface] = (1.0 - known)[:, None] * costs[surface] + config.stiffness * pull
-        for ray, radius, weight in zip(rays.tolist(), wanted_px.tolist(), weights, strict=True):
-            if weight == 1.0:  # the border passes there: it may have no other cell on this ray
-                others = np.arange(len(grid.radii_px)) != np.argmin(np.abs(grid.radii_px - radius))
-                costs[surface, ray, others] = np.inf
-                fixed[surface, ray] = radius
-    return costs, fixed
+        own = [nudge for nudge in nudges if nudge.structure == name]
+        if own:
+            at, wanted_px = np.array([polar_place((nudge.x_px, nudge.y_px), grid.centre_px) for nudge in own]).T
+            if wanted_px.min() < LEAST_RADIUS_PX:
+                raise ValueError(f"a point of {name} lies in its very centre")
+            weights = np.array([nudge.weight for nudge in own])
+            laid = _laid_through(grid, costs[surface], radii[surface], at, wanted_px, weights, config)
+            hold[surface] = _reach(grid.angles, at, np.radians(config.reach_deg))
+            moved[surface] += hold[surface] * (laid - radii[surface])
+            hold[surface, np.searchsorted(grid.angles, at[weights == 1.0])] = NO_CHOICE
+    return _with_room(moved, hold, np.clip(np.diff(radii, axis=0), 0.0, config.min_wall_px))
+
+
+def _laid_through(
+    grid: PolarGrid,
+    costs: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    at: NDArray[np.float64],
+    wanted_px: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    config: RefinementConfig,
+) -> NDArray[np.float64]:
+    """Return the radius of one border on each ray, (A,) px, laid through nudges at angles, radii and weights, (n,) each."""
+    rays = np.searchsorted(grid.angles, at)
+    displacement, known = _displacement(grid.angles, at, wanted_px - radii[rays], weights)
+    displaced = np.maximum(radii + displacement, LEAST_RADIUS_PX)
+    pull = (grid.radii_px - displaced[:, None]) ** 2 * (grid.sectors * displaced)[:, None]
+    costs = (1.0 - known)[:, None] * costs + config.stiffness * pull
+    fixed = {}
+    for ray, radius, weight in zip(rays.tolist(), wanted_px.tolist(), weights, strict=True):
+        if weight == 1.0:  # the border passes there: it may have no other cell on this ray
+            costs[ray, np.arange(len(grid.radii_px)) != np.argmin(np.abs(grid.radii_px - radius))] = np.inf
+            fixed[0, ray] = radius
+    laid = least_cost_radii(grid, costs[None], max_step=config.max_step, min_wall_px=config.min_wall_px, fixed=fixed)
+    return np.asarray(laid[0])
+
+
+def _reach(angles: NDArray[np.float64], at: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return how far each ray, (A,), is in the reach of the nearest nudge: 1 up to half of it, 0 from its end on."""
+    away = np.abs((angles[:, None] - at + np.pi) % TURN - np.pi).min(axis=1)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(2.0 - 2.0 * away / reach, 0.0, 1.0)))
+
+
+def _with_room(
+    radii: NDArray[np.float64], hold: NDArray[np.float64], walls_px: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return radii, (K, A) px, with room for the wall on each ray that a nudge reaches: who holds less gives way.
+
+    Args:
+        radii: (K, A) px.
+        hold: How strongly a border holds its place, 0 to 1, (K, A), or `NO_CHOICE`.
+        walls_px: From each border to the next outer one, (K - 1, A).
+
+    Raises:
+        ValueError: two borders without a choice are in each other's way.
+    """
+    # With the walls inside it taken off, no border may be less than the one before.
+    walls = np.vstack([np.zeros(radii.shape[1]), np.cumsum(walls_px, axis=0)])
+    free = radii - walls
+    placed, low, high = free.copy(), np.full(free.shape, -np.inf), np.full(free.shape, np.inf)
+    rays, level = np.arange(radii.shape[1]), np.arange(len(radii))[:, None]
+    for surface in np.argsort(-hold, axis=0, kind="stable"):
+        place = np.clip(free[surface, rays], low[surface, rays], high[surface, rays])
+        placed[surface, rays] = place
+        low = np.where(level > surface, np.maximum(low, place), low)
+        high = np.where(level < surface, np.minimum(high, place), high)
+    gave_way = (np.abs(placed - free) > ROUNDING_PX) & (hold > 0.0).any(axis=0)
+    roomy = np.where(gave_way, placed + walls, radii)
+    if (gave_way & (hold == NO_CHOICE)).any() or (roomy <= 0.0).any():
+        raise ValueError("no closed borders keep the wall and the points asked for")
+    return roomy
 
 
 def _displacement(

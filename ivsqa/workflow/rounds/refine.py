@@ -15,7 +15,6 @@ import numpy as np
 from ivsqa.domain.agreement.edits import ContourChange
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.refinement import Nudge, refined
-from ivsqa.domain.geometry.topology import check_contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.drawing.pictures import overlay, png_bytes
 from ivsqa.errors import AnnotationError, IvsqaError, PacketError
@@ -46,7 +45,7 @@ class Refiner:
         self._model = LazyPredictor(project, model_id, device=device)
 
     def __call__(self, sent: SentFrame, nudges: Sequence[Nudge]) -> dict[str, Contour]:
-        """Return the contours of a frame, in frame px; those without a point stay as sent unless they are in the way.
+        """Return the contours of a frame, in frame px; those without a point move only where they are in the way.
 
         Raises:
             ValueError: no borders can pass the points.
@@ -57,18 +56,16 @@ class Refiner:
             if not (-0.5 <= nudge.x_px <= sent.width_px - 0.5 and -0.5 <= nudge.y_px <= sent.height_px - 0.5):
                 raise ValueError(f"a point of {nudge.structure} lies outside the image")
         grid, probabilities = self._model.probabilities(*sent.key)
-        names = self._project.structures.names
+        drawn = {name: grid.contour_to_grid(contour) for name, contour in sent.contours.items()}
         moved = refined(
-            dict(zip(names, probabilities, strict=True)),
+            dict(zip(self._project.structures.names, probabilities, strict=True)),
             [Nudge(nudge.structure, *grid.point_to_grid(nudge.x_px, nudge.y_px), nudge.weight) for nudge in nudges],
-            drawn={name: grid.contour_to_grid(contour) for name, contour in sent.contours.items()},
+            drawn=drawn,
         )
-        laid = {name: grid.contour_to_frame(contour) for name, contour in moved.items()}
-        touched = {nudge.structure for nudge in nudges}
-        kept = {name: laid[name] if name in touched else sent.contours[name] for name in laid}
-        # A border that nobody touched stays as it was, unless the new one would cross it.
-        findings = check_contours(kept, self._project.structures, sent.shape)
-        return laid if any(finding.code == "crosses-outer" for finding in findings) else kept
+        return {
+            name: sent.contours[name] if contour is drawn[name] else grid.contour_to_frame(contour)
+            for name, contour in moved.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,14 @@ class RefinedFrame:
         contours: Its borders now.
         n_points: How many points it had.
         changes: How far each border moved from what was sent.
+        gave_way: Borders without a point that moved, since they were in the way.
     """
 
     sent: SentFrame
     contours: dict[str, Contour]
     n_points: int
     changes: dict[str, ContourChange]
+    gave_way: tuple[str, ...]
 
 
 @dataclass
@@ -152,7 +151,11 @@ def refine(
                 names = [name for name in project.structures.names if name in contours]
                 # No tolerance: no editor has rounded these contours on the way.
                 changes = contour_changes(frame, contours, names, tolerance_px=0.0)
-                result.frames.append(RefinedFrame(frame, contours, len(nudges), changes))
+                pointed = {nudge.structure for nudge in nudges}
+                gave_way = tuple(
+                    name for name in names if name not in pointed and contours[name] is not frame.contours[name]
+                )
+                result.frames.append(RefinedFrame(frame, contours, len(nudges), changes, gave_way))
             advance(1)
     if result.frames:
         text = _contours_text(result)

@@ -111,24 +111,78 @@ def test_what_was_undone_was_never_done(reader: Reader, frames: list[PacketFrame
     assert all(returned.contours[name] is contour for name, contour in frames[0].contours.items())
 
 
-@pytest.mark.parametrize("points", NUDGED.values(), ids=NUDGED)
+def dragged(contour: Contour, rng: np.random.Generator) -> Contour:
+    """Return a border that a hand has moved out or in somewhere."""
+    x, y = (contour.points_px - contour.centroid_px).T
+    away = np.abs((np.arctan2(y, x) - rng.uniform(-np.pi, np.pi) + np.pi) % (2.0 * np.pi) - np.pi)
+    factor = 1.0 + rng.uniform(-0.1, 0.2) * np.exp(-((away / 0.4) ** 2))
+    return Contour.from_points(contour.centroid_px + factor[:, None] * np.column_stack([x, y]))
+
+
+def random_points(rng: np.random.Generator) -> list[Nudge]:
+    """Return one to four points about the middle of the grid."""
+    angles, radii = rng.uniform(0.0, 2.0 * np.pi, 4), rng.uniform(8.0, 34.0, 4)
+    names = rng.choice(["lumen", "eem"], 4)
+    points = [
+        Nudge(str(name), 47.5 + r * np.cos(a), 47.5 + r * np.sin(a))
+        for name, a, r in zip(names, angles, radii, strict=True)
+    ]
+    return points[: rng.integers(1, 5)]
+
+
+def laid_by_page(
+    reader: Reader, index: int, drawn: dict[str, Contour], points: list[Nudge]
+) -> dict[str, list[list[float]]] | str:
+    """Return the borders that the page lays through points on the grid, or why it lays none."""
+    asked = json.dumps([{"structure": one.structure, "x": one.x_px, "y": one.y_px} for one in points])
+    lines = json.dumps({name: contour.points_px.tolist() for name, contour in drawn.items()})
+    found: dict[str, list[list[float]]] | str = reader.tab.evaluate(
+        f"Packet.open({index}).then(({{ field: {{ fields, size }} }}) =>"
+        f" Refinement.refined(fields, size, {asked}, {lines}, Packet.contents.refinement)).catch((error) => error.message)"
+    )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_borders_through_points_are_those_that_python_lays(
-    reader: Reader, frames: list[PacketFrame], points: list[Nudge]
+    reader: Reader, frames: list[PacketFrame], seed: int
 ) -> None:
+    rng = np.random.default_rng(seed)
+    n_laid = 0
     for index, frame in enumerate(frames):
         assert frame.probabilities is not None
-        drawn = {name: GRID.contour_to_grid(contour) for name, contour in frame.contours.items()}
         fields = dict(zip(("lumen", "eem"), frame.probabilities.levels / 255.0, strict=True))
-        expected = refined(fields, points, drawn=drawn)
-        asked = json.dumps([{"structure": one.structure, "x": one.x_px, "y": one.y_px} for one in points])
-        lines = json.dumps({name: contour.points_px.tolist() for name, contour in drawn.items()})
-        got = reader.tab.evaluate(
-            f"Packet.open({index}).then(({{ field: {{ fields, size }} }}) =>"
-            f" Refinement.refined(fields, size, {asked}, {lines}, Packet.contents.refinement))"
-        )
-        assert list(got) == list(expected)
-        for name, contour in expected.items():
-            np.testing.assert_allclose(Contour.from_points(got[name]).points_px, contour.points_px, atol=1e-9)
+        on_grid = {name: GRID.contour_to_grid(contour) for name, contour in frame.contours.items()}
+        for points in (*NUDGED.values(), random_points(rng), random_points(rng)):
+            drawn = {name: dragged(contour, rng) for name, contour in on_grid.items()}
+            got = laid_by_page(reader, index, drawn, points)
+            try:
+                expected = refined(fields, points, drawn=drawn)
+            except ValueError:
+                assert isinstance(got, str)
+                continue
+            assert isinstance(got, dict)
+            assert list(got) == list(expected)
+            for name, contour in expected.items():
+                np.testing.assert_allclose(Contour.from_points(got[name]).points_px, contour.points_px, atol=1e-9)
+            n_laid += 1
+    assert n_laid >= 12
+
+
+def test_a_point_leaves_what_was_dragged_on_the_other_side_and_says_what_gave_way(
+    reader: Reader, frames: list[PacketFrame]
+) -> None:
+    eem = frames[0].contours["eem"].points_px
+    low, high = eem[np.argmax(eem[:, 1])], eem[np.argmin(eem[:, 1])]
+    reader.tab.drag(reader.seen(*low), reader.seen(low[0], low[1] + 14.0))
+    before = reader.shown("eem")
+    reader.tab.press("1")
+    reader.tab.click(*reader.seen(high[0], high[1] - 3.0), shift=True)  # a lumen point just past the EEM
+    after = reader.shown("eem")
+    below = before[before[:, 1] > frames[0].contours["eem"].centroid_px[1]]
+    assert {tuple(point) for point in below} <= {tuple(point) for point in after}
+    assert not np.array_equal(after, before)
+    assert reader.words().startswith("The eem border was in the way and moved, at ")
 
 
 def test_points_that_no_border_can_pass_are_said_and_change_nothing(reader: Reader, frames: list[PacketFrame]) -> None:

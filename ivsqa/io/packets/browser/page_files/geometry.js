@@ -2,8 +2,9 @@
 /* Contours as arrays of [x, y] in px, closed without repeating the first vertex. Nothing here changes what it is given. */
 
 const Geometry = (() => {
-  const TOLERANCE_PX = 0.5; // as in ivsqa/domain/topology.py: an inner border may lie this far outside the outer one
+  const TOLERANCE_PX = 0.5; // as in ivsqa/domain/geometry/topology.py: an inner border may lie this far outside the outer one
   const LEAST_AREA_PX2 = 9;
+  const LEAST_MOVE_PX = 0.05;
   const SAME_PX = 0.3; // a hand that is this near to a vertex means the vertex
 
   const next = (contour, i) => contour[(i + 1) % contour.length];
@@ -118,6 +119,14 @@ const Geometry = (() => {
     return said;
   }
 
+  /** Return the vertices of a border, as it is now, that lie beside the line it was; their hours of the clock in `hours`. */
+  function movedFrom(before, after) {
+    const known = new Set(before.map(String));
+    const points = after.filter((point) => !known.has(String(point)) && nearest(before, point).distance > LEAST_MOVE_PX);
+    const centre = centroid(before);
+    return { points, hours: [...new Set(points.map((point) => clockHour(point, centre)))].sort((a, b) => a - b) };
+  }
+
   function clockHour([x, y], [cx, cy]) {
     const degrees = (Math.atan2(y - cy, x - cx) * 180) / Math.PI;
     return ((Math.round(degrees / 30) + 14) % 12) + 1;
@@ -184,5 +193,5 @@ const Geometry = (() => {
     });
   }
 
-  return { centroid, distance, dragged, farthestBeyond, findings, grabbed, nearest, perimeter, rounded, splineThrough };
+  return { centroid, distance, dragged, farthestBeyond, findings, grabbed, movedFrom, nearest, perimeter, rounded, splineThrough };
 })();

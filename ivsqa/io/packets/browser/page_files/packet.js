@@ -55,7 +55,7 @@ const Packet = (() => {
     return { size, scale, origin, fields };
   }
 
-  /** Return borders laid through points, in frame px; those without a point as they were unless they are in the way. */
+  /** Return borders laid through points, in frame px; one that does not move is the very array in `drawn`. */
   function refined(frame, drawn, points) {
     const { size, scale, origin, fields } = frame.field;
     const toGrid = ([x, y]) => [(x - origin[0]) / scale[0], (y - origin[1]) / scale[1]];
@@ -66,12 +66,8 @@ const Packet = (() => {
     });
     const shown = Object.fromEntries(Object.entries(drawn).map(([name, contour]) => [name, contour.map(toGrid)]));
     const lines = Refinement.refined(fields, size, onGrid, shown, contents.refinement);
-    const laid = Object.fromEntries(Object.entries(lines).map(([name, line]) => [name, Geometry.rounded(line.map(toFrame))]));
-    const touched = new Set(points.map(({ structure }) => structure));
-    const kept = Object.fromEntries(Object.keys(drawn).map((name) => [name, touched.has(name) ? laid[name] : drawn[name]]));
-    const names = contents.structures.map(({ name }) => name).filter((name) => kept[name]);
-    const inTheWay = names.some((name, at) => at + 1 < names.length && Geometry.farthestBeyond(kept[name], kept[names[at + 1]]));
-    return inTheWay ? laid : kept;
+    const kept = (name, line) => (line === shown[name] ? drawn[name] : Geometry.rounded(line.map(toFrame)));
+    return Object.fromEntries(Object.entries(lines).map(([name, line]) => [name, kept(name, line)]));
   }
 
   return { contents, open, refined, sent: (index) => storedAt(index).contours };

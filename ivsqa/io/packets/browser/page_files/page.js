@@ -5,6 +5,7 @@
   const { contents } = Packet;
   const $ = (id) => document.getElementById(id);
   const seconds = (s) => (s < 60 ? `${Math.round(s)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`);
+  const clock = (hours) => `${hours.join(", ").replace(/, (\d+)$/, " and $1")} o’clock`;
   let frame = null;
   let message = "";
   let wanted = -1;
@@ -76,9 +77,10 @@
     const absent = names.filter((name) => !contours[name]);
     const drawing = Tools.tool === "draw" && `Click around the ${Tools.active} border; the first dot, or Enter, closes it.`;
     const pointing = Tools.tool === "point" && `Click where the ${Tools.active} border should be.`;
+    const pushed = Tools.gaveWay().map(({ name, hours }) => `The ${name} border was in the way and moved, at ${clock(hours)}.`).join(" ");
     const unkept = Session.isKept ? "" : "This browser keeps nothing: save before you close the page.";
     const missing = absent.map((name) => `No ${name} is drawn: ${names.indexOf(name) + 1}, then D, draws it.`).join(" ");
-    $("words").textContent = message || findings.join(" ") || drawing || pointing || unkept || missing || "";
+    $("words").textContent = message || findings.join(" ") || pushed || drawing || pointing || unkept || missing || "";
     $("words").className = message || findings.length || (!drawing && !pointing && unkept) ? "warn" : "";
     $("stamp").textContent = record.unreadable ? "unreadable" : record.checked ? "✓ right" : "";
     $("stamp").dataset.kind = record.unreadable ? "unreadable" : "checked";

@@ -1,13 +1,14 @@
 "use strict";
-/* Refinement of borders through points: ivsqa/domain/refinement.py and polar.py step by step. Coordinates are pixels of the
+/* Refinement of borders through points: ivsqa/domain/geometry/refinement.py and polar.py step by step. Coordinates are pixels of the
    working grid. The numbers come from there too, in `settings`, so that they stand in one place. */
 
 const Refinement = (() => {
   const TURN = 2 * Math.PI;
-  const ROUNDING = 1e-9; // of the length of an edge: a ray that passes it by less meets it
+  const ROUNDING = 1e-9; // of an edge's length, or px: what differs by less is the same
+  const NO_CHOICE = 2; // how strongly a border holds its place on the ray of a point: more than anywhere else
 
   /**
-   * Return the most likely closed nested borders through points, by structure, as arrays of [x, y].
+   * Return borders as points move them, by structure, as arrays of [x, y]; one that does not move is the very array in `drawn`.
    *
    * fields: [{ name, p }], innermost first; p is Float64Array (size * size), the structure with what it encloses.
    * points: [{ structure, x, y }]; drawn: { name: [[x, y], …] }, the borders that the points were set beside.
@@ -19,21 +20,10 @@ const Refinement = (() => {
     const shown = found.map(({ name }) => drawn[name]);
     const centre = Geometry.centroid(shown[0]);
     const grid = gridOver(found, size, shown, centre, points, settings);
-    const costs = regionCosts(grid, found, size, settings);
-    let radii;
-    if (points.length) {
-      radii = shown.map((contour) => crossings(grid, contour));
-      if (radii.some((line) => line.some(Number.isNaN))) throw new Error("the borders enclose no common centre");
-      const moved = withPoints(grid, costs, radii, bySurface(points, found, centre, settings), settings);
-      radii = laid(grid, moved.costs, found.length, moved.fixed, settings);
-    } else {
-      radii = laid(grid, costs, found.length, [], settings);
-    }
-    return Object.fromEntries(found.map(({ name }, k) => [name, Array.from(radii[k], (r, ray) => place(grid, ray, r))]));
-  }
-
-  function place(grid, ray, radius) {
-    return [grid.centre[0] + radius * grid.directions[ray][0], grid.centre[1] + radius * grid.directions[ray][1]];
+    const radii = shown.map((contour) => crossings(grid, contour));
+    if (radii.some((line) => line.some(Number.isNaN))) throw new Error("the borders enclose no common centre");
+    const moved = nudged(grid, found, size, radii, bySurface(points, found, centre, settings), settings);
+    return Object.fromEntries(found.map(({ name }, k) => [name, carried(grid, shown[k], radii[k], moved[k])]));
   }
 
   function polarPlace([x, y], centre) {
@@ -41,6 +31,8 @@ const Refinement = (() => {
     const turned = angle < 0 ? angle + TURN : angle;
     return [turned < TURN ? turned : 0, Math.hypot(x - centre[0], y - centre[1])];
   }
+
+  const angleBetween = (a, b) => Math.abs(((((a - b + Math.PI) % TURN) + TURN) % TURN) - Math.PI);
 
   /** Return rays that reach beyond all structures, contours and points, one through each point. */
   function gridOver(found, size, shown, centre, points, settings) {
@@ -50,9 +42,10 @@ const Refinement = (() => {
       for (let at = 0; at < p.length; at++) if (p[at] > 0.5) reach(at % size, Math.floor(at / size));
     for (const { x, y } of points) reach(x, y);
     for (const contour of shown) for (const [x, y] of contour) reach(x, y);
-    const even = Array.from({ length: settings.n_angles }, (_, ray) => ray * (TURN / settings.n_angles));
     const through = points.map(({ x, y }) => polarPlace([x, y], centre)[0]);
-    const angles = [...new Set([...even, ...through])].sort((a, b) => a - b);
+    const even = Array.from({ length: settings.n_angles }, (_, ray) => ray * (TURN / settings.n_angles));
+    const apart = even.filter((angle) => through.every((own) => angleBetween(angle, own) > ROUNDING));
+    const angles = [...new Set([...apart, ...through])].sort((a, b) => a - b);
     const [least, most] = [settings.least_radius_px, farthest + settings.margin_px];
     const step = (most - least) / (settings.n_radii - 1);
     const radii = Array.from({ length: settings.n_radii }, (_, at) => at * step + least);
@@ -108,46 +101,38 @@ const Refinement = (() => {
     });
   }
 
-  /** Return what borders cost in each cell: the log odds against all that lies inside, summed over the sector. */
-  function regionCosts(grid, found, size, settings) {
+  /** Return what a border costs in each cell: the log odds against all that lies inside, summed over the sector. */
+  function regionCosts(grid, p, size, settings) {
     const [A, R] = [grid.angles.length, grid.radii.length];
-    const costs = new Float64Array(found.length * A * R);
-    found.forEach(({ p }, k) => {
-      const cells = sampled(grid, p, size);
-      for (let ray = 0; ray < A; ray++) {
-        const weight = grid.cell * grid.sectors[ray];
-        let [sum, before] = [0, 0];
-        for (let at = 0; at < R; at++) {
-          const likely = Math.min(Math.max(cells[ray * R + at], settings.certainty), 1 - settings.certainty);
-          const against = Math.log(1 / likely - 1) * grid.radii[at] * weight;
-          if (at > 0) sum += 0.5 * (against + before);
-          costs[(k * A + ray) * R + at] = sum;
-          before = against;
-        }
+    const [costs, cells] = [new Float64Array(A * R), sampled(grid, p, size)];
+    for (let ray = 0; ray < A; ray++) {
+      const weight = grid.cell * grid.sectors[ray];
+      let [sum, before] = [0, 0];
+      for (let at = 0; at < R; at++) {
+        const likely = Math.min(Math.max(cells[ray * R + at], settings.certainty), 1 - settings.certainty);
+        const against = Math.log(1 / likely - 1) * grid.radii[at] * weight;
+        if (at > 0) sum += 0.5 * (against + before);
+        costs[ray * R + at] = sum;
+        before = against;
       }
-    });
+    }
     return costs;
   }
 
-  /** Return the radius of each border on each ray, from the best cells to a fraction of a cell. */
-  function laid(grid, costs, count, fixed, settings) {
+  /** Return the radius of a border on each ray, from the best cells to a fraction of a cell. */
+  function laid(grid, costs, settings) {
     const [A, R] = [grid.angles.length, grid.radii.length];
-    const wall = Math.ceil(settings.min_wall_px / grid.cell) + 1;
-    const rows = Surfaces.closedSurfaces(costs, count, A, R, settings.max_step - 1, wall);
-    const radii = rows.map((line, k) =>
-      Float64Array.from(line, (row, ray) => {
-        let offset = 0;
-        if (row >= 1 && row <= R - 2) {
-          const at = (k * A + ray) * R + row;
-          const [before, here, after] = [costs[at - 1], costs[at], costs[at + 1]];
-          offset = (0.5 * (before - after)) / (before - 2 * here + after);
-          offset = Number.isFinite(offset) ? Math.min(Math.max(offset, -0.5), 0.5) : 0;
-        }
-        return grid.radii[row] + offset * grid.cell;
-      }),
-    );
-    for (const { surface, ray, radius } of fixed) radii[surface][ray] = radius;
-    return radii;
+    const rows = Surfaces.closedCurve(costs, A, R, settings.max_step - 1);
+    return Float64Array.from(rows, (row, ray) => {
+      let offset = 0;
+      if (row >= 1 && row <= R - 2) {
+        const at = ray * R + row;
+        const [before, here, after] = [costs[at - 1], costs[at], costs[at + 1]];
+        offset = (0.5 * (before - after)) / (before - 2 * here + after);
+        offset = Number.isFinite(offset) ? Math.min(Math.max(offset, -0.5), 0.5) : 0;
+      }
+      return grid.radii[row] + offset * grid.cell;
+    });
   }
 
   function bySurface(points, found, centre, settings) {
@@ -162,32 +147,105 @@ const Refinement = (() => {
     );
   }
 
-  /** Return the costs with the points in them, and the radius where a border has no choice. */
-  function withPoints(grid, original, radii, surfaces, settings) {
-    const [A, R] = [grid.angles.length, grid.radii.length];
-    const [costs, fixed] = [original.slice(), []];
-    surfaces.forEach((mine, surface) => {
+  /** Return the radius of each border on each ray as its points move it; where none reaches, as it was. */
+  function nudged(grid, found, size, radii, surfaces, settings) {
+    const [moved, hold] = [radii.map((line) => line.slice()), radii.map((line) => new Float64Array(line.length))];
+    const reach = (settings.reach_deg * Math.PI) / 180;
+    surfaces.forEach((mine, k) => {
       if (!mine.length) return;
       const rays = mine.map(({ angle }) => grid.angles.indexOf(angle));
-      const offsets = mine.map(({ radius }, n) => radius - radii[surface][rays[n]]);
-      const { displacement, known } = displaced(grid.angles, mine, offsets, settings);
-      for (let ray = 0; ray < A; ray++) {
-        const target = Math.max(radii[surface][ray] + displacement[ray], settings.least_radius_px);
-        const length = grid.sectors[ray] * target;
-        for (let at = 0; at < R; at++) {
-          const cell = (surface * A + ray) * R + at;
-          const pull = (grid.radii[at] - target) ** 2 * length;
-          costs[cell] = (1 - known[ray]) * costs[cell] + settings.stiffness * pull;
-        }
-      }
-      mine.forEach(({ radius }, n) => {
-        const gaps = grid.radii.map((one) => Math.abs(one - radius));
-        const nearest = gaps.indexOf(Math.min(...gaps));
-        for (let at = 0; at < R; at++) if (at !== nearest) costs[(surface * A + rays[n]) * R + at] = Infinity;
-        fixed.push({ surface, ray: rays[n], radius });
+      const line = laidThrough(grid, regionCosts(grid, found[k].p, size, settings), radii[k], mine, rays, settings);
+      grid.angles.forEach((angle, ray) => {
+        const away = Math.min(...mine.map((one) => angleBetween(angle, one.angle)));
+        const share = Math.min(Math.max(2 - (2 * away) / reach, 0), 1);
+        hold[k][ray] = 0.5 - 0.5 * Math.cos(Math.PI * share);
+        moved[k][ray] += hold[k][ray] * (line[ray] - radii[k][ray]);
       });
+      for (const ray of rays) hold[k][ray] = NO_CHOICE;
     });
-    return { costs, fixed };
+    for (let ray = 0; ray < grid.angles.length; ray++) makeRoom(moved, radii, hold, ray, settings);
+    return moved;
+  }
+
+  /** Return the radius of one border on each ray, laid through its points. */
+  function laidThrough(grid, costs, radii, mine, rays, settings) {
+    const [A, R] = [grid.angles.length, grid.radii.length];
+    const { displacement, known } = displaced(grid.angles, mine, mine.map(({ radius }, n) => radius - radii[rays[n]]), settings);
+    for (let ray = 0; ray < A; ray++) {
+      const target = Math.max(radii[ray] + displacement[ray], settings.least_radius_px);
+      const length = grid.sectors[ray] * target;
+      for (let at = 0; at < R; at++) {
+        const pull = (grid.radii[at] - target) ** 2 * length;
+        costs[ray * R + at] = (1 - known[ray]) * costs[ray * R + at] + settings.stiffness * pull;
+      }
+    }
+    mine.forEach(({ radius }, n) => {
+      const gaps = grid.radii.map((one) => Math.abs(one - radius));
+      const nearest = gaps.indexOf(Math.min(...gaps));
+      for (let at = 0; at < R; at++) if (at !== nearest) costs[rays[n] * R + at] = Infinity;
+    });
+    const line = laid(grid, costs, settings);
+    mine.forEach(({ radius }, n) => (line[rays[n]] = radius));
+    return line;
+  }
+
+  /** Make room for the wall on a ray that a point reaches: the border that holds its place less gives way. */
+  function makeRoom(moved, before, hold, ray, settings) {
+    if (hold.every((line) => line[ray] === 0)) return;
+    const walls = [0];
+    for (let k = 1; k < moved.length; k++)
+      walls.push(walls[k - 1] + Math.min(Math.max(before[k][ray] - before[k - 1][ray], 0), settings.min_wall_px));
+    const order = moved.map((_, k) => k).sort((a, b) => hold[b][ray] - hold[a][ray]); // a stable sort: of equals the inner first
+    const placed = new Map();
+    for (const k of order) {
+      const free = moved[k][ray] - walls[k];
+      let place = free;
+      for (const [other, there] of placed) if (other < k) place = Math.max(place, there);
+      for (const [other, there] of placed) if (other > k) place = Math.min(place, there);
+      placed.set(k, place);
+      if (Math.abs(place - free) <= ROUNDING) continue;
+      moved[k][ray] = place + walls[k];
+      if (hold[k][ray] === NO_CHOICE || moved[k][ray] <= 0) throw new Error("no borders can pass all these points: take one away");
+    }
+  }
+
+  /** Return a contour with its radius on each ray changed, and in between in proportion; itself where nothing changes. */
+  function carried(grid, contour, before, after) {
+    const ratio = Array.from(after, (radius, ray) => radius / before[ray]);
+    if (ratio.every((one) => one === 1)) return contour;
+    const count = ratio.length;
+    const wanted = [...ratio.keys()].filter((ray) => [ray, (ray + 1) % count, (ray + count - 1) % count].some((one) => ratio[one] !== 1));
+    return split(grid, contour, wanted).map((point) => {
+      const factor = between(grid.angles, ratio, polarPlace(point, grid.centre)[0]);
+      return factor === 1 ? point : point.map((value, axis) => grid.centre[axis] + (value - grid.centre[axis]) * factor);
+    });
+  }
+
+  /** Return a value at an angle from those on the rays, linear in between. */
+  function between(angles, values, angle) {
+    const after = angles.findIndex((one) => one > angle);
+    const end = after < 0 ? 0 : after;
+    const start = (end + angles.length - 1) % angles.length;
+    const [from, to] = [angles[start] - (start > end && after >= 0 ? TURN : 0), angles[end] + (after < 0 ? TURN : 0)];
+    return values[start] + ((values[end] - values[start]) / (to - from)) * (angle - from);
+  }
+
+  /** Return a contour with one more vertex wherever a wanted ray crosses an edge. */
+  function split(grid, contour, wanted) {
+    return contour.flatMap((point, i) => {
+      const [ax, ay] = [point[0] - grid.centre[0], point[1] - grid.centre[1]];
+      const end = contour[(i + 1) % contour.length];
+      const [dx, dy] = [end[0] - point[0], end[1] - point[1]];
+      const crossed = [];
+      for (const ray of wanted) {
+        const [x, y] = grid.directions[ray];
+        const across = x * dy - y * dx;
+        const [share, radius] = [(ax * y - ay * x) / across, (ax * dy - ay * dx) / across];
+        if (share > ROUNDING && share < 1 - ROUNDING && radius > 0)
+          crossed.push({ share, point: [grid.centre[0] + radius * x, grid.centre[1] + radius * y] });
+      }
+      return [point, ...crossed.sort((a, b) => a.share - b.share).map((one) => one.point)];
+    });
   }
 
   /** Return how far a border is off on each ray, and what share of that is known: a Gaussian process over the angle. */

@@ -30,7 +30,19 @@ const Tools = (() => {
       points: points.map((point) => ({ ...point, color: colorOf(point.structure) })),
       draft: tool === "draw" ? { clicked: draft, line: Geometry.splineThrough(draft, 3), color: colorOf(active) } : null,
       grip: action ? null : grip,
+      before: gaveWay().map(({ name, line }) => ({ line, color: colorOf(name) })),
     };
+  }
+
+  /** Return borders without a point that moved since they were in the way: name, hours, and the line as it was. */
+  function gaveWay() {
+    const { contours, points, base } = action?.preview ?? state();
+    if (!points.length) return [];
+    const pointed = new Set(points.map(({ structure }) => structure));
+    return names
+      .filter((name) => contours[name] && base[name] && contours[name] !== base[name] && !pointed.has(name))
+      .map((name) => ({ name, line: base[name], ...Geometry.movedFrom(base[name], contours[name]) }))
+      .filter(({ points: moved }) => moved.length);
   }
 
   function work(newFrame) {
@@ -213,7 +225,7 @@ const Tools = (() => {
   }
 
   return {
-    cancel, choose, finishDraft, listen, names, removeBorder, scene, work,
+    cancel, choose, finishDraft, gaveWay, listen, names, removeBorder, scene, work,
     get tool() { return tool; },
     get active() { return active; },
     get reach() { return reach; },

@@ -10,7 +10,7 @@ const View = (() => {
   const shows = { contours: true, marks: true, heat: false, closeUp: false };
   let place = { scale: 1, left: 0, top: 0 };
   let frame = null;
-  let scene = null; // what is drawn: a function that returns { contours, active, points, draft, grip }
+  let scene = null; // what is drawn: a function that returns { contours, active, points, draft, grip, before }
   let asked = false;
 
   const toScreen = ([x, y]) => [(x + 0.5) * place.scale + place.left, (y + 0.5) * place.scale + place.top];
@@ -81,9 +81,10 @@ const View = (() => {
     image.drawImage(frame.image, ...box);
     below.style.opacity = shows.heat && frame.heat ? 0.62 : 1; // so that bright tissue is not taken for error
     if (shows.heat && frame.heat) lines.drawImage(frame.heat, ...box);
-    const { contours, active, points, draft, grip } = scene();
+    const { contours, active, points, draft, grip, before } = scene();
     if (shows.marks) for (const arc of frame.arcs) stroke(lines, arc, { color: MARK, width: 2.4, open: true });
     if (shows.contours) {
+      for (const { line, color } of before) stroke(lines, line, { color, width: 1, dash: [3, 5] });
       for (const { name, color } of Packet.contents.structures)
         if (contours[name]) stroke(lines, contours[name], { color, width: name === active ? 2.2 : 1.4 });
       if (grip) drawGrip(lines, grip);
