@@ -10,7 +10,7 @@ from ivsqa.cli.options import JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, picked, say, say_json
 
 if TYPE_CHECKING:
-    from ivsqa.io.project.records import RevisionRecord
+    from ivsqa.io.project.annotation_records import RevisionRecord
     from ivsqa.workflow.reporting.why import FrameChain
 
 
@@ -59,7 +59,7 @@ def _as_plain(chain: FrameChain) -> dict[str, object]:
 
 
 def _say(chain: FrameChain) -> None:
-    """Print the history in the order of time."""
+    """Print the history as it went."""
     pullback = chain.pullback
     place = "" if chain.position_mm is None else f", {chain.position_mm:.1f} mm along"
     say(f"frame {chain.frame_index} of {pullback.pullback_id} (subject {pullback.subject_id}, {pullback.split}{place})")
@@ -74,8 +74,8 @@ def _say(chain: FrameChain) -> None:
     for revision in chain.revisions:
         origin = f"{revision.origin_of(chain.frame_index)} by {revision.reader}, {revision.source}"
         say(f"{revision.revision_id}: {origin}, {revision.provenance.created_at}{_role(chain, revision)}")
-    for pointer in chain.pointers:
-        target = pointer.revision_id or "nothing"
+    for pointer, move in chain.pointers:
+        target = move.revision_id or "nothing"
         say(f"{pointer.pointer_id}: {target} counts of {pointer.reader} since {pointer.provenance.created_at}")
     if chain.standing is not None and chain.standing.is_disputed:
         say("in dispute between readers: no model learns from it until it is settled")

@@ -16,17 +16,10 @@ from typer.testing import CliRunner
 
 from ivsqa import errors
 from ivsqa.cli.main import app
+from ivsqa.io.project.annotation_records import PointerRecord, RevisionRecord
 from ivsqa.io.project.audits import AuditRecord
 from ivsqa.io.project.manifest import Section
-from ivsqa.io.project.records import (
-    ModelRecord,
-    PacketRecord,
-    PointerRecord,
-    PullbackRecord,
-    RevisionRecord,
-    RoundRecord,
-    ScoresRecord,
-)
+from ivsqa.io.project.records import ModelRecord, PacketRecord, PullbackRecord, RoundRecord, ScoresRecord
 from ivsqa.io.project.settings import PACKET_FORMATS, ProjectSettings
 
 ROOT = Path(__file__).parents[2]

@@ -7,21 +7,22 @@ imported twice is one revision. What is current is derived, see `standings`; an 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
 from typing import Literal
 
 from ivsqa.domain.acceptance.minutes import TimedWork
 from ivsqa.domain.contour import Contour, Contours
-from ivsqa.domain.pullback import OfFrame
+from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
-from ivsqa.io.project.annotation_status import Counting, Standing, counting_revisions, standings, steps_of
+from ivsqa.io.project.annotation_records import PointerMove, PointerRecord, ReadingTimesRecord, RevisionRecord
+from ivsqa.io.project.annotation_status import History, Standing
 from ivsqa.io.project.layout import ProjectLayout
 from ivsqa.io.project.manifest import ReadManifest, read_manifest, write_manifest
-from ivsqa.io.project.records import PointerRecord, Provenance, ReadingTimesRecord, RevisionRecord
+from ivsqa.io.project.records import Provenance
 
 Origin = Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"]
 
@@ -104,19 +105,17 @@ class AnnotationStore:
         path = self._layout.revision(pullback_id, revision_id)
         if path.is_file():
             record = self._read(path, RevisionRecord)
-            undone = self._undone(record)
-            self.move(pullback_id, reader, dict.fromkeys(undone, revision_id), made=made)
+            undone = [FrameKey(pullback_id, index) for index in self._undone(record)]
+            if undone:
+                self.move(reader, dict.fromkeys(undone, revision_id), made=made)
             return record, bool(undone)
-        counting = self._counting(pullback_id)
         record = RevisionRecord(
             revision_id=revision_id,
             pullback_id=pullback_id,
             reader=reader,
             source=source,
             round_id=round_id,
-            parents=tuple(
-                sorted({counting[index][reader].revision_id for index in frames if reader in counting.get(index, {})})
-            ),
+            parents=self.history(pullback_id).parents(frames, reader, of_reference=bool(settles)),
             frames={origin: tuple(indices) for origin, indices in by_origin.items()},
             settles=settles,
             times=_times_record({index: one.timed for index, one in frames.items() if one.timed is not None}),
@@ -127,55 +126,56 @@ class AnnotationStore:
         write_manifest(path, record)
         return record, True
 
-    def move(
-        self, pullback_id: str, reader: str, targets: Mapping[int, str | None], *, made: Provenance
-    ) -> list[PointerRecord]:
-        """Move a reader's pointer.
+    def move(self, reader: str, targets: Mapping[FrameKey, str | None], *, made: Provenance) -> PointerRecord:
+        """Move a reader's pointer; a stop leaves it everywhere where it was, or moves it everywhere.
 
         Args:
-            pullback_id: Whose frames they are.
             reader: Whose pointer.
-            targets: By frame index, the revision that counts from now on; None: nothing of this reader does.
+            targets: By frame, the revision that counts from now on; None: nothing of this reader does.
             made: Provenance of now.
 
         Returns:
-            What was written, one record a target.
+            What was written.
         """
-        by_target: dict[str | None, list[int]] = {}
-        for index in sorted(targets):
-            by_target.setdefault(targets[index], []).append(index)
-        records = []
-        for target, indices in by_target.items():
-            said = "\n".join([pullback_id, reader, target or "", repr(indices), made.created_at])
-            record = PointerRecord(
-                pointer_id=f"ptr-{hashlib.sha256(said.encode()).hexdigest()[:12]}",
+        by_target: dict[tuple[str, str | None], list[int]] = {}
+        for key in sorted(targets):
+            by_target.setdefault((key.pullback_id, targets[key]), []).append(key.frame_index)
+        histories = {pullback_id: self.history(pullback_id) for pullback_id, _ in by_target}
+        moves = tuple(
+            PointerMove(
                 pullback_id=pullback_id,
-                reader=reader,
                 frames=tuple(indices),
                 revision_id=target,
-                provenance=made,
+                parents=histories[pullback_id].parents(indices, reader),
             )
-            write_manifest(self._layout.pointer(pullback_id, record.pointer_id), record)
-            records.append(record)
-        return records
+            for (pullback_id, target), indices in by_target.items()
+        )
+        said = "\n".join([reader, *(repr(move) for move in moves)])
+        pointer_id = f"ptr-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+        record = PointerRecord(pointer_id=pointer_id, reader=reader, moves=moves, provenance=made)
+        write_manifest(self._layout.pointer(pointer_id), record)
+        return record
 
     def revisions(self, pullback_id: str) -> list[RevisionRecord]:
-        """Return every revision of a pullback, oldest first."""
-        records = [self._read(path, RevisionRecord) for path in self._manifests(pullback_id, "rev")]
-        return sorted(records, key=lambda record: (record.provenance.created_at, record.revision_id))
+        """Return every revision of a pullback, each behind those that it follows."""
+        return list(self.history(pullback_id).revisions)
 
-    def pointers(self, pullback_id: str) -> list[PointerRecord]:
-        """Return every move of a pointer in a pullback, oldest first."""
-        records = [self._read(path, PointerRecord) for path in self._manifests(pullback_id, "ptr")]
-        return sorted(records, key=lambda record: (record.provenance.created_at, record.pointer_id))
-
-    def standings(self, pullback_id: str) -> dict[int, Standing]:
-        """Return the standing of every frame that somebody read, by frame index, without reading a contour.
+    def history(self, pullback_id: str) -> History:
+        """Return everything that was said of the frames of a pullback, without reading a contour.
 
         Raises:
-            IntegrityError: a pointer leads to a revision that is not there.
+            IntegrityError: a revision that another follows, or that a pointer leads to, is not there.
         """
-        return standings(self._counting(pullback_id))
+        folder = self._layout.annotations / pullback_id
+        revisions = [self._read(path, RevisionRecord) for path in folder.glob("rev-*.yaml")]
+        # Those of ivsqa 0.1 lie beside the revisions.
+        paths = chain(folder.glob("ptr-*.yaml"), self._layout.annotations.glob("ptr-*.yaml"))
+        pointers = (self._read(path, PointerRecord) for path in paths)
+        return History.of(pullback_id, revisions, [record for record in pointers if record.moves_in(pullback_id)])
+
+    def standings(self, pullback_id: str) -> dict[int, Standing]:
+        """Return the standing of every frame that somebody read, by frame index; raises as `history`."""
+        return self.history(pullback_id).standings()
 
     def annotated_frames(self, pullback_id: str) -> list[int]:
         """Return the indices of the annotated frames, in order, without reading a contour."""
@@ -211,10 +211,6 @@ class AnnotationStore:
             )
         return read_contours_csv(path).get(revision.pullback_id, {})
 
-    def history(self, pullback_id: str, frame_index: int) -> Iterator[RevisionRecord]:
-        """Yield the revisions that speak of one frame, oldest first."""
-        return (record for record in self.revisions(pullback_id) if frame_index in record.frame_indices)
-
     def timed_works(self, pullback_id: str) -> list[TimedWork]:
         """Return what readers did to frames of a pullback and how long it took, once for each frame, reader and round.
 
@@ -234,20 +230,11 @@ class AnnotationStore:
         standings = self.standings(pullback_id).items()
         return {index: one.current for index, one in standings if one.current and one.is_annotated(index)}
 
-    def _counting(self, pullback_id: str) -> Counting:
-        """Return the revisions that count, by frame and reader."""
-        return counting_revisions(self.revisions(pullback_id), self.pointers(pullback_id))
-
     def _undone(self, record: RevisionRecord) -> list[int]:
         """Return the frames for which a revision was said after the one that counts now, so that it must have been undone."""
-        revisions = self.revisions(record.pullback_id)
-        counting = counting_revisions(revisions, self.pointers(record.pullback_id))
-        steps = ((index, steps_of(revisions, counting, index, record.reader)) for index in record.frame_indices)
+        history = self.history(record.pullback_id)
+        steps = ((index, history.steps(index, record.reader)) for index in record.frame_indices)
         return [index for index, (said, at) in steps if said.index(record) > at]
-
-    def _manifests(self, pullback_id: str, prefix: str) -> list[Path]:
-        """Return the manifests of one kind, by name."""
-        return sorted((self._layout.annotations / pullback_id).glob(f"{prefix}-*.yaml"))
 
 
 def _times_record(timed: Mapping[int, TimedWork]) -> ReadingTimesRecord | None:

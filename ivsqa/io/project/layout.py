@@ -64,9 +64,9 @@ class ProjectLayout:
         """One revision's contours."""
         return self.annotations / pullback_id / f"{revision_id}.contours.csv"
 
-    def pointer(self, pullback_id: str, pointer_id: str) -> Path:
-        """One move of the pointer to the revision that counts."""
-        return self.annotations / pullback_id / f"{pointer_id}.yaml"
+    def pointer(self, pointer_id: str) -> Path:
+        """One move of the pointer to the revisions that count."""
+        return self.annotations / f"{pointer_id}.yaml"
 
     @property
     def models(self) -> Path:

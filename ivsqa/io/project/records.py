@@ -1,4 +1,4 @@
-"""The machine's own manifests: pullbacks, annotation revisions, models, rounds, packets.
+"""The machine's own manifests: pullbacks, models, rounds, packets, scores; those of annotations are in `annotation_records`.
 
 Each records what it was made from (hashes), with what (versions, seed, settings) and when. Ids are pseudonyms; no name, date of
 birth or original UID ever stands here.
@@ -14,10 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 import ivsqa
-from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
 from ivsqa.domain.pullback import FrameKey, PullbackFacts
 from ivsqa.io.project.manifest import Manifest, OrNan, Section
 
@@ -148,85 +147,6 @@ def _timing_fields(facts: PullbackFacts) -> dict[str, Any]:
     if all(abs(time - times[0] - index * interval) < 1e-6 for index, time in enumerate(times)):
         return {"frame_interval_s": interval, "frame_time_s": None}
     return {"frame_interval_s": None, "frame_time_s": tuple(round(time, 9) for time in times)}
-
-
-class ReadingTimesRecord(Section):
-    """How long hands were on frames of a revision, and what they did; four lists of equal length.
-
-    `seconds` leaves out when the reader was away. `drawn` counts contours drawn or moved by hand, `points` those that a border
-    was laid through. Frames of which the editor reports no time are absent.
-    """
-
-    frames: tuple[int, ...]
-    seconds: tuple[float, ...]
-    drawn: tuple[int, ...]
-    points: tuple[int, ...]
-
-    @model_validator(mode="after")
-    def _lists_are_of_equal_length(self) -> Self:
-        if len({len(self.frames), len(self.seconds), len(self.drawn), len(self.points)}) > 1:
-            raise ValueError("lists of equal length")
-        return self
-
-
-class RevisionRecord(Manifest):
-    """One append to a pullback's annotations; its contours stand in the CSV of the same name.
-
-    `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `nudged` (a prediction,
-    laid anew through points that a person set), `accepted` (a prediction a person left as it is), `imported` (from files that
-    came with the pullback), `agreed` (settled between readers who agreed), `unreadable` (no one can annotate it).
-    `settles` names the readings between which this revision decides; a revision with any is a reference. `times` is null where
-    the editor reports none.
-    Version 1: ivsqa 0.1.
-    """
-
-    KIND = "annotation-revision"
-
-    revision_id: str
-    pullback_id: str
-    reader: str
-    source: str
-    round_id: str | None
-    parents: tuple[str, ...]
-    frames: dict[Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"], tuple[int, ...]]
-    settles: tuple[str, ...] = ()
-    times: ReadingTimesRecord | None = None
-    contours_sha256: Sha256
-    provenance: Provenance
-
-    @property
-    def frame_indices(self) -> tuple[int, ...]:
-        """Every frame this revision speaks of, in order."""
-        return tuple(sorted(index for indices in self.frames.values() for index in indices))
-
-    def origin_of(self, frame_index: int) -> str:
-        """Return the origin of one of its frames."""
-        return next(origin for origin, indices in self.frames.items() if frame_index in indices)
-
-    @property
-    def timed_works(self) -> dict[int, TimedWork]:
-        """What was done to its frames and how long it took, by frame index; {} where the editor does not say."""
-        if self.times is None:
-            return {}
-        rows = zip(self.times.frames, self.times.seconds, self.times.drawn, self.times.points, strict=True)
-        return {index: TimedWork(FrameWork(drawn, points), seconds) for index, seconds, drawn, points in rows}
-
-
-class PointerRecord(Manifest):
-    """A move of the pointer that says which revision of a reader counts for some frames; null: none.
-
-    A new revision moves it by itself, so such a file is written only where it is moved back, or forward again.
-    Version 1: ivsqa 0.1.
-    """
-
-    KIND = "annotation-pointer"
-
-    pointer_id: str
-    pullback_id: str
-    reader: str
-    frames: tuple[int, ...]
-    revision_id: str | None
-    provenance: Provenance
 
 
 class ModelRecord(Manifest):

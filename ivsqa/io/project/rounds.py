@@ -12,7 +12,8 @@ from typing import Literal
 from pydantic import PrivateAttr
 
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.io.project.records import PacketRecord, RevisionRecord, RoundRecord
+from ivsqa.io.project.annotation_records import RevisionRecord
+from ivsqa.io.project.records import PacketRecord, RoundRecord
 from ivsqa.io.project.selections import SelectedFrame
 
 

@@ -24,10 +24,10 @@ from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.geometry.arcs import N_ARCS
 from ivsqa.domain.geometry.topology import enclosed_area
 from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects, means_over_subjects, subject_numbers
+from ivsqa.io.project.annotation_records import RevisionRecord
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
-from ivsqa.io.project.records import RevisionRecord
 from ivsqa.io.tables import csv_text
 
 Pair = tuple[str, str]

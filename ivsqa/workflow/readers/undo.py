@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import NotFoundError, StateError
-from ivsqa.io.project.annotation_status import counting_revisions, steps_of
+from ivsqa.io.project.annotation_records import RevisionRecord
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import RevisionRecord, provenance
+from ivsqa.io.project.records import provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 
 _REVISION = re.compile(r"rev-[0-9a-f]+")
@@ -46,7 +47,7 @@ def undo(
 ) -> list[Step]:
     """Take back a reader's last revision of some frames: the one before counts again, or none.
 
-    Writes one pointer a pullback and revision that counts from now on. Of a revision or a round, only frames where it
+    Writes one move of the reader's pointer, for all frames at once. Of a revision or a round, only frames where it
     counts now are taken back: doing it twice does it once.
 
     Args:
@@ -75,10 +76,8 @@ def undo(
     if len(readers) > 1:
         raise StateError(f"{names} is what {' and '.join(readers)} said", hint="name one with: --reader NAME")
     if not dry_run:
-        store, made = project.annotations, provenance(context.clock())
-        for pullback_id in sorted({step.pullback_id for step in steps}):
-            targets = {step.frame_index: step.after for step in steps if step.pullback_id == pullback_id}
-            store.move(pullback_id, readers[0], targets, made=made)
+        targets = {FrameKey(step.pullback_id, step.frame_index): step.after for step in steps}
+        project.annotations.move(readers[0], targets, made=provenance(context.clock()))
     return steps
 
 
@@ -110,13 +109,13 @@ def _steps_in(
     round_id: str | None = None,
 ) -> Iterator[Step]:
     """Yield the possible steps in a pullback; where one is named, only those of a frame, revision or round."""
-    store = project.annotations
-    revisions = store.revisions(pullback_id)
-    counting = counting_revisions(revisions, store.pointers(pullback_id))
-    for index, reader in sorted({(index, record.reader) for record in revisions for index in record.frame_indices}):
+    said = project.annotations.history(pullback_id)
+    for index, reader in sorted(
+        {(index, record.reader) for record in said.revisions for index in record.frame_indices}
+    ):
         if frame_index not in (None, index):
             continue
-        history, at = steps_of(revisions, counting, index, reader)
+        history, at = said.steps(index, reader)
         to = at + 1 if redo else at - 1
         if not -1 <= to < len(history):
             continue

@@ -9,9 +9,9 @@ from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError
 from ivsqa.io.packets import SentFrame, get_adapter
+from ivsqa.io.project.annotation_records import RevisionRecord
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
-from ivsqa.io.project.records import RevisionRecord
 from ivsqa.workflow.context import Advance
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
 from ivsqa.workflow.rounds.returns import contour_changes

@@ -12,10 +12,11 @@ import numpy as np
 import ivsqa
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
+from ivsqa.io.project.annotation_records import RevisionRecord
 from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_simulations
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
-from ivsqa.io.project.records import SPLITS, ModelRecord, RevisionRecord, RoundRecord
+from ivsqa.io.project.records import SPLITS, ModelRecord, RoundRecord
 from ivsqa.pages.report import PullbackRow, SplitCount, Study, report_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.reporting.readings import read_readings

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.io.project.annotation_records import PointerMove, PointerRecord, RevisionRecord
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
-from ivsqa.io.project.records import ModelRecord, PointerRecord, RevisionRecord, RoundRecord
+from ivsqa.io.project.records import ModelRecord, RoundRecord
 from ivsqa.io.project.selections import SelectedFrame
 from ivsqa.io.project.training_frames_csv import read_training_frames
 
@@ -38,7 +39,7 @@ class FrameChain:
     scores: list[tuple[ModelRecord, FrameScore]]
     selections: list[tuple[RoundRecord, SelectedFrame]]
     revisions: list[RevisionRecord]
-    pointers: list[PointerRecord]
+    pointers: list[tuple[PointerRecord, PointerMove]]
     standing: Standing | None
     held_by: str | None
     accepted_by: str | None
@@ -62,7 +63,7 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
     """
     record, index = project.find_frame(frame)
     key = FrameKey(record.pullback_id, index)
-    store = project.annotations
+    history = project.annotations.history(record.pullback_id)
     models = project.ready_models()
     certificate = project.certificates.in_force()
     return FrameChain(
@@ -71,9 +72,9 @@ def explain_frame(project: Project, frame: str) -> FrameChain:
         position_mm=record.position_mm(index),
         scores=[(model, score) for model in models if (score := project.scores(model).find(*key)) is not None],
         selections=[(opened, chosen) for opened in project.rounds() for chosen in opened.frames if chosen.key == key],
-        revisions=list(store.history(*key)),
-        pointers=[pointer for pointer in store.pointers(record.pullback_id) if index in pointer.frames],
-        standing=record.standings.get(index),
+        revisions=[revision for revision in history.revisions if index in revision.frame_indices],
+        pointers=[(moved, move) for moved in history.pointers if (move := moved.move_of(key)) is not None],
+        standing=history.standings().get(index),
         held_by=project.audits.held_frames().get(key),
         accepted_by=certificate.certificate_id if certificate and index in record.accepted(certificate) else None,
         trained=[model.model_id for model in models if key in _trained_on(project, model)],

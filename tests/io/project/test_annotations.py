@@ -3,11 +3,15 @@ from pathlib import Path
 import pytest
 
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IntegrityError
 from ivsqa.io.project.annotation_status import CONSENSUS
 from ivsqa.io.project.annotations import AnnotationStore, NewAnnotation, Origin
 from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import provenance
+
+SAMPLES = Path(__file__).parents[2] / "data" / "manifests"
 
 
 def square(side: float) -> Contour:
@@ -34,7 +38,8 @@ def say(store, frames, *, hour: int = 1, reader: str = "anna", round_id: str | N
 
 
 def undo(store, targets, *, hour: int, reader: str = "anna"):
-    return store.move("pb-1", reader, targets, made=provenance(f"2026-01-02T{hour:02d}:00:00.000000+00:00"))
+    made = provenance(f"2026-01-02T{hour:02d}:00:00.000000+00:00")
+    return store.move(reader, {FrameKey("pb-1", index): target for index, target in targets.items()}, made=made)
 
 
 def settle(store, frames, settles, *, hour: int, reader: str = CONSENSUS):
@@ -55,7 +60,7 @@ def test_a_pullback_nobody_looked_at_has_no_annotations(store):
     assert store.revisions("pb-1") == []
     assert store.current("pb-1") == {}
     assert store.annotated_frames("pb-1") == []
-    assert list(store.history("pb-1", 0)) == []
+    assert store.history("pb-1").pointers == ()
 
 
 def test_what_was_appended_comes_back(store):
@@ -111,8 +116,8 @@ def test_the_latest_word_on_each_frame_counts(store):
     current = store.current("pb-1")
     assert [current[index].contours["lumen"].area_px2 for index in (1, 2)] == [16.0, 36.0]
     assert [record.revision_id for record in store.revisions("pb-1")] == [first.revision_id, second.revision_id]
-    assert list(store.history("pb-1", 2)) == [first, second]
-    assert list(store.history("pb-1", 1)) == [first]
+    assert store.history("pb-1").steps(2, "anna") == ([first, second], 1)
+    assert store.history("pb-1").steps(1, "anna") == ([first], 0)
 
 
 def test_a_revision_names_the_ones_it_follows_and_no_other(store):
@@ -167,7 +172,7 @@ def test_an_undo_moves_a_pointer_and_deletes_nothing(store, layout):
     first, _ = say(store, {7: drawn(4)})
     say(store, {7: drawn(5), 8: drawn(5)}, hour=2)
     before = files(layout)
-    (record,) = undo(store, {7: first.revision_id}, hour=3)
+    record = undo(store, {7: first.revision_id}, hour=3)
     assert area(store) == 16.0
     assert area(store, 8) == 25.0, "the other frame of the revision stays"
     after = files(layout)
@@ -194,7 +199,7 @@ def test_an_undone_return_that_is_imported_again_counts_again(store):
     undo(store, {7: None}, hour=2)
     again, counts = say(store, {7: drawn(4), 8: drawn(4)}, hour=3)
     assert (again, counts, area(store)) == (revision, True, 16.0)
-    assert [record.frames for record in store.pointers("pb-1")] == [(7,), (7,)]
+    assert [move.frames for record in store.history("pb-1").pointers for move in record.moves] == [(7,), (7,)]
 
 
 def test_an_old_return_that_is_imported_again_does_not_overrule_a_newer_one(store):
@@ -202,7 +207,7 @@ def test_an_old_return_that_is_imported_again_does_not_overrule_a_newer_one(stor
     say(store, {7: drawn(5)}, hour=2)
     _, counts = say(store, {7: drawn(4)}, hour=3)
     assert (counts, area(store)) == (False, 25.0)
-    assert store.pointers("pb-1") == []
+    assert store.history("pb-1").pointers == ()
 
 
 def test_a_frame_that_two_readers_read_counts_as_neither_until_it_is_settled(store):
@@ -249,8 +254,74 @@ def test_a_pointer_to_a_revision_that_is_lost_is_said(store, layout):
     revision, _ = say(store, {7: drawn(4)})
     undo(store, {7: revision.revision_id}, hour=2)
     layout.revision("pb-1", revision.revision_id).unlink()
-    with pytest.raises(IntegrityError, match="which is not there"):
+    with pytest.raises(IntegrityError, match=rf"pb-1: ptr-\w+ comes after {revision.revision_id}, which is not there"):
         store.current("pb-1")
+
+
+def test_a_revision_that_another_follows_is_missed(store, layout):
+    first, _ = say(store, {7: drawn(4), 8: drawn(4)})
+    say(store, {7: drawn(5)}, hour=2)
+    layout.revision("pb-1", first.revision_id).unlink()
+    with pytest.raises(IntegrityError, match=f"comes after {first.revision_id}, which is not there"):
+        store.annotated_frames("pb-1")
+
+
+def test_a_correction_counts_where_the_clock_is_behind(store):
+    say(store, {7: drawn(4)}, hour=9)
+    say(store, {7: drawn(6)}, hour=3)
+    assert area(store) == 36.0
+    assert [one.provenance.created_at[11:13] for one in store.revisions("pb-1")] == ["09", "03"]
+
+
+def test_an_undo_counts_where_the_clock_is_behind_and_what_is_said_after_it_too(store):
+    first, _ = say(store, {7: drawn(4)}, hour=9)
+    undo(store, {7: None}, hour=8)
+    assert area(store) is None
+    say(store, {7: drawn(6)}, hour=7)
+    assert area(store) == 36.0
+    undo(store, {7: first.revision_id}, hour=6)
+    assert area(store) == 16.0
+
+
+def test_one_import_from_the_future_does_not_defeat_all_that_follow(store):
+    say(store, {7: drawn(4)}, hour=23)
+    for hour, side in ((1, 5), (2, 6), (3, 7)):
+        say(store, {7: drawn(side)}, hour=hour)
+        assert area(store) == side**2
+
+
+def test_a_decision_takes_the_place_of_one_before_it_whatever_the_clock_says(store):
+    said = [say(store, {7: drawn(side)}, reader=name)[0].revision_id for side, name in ((4, "anna"), (6, "ben"))]
+    settle(store, {7: drawn(8, "edited")}, said, hour=9, reader="carl")
+    settle(store, {7: drawn(5, "edited")}, said, hour=3, reader="dora")
+    assert area(store) == 25.0
+
+
+def test_annotations_that_come_after_one_another_are_refused(store, layout):
+    first, _ = say(store, {7: drawn(4)})
+    second, _ = say(store, {7: drawn(5)}, hour=2)
+    write_manifest(
+        layout.revision("pb-1", first.revision_id), first.model_copy(update={"parents": (second.revision_id,)})
+    )
+    with pytest.raises(IntegrityError, match="in a circle"):
+        store.current("pb-1")
+
+
+def test_a_pointer_to_a_revision_that_says_nothing_of_the_frame_is_refused(store):
+    revision, _ = say(store, {7: drawn(4)})
+    undo(store, {8: revision.revision_id}, hour=2)
+    with pytest.raises(IntegrityError, match=f"to {revision.revision_id}, which says nothing of frame 8"):
+        store.current("pb-1")
+
+
+def test_order_of_what_an_older_version_wrote_is_that_of_time(store, layout):
+    first, _ = say(store, {7: drawn(4)})
+    say(store, {7: drawn(5)}, hour=2)
+    text = (SAMPLES / "annotation-pointer-1.yaml").read_text()
+    text = text.replace("S01-P1", "pb-1").replace("reader-1", "anna").replace("null", first.revision_id)
+    text = text.replace("[0, 7]", "[7]")
+    (layout.annotations / "pb-1" / "ptr-0123456789ab.yaml").write_text(text)
+    assert area(store) == 16.0
 
 
 def test_a_frame_that_a_reference_says_nobody_can_annotate_is_unreadable(store):

@@ -6,7 +6,8 @@ import pytest
 
 import ivsqa
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.io.project.records import PullbackRecord, RevisionRecord, provenance
+from ivsqa.io.project.annotation_records import RevisionRecord
+from ivsqa.io.project.records import PullbackRecord, provenance
 
 MADE = provenance("2026-01-02T03:04:05.000000+00:00", "numpy")
 

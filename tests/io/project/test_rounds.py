@@ -3,7 +3,8 @@
 import pytest
 
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.io.project.records import PacketFrameRecord, PacketRecord, Provenance, RevisionRecord, RoundRecord
+from ivsqa.io.project.annotation_records import RevisionRecord
+from ivsqa.io.project.records import PacketFrameRecord, PacketRecord, Provenance, RoundRecord
 from ivsqa.io.project.rounds import Round
 from ivsqa.io.project.selections import SelectedFrame
 

@@ -119,7 +119,8 @@ def test_a_second_reader_is_kept_beside_the_first(squares, redraw):
     squares.edit(redraw("lumen", 19, 41))
     take(squares, reader="ben", round_id=squares.round_id)
     pullback_id, index = frames_of(squares)[0]
-    history = list(squares.project.annotations.history(pullback_id, index))
+    said = squares.project.annotations.revisions(pullback_id)
+    history = [revision for revision in said if index in revision.frame_indices]
     assert [revision.reader for revision in history] == ["anna", "ben"]
     assert [revision.parents for revision in history] == [(), ()], "a second reading follows on nothing of the first"
 
