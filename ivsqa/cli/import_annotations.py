@@ -16,6 +16,9 @@ from ivsqa.errors import BatchError
 if TYPE_CHECKING:
     from ivsqa.workflow.rounds.import_annotations import ImportAnnotationsResult
 
+MOST_NAMES = 10
+"""A line with more names than that is not read."""
+
 
 def import_annotations(
     path: Annotated[Path, typer.Argument(help="The folder, zip or file that came back.", metavar="PATH")],
@@ -72,6 +75,7 @@ def _as_plain(result: ImportAnnotationsResult) -> dict[str, object]:
         "n_frames_unchecked": result.n_unchecked,
         "n_frames_unreadable": result.n_unreadable,
         "n_frames_disputed": result.n_disputed,
+        "frames_out": list(result.out),
         "minutes": round(sum(result.active_s) / 60.0, 2) if result.active_s else None,
     }
 
@@ -100,22 +104,36 @@ def _say(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
         tell(f"repaired: {line}")
     for line in result.notes:
         note(line)
-    if result.n_unchecked:
-        note(
-            f"{count(result.n_unchecked, 'frame')} came back as sent and not ticked as checked: not taken. "
-            "If the annotator says they are right, import again with --accept-untouched"
-        )
-    if result.n_unreadable:
-        say(
-            f"{count(result.n_unreadable, 'frame')} cannot be annotated, says the reader; they will not be chosen again"
-        )
+    _say_not_taken(result)
     if dry_run:
         say("not written: --dry-run")
         return
     known = f", {result.n_already} were here" if result.n_already else ""
     say(f"{count(result.n_taken, 'frame')} newly annotated{known}")
+    if result.out:
+        names = ", ".join(result.out[:MOST_NAMES])
+        more = f" and {len(result.out) - MOST_NAMES} more" if len(result.out) > MOST_NAMES else ""
+        say(f"{result.n_sent - len(result.out)} of {count(result.n_sent, 'frame')} back; still out: {names}{more}")
     if result.n_disputed:
         say(unsettled(result.n_disputed))
         say(f"next: ivsqa agreement, then ivsqa adjudicate --round {result.round_id}")
         return
     say("next: ivsqa status")
+
+
+def _say_not_taken(result: ImportAnnotationsResult) -> None:
+    """Print the frames that came back without an answer, and those that nobody can read."""
+    if result.n_unchecked > result.n_empty:
+        note(
+            f"{count(result.n_unchecked - result.n_empty, 'frame')} came back as sent and not ticked as checked: not "
+            "taken. If the annotator says they are right, import again with --accept-untouched"
+        )
+    if result.n_empty:
+        note(
+            f"{count(result.n_empty, 'frame')} came back with nothing drawn and not ticked: not taken. "
+            "Where there is nothing to draw, tick them as checked or unreadable"
+        )
+    if result.n_unreadable:
+        say(
+            f"{count(result.n_unreadable, 'frame')} cannot be annotated, says the reader; they will not be chosen again"
+        )

@@ -58,7 +58,7 @@ class Commands:
 
 
 def write_return(phantoms: Path, frames: list[dict[str, Any]], target: Path) -> None:
-    """Write what an annotator might send: every frame of the round drawn, and one that nobody asked for."""
+    """Write what an annotator might send: frames of the round drawn, and one that nobody asked for."""
     pullbacks = {one["pullback_id"] for one in frames}
     truth = {name: read_contours_csv(phantoms / f"truth/{name}.contours.csv")[name] for name in pullbacks}
     rows = [(one["pullback_id"], one["frame_index"], truth[one["pullback_id"]][one["frame_index"]]) for one in frames]
@@ -95,7 +95,7 @@ def test_json_prints_the_documented_keys(
     frames = planned["frames"]
     run("export-for-annotation", "--format", "csv", "--dry-run")
     run("export-for-annotation", "--format", "csv")
-    write_return(tmp_path / "work/phantoms", frames, tmp_path / "returned.csv")
+    write_return(tmp_path / "work/phantoms", frames[:1], tmp_path / "returned.csv")  # the other is still out
     run("import-annotations", str(tmp_path / "returned.csv"), "--reader", "r1", exit_code=3)
     write_points(frames, tmp_path / "points.csv")
     run("refine", "--nudges", str(tmp_path / "points.csv"), "--device", "cpu", exit_code=3)
@@ -127,7 +127,8 @@ def test_json_prints_the_documented_keys(
     run("report", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
     run("check", exit_code=4)
-    run("check", str(tmp_path / "returned.csv"), "--packet", str(study / "rounds/r001/packet"), exit_code=3)
+    write_return(tmp_path / "work/phantoms", frames, tmp_path / "whole.csv")
+    run("check", str(tmp_path / "whole.csv"), "--packet", str(study / "rounds/r001/packet"), exit_code=3)
 
     assert run.checked == set(documented) - {"demo"}  # which takes minutes
 

@@ -48,7 +48,7 @@ def opened(path: Path) -> Iterator[Path]:
         PacketError: nothing there, a folder that leads elsewhere, or an unsafe archive.
     """
     if path.is_dir():
-        _refuse_links(path)
+        _refuse_odd_files(path)
         yield path
         return
     if not path.is_file():
@@ -62,11 +62,14 @@ def opened(path: Path) -> Iterator[Path]:
         yield folder
 
 
-def _refuse_links(folder: Path) -> None:
-    """Raise where a folder holds anything but files and folders: what a link leads to was not sent."""
+def _refuse_odd_files(folder: Path) -> None:
+    """Raise where a folder holds anything but files and folders, since what a link leads to was not sent, or a path as a name."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise PacketError("is no file but leads elsewhere", hint="send copies of files, no links", path=path)
+        if "\\" in path.name:
+            message = "has its folders in its name, as some programs unpack what Windows zipped"
+            raise PacketError(message, hint="give the zip itself", path=path)
 
 
 def _extract(path: Path, folder: Path) -> None:
@@ -78,6 +81,8 @@ def _extract(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            for entry in entries:
+                entry.filename = entry.filename.replace("\\", "/")  # as some programs of Windows write folders
             # Reading stops at the size an entry declares, so the declared sizes bound what is written.
             if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > LARGEST_ZIP_BYTES:
                 raise PacketError("unpacks to more than any packet holds", hint="send only what was changed", path=path)
@@ -103,9 +108,9 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
     names: set[str] = set()
     for entry in entries:
         name = entry.filename
-        parts = PurePosixPath(name.replace("\\", "/")).parts
+        parts = PurePosixPath(name).parts
         is_special = stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)
-        if name.startswith(("/", "\\")) or PureWindowsPath(name).drive or ".." in parts or is_special:
+        if name.startswith("/") or PureWindowsPath(name).drive or ".." in parts or is_special:
             raise PacketError("holds a path that leads outside", hint="zip the folder again", path=path, where=name)
         key = "/".join(parts).casefold()  # on many disks "A" is "a"
         if not entry.is_dir() and key in names:

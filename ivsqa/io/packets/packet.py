@@ -232,6 +232,11 @@ def frame_sha256(image: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
+def names_of(names: Sequence[str]) -> str:
+    """Return the first name of some frames and how many follow."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
 def sent_unless_moved(returned: Contour, sent: Contour | None) -> Contour:
     """Return the sent contour where the returned one differs by rounding only, else the returned one."""
     if sent is None:

@@ -12,7 +12,7 @@ from ivsqa.io.formats.archive import opened
 from ivsqa.io.formats.label_marks import Tick
 from ivsqa.io.packets.adapter import files_under
 from ivsqa.io.packets.images import check_image_beside
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, names_of
 from ivsqa.io.packets.registry import ADAPTERS, get_adapter
 from ivsqa.io.packets.worklist import read_ticks
 
@@ -55,12 +55,14 @@ def read_return(
         except IvsqaError as error:
             raise _moved(error, folder, path) from error
         packet = _with_images_checked(_worked_on(packets, path), folder)
-        _refuse_emptied(packet, path)
+        frames = [_ticked(frame, ticks) for frame in packet.frames]
+        _refuse_lost(frames, structures, path)
+        said, emptied = _with_emptied_refused(frames)
         return ReturnedPacket(
             packet.format,
             # The folder may be a temporary one, gone when somebody reads the path.
-            tuple(_ticked(replace(frame, path=frame.path.relative_to(folder)), ticks) for frame in packet.frames),
-            tuple(_moved(error, folder, path) for error in (*packet.rejected, *errors)),
+            tuple(replace(frame, path=frame.path.relative_to(folder)) for frame in said),
+            tuple(_moved(error, folder, path) for error in (*packet.rejected, *emptied, *errors)),
         )
 
 
@@ -104,19 +106,46 @@ def _with_images_checked(packet: ReturnedPacket, folder: Path) -> ReturnedPacket
     return ReturnedPacket(packet.format, tuple(frames), tuple(rejected))
 
 
-def _refuse_emptied(packet: ReturnedPacket, path: Path) -> None:
-    """Refuse a packet without any of the contours sent: so it is saved by an editor that never loaded them.
+def _refuse_lost(frames: Sequence[ReturnedFrame], structures: StructureSet, path: Path) -> None:
+    """Refuse a packet without any of the contours sent, or any of one structure: so they are lost on the way, not deleted.
 
     Raises:
-        PacketError: that is so, in more frames than one and not because they are unreadable.
+        PacketError: that is so, in more frames than one; unreadable frames have no vote. That all borders went no tick can say.
     """
-    drawn = [frame for frame in packet.frames if frame.frame.contours and not frame.unreadable]
+    drawn = [frame for frame in frames if frame.frame.contours and not frame.unreadable]
     if len(drawn) > 1 and not any(frame.contours for frame in drawn):
         raise PacketError(
             f"none of the contours that were sent in {len(drawn)} frames came back",
             hint="load the contours of the packet into the editor first, as INSTRUCTIONS.html says",
             path=path,
         )
+    for name in structures.names:
+        of_name = [frame for frame in drawn if name in frame.frame.contours]
+        is_said = all(frame.checked for frame in of_name)
+        if len(of_name) > 1 and not (is_said or any(name in frame.contours for frame in of_name)):
+            raise PacketError(
+                f"{name} was sent in {len(of_name)} frames and came back in none",
+                hint=f"export {name} too; where it was deleted on purpose, tick the frames as checked",
+                path=path,
+            )
+
+
+def _with_emptied_refused(frames: Sequence[ReturnedFrame]) -> tuple[list[ReturnedFrame], list[PacketError]]:
+    """Return the frames that say something, and an error a file for those that lost all their contours without a tick.
+
+    A frame that an export left out looks the same as one that was emptied on purpose: deleting is not done on a guess.
+    """
+    said: list[ReturnedFrame] = []
+    emptied: dict[Path, list[str]] = {}
+    for frame in frames:
+        is_emptied = bool(frame.frame.contours) and not (frame.contours or frame.nudges)
+        if is_emptied and not (frame.checked or frame.unreadable):
+            emptied.setdefault(frame.path, []).append(frame.frame.name)
+        else:
+            said.append(frame)
+    hint = "where that is meant, tick them checked or unreadable; else they count as not returned"
+    message = "nothing is drawn any more where contours were sent"
+    return said, [PacketError(message, hint=hint, path=path, where=names_of(names)) for path, names in emptied.items()]
 
 
 def _ticked(returned: ReturnedFrame, ticks: dict[str, Tick]) -> ReturnedFrame:

@@ -21,7 +21,7 @@ class Round(RoundRecord):
     """A round with its frames; `state` and `readers` say what is so now, whatever was written down last."""
 
     _frames: tuple[SelectedFrame, ...] = PrivateAttr(())
-    _out: frozenset[FrameKey] = PrivateAttr(frozenset())
+    _out: dict[str | None, frozenset[FrameKey]] = PrivateAttr(default_factory=dict)
     _unanswered: tuple[str | None, ...] = PrivateAttr(())
 
     @classmethod
@@ -52,7 +52,7 @@ class Round(RoundRecord):
             state = "exported" if any(out.values()) else "imported"
         current = cls.model_construct(**dict(record) | {"state": state, "readers": readers})
         current._frames = frames
-        current._out = frozenset().union(*out.values())
+        current._out = out
         if state != "selected":
             current._unanswered = tuple(reader for reader, keys in out.items() if keys and keys == sent[reader])
         return current
@@ -65,12 +65,16 @@ class Round(RoundRecord):
     @property
     def out(self) -> frozenset[FrameKey]:
         """The frames that are still to come back from somebody, or to be sent."""
-        return self._out
+        return frozenset[FrameKey]().union(*self._out.values())
+
+    def out_with(self, reader: str) -> frozenset[FrameKey]:
+        """Return the frames that are still to come back from a reader, or from whoever works on the round's own packet."""
+        return self._out[reader] if reader in self._out else self._out.get(None, frozenset())
 
     @property
     def n_back(self) -> int:
         """Frames that came back from all whom they were sent to."""
-        return len(self._frames) - len(self._out)
+        return len(self._frames) - len(self.out)
 
     @property
     def unanswered(self) -> tuple[str | None, ...]:

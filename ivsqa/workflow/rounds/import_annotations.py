@@ -60,8 +60,11 @@ class ImportAnnotationsResult:
         n_taken: Frames that are annotated now.
         n_already: Frames whose annotation was here before.
         n_unchecked: Frames that came back as they were and not ticked: not taken.
+        n_empty: Of those, frames in which nothing is drawn.
         n_unreadable: Frames that the annotator gave up on.
         n_disputed: Frames of the round that several read and nothing settles; None in a dry run.
+        n_sent: Frames of the packet.
+        out: Names of those that are still to come back, in the order they were sent.
         counts: Contours by what happened: untouched, edited, new, deleted.
         edit_px: Mean distance of each edited contour from what was sent.
         edit_mm: The same in mm, where spacing is known.
@@ -77,8 +80,11 @@ class ImportAnnotationsResult:
     n_taken: int = 0
     n_already: int = 0
     n_unchecked: int = 0
+    n_empty: int = 0
     n_unreadable: int = 0
     n_disputed: int | None = None
+    n_sent: int = 0
+    out: tuple[str, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
     edit_px: list[float] = field(default_factory=list)
     edit_mm: list[float] = field(default_factory=list)
@@ -111,7 +117,8 @@ def import_annotations(
         reader: Who annotated; part of every revision.
         round_id: Which round; None: the newest that was exported, first of all to this reader.
         format: The format; None: recognised.
-        accept_untouched: Take contours that came back as they were as right, also where nobody ticked them.
+        accept_untouched: Take contours that came back as they were as right, also where nobody ticked them; not a frame
+            without any, in which nobody said that there is nothing to draw.
         repair: Mend contours that cross themselves or their outer border, instead of rejecting the frame.
         dry_run: Report only.
         context: Clock.
@@ -142,6 +149,8 @@ def import_annotations(
         except IvsqaError as error:
             result.rejected.append(error)
     _count(frames, result)
+    out = record.out_with(reader) - {frame.returned.frame.key for frame in frames if frame.annotation is not None}
+    result.n_sent, result.out = len(sent), tuple(frame.name for frame in sent if frame.key in out)
     if not dry_run and frames:
         with project_lock(project.layout.lock("rounds"), purpose="importing annotations", started_at=context.clock()):
             # The copy first: whatever becomes of a revision, what came back is there.
@@ -219,8 +228,8 @@ def _judge_frame(
         # What is left on a frame that was given up is no answer, and is not judged.
         return FrameReturn(returned, changes, NewAnnotation({}, "unreadable", _timed(returned, changes)))
     touched = any(change.kind in ("edited", "new", "deleted") for change in changes.values())
-    if not (touched or returned.checked or accept):
-        # Perhaps nobody looked: that is no annotation, and the frame counts as unchecked.
+    # Perhaps nobody looked: that is no annotation, and the frame counts as unchecked. That nothing is there only a tick says.
+    if not (touched or returned.checked or (accept and returned.contours)):
         return FrameReturn(returned, changes, None)
     contours = _checked(project, returned, result, repair=repair)
     return FrameReturn(
@@ -271,6 +280,7 @@ def _count(frames: Sequence[FrameReturn], result: ImportAnnotationsResult) -> No
     for frame in frames:
         result.n_unreadable += frame.returned.unreadable
         result.n_unchecked += frame.annotation is None
+        result.n_empty += frame.annotation is None and not frame.returned.contours
         if frame.annotation is not None and frame.annotation.timed is not None:
             result.active_s.append(frame.annotation.timed.seconds)
         for change in frame.changes.values():

@@ -14,6 +14,7 @@ from ivsqa.io.packets import SentFrame
 from ivsqa.io.project.manifest import read_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PacketRecord, RoundRecord
+from ivsqa.io.project.rounds import Round
 
 
 def model_of_round(project: Project, record: RoundRecord) -> str | None:
@@ -42,7 +43,7 @@ def as_sent(contours: Contours) -> dict[str, Contour]:
     return {name: Contour.from_points(np.round(contour.points_px, DECIMALS)) for name, contour in contours.items()}
 
 
-def newest_exported(project: Project, round_id: str | None, reader: str | None = None) -> RoundRecord:
+def newest_exported(project: Project, round_id: str | None, reader: str | None = None) -> Round:
     """Return a round by id; else the newest that is out, if possible with this reader; else the newest that was exported.
 
     Raises:

@@ -1,6 +1,7 @@
 """Out and back in every format."""
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,3 +171,85 @@ def test_contour_of_another_structure_set_is_not_written(write: Write, frames: l
     stent = Contour.from_points([[1, 1], [9, 1], [5, 8]])
     folder = write("labelme", of=[PacketFrame("a", "pb-1", 0, frames[0].image, {"stent": stent})])
     assert '"shapes": []' in (folder / "images" / "a.json").read_text()
+
+
+def tick_in_worklist(folder: Path, frame: PacketFrame, word: str) -> None:
+    table = folder / "worklist.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line + (word if f",{frame.name}," in line else "") for line in lines) + "\n")
+
+
+def lost(frame: PacketFrame, *structures: str) -> PacketFrame:
+    """Return a frame as an export leaves it that lost some of its borders."""
+    return replace(frame, contours={name: line for name, line in frame.contours.items() if name not in structures})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_frame_that_lost_all_its_borders_is_no_answer_in_any_format(
+    name: str, write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write(name, of=[frames[0], lost(frames[1], "lumen", "eem"), frames[2]])
+    packet = read_return(folder, sent(frames), structures, format=name)
+    assert [frame.frame.name for frame in packet.frames] == [frames[0].name, frames[2].name]
+    if name != "csv":  # where a frame without a line did not come back
+        (error,) = packet.rejected
+        assert error.message == "nothing is drawn any more where contours were sent"
+        assert frames[1].name in error.line
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "csv"])
+@pytest.mark.parametrize("word", ["yes", "unreadable"])
+def test_frame_without_borders_is_an_answer_where_the_reader_ticked_it(
+    name: str, word: str, write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write(name, of=[frames[0], lost(frames[1], "lumen", "eem"), frames[2]])
+    tick_in_worklist(folder, frames[1], word)
+    packet = read_return(folder, sent(frames), structures, format=name)
+    assert packet.rejected == ()
+    assert dict(packet.frames[1].contours) == {}
+    assert packet.frames[1].unreadable is (word == "unreadable")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FORMATS if name != "napari"]
+)  # a table that is missing stands as sent
+def test_border_that_is_lost_in_every_frame_was_not_exported(
+    name: str, write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write(name, of=[lost(frame, "eem") for frame in frames])
+    with pytest.raises(PacketError, match="eem was sent in 3 frames and came back in none"):
+        read_return(folder, sent(frames), structures, format=name)
+    for frame in frames:
+        tick_in_worklist(folder, frame, "yes")
+    packet = read_return(folder, sent(frames), structures, format=name)
+    assert [set(frame.contours) for frame in packet.frames] == [{"lumen"}] * 3
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_zip_made_on_windows_reads_like_the_folder(
+    name: str, write: Write, tmp_path: Path, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write(name)
+    tick_in_worklist(folder, frames[0], "yes")
+    swapped = [folder / "images" / f"{frame.name}.png" for frame in frames[1:]]
+    contents = [path.read_bytes() for path in swapped]
+    for path, content in zip(swapped, reversed(contents), strict=True):
+        path.write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "back.zip", "w") as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo("x")
+            entry.filename = "packet\\" + "\\".join(path.relative_to(folder).parts)  # as it stands in the file
+            archive.writestr(entry, path.read_bytes())
+    packet = read_return(tmp_path / "back.zip", sent(frames), structures, format=name)
+    ticked = [frame for frame in packet.frames if frame.checked]
+    assert [frame.frame.name for frame in ticked] == [frames[0].name]
+    assert ["not the one sent" in error.message for error in packet.rejected] == [True, True]
+
+
+def test_folder_whose_files_have_paths_for_names_is_refused(
+    tmp_path: Path, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    (tmp_path / "packet\\contours.csv").write_text("pullback_id,frame_index,structure,vertex,x_px,y_px\n")
+    with pytest.raises(PacketError, match="has its folders in its name") as caught:
+        read_return(tmp_path, sent(frames), structures)
+    assert caught.value.hint == "give the zip itself"

@@ -166,12 +166,37 @@ def test_a_packet_edited_in_place_needs_no_copy(squares):
     assert not squares.project.layout.returns(squares.round_id).exists()
 
 
-def test_a_part_of_a_packet_is_welcome(squares, redraw):
+def test_a_part_of_a_packet_is_welcome_and_the_rest_stays_out_by_name(squares, redraw):
     squares.edit(redraw("lumen", 18, 42))
+    names = {path.stem for path in squares.files}
     for path in squares.files[1:]:
         path.unlink()
     result = take(squares)
-    assert (result.n_frames, result.n_taken) == (1, 1)
+    assert (result.n_frames, result.n_taken, result.n_sent) == (1, 1, 4)
+    assert set(result.out) == names - {squares.files[0].stem}
+
+
+def test_what_came_back_before_is_not_named_as_out(squares):
+    squares.edit(tick)
+    take(squares)
+    squares.edit(lambda document: document["flags"].update(checked=False))
+    squares.edit(tick, number=1)
+    result = take(squares)
+    assert set(result.out) == {path.stem for path in squares.files[2:]}
+
+
+def test_accepting_untouched_contours_takes_no_frame_for_empty(imported, tmp_path):
+    select_frames(imported, n=3, strategy="random")
+    packet = export_for_annotation(imported)
+    back = Path(shutil.copytree(packet.folder, tmp_path / "back"))
+    result = import_annotations(imported, back, reader="anna", accept_untouched=True)
+    assert (result.n_taken, result.n_unchecked, result.n_empty) == (0, 3, 3)
+    path = min((back / "images").glob("*.json"))
+    document = json.loads(path.read_text())
+    tick(document)
+    path.write_text(json.dumps(document))
+    result = import_annotations(imported, back, reader="anna", accept_untouched=True)
+    assert (result.n_taken, result.n_empty) == (1, 2)
 
 
 def test_mixed_up_images_are_refused_frame_by_frame(squares):

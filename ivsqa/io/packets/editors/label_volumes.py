@@ -1,7 +1,7 @@
 """Label volumes: from voxels that came back to the contours of each frame, whatever file they were in.
 
 Each slice is compared with what was sent, ring by ring; a contour of the same pixels comes back as the very object that was sent.
-A slice in which everything is gone counts only where it is ticked: it may as well lie outside a crop.
+What lies outside a crop came back empty, and counts only where it is ticked.
 
 Labels are known by name. Rings may overlap: a structure includes what it encloses. A dab of `checked` or `unreadable` ticks the
 slice it is in and leaves what is beneath as it was sent.
@@ -30,13 +30,10 @@ from ivsqa.io.packets.editors.stacks import (
     IMAGE,
     Stack,
     StackAdapter,
-    emptied_errors,
-    names_of,
     stack_of_file,
     stacks_of,
 )
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
-from ivsqa.io.packets.worklist import read_ticks
+from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame, names_of
 
 MARK_COLORS = {"checked": "#3cb44b", "unreadable": "#8c8c8c"}
 MOST_LABELS = 16
@@ -74,7 +71,6 @@ class LabelVolumeAdapter(StackAdapter):
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
         """Return the frames that the volumes below a folder answer."""
         stacks = stacks_of(sent)
-        ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
         read_volume = self.decoder(folder, structures)
         answers: dict[str, dict[Path, ReturnedPacket]] = {stack.name: {} for stack in stacks}
         refused: set[str] = set()
@@ -88,7 +84,7 @@ class LabelVolumeAdapter(StackAdapter):
                     if is_image:
                         check_image(file, stack)
                     else:
-                        answers[stack.name][path] = _answer(file, stack, structures, ticks, path)
+                        answers[stack.name][path] = _answer(file, stack, structures, path)
             except IvsqaError as error:
                 rejected.append(error)
                 # Labels that were drawn on another image fit nothing here.
@@ -110,9 +106,7 @@ def _that_counts(answers: Mapping[Path, ReturnedPacket]) -> list[ReturnedPacket]
     return [ReturnedPacket("", (), (error,))]
 
 
-def _answer(
-    file: VolumeFile, stack: Stack, structures: StructureSet, ticks: Mapping[str, Tick], path: Path
-) -> ReturnedPacket:
+def _answer(file: VolumeFile, stack: Stack, structures: StructureSet, path: Path) -> ReturnedPacket:
     """Return the frames of a stack that a label volume answers.
 
     Raises:
@@ -123,21 +117,15 @@ def _answer(
     drawn = _drawn(placed, file, structures, sent)
     _refuse_exchanged(drawn.rings, sent, stack)
     frames: list[ReturnedFrame] = []
-    emptied: list[SentFrame] = []
     rejected: list[IvsqaError] = []
     for error, is_there in drawn.unknown:
-        where = names_of([stack.frames[index] for index in np.flatnonzero(is_there)])
+        where = names_of([stack.frames[index].name for index in np.flatnonzero(is_there)])
         rejected.append(PacketError(error.message, hint=error.hint, path=path, where=where))
     for index, frame in enumerate(stack.frames):
         # What lies beneath a label of no meaning is not known, so its slice is not read at all.
         if any(is_there[index] for _, is_there in drawn.unknown):
             continue
         mark = Tick.CHECKED if file.is_done and drawn.marks[index] is None else drawn.marks[index]
-        # An empty slice may be a deletion or lie outside a crop; only a tick tells.
-        is_silent = not drawn.rings[index].any() and (sent[index].any() or not placed.reached[index])
-        if is_silent and (mark or ticks.get(frame.name)) in (None, Tick.OPEN):
-            emptied += [frame] if sent[index].any() else []
-            continue
         try:
             with located(path=path):
                 contours, notes = _contours(drawn.rings[index], sent[index], frame, structures)
@@ -146,7 +134,7 @@ def _answer(
             continue
         checked = True if mark is Tick.CHECKED else None
         frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, path, notes))
-    return ReturnedPacket("", tuple(frames), (*rejected, *emptied_errors(emptied, path)))
+    return ReturnedPacket("", tuple(frames), tuple(rejected))
 
 
 @dataclass(frozen=True, eq=False)

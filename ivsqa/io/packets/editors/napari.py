@@ -28,14 +28,12 @@ from ivsqa.io.packets.editors.stacks import (
     FilledStack,
     Stack,
     StackAdapter,
-    emptied_errors,
     is_of_stack,
     stack_of_file,
     stacks_of,
 )
 from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
 from ivsqa.io.packets.thinning import restored
-from ivsqa.io.packets.worklist import read_ticks
 from ivsqa.io.tables import csv_text
 
 LOOK_HERE = "look-here"
@@ -66,7 +64,6 @@ class NapariAdapter(StackAdapter):
     def read(self, folder: Path, sent: Sequence[SentFrame], structures: StructureSet) -> ReturnedPacket:
         """Read every table of shapes below the folder; a structure whose table is missing stands as it was sent."""
         stacks = stacks_of(sent)
-        ticks, _ = read_ticks(folder)  # read again, with what is wrong in them, for the packet as a whole
         layers: dict[str, dict[str, _Layer]] = {stack.name: {} for stack in stacks}
         rejected: list[IvsqaError] = []
         for path in self.files(folder, structures):
@@ -84,8 +81,8 @@ class NapariAdapter(StackAdapter):
                 rejected.append(error)
         frames: list[ReturnedFrame] = []
         for stack in stacks:
-            if not layers[stack.name].keys() <= MARKS.keys():
-                returned, errors = _returned(stack, layers[stack.name], ticks, structures)
+            if layers[stack.name]:
+                returned, errors = _returned(stack, layers[stack.name], structures)
                 frames += returned
                 rejected += errors
         return ReturnedPacket.of(self.name, sent, frames, rejected)
@@ -175,14 +172,13 @@ def _in_slice(vertices: list[list[float]], stack: Stack) -> tuple[int, Points]:
 
 
 def _returned(
-    stack: Stack, layers: Mapping[str, _Layer], ticks: Mapping[str, Tick], structures: StructureSet
+    stack: Stack, layers: Mapping[str, _Layer], structures: StructureSet
 ) -> tuple[list[ReturnedFrame], list[IvsqaError]]:
     """Return the frames of a stack, and the errors of those that cannot be used."""
     frames: list[ReturnedFrame] = []
     rejected: list[IvsqaError] = []
-    emptied: list[SentFrame] = []
     drawn = {name: layer for name, layer in layers.items() if name in structures.names}
-    first = next(iter(drawn.values())).path
+    first = next(iter((drawn or layers).values())).path
     for index, frame in enumerate(stack.frames):
         marks = [tick for name, tick in MARKS.items() if name in layers and index in layers[name].shapes]
         mark = marks[-1] if marks else None
@@ -198,12 +194,9 @@ def _returned(
         except PacketError as error:
             rejected.append(error)
             continue
-        if frame.contours and not contours and (mark or ticks.get(frame.name)) in (None, Tick.OPEN):
-            emptied.append(frame)
-        else:
-            checked = True if mark is Tick.CHECKED else None
-            frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, first, tuple(notes)))
-    return frames, [*rejected, *emptied_errors(emptied, first)]
+        checked = True if mark is Tick.CHECKED else None
+        frames.append(ReturnedFrame(frame, contours, checked, mark is Tick.UNREADABLE, first, tuple(notes)))
+    return frames, rejected
 
 
 def _contour(shapes: Sequence[tuple[str, Points]]) -> tuple[Contour, int]:

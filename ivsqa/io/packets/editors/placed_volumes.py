@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.contour import Mask
 from ivsqa.errors import PacketError
 from ivsqa.io.formats.voxels import OFF_GRID_PX, SAVE_AS_SENT, VolumeFile, Voxels
 from ivsqa.io.packets.editors.stacks import Stack
@@ -25,12 +24,10 @@ class Placed:
 
     Attributes:
         layers: (layers, frames, height, width); 0 where the file does not reach.
-        reached: (frames,) whether the file has anything to say of a slice.
         is_whole: Whether it covers the stack.
     """
 
     layers: Voxels
-    reached: Mask
     is_whole: bool
 
 
@@ -53,9 +50,7 @@ def placed_on(file: VolumeFile, stack: Stack) -> Placed:
         raise PacketError("is drawn beyond the image that was sent", hint="erase what lies outside")
     layers = np.zeros((len(upright), *grid), dtype=upright.dtype)
     layers[:, *(slice(a, b) for a, b in zip(low, high, strict=True))] = inside
-    slices = np.arange(grid[2])
-    reached = (slices >= low[2]) & (slices < high[2])
-    return Placed(layers.transpose(0, 3, 2, 1), reached, bool((low == 0).all() and (high == grid).all()))
+    return Placed(layers.transpose(0, 3, 2, 1), bool((low == 0).all() and (high == grid).all()))
 
 
 def _whole_steps(file: VolumeFile, stack: Stack) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

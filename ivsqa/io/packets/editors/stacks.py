@@ -76,21 +76,6 @@ def _digest(frames: Sequence[SentFrame]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def names_of(frames: Sequence[SentFrame]) -> str:
-    """Return the first name and how many follow."""
-    return frames[0].name if len(frames) == 1 else f"{frames[0].name} and {len(frames) - 1} more"
-
-
-def emptied_errors(frames: Sequence[SentFrame], path: Path) -> list[PacketError]:
-    """Return one error for frames that came back without any of their contours and without a tick.
-
-    A frame that was left out of a crop looks the same as one that was emptied on purpose: deleting is not done on a guess.
-    """
-    hint = "where that is meant, tick them checked or unreadable; else they count as not returned"
-    message = "nothing is drawn any more where contours were sent"
-    return [PacketError(message, hint=hint, path=path, where=names_of(frames))] if frames else []
-
-
 def is_of_stack(name: str) -> bool:
     """Return whether a folder is named like a stack."""
     return _NAME.fullmatch(name) is not None

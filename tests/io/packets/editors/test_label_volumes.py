@@ -144,8 +144,8 @@ def test_structure_that_is_painted_over_is_deleted(value: int, returned: Return,
 
 
 def test_lumen_without_a_wall_is_no_eem(returned: Return) -> None:
-    packet = returned(lambda labels: np.where(labels == EEM, 0, labels))
-    assert [set(frame.contours) for frame in packet.frames] == [{"lumen"}] * 3
+    packet = returned(lambda labels: np.where((labels == EEM) & (np.arange(3) == 1), 0, labels))
+    assert [set(frame.contours) for frame in packet.frames] == [{"lumen", "eem"}, {"lumen"}, {"lumen", "eem"}]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_slices_outside_a_crop_did_not_come_back(returned: Return) -> None:
     assert packet.rejected[0].where == "pb-0a1b_f00002"
 
 
-def test_slices_outside_a_crop_that_were_sent_empty_are_passed_over(
+def test_slices_outside_a_crop_that_were_sent_empty_are_no_answer_until_they_are_ticked(
     write: Write, frames: list[PacketFrame], structures: StructureSet
 ) -> None:
     bare = [frames[0], replace(frames[1], contours={})]
@@ -280,7 +280,8 @@ def test_slices_outside_a_crop_that_were_sent_empty_are_passed_over(
     (path,) = folder.rglob("*-labels.nii.gz")
     write_nifti(path, labels_sent(bare)[..., :1])
     packet = read_return(folder, [frame.sent() for frame in bare], structures)
-    assert (len(packet.frames), packet.rejected) == (1, ())
+    assert packet.rejected == ()
+    assert [frame.is_changed for frame in packet.frames] == [False, False]
 
 
 def test_drawing_beside_the_untouched_file_is_the_one_that_counts(
