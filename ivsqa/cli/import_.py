@@ -102,7 +102,8 @@ def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
     if as_json:
         new = [pullback.path for pullback in plan.pullbacks if pullback.is_new]
         rows = [_planned_as_plain(pullback) for pullback in plan.pullbacks]
-        say_json({"would_import": new, "plan": rows, "failed": failures_as_plain(plan.failed, "path")})
+        failed = failures_as_plain(plan.failed, "path")
+        say_json({"would_import": new, "plan": rows, "failed": failed, "remarks": plan.remarks})
     else:
         if plan.pullbacks:
             common = Path(os.path.commonpath([pullback.path.parent for pullback in plan.pullbacks]))
@@ -113,6 +114,8 @@ def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
         say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
         if any(pullback.is_guess for pullback in plan.pullbacks):
             note("nothing says whose the guessed ones are; each would count as its own subject: see --subject-from")
+        for remark in plan.remarks:
+            note(remark)
     if plan.failed:
         raise BatchError(f"{count(len(plan.failed), 'path')} cannot be imported", plan.failed)
 
@@ -156,6 +159,7 @@ def _as_plain(result: ImportResult) -> dict[str, object]:
         "notes": [
             {"pullback_id": pullback_id, "note": line} for pullback_id, lines in result.notes.items() for line in lines
         ],
+        "remarks": result.remarks,
     }
 
 
@@ -182,6 +186,8 @@ def _say(result: ImportResult) -> None:
     for pullback_id, lines in result.notes.items():
         for line in lines:
             note(f"{pullback_id}: {line}")
+    for remark in result.remarks:
+        note(remark)
     if result.n_guessed_subjects:
         note(
             f"nothing says whose {count(result.n_guessed_subjects, 'pullback')} these are; each counts as its own subject. "

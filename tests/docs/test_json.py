@@ -118,6 +118,7 @@ def test_json_prints_the_documented_keys(
     run("why", f"{frames[0]['pullback_id']}:{frames[0]['frame_index']}")
     run("phantom", "../phantoms/more", "--pullbacks", "1", "--frames", "2", "--size", "64")
     Path("../phantoms/more/broken.dcm").write_bytes(b"no DICOM")
+    Path("../phantoms/more/Thumbs.db").write_bytes(b"of a system")
     pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
     run("import", "../phantoms", "--subject-from", pattern, "--dry-run", exit_code=3)
     run("import", "../phantoms", "--subject-from", pattern, exit_code=3)

@@ -24,6 +24,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
     MPEGTransferSyntaxes,
 )
 
@@ -100,6 +101,18 @@ def looks_like_dicom(path: Path) -> bool:
         with quiet_pydicom():
             header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
             return str(header.get("SOPClassUID", "")).startswith("1.2.840.10008.")
+    except READ_ERRORS:
+        return False
+
+
+def is_dicom_index(path: Path) -> bool:
+    """Return whether a file is the index of a CD (DICOMDIR), which names the files beside it and holds no image."""
+    if not path.name.upper().startswith("DICOMDIR"):
+        return False
+    try:
+        with quiet_pydicom():
+            meta = pydicom.filereader.read_file_meta_info(path)
+        return str(meta.get("MediaStorageSOPClassUID", "")) == MediaStorageDirectoryStorage
     except READ_ERRORS:
         return False
 
@@ -240,7 +253,8 @@ def tag_value(header: Dataset, tag: str | tuple[int, int]) -> Any:  # noqa: ANN4
 def text(header: Dataset, keyword: str) -> str:
     """Return a tag as text without blanks around it, "" where it is absent or broken."""
     value = tag_value(header, keyword)
-    return "" if value is None else str(value).strip(" \0")
+    # Some character sets give half characters, which can be neither printed nor hashed.
+    return "" if value is None else str(value).encode("utf-8", "backslashreplace").decode().strip(" \0")
 
 
 def number(header: Dataset, keyword: str) -> float | None:

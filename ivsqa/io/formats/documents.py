@@ -15,8 +15,8 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from ivsqa.errors import PacketError
+from ivsqa.io.budgets import LARGEST_DOCUMENT_BYTES
 
-LARGEST_FILE_BYTES = 256 * 2**20
 RECOGNISED_IN_BYTES = 1 << 16
 
 
@@ -98,9 +98,9 @@ def bytes_of(path: Path) -> bytes:
     Raises:
         PacketError: it is too large.
     """
-    if path.stat().st_size > LARGEST_FILE_BYTES:
+    if path.stat().st_size > LARGEST_DOCUMENT_BYTES:
         raise PacketError(
-            f"is larger than {LARGEST_FILE_BYTES >> 20} MB",
+            f"is larger than {LARGEST_DOCUMENT_BYTES >> 20} MB",
             hint="send only the file that holds the contours",
             path=path,
         )

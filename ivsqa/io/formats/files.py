@@ -10,6 +10,13 @@ IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 NIFTI_EXTENSIONS = (".nii", ".nii.gz")
 VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".nrrd")
 VIDEO_EXTENSIONS = (".avi", ".mp4", ".m4v", ".mov")
+LITTER = (
+    "@eadir", "@recycle", "#recycle", "#snapshot", "@recently-snapshot",  # Synology and QNAP
+    "__macosx", ".ds_store",  # macOS, besides files whose names begin with "._"
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
+    "lost+found",
+)  # fmt: skip
+"""Names of what systems put into folders of people, in small letters."""
 LFS_HEAD = b"version https://git-lfs"
 LFS_MESSAGE = "is a Git LFS pointer: a note where the picture should be"
 LFS_HINT = "fetch the file itself with 'git lfs pull'"
@@ -42,3 +49,27 @@ def is_lfs_pointer(path: Path) -> bool:
     """Return whether a file is the text that Git LFS leaves where a large file has not been fetched."""
     with path.open("rb") as stream:
         return stream.read(len(LFS_HEAD)) == LFS_HEAD
+
+
+def is_litter(name: str) -> bool:
+    """Return whether a file or folder is called like what systems put into folders of people.
+
+    Example:
+        >>> is_litter("@eaDir"), is_litter("._frame.png"), is_litter("frame.png")
+        (True, True, False)
+    """
+    return name.startswith("._") or name.casefold() in LITTER
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file, or a link to nothing, which has to be missed rather than passed over."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def visible_files(folder: Path, extensions: tuple[str, ...]) -> list[Path]:
+    """Return the files directly in a folder that end so, in natural order; not hidden ones, nor what systems leave behind."""
+    files = (path for path in folder.iterdir() if path.name.lower().endswith(extensions))
+    return sorted(
+        (path for path in files if not path.name.startswith(".") and not is_litter(path.name) and is_file(path)),
+        key=lambda path: natural_key(path.name),
+    )

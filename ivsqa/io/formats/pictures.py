@@ -1,25 +1,45 @@
-"""Opening pictures of strangers, as files, pages of files or inside documents: every way this can fail becomes one error."""
+"""Opening pictures of strangers, as files, pages of files or inside documents: every way this can fail becomes one error.
+
+Nothing is decoded before its size is known to be one of a frame.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import io
+import struct
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from ivsqa.errors import IvsqaError, PacketError, SourceError
+from ivsqa.errors import IvsqaError, PacketError, SourceError, located
+from ivsqa.io.budgets import COPY_AGAIN, check_frame_size
 from ivsqa.io.formats.documents import bytes_of
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 
+Seen = TypeVar("Seen")
 FORMATS = ("PNG", "JPEG", "TIFF")
-LARGEST_SIDE_PX = 8192
-PROBLEMS = (Image.DecompressionBombError, OSError, EOFError, SyntaxError, ValueError)
+PROBLEMS = (
+    Image.DecompressionBombError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 """What Pillow raises on files that are broken, cut short, far too large or no picture."""
 
 
@@ -40,25 +60,59 @@ def opened(picture: Picture, *, error: type[IvsqaError] = SourceError, where: st
         error: SourceError for frames, AnnotationError for masks.
         where: The frame it is about, for the message.
     """
+    with _as_error(picture.path, error, where), Image.open(picture.path, formats=FORMATS) as image:
+        _turn_to(image, picture, error)
+        yield image
+
+
+def look_at_each(pictures: Sequence[Picture], look: Callable[[Image.Image], Seen]) -> Iterator[Seen]:
+    """Yield what a look at each picture gives; pages of one file are turned, as opening each costs a walk from the first.
+
+    Args:
+        pictures: Frames in order.
+        look: Takes an open picture, not yet decoded.
+
+    Raises:
+        SourceError: one cannot be read; names file and frame.
+    """
+    with ExitStack() as file:
+        image: Image.Image | None = None
+        for index, picture in enumerate(pictures):
+            with _as_error(picture.path, SourceError, f"frame {index}"):
+                if image is None or picture.path != pictures[index - 1].path:
+                    file.close()
+                    image = file.enter_context(Image.open(picture.path, formats=FORMATS))
+                _turn_to(image, picture, SourceError)
+                seen = look(image)
+            yield seen
+
+
+@contextmanager
+def _as_error(path: Path, error: type[IvsqaError], where: str) -> Iterator[None]:
+    """Raise what Pillow raises in the block as an error that says what is wrong with the picture."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(picture.path, formats=FORMATS) as image:
-            if picture.page:
-                image.seek(picture.page)
-            yield image
+        with warnings.catch_warnings(action="ignore"), located(path=path, where=where):
+            yield
     except PROBLEMS as problem:
-        message, hint = _explained(picture.path, problem)
-        raise error(message, hint=hint, path=picture.path, where=where) from problem
+        message, hint = _explained(path, problem)
+        raise error(message, hint=hint, path=path, where=where) from problem
+
+
+def _turn_to(image: Image.Image, picture: Picture, error: type[IvsqaError]) -> None:
+    """Turn an open file to a page, and check that it has the size of a frame."""
+    if image.tell() != picture.page:
+        image.seek(picture.page)
+    check_frame_size(image.height, image.width, error=error)
 
 
 def _explained(path: Path, problem: Exception) -> tuple[str, str]:
     """Return the message that says what is wrong with a picture, and how to mend it."""
-    again = "copy or export it again"
-    if isinstance(problem, FileNotFoundError | PermissionError):
+    if isinstance(problem, OSError) and problem.strerror:
         return f"cannot be read: {problem.strerror}", ""
     if is_lfs_pointer(path):
         return LFS_MESSAGE, LFS_HINT
     if path.stat().st_size == 0:
-        return "is empty", again
+        return "is empty", COPY_AGAIN
     if isinstance(problem, UnidentifiedImageError):
         message = "is no PNG, JPEG or TIFF picture"
     elif isinstance(problem, Image.DecompressionBombError):
@@ -67,7 +121,7 @@ def _explained(path: Path, problem: Exception) -> tuple[str, str]:
         message = f"cannot be used: {problem}"
     else:
         message = "the picture is cut short or broken"
-    return message, f"{again} as 8-bit PNG"
+    return message, f"{COPY_AGAIN} as 8-bit PNG"
 
 
 def n_pages(path: Path) -> int:
@@ -86,9 +140,7 @@ def open_image(source: Path | bytes) -> Image.Image:
         with warnings.catch_warnings(action="error"):  # Pillow warns of a decompression bomb before it refuses one
             # From memory: a file that cannot be decoded would stay open.
             image = Image.open(io.BytesIO(source if isinstance(source, bytes) else bytes_of(source)))
-            if max(image.size) > LARGEST_SIDE_PX:
-                message = f"is {image.width} × {image.height} px, larger than any frame"
-                raise PacketError(message, hint="draw on the image of the packet, unchanged")
+            check_frame_size(image.height, image.width, error=PacketError)
             image.load()
     except (*PROBLEMS, Warning) as error:
         raise PacketError("holds an image that cannot be read", hint="save it again as PNG") from error

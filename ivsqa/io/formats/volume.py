@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.errors import AnnotationError, SourceError
+from ivsqa.io.budgets import MOST_PULLBACK_BYTES
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, NIFTI_EXTENSIONS, is_lfs_pointer
 from ivsqa.io.formats.nifti import opened_nifti
 from ivsqa.io.formats.nrrd import dtype_of, opened_nrrd, read_layers, to_lps_mm
 from ivsqa.io.formats.voxels import RAS_FROM_LPS
 
-MOST_BYTES = 1 << 32
-"""4 GB, five times the longest pullback in 8 bits."""
 SAVE_AGAIN = "copy it again, or save it as one grey volume, frames along the last axis"
 NO_SPACING = "unknown: the header has no voxel size in mm"
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
@@ -41,6 +40,7 @@ class Volume:
         spacing_source: What said so.
         frame_step_s: Time between frames, where the last axis is said to be time.
         to_lps_mm: (4, 4), from voxel index to mm; None where the header does not say.
+        voxel_bytes: What a voxel takes in memory.
         load: Reads the voxels, (frames, height, width), in the type they are stored in.
     """
 
@@ -50,6 +50,7 @@ class Volume:
     spacing_source: str
     frame_step_s: float | None
     to_lps_mm: NDArray[np.float64] | None
+    voxel_bytes: int
     load: Callable[[], NDArray[Any]]
 
     def voxels(self) -> NDArray[Any]:
@@ -83,13 +84,25 @@ def _nifti(path: Path) -> Volume:
     with opened_nifti(path) as image:
         if image.get_data_dtype().fields is not None:
             raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
-        shape = _frames_last(image.shape, image.get_data_dtype().itemsize, path)
+        shape = _frames_last(image.shape, path)
         zooms = [float(side) for side in image.header.get_zooms()]
-        space, time = image.header.get_xyzt_units()
+        space, time = _nifti_units(image.header)
+        # Numbers that are scaled as they are read become float64.
+        is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1.0, 0.0)
+        n_bytes = 8 if is_scaled else image.get_data_dtype().itemsize
         affine = RAS_FROM_LPS @ np.array(image.affine, dtype=np.float64)
     step_s = zooms[3] * SECONDS[time] if len(zooms) == 4 and time in SECONDS and zooms[3] > 0.0 else None
     spacing, source = _spacing(zooms[:2], space, "NIfTI voxel size")
-    return Volume(path, shape, spacing, source, step_s, affine, partial(_nifti_voxels, path, shape))
+    return Volume(path, shape, spacing, source, step_s, affine, n_bytes, partial(_nifti_voxels, path, shape))
+
+
+def _nifti_units(header: Any) -> tuple[str, str]:  # noqa: ANN401  nibabel has no types
+    """Return the units of space and time; numbers that stand for none are no millimetres either."""
+    try:
+        space, time = header.get_xyzt_units()
+    except KeyError:
+        return "undefined", "undefined"
+    return space, time
 
 
 def _nifti_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
@@ -104,18 +117,19 @@ def _nrrd(path: Path) -> Volume:
         is_colour = "color" in "".join(str(kind) for kind in header.get("kinds", ())).lower() or len(sizes) > 3
         if is_colour:
             raise SourceError("holds several values a voxel", hint=SAVE_AGAIN, path=path)
-        shape = _frames_last(sizes, dtype_of(header).itemsize, path)
+        shape = _frames_last(sizes, path)
+        n_bytes = dtype_of(header).itemsize
         zooms = _nrrd_spacing(header)
         affine = to_lps_mm(header) if len(sizes) == 3 and "space" in header else None
     units = header.get("space units") or ["mm"]
     spacing, source = _spacing(zooms, str(units[0]).strip('"'), "NRRD voxel size")
-    return Volume(path, shape, spacing, source, None, affine, partial(_nrrd_voxels, path, shape))
+    return Volume(path, shape, spacing, source, None, affine, n_bytes, partial(_nrrd_voxels, path, shape))
 
 
 def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
     """Return all voxels, (frames, height, width)."""
     with opened_nrrd(path) as (header, stream):
-        layers = read_layers(header, stream, MOST_BYTES)
+        layers = read_layers(header, stream, MOST_PULLBACK_BYTES)
     return np.asarray(layers[0].reshape(shape[::-1], order="A").T)
 
 
@@ -137,17 +151,17 @@ def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, 
     return (round(zooms[0] * scale, 9), round(zooms[1] * scale, 9)), source
 
 
-def _frames_last(sizes: tuple[int, ...], n_bytes: int, path: Path) -> tuple[int, int, int]:
-    """Return (frames, height, width) of sizes as stored, each voxel of so many bytes.
+def _frames_last(sizes: tuple[int, ...], path: Path) -> tuple[int, int, int]:
+    """Return (frames, height, width) of sizes as stored.
 
     Raises:
-        SourceError: too large, of too many dimensions, or with the frames along the first axis.
+        SourceError: of too many dimensions, or with the frames along the first axis.
     """
     sides = [side for axis, side in enumerate(sizes) if axis < 2 or side != 1] or [0]
     if len(sides) == 2:
         sides.append(1)
     size = " × ".join(str(side) for side in sizes)
-    if len(sides) != 3 or min(sides) < 1 or int(np.prod(sides, dtype=object)) * n_bytes > MOST_BYTES:
+    if len(sides) != 3 or min(sides) < 1:
         raise SourceError(f"is a volume of {size}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
     width, height, n_frames = sides
     # As frames are square, a first side unlike the two others is the number of frames.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
-from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key
+from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key, visible_files
 from ivsqa.io.formats.pictures import Picture
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.archives.plain_text import PLAIN_TEXT
@@ -116,9 +116,8 @@ def _patient(path: Path) -> str:
 def _frames_and_texts(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the frames of the set in a folder, where there is no other picture, and the texts."""
     try:
-        files = [file for file in folder.iterdir() if not file.name.startswith(".")]
+        pictures = visible_files(folder, IMAGE_EXTENSIONS)
+        texts = [file for file in visible_files(folder, (".txt",)) if TEXT_NAME.fullmatch(file.name)]
     except OSError:  # is reported where the folder itself is searched
         return [], []
-    pictures = [file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS]
-    texts = [file for file in files if TEXT_NAME.fullmatch(file.name)]
     return pictures if all(_patient(file) for file in pictures) else [], texts

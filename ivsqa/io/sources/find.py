@@ -8,27 +8,32 @@ In a folder:
 * PNG, JPEG or TIFF files: one pullback; or those in a folder frames/, img/ or images/ in it. Beside DICOM they are previews.
 * other folders: if their pictures are named like the frames, masks of this pullback; else looked into
 * projects and packets of ivsqa: never looked into, their frames are in a study already
-* notes, tables, hidden files: no sources. Links are followed once, and never back into what is being searched.
+* notes, tables, hidden files, the index of a CD (DICOMDIR): no sources. Nor is what systems leave behind, which is named once.
+* a link is followed once, and never back into what is being searched; one that leads nowhere counts as a file that cannot be read
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
-from ivsqa.io.formats.dicom_header import DicomHeader, looks_like_dicom, read_header
+from ivsqa.io.formats.dicom_header import DicomHeader, is_dicom_index, looks_like_dicom, read_header
 from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
     VIDEO_EXTENSIONS,
     VOLUME_EXTENSIONS,
     bare_name,
+    is_file,
+    is_litter,
     natural_key,
 )
 from ivsqa.io.formats.pictures import Picture, n_pages
 from ivsqa.io.project.layout import is_inside_project, is_ours
+from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.registry import format_of
 from ivsqa.io.sources.challenge_2011 import challenge_sources
 from ivsqa.io.sources.dicom import DicomSource, group_single_frames
@@ -48,28 +53,31 @@ LOOKED_FOR = (
 )
 
 
-def find_sources(path: Path) -> tuple[list[PullbackSource], list[IvsqaError]]:
+def find_sources(path: Path, left_out: list[Path] | None = None) -> tuple[list[PullbackSource], list[IvsqaError]]:
     """Return the pullbacks below a path in natural order, and what could not be used. Reads headers, writes nothing.
 
     Args:
-        path: A file, which is then taken whatever it is called, or a folder, which is searched with all in it.
+        path: A file, which is then taken whatever it is called, or a folder, which is searched with all in it. The index of a CD
+            stands for the folder that it lies in.
+        left_out: Gets what systems put into the folders, and projects and packets.
 
     Returns:
         The sources, and a SourceError for each file that should be one and is not, or one that says that nothing is there.
     """
-    search = _Search(path)
-    try:
+    search = _Search(path, left_out=[] if left_out is None else left_out)
+    with search.noting(path):
         if is_ours(path) or is_inside_project(path):
             hint = "give the folder that the pullbacks came in; what a reader sent back: ivsqa import-annotations"
-            search.errors.append(SourceError("is of a project or a packet, not an archive", hint=hint, path=path))
-        elif path.is_dir():
-            search.folder(path)
-        elif path.exists():
+            raise SourceError("is of a project or a packet, not an archive", hint=hint)
+        if path.is_dir():
+            search.below(path)
+        elif path.is_file():
+            if is_dicom_index(path):
+                return find_sources(path.parent, left_out)
             search.named_file(path)
         else:
-            search.errors.append(SourceError("there is no such file or folder", path=path))
-    except OSError as error:
-        search.errors.append(SourceError(f"cannot be read: {error.strerror}", path=path))
+            is_there = path.exists() or path.is_symlink()
+            raise SourceError("is neither a file nor a folder" if is_there else "there is no such file or folder")
     if not search.sources and not search.errors:
         search.errors.append(SourceError(f"nothing to import here{search.passed_over}", hint=LOOKED_FOR, path=path))
     return sorted(search.sources, key=lambda source: natural_key(source.relative)), search.errors
@@ -80,25 +88,45 @@ class _Search:
     """One walk below `root`."""
 
     root: Path
+    left_out: list[Path]
     sources: list[PullbackSource] = field(default_factory=list)
     errors: list[IvsqaError] = field(default_factory=list)
     linked: set[Path] = field(default_factory=set)
+    searched: list[Path] = field(default_factory=list)
     n_other_dicom: int = 0
-    ours: list[Path] = field(default_factory=list)
+
+    @contextmanager
+    def noting(self, path: Path) -> Iterator[None]:
+        """Note what is wrong with a file or folder that is read in the block; the search goes on."""
+        try:
+            with reading(path):
+                yield
+        except IvsqaError as error:
+            self.errors.append(error)
 
     @property
     def passed_over(self) -> str:
         """What was there and was not taken, for the message: a project, DICOM that is no ultrasound, contours without frames."""
-        if self.ours:
-            return f" but a project or a packet of ivsqa, which is not imported: {self.ours[0].name}"
+        ours = next(filter(is_ours, self.left_out), None)
+        if ours is not None:
+            return f" but a project or a packet of ivsqa, which is not imported: {ours.name}"
         if self.n_other_dicom:
             return f" ({self.n_other_dicom} DICOM files are no ultrasound images)"
         # Asked only when there was nothing to import, as it opens every file.
-        for file in sorted(self.root.rglob("*")):
-            contours = format_of(file) if file.is_file() else None
-            if contours is not None:
-                return f" but contours, such as {file.name} ({contours.name})"
+        for file in (file for folder in self.searched for file in _entries(folder)[0]):
+            with self.noting(file):
+                contours = format_of(file)
+                if contours is not None:
+                    return f" but contours, such as {file.name} ({contours.name})"
         return ""
+
+    def below(self, folder: Path) -> None:
+        """Take what is in a folder and in all folders in it, however deep they lie."""
+        waiting = [folder]
+        while waiting:
+            self.searched.append(waiting.pop())
+            with self.noting(self.searched[-1]):
+                waiting += self.folder(self.searched[-1])
 
     def named_file(self, path: Path) -> None:
         """Take the one file the user named."""
@@ -122,47 +150,54 @@ class _Search:
             hint = f"write its frames as PNG files; {LOOKED_FOR}"
             self.errors.append(SourceError("is of no kind that can be imported", hint=hint, path=path))
 
-    def folder(self, folder: Path) -> None:
-        """Take what is in a folder, then what is in the folders in it."""
-        try:
-            files, folders = _entries(folder)
-        except OSError as error:
-            self.errors.append(SourceError(f"cannot be read: {error.strerror}", path=folder))
-            return
+    def folder(self, folder: Path) -> list[Path]:
+        """Take what is in a folder, and return the folders in it that are to be searched."""
+        files, folders = _entries(folder, self.left_out)
         data_set = nnunet_sources(folder, self.relative(folder))
         if data_set is not None:
             self.add(data_set)
-            return
-        folders = [inner for inner in folders if not self.is_passed_over(inner)]
+            return []
+        self.left_out += filter(is_ours, folders)
+        folders = [inner for inner in folders if inner not in self.left_out]
         # `may_enter` decides about links, further down.
         own_folders = [inner for inner in folders if not inner.is_symlink()]
         patients, used = challenge_sources(folder, self.relative(folder), own_folders)
         self.sources += patients
-        folders = [inner for inner in folders if inner not in used]
         # Where the set lies in this very folder, its files are taken.
         files = [] if patients and not used else files
+        folders = [inner for inner in folders if inner not in used]
+        volumes = [file for file in files if is_volume(file)]
+        self.add(volume_sources(volumes, {file: self.relative(file) for file in volumes}))
+        videos = (file for file in files if file.suffix.lower() in VIDEO_EXTENSIONS)
+        self.sources += [VideoSource(file, self.relative(file)) for file in videos]
+        taken = self.frames(folder, files, folders)
+        return [inner for inner in folders if inner not in taken and self.may_enter(inner)]
+
+    def frames(self, folder: Path, files: Sequence[Path], folders: Sequence[Path]) -> list[Path]:
+        """Take the DICOM files and pictures of a folder; returns the folders in it that belong to them."""
         pictures = [file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS]
         others = [file for file in files if file.suffix.lower() not in IMAGE_EXTENSIONS]
         has_dicom = self.dicom_files(others, folder)
-        frames = next(
-            (inner for inner in folders if inner.name.casefold() in FRAME_FOLDERS and label_files(inner)), None
-        )
+        frames = next((inner for inner in folders if self.holds_frames(inner)), None)
         if frames is not None:
             pictures = label_files(frames)
         elif has_dicom:  # pictures beside DICOM are previews
             pictures = []
         stems = {bare_name(file.name) for file in pictures}
-        folders = [inner for inner in folders if inner != frames]
-        labels = [inner for inner in folders if _holds_labels(inner, stems, beside_frames=frames is not None)]
+        labels = []
+        for inner in (inner for inner in folders if inner != frames):
+            with self.noting(inner):
+                labels += [inner] if _holds_labels(inner, stems, beside_frames=frames is not None) else []
         if pictures:
             self.pictures(pictures, folder, labels)
-        volumes = [file for file in files if is_volume(file)]
-        self.add(volume_sources(volumes, {file: self.relative(file) for file in volumes}))
-        videos = (file for file in files if file.suffix.lower() in VIDEO_EXTENSIONS)
-        self.sources += [VideoSource(file, self.relative(file)) for file in videos]
-        for inner in folders:
-            if inner not in labels and self.may_enter(inner):
-                self.folder(inner)
+        return labels if frames is None else [frames, *labels]
+
+    def holds_frames(self, folder: Path) -> bool:
+        """Return whether a folder is called like one of frames, and has some."""
+        if folder.name.casefold() in FRAME_FOLDERS:
+            with self.noting(folder):
+                return bool(label_files(folder))
+        return False
 
     def add(self, sources_and_errors: tuple[Sequence[PullbackSource], Sequence[IvsqaError]]) -> None:
         """Add sources, and what cannot be used."""
@@ -173,15 +208,13 @@ class _Search:
         """Add TIFFs of several pages as a pullback each, and the other pictures as one."""
         single: list[Path] = []
         for file in files:
-            try:
+            pages = 0
+            with self.noting(file):
                 pages = n_pages(file) if file.suffix.lower() in TIFF_EXTENSIONS else 1
-            except SourceError as error:
-                self.errors.append(error)
-                continue
             if pages > 1:
                 book = tuple(Picture(file, page) for page in range(pages))
                 self.sources.append(FrameFolderSource(file, self.relative(file), book))
-            else:
+            elif pages:
                 single.append(file)
         problem = _why_no_pullback(single, path)
         if problem is not None:
@@ -194,11 +227,8 @@ class _Search:
         """Add the DICOM files of a folder and return whether there are any."""
         headers: list[DicomHeader] = []
         for file in files:
-            try:
+            with self.noting(file):
                 header = _dicom_header(file)
-            except SourceError as error:
-                self.errors.append(error)
-            else:
                 headers += [header] if header else []
         images = [header for header in headers if header.is_image]
         self.n_other_dicom += len(headers) - len(images)
@@ -222,13 +252,6 @@ class _Search:
         below = path.relative_to(self.root)
         return (below if path.is_dir() else below.with_name(bare_name(below.name))).as_posix()
 
-    def is_passed_over(self, folder: Path) -> bool:
-        """Return whether a folder is a project or a packet of ivsqa, and note it."""
-        if is_ours(folder):
-            self.ours.append(folder)
-            return True
-        return False
-
     def may_enter(self, folder: Path) -> bool:
         """Return whether to look into a folder: a link only where it leads out of the search, and once."""
         if not folder.is_symlink():
@@ -245,23 +268,27 @@ def is_volume(file: Path) -> bool:
     return file.name.lower().endswith(VOLUME_EXTENSIONS)
 
 
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files and folders in a folder in natural order, without hidden ones."""
-    visible = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "Thumbs.db")
-    entries = sorted(visible, key=lambda path: natural_key(path.name))
-    return [path for path in entries if path.is_file()], [path for path in entries if path.is_dir()]
+def _entries(folder: Path, left_out: list[Path] | None = None) -> tuple[list[Path], list[Path]]:
+    """Return the files and folders in a folder in natural order, without hidden ones and what systems leave behind."""
+    folders, files = [], []
+    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
+        if is_litter(path.name):
+            (left_out if left_out is not None else []).append(path)
+        elif not path.name.startswith("."):
+            if path.is_dir():
+                folders.append(path)
+            elif is_file(path):
+                files.append(path)
+    return files, folders
 
 
 def _dicom_header(file: Path) -> DicomHeader | None:
     """Return the header of a file that is DICOM, None for any other; raises SourceError for one that only claims to be."""
-    if file.suffix.lower() in NEVER_DICOM:
+    if file.suffix.lower() in NEVER_DICOM or is_dicom_index(file):
         return None
-    try:
-        claims = file.suffix.lower() in DICOM_EXTENSIONS
-        # What is called .dcm and is none is reported; any other file may be anything.
-        return read_header(file) if claims or looks_like_dicom(file) else None
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", path=file) from error
+    claims = file.suffix.lower() in DICOM_EXTENSIONS
+    # What is called .dcm and is none is reported; any other file may be anything.
+    return read_header(file) if claims or looks_like_dicom(file) else None
 
 
 def _holds_labels(folder: Path, stems: set[str], *, beside_frames: bool) -> bool:

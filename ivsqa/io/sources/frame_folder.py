@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.formats.grey import SIXTEEN_BIT_MODES, deep_white, grey_from_image
-from ivsqa.io.formats.pictures import Picture, opened
+from ivsqa.io.formats.pictures import Picture, look_at_each
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.label_images import read_label_folders
@@ -56,10 +57,11 @@ class FrameFolderSource(PullbackSource):
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
         self.own_facts()  # refuses frames of another size before the first is decoded
-        for index, picture in enumerate(self.pictures):
-            with opened(picture, where=f"frame {index}") as image:
-                frame = grey_from_image(image, white=self._white if image.mode in SIXTEEN_BIT_MODES else 255)
-            yield frame
+
+        def grey(image: Image.Image) -> NDArray[np.uint8]:
+            return grey_from_image(image, white=self._white if image.mode in SIXTEEN_BIT_MODES else 255)
+
+        yield from look_at_each(self.pictures, grey)
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours of contours.csv, else of other tools, else of masks; raises AnnotationError."""
@@ -71,15 +73,13 @@ class FrameFolderSource(PullbackSource):
     def _shape(self) -> tuple[int, int]:
         """(height, width) of all frames."""
         first: tuple[int, int] | None = None
-        for index, picture in enumerate(self.pictures):
-            with opened(picture, where=f"frame {index}") as image:
-                width, height = image.size
+        for index, (width, height) in enumerate(look_at_each(self.pictures, lambda image: image.size)):
             first = first or (height, width)
             if (height, width) != first:
                 raise SourceError(
                     f"is {width} × {height} px, but the first frame is {first[1]} × {first[0]} px",
                     hint="frames of one pullback have one size: move or export the odd one again",
-                    path=picture.path,
+                    path=self.pictures[index].path,
                     where=f"frame {index}",
                 )
         return first or (0, 0)
@@ -87,9 +87,8 @@ class FrameFolderSource(PullbackSource):
     @cached_property
     def _white(self) -> int:
         """The value that is white in 16-bit frames, one for the whole pullback; costs a pass over them."""
-        highest = 0
-        for index, picture in enumerate(self.pictures):
-            with opened(picture, where=f"frame {index}") as image:
-                if image.mode in SIXTEEN_BIT_MODES:
-                    highest = max(highest, int(np.asarray(image).max(initial=0)))
-        return deep_white(highest)
+
+        def highest(image: Image.Image) -> int:
+            return int(np.asarray(image).max(initial=0)) if image.mode in SIXTEEN_BIT_MODES else 0
+
+        return deep_white(max(look_at_each(self.pictures, highest)))

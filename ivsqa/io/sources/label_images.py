@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
-from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key
+from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, is_litter, visible_files
 from ivsqa.io.formats.pictures import Picture, opened
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target, structure_named
 from ivsqa.io.sources.labels import LabelMeaning, contours_from_masks, label_pixels, masks_of_labels, read_names
@@ -30,10 +30,7 @@ SOFT_EDGE_SHARE = 0.02
 
 def label_files(folder: Path) -> list[Path]:
     """Return the pictures directly in a folder, in natural order."""
-    files = (file for file in folder.iterdir() if not file.name.startswith("."))
-    return sorted(
-        (file for file in files if file.suffix.lower() in IMAGE_EXTENSIONS), key=lambda p: natural_key(p.name)
-    )
+    return visible_files(folder, IMAGE_EXTENSIONS)
 
 
 def is_mask_like(picture: Path) -> bool:
@@ -67,7 +64,8 @@ def read_label_folders(folders: Sequence[Path], target: Target) -> FoundAnnotati
 def _iter_masks(folder: Path, target: Target) -> Iterator[tuple[Path, int, Mapping[str, Mask]]]:
     """Yield the masks in a folder and in folders in it: file, frame_index, mask by structure."""
     is_general = folder.name.casefold() in LABEL_FOLDERS
-    for named in sorted(path for path in folder.iterdir() if path.is_dir()) if is_general else [folder]:
+    inner = (path for path in folder.iterdir() if path.is_dir() and not is_litter(path.name))
+    for named in sorted(inner) if is_general else [folder]:
         if _holds_pictures(named, target.structures):
             continue
         structure = structure_named(named.name, target.structures, path=named)

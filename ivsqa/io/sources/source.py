@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import SourceError
+from ivsqa.errors import SourceError, located
 from ivsqa.io.atomic import sha256_of_file
+from ivsqa.io.budgets import check_frame_size, check_unpacked
 from ivsqa.io.formats.files import bare_name
 from ivsqa.io.sources.archives.aivus import with_aivus_facts
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
@@ -59,8 +60,17 @@ class PullbackSource(ABC):
         return (self.path,)
 
     def facts(self) -> PullbackFacts:
-        """Return geometry and timing from the headers and from files beside them; raises SourceError."""
-        return with_facts_beside(self.own_facts(), self.path)
+        """Return geometry and timing from the headers and from files beside them.
+
+        Raises:
+            SourceError: a file cannot be read, or declares more than it can hold.
+        """
+        facts = self.own_facts()
+        packed_bytes = sum(path.stat().st_size for path in dict.fromkeys(self.frame_files()))
+        with located(path=self.path):
+            check_frame_size(facts.height_px, facts.width_px)
+            check_unpacked((facts.width_px, facts.height_px, facts.n_frames), 1, packed_bytes, error=SourceError)
+        return with_facts_beside(facts, self.path)
 
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""

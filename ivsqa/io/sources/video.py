@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.errors import SourceError
+from ivsqa.errors import SourceError, located
+from ivsqa.io.budgets import check_frame_size
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 from ivsqa.io.formats.grey import luma
 from ivsqa.io.sources.source import PullbackSource
 
 MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-LARGEST_SIDE_PX = 8192
 QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 """Read when OpenCV is loaded; what it and FFmpeg would tell the terminal is said in one line of ours."""
 AS_PICTURES = "write its frames as PNG files"
@@ -74,8 +74,8 @@ class VideoSource(PullbackSource):
         with _opened(self.path) as video:
             width, height = (int(video.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
             declared = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-            if not (0 < width <= LARGEST_SIDE_PX and 0 < height <= LARGEST_SIDE_PX):
-                raise SourceError(f"has frames of {width} × {height} px", hint=AS_PICTURES, path=self.path)
+            with located(path=self.path):
+                check_frame_size(height, width)
             times_s = []
             while video.grab():  # moves on without converting the frame
                 times_s.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)

@@ -6,7 +6,7 @@ run.nii.gz    run-labels.nii.gz    run.seg.nrrd    run_mask.nrrd
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, SourceError, located
+from ivsqa.io.budgets import check_unpacked
 from ivsqa.io.formats.files import bare_name
 from ivsqa.io.formats.grey import deep_white
 from ivsqa.io.formats.nrrd import read_segmentation
@@ -63,6 +64,9 @@ class VolumeSource(PullbackSource):
         """Return the facts in the header; raises SourceError."""
         volume = self._volume
         n_frames, height, width = volume.shape
+        # All of it is read into memory, whatever type it is stored in.
+        with located(path=self.path):
+            check_unpacked((width, height, n_frames), volume.voxel_bytes, self.path.stat().st_size, error=SourceError)
         step_s = volume.frame_step_s
         return PullbackFacts(
             n_frames=n_frames,
@@ -153,7 +157,7 @@ def read_label_volume(
     """
     try:
         is_segmentation = path.name.lower().endswith(SEG_NRRD)
-        labels, own = _segmentation(path, frames, structures) if is_segmentation else (_labels(path), None)
+        labels, own = _segmentation(path, frames, structures) if is_segmentation else (_labels(path, frames), None)
     except SourceError as error:
         raise AnnotationError(error.message, hint=error.hint, path=path) from error
     values = _on_grid(labels, frames, path)
@@ -176,9 +180,12 @@ class _Labels:
     to_lps_mm: NDArray[np.float64] | None
 
 
-def _labels(path: Path) -> _Labels:
+def _labels(path: Path, frames: Volume) -> _Labels:
     volume = open_volume(path)
     with located(path=path):
+        # Before they are unpacked: black shrinks to nothing, so a small file may hold any number of voxels.
+        if np.prod(volume.shape, dtype=object) > np.prod(frames.shape, dtype=object):
+            raise _off_the_frames(volume.shape[::-1], frames, path)
         return _Labels(whole_numbers(volume.voxels())[None], volume.to_lps_mm)
 
 
@@ -207,14 +214,16 @@ def _on_grid(labels: _Labels, frames: Volume, path: Path) -> NDArray[np.integer]
     # Backwards and without the layers: width, height, frames.
     size = np.array(labels.values.shape[:0:-1])
     if not fits or (start < 0).any() or (start + size > grid).any():
-        ours, theirs = (" × ".join(str(side) for side in sides) for sides in (grid, size))
-        raise AnnotationError(
-            f"does not lie on the frames: it has {theirs} voxels, they have {ours}",
-            hint="save the labels in the geometry of the image",
-            path=path,
-        )
+        raise _off_the_frames(size, frames, path)
     placed = np.zeros((len(labels.values), *frames.shape), dtype=labels.values.dtype)
     x, y, z = start
     width, height, n_frames = size
     placed[:, z : z + n_frames, y : y + height, x : x + width] = labels.values
     return placed
+
+
+def _off_the_frames(size: Iterable[int], frames: Volume, path: Path) -> AnnotationError:
+    """Return the error of labels of another size, (width, height, frames), than the frames have."""
+    theirs, ours = (" × ".join(str(side) for side in sides) for sides in (size, frames.shape[::-1]))
+    message = f"does not lie on the frames: it has {theirs} voxels, they have {ours}"
+    return AnnotationError(message, hint="save the labels in the geometry of the image", path=path)

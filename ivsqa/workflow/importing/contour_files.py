@@ -12,6 +12,7 @@ from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, provenance
+from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
 from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS, belongs, format_of, read_contour_files
 from ivsqa.workflow.context import Context
@@ -40,11 +41,16 @@ def import_contour_files(project: Project, path: Path, result: ImportResult, con
     foreign = _recognised(files, result.failed)
     for record, drawn in _iter_foreign_contours(project, path, foreign, result.failed):
         result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *drawn.notes)
-        result.n_annotations += append_contours(project, record, drawn.contours, context, repair=repair)
+        try:
+            result.n_annotations += append_contours(project, record, drawn.contours, context, repair=repair)
+        except IvsqaError as error:
+            result.failed.append(error)
     # In a folder, what is no table may be anything; a file that was named is read or refused.
     for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
         try:
-            for pullback_id, contours in read_contours_csv(file).items():
+            with reading(file, error=AnnotationError):
+                tables = read_contours_csv(file)
+            for pullback_id, contours in tables.items():
                 record = project.pullback(pullback_id)
                 result.n_annotations += append_contours(project, record, contours, context, repair=repair)
         except IvsqaError as error:
@@ -89,9 +95,10 @@ def _recognised(files: Sequence[Path], failed: list[IvsqaError]) -> list[Path]:
     known = []
     for file in files:
         try:
-            if format_of(file) is not None:
-                known.append(file)
-        except AnnotationError as error:
+            with reading(file, error=AnnotationError):
+                if format_of(file) is not None:
+                    known.append(file)
+        except IvsqaError as error:
             failed.append(error)
     return known
 
@@ -123,9 +130,12 @@ def _iter_foreign_contours(
             pullback_id, record.n_frames, record.frame_shape, project.structures, record.spacing_mm, by_stem
         )
         try:
-            yield record, read_contour_files(paths, target)
-        except AnnotationError as error:
+            with reading(paths[0], error=AnnotationError):
+                drawn = read_contour_files(paths, target)
+        except IvsqaError as error:
             failed.append(error)
+        else:
+            yield record, drawn
 
 
 def _pullback_of(file: Path, root: Path, records: Mapping[str, PullbackRecord]) -> str | None:

@@ -6,16 +6,19 @@ It knows files and pixels; who is who, and what is in the project, is decided in
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivsqa.domain.frames.burned_text import TextRegion, find_text, mask_text
 from ivsqa.domain.pullback import PullbackFacts, frames_sha256
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, SourceError
+from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.importing.options import ImportOptions
@@ -63,7 +66,8 @@ def decode(
     source, folder = work
     regions: tuple[TextRegion, ...] = ()
     try:
-        fingerprint, facts = source.fingerprint(), options.with_user_facts(source.facts())
+        with reading(source.path):
+            fingerprint, facts = source.fingerprint(), options.with_user_facts(source.facts())
         sha256 = ""
         # To decode takes most of the time; of what is in the project, facts and contours may still be new.
         if fingerprint not in known:
@@ -80,10 +84,17 @@ def decode(
     if options.with_annotations:
         try:
             # Contours that cannot be read do not keep the frames out.
-            annotations = source.read_annotations(structures, facts)
+            with reading(source.path, error=AnnotationError):
+                annotations = source.read_annotations(structures, facts)
         except IvsqaError as error:
             annotations = error
     return Decoded(source, folder, fingerprint, facts, annotations, sha256, regions)
+
+
+def _iter_frames(source: PullbackSource) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a source; raises IvsqaError whatever is wrong with its files, and only with them."""
+    with reading(source.path):
+        yield from source.iter_frames()
 
 
 def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) -> np.memmap[Any, np.dtype[np.uint8]]:
@@ -92,7 +103,7 @@ def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) ->
     shape = (facts.n_frames, facts.height_px, facts.width_px)
     frames = np.lib.format.open_memmap(folder / FRAMES_NAME, mode="w+", dtype=np.uint8, shape=shape)
     n_written = 0
-    for frame in source.iter_frames():
+    for frame in _iter_frames(source):
         # Headers may lie: what was promised is checked frame by frame.
         if n_written == facts.n_frames or frame.shape != facts.frame_shape:
             raise SourceError(

@@ -18,6 +18,7 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, Split, provenance
 from ivsqa.io.project.settings import SplitSettings
+from ivsqa.io.reading import reading
 from ivsqa.io.sources.find import find_sources
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -31,14 +32,25 @@ from ivsqa.workflow.parallel import in_processes
 __all__ = ["ImportOptions", "ImportResult", "SubjectSplits", "find_all_sources", "import_pullbacks"]
 
 
-def find_all_sources(paths: Sequence[Path]) -> tuple[list[PullbackSource], list[IvsqaError]]:
-    """Return the pullbacks below some paths, and an error for each file that cannot be used; reads headers only."""
+def find_all_sources(
+    paths: Sequence[Path], remarks: list[str] | None = None
+) -> tuple[list[PullbackSource], list[IvsqaError]]:
+    """Return the pullbacks below some paths, and an error for each file that cannot be used; reads headers only.
+
+    Args:
+        paths: Files and folders.
+        remarks: Gets what was left out on purpose.
+    """
     sources: list[PullbackSource] = []
     failed: list[IvsqaError] = []
+    left_out: list[Path] = []
     for path in paths:
-        below, broken = find_sources(path)
+        below, broken = find_sources(path, left_out)
         sources += below
         failed += broken
+    if left_out and remarks is not None:
+        names = ", ".join(sorted({"._*" if path.name.startswith("._") else path.name for path in left_out}))
+        remarks.append(f"left out, as of a system, or a project or packet of ivsqa: {names}")
     return sources, failed
 
 
@@ -51,8 +63,8 @@ def import_pullbacks(
     nothing; a file that fails is reported and the rest goes on. The number of jobs changes nothing but the time it takes.
     """
     identify = identify_by(options.subject_from, project.pseudonym_key)
-    sources, failed = find_all_sources(paths)
-    result = ImportResult(failed=failed)
+    result = ImportResult()
+    sources, result.failed = find_all_sources(paths, result.remarks)
     with project_lock(project.layout.lock("import"), purpose="import", started_at=context.clock()):
         atomic.remove_leftovers(project.layout.pullbacks, older_than_s=0.0)  # nobody else imports: we hold the lock
         importer = _Importer(project, options, identify, context, result)
@@ -150,7 +162,8 @@ class _Importer:
 
     def _publish(self, decoded: Decoded) -> PullbackRecord:
         """Name a decoded source and give it its place; returns its record."""
-        identity = self._identify(decoded.source, decoded.fingerprint)
+        with reading(decoded.source.path):
+            identity = self._identify(decoded.source, decoded.fingerprint)
         if identity.pullback_id is not None and identity.pullback_id in self._known:
             raise SourceError(
                 f"the pullback {identity.pullback_id} is already here with other content",

@@ -55,6 +55,7 @@ class ImportResult:
         failed: What could not be read; everything else was imported.
         n_annotations: Frames whose annotation is new.
         notes: What a person should look at, by pullback.
+        remarks: What else a person should know, about no pullback in particular.
         n_guessed_subjects: Pullbacks that nothing tied to a person.
         finished: False where someone asked to stop: the same import goes on from there.
     """
@@ -64,5 +65,6 @@ class ImportResult:
     failed: list[IvsqaError] = field(default_factory=list)
     n_annotations: int = 0
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     n_guessed_subjects: int = 0
     finished: bool = True

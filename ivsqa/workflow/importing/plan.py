@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import IvsqaError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Split
+from ivsqa.io.reading import reading
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.identity import Identity, identify_by
@@ -42,17 +43,19 @@ class PlannedPullback:
     is_new: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImportPlan:
     """The plan of an import.
 
     Attributes:
         pullbacks: What was found, in the order of the import.
         failed: What would be refused, with how to mend it; pixels may turn out to be broken besides.
+        remarks: What else a person should know, about no pullback in particular.
     """
 
-    pullbacks: list[PlannedPullback]
-    failed: list[IvsqaError]
+    pullbacks: list[PlannedPullback] = field(default_factory=list)
+    failed: list[IvsqaError] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def plan_import(
@@ -64,11 +67,11 @@ def plan_import(
         IvsqaError: `options.subject_from` cannot be used.
     """
     identify = identify_by(options.subject_from, project.pseudonym_key)
-    sources, failed = find_all_sources(paths)
+    plan = ImportPlan()
+    sources, plan.failed = find_all_sources(paths, plan.remarks)
     records = project.pullbacks()
     by_source = {record.source_sha256: record for record in records}
     splits = SubjectSplits(project.settings.split, records)
-    plan = ImportPlan([], list(failed))
 
     def planned(source: PullbackSource) -> PlannedPullback:
         facts = options.with_user_facts(source.facts())
@@ -90,7 +93,8 @@ def plan_import(
     with context.progress("Looking", len(sources), "pullback") as advance:
         for source in sources:
             try:
-                plan.pullbacks.append(planned(source))
+                with reading(source.path):
+                    plan.pullbacks.append(planned(source))
             except IvsqaError as error:
                 plan.failed.append(error)
             advance(1)

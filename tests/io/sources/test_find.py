@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from ivsqa.errors import SourceError
 from ivsqa.io.sources.find import find_sources
 
 FRAME = np.arange(48, dtype=np.uint8).reshape(6, 8)
@@ -157,6 +158,44 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path):
     assert "no such file" in error.message
 
 
+@pytest.mark.parametrize(
+    "litter", ["@eaDir/1.png/THUMB_M.png", "__MACOSX/1.png", "Thumbs.db", "._1.png", "desktop.ini"]
+)
+@pytest.mark.parametrize("run", ["run", "run/frames", "run/lumen", "."])
+def test_what_systems_put_into_folders_is_no_pullback_and_stops_none(put, tmp_path, litter, run, both):
+    put("run/frames/1.png")
+    put("run/lumen/1.png", MASK)
+    put(f"{run}/{litter}" if litter.endswith("png") else "run/frames/2.png")
+    if not litter.endswith("png"):
+        (tmp_path / run / litter).write_bytes(b"\xff\xfe not a picture")
+    (source,), errors = find_sources(tmp_path)
+    assert (source.relative, errors) == ("run", [])
+    assert list(source.read_annotations(both).contours) == [0]
+
+
+def test_a_folder_called_like_a_file_is_looked_into_and_breaks_nothing(put, tmp_path):
+    put("run/1.png")
+    for name in ("2.png", "labels.csv", "phases.csv", "contours.csv", "a.dcm", "run.nii.gz", "x.json"):
+        (tmp_path / "run" / name).mkdir()
+    put("run/2.png/9.png")
+    sources, errors = find_sources(tmp_path)
+    assert errors == []
+    assert [(source.relative, source.facts().n_frames) for source in sources] == [("run", 1), ("run/2.png", 1)]
+
+
+def test_a_link_to_nothing_is_missed_not_passed_over(put, tmp_path):
+    """What it led to, a frame or a whole pullback, was there once."""
+    put("a/1.png")
+    put("b/1.png")
+    (tmp_path / "a" / "2.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "c").symlink_to(tmp_path / "nowhere")
+    sources, (error,) = find_sources(tmp_path)
+    assert [source.relative for source in sources] == ["a", "b"]
+    assert (error.path, error.message) == (tmp_path / "c", "cannot be read: No such file or directory")
+    with pytest.raises(SourceError, match=r"2\.png, frame 1: cannot be read: No such file"):
+        sources[0].facts()
+
+
 def test_links_are_followed_once_and_never_in_circles(put, tmp_path):
     put("store/a/1.png")
     put("data/b/1.png")
@@ -165,7 +204,6 @@ def test_links_are_followed_once_and_never_in_circles(put, tmp_path):
     (tmp_path / "data" / "top").symlink_to(tmp_path)
     (tmp_path / "data" / "x").symlink_to(tmp_path / "store")
     (tmp_path / "data" / "y").symlink_to(tmp_path / "store")
-    (tmp_path / "data" / "gone").symlink_to(tmp_path / "nowhere")
     assert names(tmp_path / "data") == ["b", "x/a"]
 
 

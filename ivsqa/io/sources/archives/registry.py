@@ -8,7 +8,7 @@ from pathlib import Path
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
-from ivsqa.io.formats.files import bare_name
+from ivsqa.io.formats.files import bare_name, is_litter
 from ivsqa.io.sources.archives.aivus import AIVUS_KNOTS, AIVUS_TABLE
 from ivsqa.io.sources.archives.contour_format import (
     ContourFormat,
@@ -128,10 +128,10 @@ def files_beside(path: Path, structures: StructureSet) -> list[Path]:
 
 def named_beside(path: Path) -> list[Path]:
     """Return the files and folders in the folder of a pullback, or called like its file beside it, by name."""
-    if path.is_dir():
-        return sorted(path.iterdir())
+    is_folder = path.is_dir()
+    beside = (file for file in (path if is_folder else path.parent).iterdir() if not is_litter(file.name))
     stem = bare_name(path.name)
-    return sorted(file for file in path.parent.iterdir() if file != path and belongs(file.name, stem))
+    return sorted(file for file in beside if is_folder or (file != path and belongs(file.name, stem)))
 
 
 def belongs(name: str, stem: str) -> bool:

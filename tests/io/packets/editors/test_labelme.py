@@ -196,7 +196,7 @@ MISTAKES: list[tuple[Edit, str, str]] = [
         lambda d: shape(d, "eem").update(
             shape_type="mask", points=[[0, 0], [1, 1]], mask=png_base64(np.ones((1, 9000), np.uint8))
         ),
-        "larger than any frame",
+        "no size of a frame",
         "",
     ),
     (lambda d: d["shapes"].append({"points": []}), "no label", ""),
@@ -251,7 +251,7 @@ def test_oversized_file_is_not_loaded(
     write: Write, frames: list[PacketFrame], structures: StructureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write("labelme")
-    monkeypatch.setattr("ivsqa.io.formats.documents.LARGEST_FILE_BYTES", 100)
+    monkeypatch.setattr("ivsqa.io.formats.documents.LARGEST_DOCUMENT_BYTES", 100)
     packet = read_return(folder, [frame.sent() for frame in frames], structures)
     assert len(packet.rejected) == 3
 
