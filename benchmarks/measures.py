@@ -78,7 +78,7 @@ def study(folder: Path, seed: int, size_px: int) -> tuple[Project, dict[str, tup
         "image": {"working_size_px": size_px},
         "network": {"widths": [16, 32, 64, 96], "starter": "none"},
         "split": {"train": 0.46, "validation": 0.27, "test": 0.27, "seed": seed},
-        "training": {"batch_size": 8, "learning_rate": 0.003, "unannotated_frames": 300, "seed": seed},
+        "training": {"batch_size": 8, "learning_rate": 0.003, "seed": seed},
     }
     project = create_project(folder / "study", template="coronary-ivus", settings=settings)
     phantoms, options = folder / "phantoms", ImportOptions(subject_from=SUBJECTS)

@@ -19,10 +19,13 @@ Anything else that reaches the top is a bug, and shows as a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+MOST_NAMES = 5
+"""Names that a hint lists."""
 LONGEST_TEXT = 600
 """What an error says is cut to this many characters: it may quote a cell of a megabyte."""
 
@@ -122,6 +125,29 @@ class PacketError(AnnotationError):
 
 class NotFoundError(IvsqaError):
     """No such pullback, frame, model or round in this project."""
+
+    @classmethod
+    def among(
+        cls, kind: str, wanted: str, known: Sequence[str], *, first: str = "", place: str = "in this project"
+    ) -> NotFoundError:
+        """Return the error that a name is none of those there are; its hint names the nearest, and where they begin and end.
+
+        Args:
+            kind: What is named.
+            wanted: The name.
+            known: The names that there are.
+            first: The command that makes one where there is none.
+            place: Where it was looked for.
+
+        Example:
+            >>> print(NotFoundError.among("round", "r9", ["r001", "r002"]))
+            no round 'r9' in this project (there are: r001, r002)
+        """
+        near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
+        few = known if len(known) <= MOST_NAMES else [*known[: MOST_NAMES - 1], "…", known[-1]]
+        there = f"there are: {', '.join(few)}" if known else f"there is none yet{first and ': '}{first}"
+        hint = f"did you mean {near[0]}? {there}" if near else there
+        return cls(f"no {kind} {wanted!r} {place}", hint=hint)
 
 
 class StateError(IvsqaError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ModelOption, ProjectOption, opened
-from ivsqa.cli.output import count, note, percent, picked, say, say_json, say_words
+from ivsqa.cli.output import count, note, percent, picked, say, say_json
 from ivsqa.cli.progress import command_context
 
 if TYPE_CHECKING:
@@ -133,17 +133,17 @@ def _as_plain(result: AcceptResult) -> dict[str, object]:
 def _say(result: AcceptResult, *, dry_run: bool) -> None:
     """Print what is accepted."""
     audits = " and ".join(result.audits)
-    say_words(f"promise: {result.promise.sentence}")
+    say(f"promise: {result.promise.sentence}")
     say(f"audit {audits}: {count(result.n_audited, 'frame')} of {result.n_pool:,} that nobody had read")
     if dry_run:
         if result.n_missing:
             say(f"{count(result.n_missing, 'audited frame')} without a reading that counts")
         needed = f"{result.n_needed} frames without any loss would prove it for all; real ones lose something, so more are needed"
-        say_words(needed)
+        say(needed)
         say("losses were not looked at, nothing is written: --dry-run")
         return
     if result.certificate is None:
-        say_words(f"nothing is accepted: {result.reason}")
+        say(f"nothing is accepted: {result.reason}")
     else:
         _say_certificate(result.certificate, result)
     if result.n_tried > 1:
@@ -152,7 +152,7 @@ def _say(result: AcceptResult, *, dry_run: bool) -> None:
             f"{percent(result.joint_confidence)}"
         )
     if result.certificate is None:
-        say_words("next: audit more frames with: ivsqa audit; or promise less with: ivsqa accept --at-most")
+        say("next: audit more frames with: ivsqa audit; or promise less with: ivsqa accept --at-most")
     elif result.is_new and result.certificate.n_left:
         say(f"{count(result.certificate.n_left, 'frame')} left to read")
         say("next: ivsqa select -n 50 --strategy review")
@@ -167,9 +167,9 @@ def _say_certificate(certificate: CertificateRecord, result: AcceptResult) -> No
     say(f"{certificate.certificate_id}: {accepted}")
     say(f"proved: at most {certificate.bound:.3f}")
     if certificate.n_lost:
-        say_words(f"{count(certificate.n_lost, 'audited frame')} given up or missing: counted as wholly lost")
+        say(f"{count(certificate.n_lost, 'audited frame')} given up or missing: counted as wholly lost")
     for assumption in certificate.assumptions:
-        say_words(f"assumed: {assumption}")
+        say(f"assumed: {assumption}")
     if not result.is_new:
-        say_words(f"{certificate.certificate_id} says the same already: nothing new is written")
+        say(f"{certificate.certificate_id} says the same already: nothing new is written")
     say(f"page: {result.page}")

@@ -74,7 +74,7 @@ def _say(result: AdjudicateResult, reader: str | None, *, dry_run: bool) -> None
     )
     if result.left:
         rows = [(dispute.key[0], str(dispute.frame_index), dispute.reason) for dispute in result.left]
-        say_table(("pullback", ">frame", "where readers differ"), rows)
+        say_table(("pullback", ">frame", "where readers differ"), rows, n_ids=2)
     if dry_run:
         say("not written: --dry-run")
     elif result.packet is not None:

@@ -91,6 +91,6 @@ def _say(result: ReaderAgreement) -> None:
         within = f"{number(area.icc.low)} to {number(area.icc.high)}"
         limits = f"{number(area.bland_altman.low, digits)} to {number(area.bland_altman.high, digits)}"
         areas.append((*names, number(area.icc.value), within, number(area.bland_altman.bias, digits), limits))
-    say_table(("readers", "border", ">frames", ">by one only", ">Dice", f">ASSD {unit}"), borders)
-    say_table(("readers", f"area {unit}²", ">ICC(2,1)", ">95 %", ">bias", ">limits of agreement"), areas)
+    say_table(("readers", "border", ">frames", ">by one only", ">Dice", f">ASSD {unit}"), borders, n_ids=2)
+    say_table(("readers", f"area {unit}²", ">ICC(2,1)", ">95 %", ">bias", ">limits of agreement"), areas, n_ids=2)
     say("ICC: 95 % as if frames were independent. Bias: first - second; limits: of 95 %.")

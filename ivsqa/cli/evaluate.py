@@ -44,7 +44,8 @@ def evaluate(
     say_table(*_estimate_table(signals, gains))
     say()
     say_table(*_review_table(signals, plain["review"]))
-    say(_review_line(plain["review"]))
+    for line in _review_lines(plain["review"]):
+        say(line)
     say(f"for people, with pictures: {result.page}")
 
 
@@ -90,12 +91,11 @@ def _review_table(signals: list[dict[str, Any]], review: dict[str, Any]) -> Tabl
     ]
 
 
-def _review_line(review: dict[str, Any]) -> str:
-    """Return what the table of orders says, in words that a terminal of 80 columns holds."""
-    mean = f"mean Dice of these frames (worst structure): {number(review['mean_dice'])}"
+def _review_lines(review: dict[str, Any]) -> list[str]:
+    """Return what the table of orders says, in words."""
+    lines = [f"mean Dice of these frames (worst structure): {number(review['mean_dice'])}"]
     if review["truth"] is None or review["truth"] == 0.0:
-        return mean
-    shares = (f"{100.0 * review[order]:.0f} %" for order in ("predicted", "random", "truth"))
-    return "{}; for {} people mend\n{} by predicted quality, {} in random order, {} knowing the truth".format(
-        mean, review["goal"], *shares
-    )
+        return lines
+    predicted, random, truth = (f"{100.0 * review[order]:.0f} %" for order in ("predicted", "random", "truth"))
+    ways = f"{predicted} by predicted quality, {random} at random, {truth} by the truth"
+    return [*lines, f"for {review['goal']} mend {ways}"]

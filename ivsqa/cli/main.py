@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,32 @@ from typer.core import TyperGroup
 import ivsqa
 from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.output import say, tell, tell_error
-from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, IvsqaError
+from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR, IvsqaError
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What a command line is refused with; typer gives a name to its child only."""
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Turn errors into messages and exit codes: a user's is one line and 3 or 2, an interruption 130, a bug a traceback and 1."""
+    try:
+        yield
+    except IvsqaError as error:
+        tell_error(error)
+        raise typer.Exit(EXIT_USER_ERROR) from None
+    except UsageError as error:
+        message, context = error.format_message(), error.ctx  # type: ignore[attr-defined]
+        if message.startswith("Usage: "):  # nothing was asked for
+            typer.echo(message, err=True)
+        else:
+            # As our own messages begin; but a name in quotes stays as it is.
+            line = message[:1].lower() + message[1:].removesuffix(".")
+            tell_error(IvsqaError(line, hint=f"{context.command_path if context else 'ivsqa'} --help"))
+        raise typer.Exit(EXIT_USAGE) from None
+    except KeyboardInterrupt:
+        tell("interrupted; the same command goes on where this one stopped")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 class CommandGroup(TyperGroup):
@@ -28,16 +55,15 @@ class CommandGroup(TyperGroup):
                 helps = [self.commands[name].get_short_help_str(formatter.width - 6 - width) for name in names]
                 formatter.write_dl([(name.ljust(width), text) for name, text in zip(names, helps, strict=True)])
 
+    def make_context(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401
+        """Read the options before the command."""
+        with told_errors():
+            return super().make_context(*args, **settings)
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
-        """Run the command; a user's error is one line and 3, an interruption 130, a bug a traceback and 1."""
-        try:
+        """Read the command with its options, and run it."""
+        with told_errors():
             return super().invoke(ctx)
-        except IvsqaError as error:
-            tell_error(error)
-            raise typer.Exit(EXIT_USER_ERROR) from None
-        except KeyboardInterrupt:
-            tell("interrupted; the same command goes on where this one stopped")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 app = typer.Typer(

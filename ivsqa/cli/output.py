@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ivsqa.cli.layout import filled, table_lines
 from ivsqa.errors import BatchError, IvsqaError
 
 if TYPE_CHECKING:
@@ -21,39 +23,35 @@ JSON_VERSION = 1
 
 
 def say(text: str = "") -> None:
-    """Print a line of the answer."""
-    sys.stdout.write(text + "\n")
-
-
-def say_words(text: str) -> None:
     """Print a sentence of the answer, broken between words on a terminal."""
-    say(_filled(_printable(text), sys.stdout))
+    _write(text, sys.stdout)
 
 
 def tell(text: str) -> None:
-    """Print a message beside the answer."""
-    sys.stderr.write(text + "\n")
+    """Print a message beside the answer, broken between words on a terminal."""
+    _write(text, sys.stderr)
 
 
 def note(text: str) -> None:
-    """Print a note for a person beside the answer, broken between words on a terminal."""
-    tell(_filled(f"note: {_printable(text)}", sys.stderr))
+    """Print a note for a person beside the answer."""
+    tell(f"note: {text}")
 
 
-def _filled(line: str, stream: TextIO) -> str:
-    """Return a line as wide as the terminal that it goes to; into a file it goes as it is."""
-    if not stream.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    # Commands and paths stay in one piece, to be copied.
-    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def _write(text: str, stream: TextIO) -> None:
+    """Print a line as wide as the terminal that it goes to; into a file it goes as it is."""
+    stream.write("\n".join(filled(_printable(text), _width_of(stream))) + "\n")
+
+
+def _width_of(stream: TextIO) -> int | None:
+    """Return how wide a terminal is; None for a file or a pipe: a row that a script may read is never broken."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def say_json(answer: Mapping[str, object]) -> None:
     """Print the answer as one JSON object; see `as_plain` for what its values may be."""
     plain = {"version": JSON_VERSION, **{key: as_plain(value) for key, value in answer.items()}}
     # No NaN: many programs refuse it, as JSON does.
-    say(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
+    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def picked(result: object, *names: str) -> dict[str, Any]:
@@ -84,23 +82,18 @@ def failures_as_plain(failures: Iterable[IvsqaError], place: str) -> list[dict[s
     return [{place: str(error.path or ""), "error": str(error)} for error in failures]
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; columns that start with ">" are numbers, set right. Where it is too wide, its last text wraps."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, n_ids: int = 1) -> None:
+    """Print a table, no wider than a terminal; see `table_lines`.
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns, start=1):
-        is_number = column.startswith(">")
-        may_wrap = place == len(columns) and not is_number
-        table.add_column(Text(column.removeprefix(">")), justify="right" if is_number else "left", no_wrap=not may_wrap)
-    for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
-    console = Console(file=sys.stdout)
-    if not sys.stdout.isatty():
-        console.width = 1000  # a pipe has no width: never cut a row that a script may read
-    console.print(table)
+    Args:
+        columns: Heads; those that start with ">" are of numbers, set right.
+        rows: As many cells each.
+        n_ids: Columns that name a row.
+    """
+    shown = [[_printable(cell) for cell in row] for row in rows]
+    bold, plain = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    for line, is_head in table_lines(columns, shown, width=_width_of(sys.stdout), n_ids=n_ids):
+        sys.stdout.write(f"{bold}{line}{plain}\n" if is_head else f"{line}\n")
 
 
 def tell_error(error: IvsqaError) -> None:
@@ -108,9 +101,19 @@ def tell_error(error: IvsqaError) -> None:
     if isinstance(error, BatchError):
         for failure in error.failures:
             tell_error(failure)
-    tell(f"error: {_printable(error.line)}")
+    tell(f"error: {error.line}")
     if error.hint:
-        tell(f"  mend: {_printable(error.hint)}")
+        tell(f"  mend: {error.hint}")
+
+
+def time_of_day(written: str) -> str:
+    """Return a time as people read it, to the second.
+
+    Example:
+        >>> time_of_day("2026-11-29T03:12:59.123456+00:00")
+        '2026-11-29 03:12:59 UTC'
+    """
+    return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _printable(text: str) -> str:

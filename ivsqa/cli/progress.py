@@ -13,6 +13,8 @@ from ivsqa.cli.output import tell
 from ivsqa.workflow.context import Advance, Context
 
 SECONDS_BETWEEN_LINES = 10.0
+WAITING = "working …"
+"""What a terminal shows while there is no bar: to load torch and a study takes seconds."""
 
 
 @contextmanager
@@ -21,6 +23,7 @@ def shown_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     if sys.stderr.isatty():
         from tqdm import tqdm
 
+        _hide_waiting()
         with tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
 
             def advance(n: int = 1, note: str = "") -> None:
@@ -29,8 +32,22 @@ def shown_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
                 bar.update(n)
 
             yield advance
+        _show_waiting()
     else:
         yield _lines(label, total, unit)
+
+
+def _show_waiting() -> None:
+    """Show on a terminal that there is work; what is printed next goes over it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{WAITING}\r")
+        sys.stderr.flush()
+
+
+def _hide_waiting() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[2K\r")
+        sys.stderr.flush()
 
 
 def _lines(label: str, total: int, unit: str) -> Advance:
@@ -62,12 +79,14 @@ def command_context() -> Iterator[Context]:
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked = True
-        # On a line of its own, behind ^C or the bar.
-        tell("\nstopping after this step; the same command goes on from here")
+        tell("")  # on a line of its own, behind ^C or the bar
+        tell("stopping after this step; the same command goes on from here")
 
     previous = {wanted: signal.signal(wanted, ask) for wanted in (signal.SIGTERM, signal.SIGINT)}
+    _show_waiting()
     try:
         yield Context(progress=shown_progress, should_stop=lambda: asked)
     finally:
+        _hide_waiting()
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -84,6 +84,7 @@ def _say(result: RefineResult, *, dry_run: bool) -> None:
             for frame in result.frames
             for name, change in frame.changes.items()
         ],
+        n_ids=2,
     )
     if dry_run:
         say("not written: --dry-run")

@@ -94,4 +94,5 @@ def _say_worst(frames: list[RankedFrame], names: tuple[str, ...]) -> None:
             )
             for frame in frames
         ],
+        n_ids=3,
     )

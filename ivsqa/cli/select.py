@@ -84,6 +84,7 @@ def select(
     say_table(
         (">rank", "pullback", ">frame", ">quality", "reason"),
         [(str(f.rank), f.pullback_id, str(f.frame_index), number(f.quality), f.reason) for f in result.frames],
+        n_ids=3,
     )
     if record.shortfall:
         note(record.shortfall)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, expected_minutes, percent, picked, say, say_json, say_table, say_words, unsettled
+from ivsqa.cli.output import count, expected_minutes, percent, picked, say, say_json, say_table, unsettled
 
 if TYPE_CHECKING:
     from ivsqa.domain.selection.learning_curve import Outlook
@@ -120,7 +120,7 @@ def _say_model(now: Status) -> None:
 def _say_finishing(finishing: Finishing) -> None:
     """Print how far the study is from its end."""
     certificate = finishing.certificate
-    say_words(f"{certificate.certificate_id}: {certificate.sentence}")
+    say(f"{certificate.certificate_id}: {certificate.sentence}")
     out = f", {finishing.n_out:,} out" if finishing.n_out else ""
     left = f"{finishing.n_left:,} left to read{expected_minutes(finishing.minutes if finishing.n_left else None)}"
     say(f"{count(finishing.n_accepted, 'frame')} accepted, {finishing.n_read:,} read{out}, {left}")
@@ -129,7 +129,7 @@ def _say_finishing(finishing: Finishing) -> None:
             f"{finishing.minutes_spent:.1f} minutes spent, by the times reported of {count(finishing.n_timed, 'reading')}"
         )
     for reason in finishing.stale:
-        say_words(f"{certificate.certificate_id} is stale: {reason}")
+        say(f"{certificate.certificate_id} is stale: {reason}")
 
 
 def _say_outlook(outlook: Outlook) -> None:

@@ -35,6 +35,7 @@ def undo(
             (step.pullback_id, str(step.frame_index), step.reader, step.before or "–", step.after or "–")
             for step in steps
         ],
+        n_ids=2,
     )
     if dry_run:
         say("not written: --dry-run")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import count, picked, say, say_json
+from ivsqa.cli.output import count, picked, say, say_json, time_of_day
 
 if TYPE_CHECKING:
     from ivsqa.io.project.annotation_records import RevisionRecord
@@ -64,7 +64,9 @@ def _say(chain: FrameChain) -> None:
     place = "" if chain.position_mm is None else f", {chain.position_mm:.1f} mm along"
     say(f"frame {chain.frame_index} of {pullback.pullback_id} (subject {pullback.subject_id}, {pullback.split}{place})")
     made = pullback.provenance
-    say(f"imported {made.created_at} with ivsqa {made.ivsqa_version}; source {pullback.source_sha256[:12]}")
+    say(
+        f"imported {time_of_day(made.created_at)} with ivsqa {made.ivsqa_version}; source {pullback.source_sha256[:12]}"
+    )
     for model, score in chain.scores:
         dice = ", ".join(f"{name} {value:.3f}" for name, value in score.dice.items())
         say(f"{model.model_id} predicts Dice {dice}; {count(score.n_regions, 'doubtful region')}")
@@ -73,10 +75,12 @@ def _say(chain: FrameChain) -> None:
         say(f"{record.round_id} ({record.state}): {rank}: {chosen.reason}")
     for revision in chain.revisions:
         origin = f"{revision.origin_of(chain.frame_index)} by {revision.reader}, {revision.source}"
-        say(f"{revision.revision_id}: {origin}, {revision.provenance.created_at}{_role(chain, revision)}")
+        at = time_of_day(revision.provenance.created_at)
+        say(f"{revision.revision_id}: {origin}, {at}{_role(chain, revision)}")
     for pointer, move in chain.pointers:
         target = move.revision_id or "nothing"
-        say(f"{pointer.pointer_id}: {target} counts of {pointer.reader} since {pointer.provenance.created_at}")
+        since = time_of_day(pointer.provenance.created_at)
+        say(f"{pointer.pointer_id}: {target} counts of {pointer.reader} since {since}")
     if chain.standing is not None and chain.standing.is_disputed:
         say("in dispute between readers: no model learns from it until it is settled")
     if chain.held_by:

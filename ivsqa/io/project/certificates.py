@@ -302,7 +302,5 @@ class CertificateStore:
     def _unchecked(self, certificate_id: str) -> CertificateRecord:
         path = self._layout.certificate_record(certificate_id)
         if not path.is_file():
-            raise NotFoundError(
-                f"no certificate {certificate_id!r} in this project", hint="list them with: ivsqa status"
-            )
+            raise NotFoundError.among("certificate", certificate_id, self.ids(), first="ivsqa accept")
         return self._read(path, CertificateRecord)

@@ -102,7 +102,7 @@ class Project:
         """
         path = self.layout.pullback_record(pullback_id)
         if not path.is_file():
-            raise NotFoundError(f"no pullback {pullback_id!r} in this project", hint="list them with: ivsqa status")
+            raise NotFoundError.among("pullback", pullback_id, self.pullback_ids(), first="ivsqa import PATH")
         return Pullback.of(self, self._read(path, PullbackRecord))
 
     def pullbacks(self, split: Split | None = None) -> list[Pullback]:
@@ -124,8 +124,9 @@ class Project:
         """
         match = re.fullmatch(r"(?P<pullback>[\w-]+?)(?::|_f)(?P<index>\d+)(?:\.\w+)?", frame)
         if match is None:
+            example = f"{next(iter(self.pullback_ids()), 'S01-P1')}:12"
             raise NotFoundError(
-                f"{frame!r} is not the name of a frame", hint="write it as PULLBACK:FRAME, such as pb-1a2b3c:12"
+                f"{frame!r} is not the name of a frame", hint=f"write it as PULLBACK:FRAME, such as {example}"
             )
         pullback = self.pullback(match["pullback"])
         index = int(match["index"])
@@ -248,11 +249,12 @@ class Project:
         if starter is not None and model_id in (STARTER, starter.model_id):
             return starter
         if not self.layout.model_record(model_id).is_file():
-            hint = "list them with: ivsqa status"
+            ready = [model.model_id for model in self.ready_models()]
+            missing = NotFoundError.among("model", model_id, ready, first="ivsqa train")
             if model_id.startswith(STARTER):
                 none = "project.yaml names none (network.starter), or none comes with this ivsqa"
-                hint = self.starter_misfit() or (none if starter is None else "it came with another ivsqa")
-            raise NotFoundError(f"no model {model_id!r} in this project", hint=hint)
+                missing.hint = self.starter_misfit() or (none if starter is None else "it came with another ivsqa")
+            raise missing
         model = self._read(self.layout.model_record(model_id), ModelRecord)
         if model.state != "ready":
             raise StateError(f"{model_id} is not trained to its end", hint="go on with: ivsqa train")
@@ -357,7 +359,8 @@ class Project:
                 raise StateError("there is no round yet", hint="open one with: ivsqa select -n 50")
             return self._round(records[-1])
         if not self.layout.round_record(round_id).is_file():
-            raise NotFoundError(f"no round {round_id!r} in this project", hint="list them with: ivsqa status")
+            known = [record.round_id for record in self.round_records()]
+            raise NotFoundError.among("round", round_id, known, first="ivsqa select -n 50")
         return self._round(self._read(self.layout.round_record(round_id), RoundRecord))
 
     def packets(self, round_id: str) -> list[PacketRecord]:

@@ -86,7 +86,9 @@ def _steps(project: Project, name: str, *, redo: bool) -> Iterator[Step]:
     if _REVISION.fullmatch(name):
         paths = sorted(project.layout.annotations.glob(f"*/{name}.yaml"))
         if not paths:
-            raise NotFoundError(f"no revision {name!r} in this project", hint="list them with: ivsqa why FRAME")
+            raise NotFoundError(
+                f"no revision {name!r} in this project", hint="a frame's are named by: ivsqa why PULLBACK:FRAME"
+            )
         for path in paths:
             yield from _steps_in(project, path.parent.name, redo=redo, revision_id=name)
     elif _ROUND.fullmatch(name):

@@ -237,9 +237,10 @@ def _records_of_split(project: Project, split: Split | None, pullback_ids: Seque
     """Return the pullbacks to choose from; None: of all splits."""
     records = project.pullbacks(split)
     whose = f"{split} subjects" if split else "subjects"
-    unknown = sorted(set(pullback_ids) - {record.pullback_id for record in records})
+    known = [record.pullback_id for record in records]
+    unknown = sorted(set(pullback_ids) - set(known))
     if unknown:
-        raise NotFoundError(f"no pullback {unknown[0]!r} among the {whose}", hint="list them with: ivsqa status --json")
+        raise NotFoundError.among("pullback", unknown[0], known, first="ivsqa import PATH", place=f"among the {whose}")
     if pullback_ids:
         records = [record for record in records if record.pullback_id in pullback_ids]
     if not records:

@@ -129,10 +129,10 @@ def test_pullbacks_come_sorted_and_half_written_ones_do_not_count(project):
 
 
 @pytest.mark.parametrize("ask", [lambda p: p.pullback("x"), lambda p: p.get_model("x"), lambda p: p.get_round("x")])
-def test_what_is_not_there_is_said_with_where_to_look(project, ask):
+def test_what_is_not_there_is_said_with_what_makes_one(project, ask):
     with pytest.raises(NotFoundError, match="'x' in this project") as caught:
         ask(project)
-    assert "ivsqa status" in caught.value.hint
+    assert caught.value.hint.startswith("there is none yet: ivsqa ")
 
 
 def test_frames_are_mapped_not_read(project):
