@@ -3,6 +3,8 @@
 The frame and the predicted error are images in layers of their own, each border a path in a layer of its own name, the doubtful
 arcs lines in another. The layers "checked" and "unreadable" are ticked by making them visible. On the way back everything is
 read relative to the frame's image, so that moving or scaling the whole drawing changes nothing; curves become short lines.
+
+Plain and optimised SVG keep no names of layers. So ids and classes say the same: whose line it is, its class or its layer's id.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ LINE_SHARE = 0.003
 """Width of a line, as a share of the frame's longer side."""
 ROUNDING_PX = 0.005
 """Inkscape keeps eight digits, but adds up the steps of a path."""
+SHOWN_PX = 900.0
+"""The frame fills a window of this many pixels of the screen when it is opened."""
 IDENTITY = np.eye(3)
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -68,7 +72,7 @@ class SvgAdapter(FrameFileAdapter):
         if frame.error_maps:
             heat = _image("error", heat_layer(frame.error_maps))
             layers.append(_layer(ERROR_LAYER, [heat], is_locked=True, is_hidden=True))
-        hints = [_path("", line, ARC_COLOR, line_px, end="") for line in look_here_lines(frame)]
+        hints = [_path(LOOK_HERE, line, ARC_COLOR, line_px, end="") for line in look_here_lines(frame)]
         layers += [_layer(LOOK_HERE, hints, is_locked=True)] if hints else []
         for name in reversed(structures.names):
             drawn = [written_edge_points(frame.contours[name])] if name in frame.contours else []
@@ -84,7 +88,8 @@ class SvgAdapter(FrameFileAdapter):
             layers.append(_layer(word, [xml_text("text", place, escape(word))], is_locked=True, is_hidden=True))
         attributes = _NAMESPACES | {"width": width, "height": height, "viewBox": f"0 0 {width} {height}"}
         title = xml_text("title", {}, escape(f"{frame.name}, {origin.packet_id}"))
-        return xml_text("svg", attributes, "\n", title, *(f"\n{layer}" for layer in layers), "\n") + "\n"
+        content = [title, _view(structures.names[0], width, height), *layers]
+        return xml_text("svg", attributes, *(f"\n{part}" for part in content), "\n") + "\n"
 
     def read_frame(self, entry: Path, packet: PacketReturn) -> ReturnedFrame:
         """Return the frame of one file."""
@@ -94,24 +99,54 @@ class SvgAdapter(FrameFileAdapter):
             raise PacketError("is not SVG", hint="save it as SVG")
         drawing = ReturnedDrawing(frame, packet.structures)
         try:
-            items = list(_iter_items(root))
+            items = list(_iter_items(root, packet.structures))
             to_frame = _to_frame(items, frame)
         except (ValueError, np.linalg.LinAlgError) as error:
             raise PacketError(str(error), hint="undo the transform of the layers") from error
         for number, item in enumerate(items):
-            if item.tag == "g" and not item.is_hidden and item.label.lower() in MARKS:
-                drawing.ticks.add(item.label.lower())
+            if item.mark in MARKS:
+                drawing.ticks.add(item.mark)
             elif item.tag in _DRAWN:
                 where = f"{item.tag} {item.element.get('id', number)}"
-                with drawing.shape(_name_of(item, packet.structures), where=where) as name:
+                label = _name_of(item, packet.structures)
+                with located(where=where):
+                    _refuse_in_mark_layer(label)
+                with drawing.shape(label, where=where) as name:
                     if name is not None:
                         _draw(item, name, to_frame, drawing)
         return drawing.returned()
 
 
+def _view(label: str, width: int, height: int) -> str:
+    """Return what Inkscape opens with: the layer that is drawn in, and the whole frame large; else both are chance."""
+    view = {
+        "id": "view",
+        "inkscape:current-layer": _layer_id(label),
+        "inkscape:zoom": f"{SHOWN_PX / max(width, height):g}",
+    }
+    return xml_text("sodipodi:namedview", view | {"inkscape:cx": f"{width / 2:g}", "inkscape:cy": f"{height / 2:g}"})
+
+
+def _layer_id(label: str) -> str:
+    """Return the id of a layer, which plain SVG keeps of it."""
+    return f"layer-{_word(label)}"
+
+
+def _word(label: str) -> str:
+    """Return a label as a class or part of an id, which hold no blanks."""
+    return label.replace(" ", "-")
+
+
+def _refuse_in_mark_layer(label: str | None) -> None:
+    """Raise PacketError where a shape lies in the layer of a tick: a border that somebody drew, and no tick."""
+    if label is not None and label.lower() in MARKS:
+        message = f"is drawn in the layer {label!r}, which is no border"
+        raise PacketError(message, hint="move it to the layer of its border: Layer > Move Selection to Layer")
+
+
 def _layer(label: str, content: Sequence[str], *, is_locked: bool = False, is_hidden: bool = False) -> str:
     """Return a layer."""
-    attributes = {"inkscape:groupmode": "layer", "inkscape:label": label, "id": f"layer-{label.replace(' ', '-')}"}
+    attributes = {"inkscape:groupmode": "layer", "inkscape:label": label, "id": _layer_id(label)}
     attributes |= {"sodipodi:insensitive": "true"} if is_locked else {}
     attributes |= {"style": "display:none" if is_hidden else "display:inline"}
     return xml_text("g", attributes, "\n", *(f"{element}\n" for element in content))
@@ -138,7 +173,7 @@ def _path(name: str, points: Points, color: str, line_px: float, *, end: str = "
     """Return a line, closed unless `end` is empty."""
     data = "M " + " ".join(f"{x:.3f},{y:.3f}" for x, y in points.tolist()) + end
     style = f"fill:none;stroke:{color};stroke-width:{line_px:g};stroke-linejoin:round"
-    return xml_text("path", ({"class": name} if name else {}) | {"d": data, "style": style})
+    return xml_text("path", {"class": _word(name), "d": data, "style": style})
 
 
 @dataclass(frozen=True)
@@ -162,13 +197,21 @@ class _Item:
         """Its tag without the namespace."""
         return self.element.tag.removeprefix(_SVG)
 
+    @property
+    def mark(self) -> str:
+        """What it says where it is shown: as a layer by its name, as text by its words, which optimisers leave alone."""
+        if self.is_hidden or self.tag not in ("g", "text"):
+            return ""
+        return (self.label if self.tag == "g" else "".join(self.element.itertext())).strip().lower()
 
-def _iter_items(root: Element) -> Iterator[_Item]:
+
+def _iter_items(root: Element, structures: StructureSet) -> Iterator[_Item]:
     """Yield every element in the order it is drawn; by a stack, since a stranger may nest without end.
 
     Raises:
         ValueError: a transform that is not one.
     """
+    by_id = {_layer_id(label): label for label in (*structures.names, *MARKS, LOOK_HERE, FRAME_LAYER, ERROR_LAYER)}
     stack = [_Item(root, IDENTITY, "", is_hidden=False)]
     while stack:
         item = stack.pop()
@@ -179,12 +222,8 @@ def _iter_items(root: Element) -> Iterator[_Item]:
             matrix = item.matrix @ transform_matrix(child.get("transform", ""))
             style = child.get("style", "").replace(" ", "")
             is_hidden = item.is_hidden or "display:none" in style or child.get("display") == "none"
-            stack.append(_Item(child, matrix, child.get(_LABEL, "") if _is_group(child) else item.label, is_hidden))
-
-
-def _is_group(element: Element) -> bool:
-    """Return whether an element is a layer or group with a name."""
-    return element.tag == f"{_SVG}g" and bool(element.get(_LABEL))
+            layer = child.get(_LABEL) or by_id.get(child.get("id", "")) if child.tag == f"{_SVG}g" else None
+            stack.append(_Item(child, matrix, layer or item.label, is_hidden))
 
 
 def _to_frame(items: Sequence[_Item], frame: SentFrame) -> Points:
@@ -218,7 +257,8 @@ def _name_of(item: _Item, structures: StructureSet) -> str | None:
     """Return the label of an element: its class or label where that is a structure, else that of its layer."""
     # A path that was dragged into another layer keeps its class.
     own = [*item.element.get("class", "").split(), item.element.get(_LABEL, "")]
-    return next((name for name in own if name.strip().lower() in structures.names), item.label) or None
+    known = {_word(label): label for label in (*structures.names, LOOK_HERE)}
+    return next((known[name.strip().lower()] for name in own if name.strip().lower() in known), item.label) or None
 
 
 def _draw(item: _Item, name: str, to_frame: Points, drawing: ReturnedDrawing) -> None:

@@ -133,6 +133,78 @@ def test_mistake_rejects_its_frame_and_says_why(
     assert message in error.message
 
 
+@pytest.mark.parametrize("word", ["checked", "unreadable"])
+@pytest.mark.parametrize("style", ["display:none", "display:inline"])
+def test_border_drawn_into_the_layer_of_a_tick_is_no_tick(
+    word: str, style: str, returned: Callable[[Edit], ReturnedPacket]
+) -> None:
+    def drawn(text: str) -> str:
+        return re.sub(
+            rf'(<g [^>]*inkscape:label="{word}"[^>]*)display:none">',
+            rf'\1{style}"><path id="path7" d="M40 30h40v30h-40z"/>',
+            text,
+        )
+
+    packet = returned(drawn)
+    assert [frame.frame.frame_index for frame in packet.frames] == [1, 2]
+    (error,) = packet.rejected
+    assert (error.where, error.message) == ("path path7", f"is drawn in the layer '{word}', which is no border")
+
+
+def plain(text: str) -> str:
+    """Return what Inkscape saves as plain SVG: nothing of its own."""
+    return re.sub(r' (inkscape|sodipodi):[a-z-]+="[^"]*"', "", re.sub("<sodipodi:namedview[^>]*/>", "", text))
+
+
+def optimised(text: str) -> str:
+    """Return what optimisers make of it: no ids, and groups that look alike in one."""
+    text = re.sub(r' id="[^"]*"', "", plain(text)).replace(' style="display:none"', ' display="none"')
+    text = re.sub(r'</g>\s*<g display="none">\s*(?=<text)', "", text)
+    return re.sub(r'</g>\s*<g style="display:inline">\s*(?=<path)', "", text)
+
+
+@pytest.mark.parametrize("save", [plain, optimised])
+def test_plain_and_optimised_files_say_what_is_which(save: Edit, returned: Callable[[Edit], ReturnedPacket]) -> None:
+    assert "inkscape:label" not in save('<g inkscape:label="lumen"/>')
+    packet = returned(save)
+    assert packet.rejected == ()
+    assert not packet.frames[0].is_changed
+
+
+def test_border_drawn_anew_in_a_plain_file_is_known_by_the_id_of_its_layer(
+    returned: Callable[[Edit], ReturnedPacket],
+) -> None:
+    packet = returned(lambda text: plain(LUMEN.sub('<path d="M40 30H80V60H40Z"/>', text)))
+    assert packet.rejected == ()
+    assert packet.frames[0].contours["lumen"].area_px2 == pytest.approx(1200.0)
+
+
+@pytest.mark.parametrize("save", [plain, optimised])
+def test_tick_is_read_from_plain_and_optimised_files(save: Edit, returned: Callable[[Edit], ReturnedPacket]) -> None:
+    shown = re.compile(r'(<g [^>]*inkscape:label="unreadable"[^>]*)display:none')
+    packet = returned(lambda text: save(shown.sub(r"\1display:inline", text)))
+    assert packet.rejected == ()
+    assert (packet.frames[0].unreadable, packet.frames[0].checked) == (True, False)
+
+
+def test_hint_without_a_layer_or_class_of_older_packets_needs_no_name(
+    returned: Callable[[Edit], ReturnedPacket],
+) -> None:
+    packet = returned(lambda text: plain(text).replace(' class="look-here"', ""))
+    assert packet.rejected == ()
+    assert not packet.frames[0].is_changed
+
+
+def test_inkscape_opens_with_the_innermost_border_to_draw_on(write: Write, frames: list[PacketFrame]) -> None:
+    root = ET.parse(write("svg") / "svg" / f"{frames[0].name}.svg").getroot()  # noqa: S314
+    (view,) = root.iter("{http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd}namedview")
+    current = view.attrib[f"{INKSCAPE}current-layer"]
+    (layer,) = (one for one in root if one.get("id") == current)
+    assert layer.attrib[f"{INKSCAPE}label"] == "lumen"
+    assert float(view.attrib[f"{INKSCAPE}zoom"]) == pytest.approx(900 / 128, rel=1e-3)
+    assert (view.attrib[f"{INKSCAPE}cx"], view.attrib[f"{INKSCAPE}cy"]) == ("64", "48")
+
+
 def test_what_is_only_defined_is_not_drawn(returned: Callable[[Edit], ReturnedPacket]) -> None:
     defined = '<defs><path d="M1 1h40v40z" class="lumen"/></defs><!-- a note --></svg>'
     packet = returned(lambda text: text.replace("</svg>", defined))
