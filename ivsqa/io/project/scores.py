@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,13 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
-from ivsqa.errors import IntegrityError, StateError
+from ivsqa.errors import IntegrityError, OutsideError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.outside import entries, is_file, outside
 from ivsqa.io.project.layout import ProjectLayout
 
+SCORE_AGAIN = "make them again with: ivsqa score"
+_BYTES_OF_A_POINT = 8
 CHUNK_FRAMES = 1024
 """Seconds of work on any machine, and few files where pullbacks are many."""
 
@@ -42,18 +46,42 @@ class ScoreStore:
     def has_chunk(self, pullback_id: str, first: int, last: int, *, drawn: bool = False) -> bool:
         """Whether a chunk is there, whole, and with `drawn` also what takes draws with dropout."""
         path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
-        return path.is_file() and not (drawn and pl.read_parquet(path, columns=[BALD]).get_column(BALD).has_nulls())
+        return is_file(path) and not (drawn and _read(path, [BALD]).get_column(BALD).has_nulls())
 
     def is_whole(self, pullback_id: str, n_frames: int) -> bool:
         """Whether a pullback is scored to its end."""
         return all(self.has_chunk(pullback_id, *chunk) for chunk in self.chunks(n_frames))
 
-    def remove_stale(self, pullback_id: str, frames_sha256: str) -> None:
-        """Remove the scores of other frames under the same id; rows go first: a chunk without them does not count."""
-        for path in sorted((self._layout.scores(self._model_id) / pullback_id).glob("frames-*.parquet")):
-            if pl.read_parquet(path, columns=["frames_sha256"], n_rows=1).item() != frames_sha256:
+    def remove_useless(self, pullback_id: str, frames_sha256: str) -> None:
+        """Remove the scores of other frames under the same id, and damaged ones, so that they are made again.
+
+        Rows go first: a chunk without them does not count.
+        """
+        for path in entries(self._layout.scores(self._model_id) / pullback_id, "frames-*.parquet"):
+            if not self._is_of(path, frames_sha256):
                 path.unlink()
-                path.with_name(path.name.replace("frames-", "error-maps-")).unlink(missing_ok=True)
+                _maps_beside(path).unlink(missing_ok=True)
+
+    def _is_of(self, path: Path, frames_sha256: str) -> bool:
+        """Return whether a chunk is whole, with its error maps, and of frames of this hash."""
+        begin, end = (int(number) for number in path.stem.split("-")[1:])
+        wanted = list(range(begin, end + 1))
+        try:
+            rows, maps = _read(path, list(self._schema())), _read(_maps_beside(path), ["frame_index", "error_maps"])
+        except (IntegrityError, OutsideError) as error:
+            if isinstance(error, OutsideError) and is_file(_maps_beside(path)):
+                raise  # it is not known what is in it
+            return False
+        found = [table.get_column("frame_index").to_list() for table in (rows, maps)]
+        contours = rows.select(pl.col(f"contour_{name}").bin.size() % _BYTES_OF_A_POINT for name in self._structures)
+        sizes = maps.get_column("error_maps").bin.size().unique().to_list()
+        return (
+            found == [wanted, wanted]
+            and set(rows.get_column("frames_sha256")) == {frames_sha256}
+            and not any(column.fill_null(0).max() for column in contours)
+            and len(sizes) == 1
+            and _side_of(sizes[0], len(self._structures)) is not None
+        )
 
     def write_chunk(self, frames_sha256: str, scores: Sequence[FrameScore]) -> None:
         """Write the scores of a run of consecutive frames of one pullback."""
@@ -87,7 +115,7 @@ class ScoreStore:
             StateError: nothing is scored yet.
         """
         columns = [name for name in self._schema() if not name.startswith("contour_")]
-        return pl.scan_parquet(self._paths("*")).select(columns).collect().sort("pullback_id", "frame_index")
+        return _read_all(self._paths("*"), columns).sort("pullback_id", "frame_index")
 
     def columns(self, n_frames: Mapping[str, int], names: Sequence[str]) -> dict[str, dict[str, NDArray[np.float64]]]:
         """Return some columns of wholly scored pullbacks, (n_frames,) each in the order of frames, by pullback and name.
@@ -101,8 +129,10 @@ class ScoreStore:
         """
         chunks = {pullback_id: self._whole(pullback_id, n) for pullback_id, n in n_frames.items()}
         paths = [path for listed in chunks.values() for path in listed]
-        table = pl.scan_parquet(paths).select(pl.col(names).cast(pl.Float64)).collect()
-        read = {name: table.get_column(name).fill_null(np.nan).to_numpy() for name in names}
+        table = _read_all(paths, names)
+        if len(table) != sum(n_frames.values()):
+            raise _damaged(self._layout.scores(self._model_id))
+        read = {name: table.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
         by_pullback, begin = {}, 0
         for pullback_id, n in n_frames.items():
             by_pullback[pullback_id] = {name: values[begin : begin + n] for name, values in read.items()}
@@ -120,9 +150,10 @@ class ScoreStore:
             by_chunk.setdefault(self._chunk_of(pullback_id, index), []).append(row)
         by_row: dict[int, NDArray[np.float32]] = {}
         for path, rows in by_chunk.items():
-            listed = pl.read_parquet(path, columns=["features"]).get_column("features")
-            table = listed.explode().to_numpy().reshape(len(listed), -1)
-            by_row |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
+            listed = _read(path, ["features"]).get_column("features")
+            with _whole(path):
+                table = listed.explode().to_numpy().reshape(len(listed), -1)
+                by_row |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
         return np.stack([by_row[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
 
     def contours(self, pullback_id: str, n_frames: int) -> dict[int, dict[str, Contour]]:
@@ -132,8 +163,9 @@ class ScoreStore:
         for first, last in self.chunks(n_frames):
             if self.has_chunk(pullback_id, first, last):
                 path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
-                for row in pl.read_parquet(path, columns=["frame_index", *columns]).iter_rows(named=True):
-                    by_frame[row["frame_index"]] = self._contours(row)
+                rows = _read(path, ["frame_index", *columns])
+                with _whole(path):
+                    by_frame |= {row["frame_index"]: self._contours(row) for row in rows.iter_rows(named=True)}
         return by_frame
 
     def read(self, pullback_id: str, frame_indices: Iterable[int]) -> Iterator[FrameScore]:
@@ -141,17 +173,23 @@ class ScoreStore:
 
         Raises:
             StateError: a frame is not scored yet.
-            IntegrityError: an error map is not of the size it should be.
+            IntegrityError: what is stored is damaged.
         """
         wanted = sorted(set(frame_indices))
         for first in sorted({index // CHUNK_FRAMES * CHUNK_FRAMES for index in wanted}):
             inside = [index for index in wanted if first <= index < first + CHUNK_FRAMES]
             path = self._chunk_of(pullback_id, inside[0])
-            maps_path = path.with_name(path.name.replace("frames-", "error-maps-"))
-            rows = pl.read_parquet(path).filter(pl.col("frame_index").is_in(inside))
-            maps = dict(pl.read_parquet(maps_path).filter(pl.col("frame_index").is_in(inside)).iter_rows())
-            for row in rows.sort("frame_index").iter_rows(named=True):
-                yield self._score(row, maps[row["frame_index"]])
+            rows = _read(path).filter(pl.col("frame_index").is_in(inside)).sort("frame_index")
+            maps = dict(_read(_maps_beside(path)).filter(pl.col("frame_index").is_in(inside)).iter_rows())
+            if rows.get_column("frame_index").to_list() != inside:
+                raise _damaged(path)
+            for row in rows.iter_rows(named=True):
+                packed = maps.get(row["frame_index"], b"")
+                if _side_of(len(packed), len(self._structures)) is None:
+                    raise _damaged(_maps_beside(path))
+                with _whole(path):
+                    score = self._score(row, packed)
+                yield score
 
     def find(self, pullback_id: str, frame_index: int) -> FrameScore | None:
         """Return the score of a frame, or None where it is not scored yet."""
@@ -166,7 +204,8 @@ class ScoreStore:
         Raises:
             StateError: there is none.
         """
-        paths = sorted(self._layout.scores(self._model_id).glob(f"{pullback_id}/frames-*.parquet"))
+        folders = entries(self._layout.scores(self._model_id), pullback_id)
+        paths = [path for folder in folders if folder.is_dir() for path in entries(folder, "frames-*.parquet")]
         if not paths:
             raise StateError(f"nothing is scored with {self._model_id} yet", hint="score with: ivsqa score")
         return paths
@@ -176,7 +215,7 @@ class ScoreStore:
         paths = [
             self._layout.score_chunk(self._model_id, pullback_id, first, last) for first, last in self.chunks(n_frames)
         ]
-        if not all(path.is_file() for path in paths):
+        if not all(is_file(path) for path in paths):
             # Where nothing is scored at all, this says so instead.
             self._paths("*")
             raise StateError(
@@ -189,7 +228,7 @@ class ScoreStore:
         first = index // CHUNK_FRAMES * CHUNK_FRAMES
         folder = self._layout.scores(self._model_id) / pullback_id
         # The last chunk of a pullback is shorter, so only the beginning of its name is known.
-        path = next(folder.glob(f"frames-{first:06d}-*.parquet"), None)
+        path = next(iter(entries(folder, f"frames-{first:06d}-*.parquet")), None)
         if path is None:
             raise StateError(
                 f"frame {index} of {pullback_id} is not scored with {self._model_id} yet",
@@ -238,9 +277,7 @@ class ScoreStore:
 
     def _score(self, row: dict[str, object], packed_maps: bytes) -> FrameScore:
         """Return a row as a score."""
-        size = round((len(packed_maps) / len(self._structures)) ** 0.5)
-        if size * size * len(self._structures) != len(packed_maps):
-            raise IntegrityError(f"an error map of {row['pullback_id']} has the wrong size", hint="ivsqa score --all")
+        size = _side_of(len(packed_maps), len(self._structures)) or 0
         values: dict[str, float] = {key: float(value) for key, value in row.items() if isinstance(value, (int, float))}
         return FrameScore(
             pullback_id=str(row["pullback_id"]),
@@ -263,3 +300,52 @@ class ScoreStore:
             for name in self._structures
             if isinstance(packed := row[f"contour_{name}"], bytes)
         }
+
+
+def _maps_beside(path: Path) -> Path:
+    """Return the error maps of a chunk of rows."""
+    return path.with_name(path.name.replace("frames-", "error-maps-"))
+
+
+def _side_of(n_bytes: int | None, n_structures: int) -> int | None:
+    """Return the side of square maps, one a structure, in px; None where so many bytes are none."""
+    side = round(((n_bytes or 0) / n_structures) ** 0.5)
+    return side if side and side * side * n_structures == n_bytes else None
+
+
+def _damaged(path: Path) -> IntegrityError:
+    return IntegrityError("these scores are damaged", path=path, hint=SCORE_AGAIN)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Refuse a table whose values are not what was written: too few, too many, of no size or no number."""
+    try:
+        yield
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise _damaged(path) from None
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Return the table in a file, or some of its columns.
+
+    Raises:
+        IntegrityError: it is damaged.
+    """
+    # A panic is what polars makes of some broken files; it is no Exception.
+    try:
+        with outside(path):
+            return pl.read_parquet(path, columns=columns)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        raise _damaged(path) from None
+
+
+def _read_all(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
+    """Return some columns of several files as one table; see `_read`."""
+    try:
+        with outside():
+            return pl.scan_parquet(list(paths)).select(columns).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        for path in paths:  # which one it was is in no error
+            _read(path, list(columns))
+        raise _damaged(paths[0].parents[1]) from None

@@ -105,7 +105,7 @@ def score_frames(
         _write_record(project, model, context)
         for record in records:
             # A pullback that was removed and imported anew may have other frames under its old id.
-            store.remove_stale(record.pullback_id, record.frames_sha256)
+            store.remove_useless(record.pullback_id, record.frames_sha256)
         work = [
             (record, chunk)
             for record in records

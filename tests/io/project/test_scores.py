@@ -147,8 +147,65 @@ def test_error_maps_of_the_wrong_size_are_refused(store, layout):
     pl.DataFrame(
         {"frame_index": [0], "error_maps": [b"\0" * 31]}, schema_overrides={"frame_index": pl.Int32}
     ).write_parquet(path)
-    with pytest.raises(IntegrityError, match="wrong size"):
+    with pytest.raises(IntegrityError, match="these scores are damaged"):
         list(store.read("pb-1", [0]))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garbled(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:8] + bytes(len(data) - 16) + data[-8:])
+
+
+def shortened(path: Path) -> None:
+    pl.read_parquet(path).head(2).write_parquet(path)
+
+
+def reordered(path: Path) -> None:
+    pl.read_parquet(path).with_columns(pl.col("frame_index") + 1).write_parquet(path)
+
+
+def without_a_column(path: Path) -> None:
+    table = pl.read_parquet(path)
+    table.drop(table.columns[-1]).write_parquet(path)
+
+
+DAMAGES = [cut, emptied, garbled, shortened, reordered, without_a_column]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_scores_are_named_by_whoever_reads_them(store, layout, damage):
+    write(store, 3)
+    damage(layout.score_chunk("m001", "pb-1", 0, 2))
+    with pytest.raises(IntegrityError, match=r"frames-000000-000002.parquet: these scores are damaged .*ivsqa score"):
+        list(store.read("pb-1", [0, 1, 2]))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("which", ["score_chunk", "error_map_chunk"])
+def test_damaged_scores_are_removed_to_be_made_again_and_sound_ones_stay(store, layout, damage, which):
+    write(store, 3)
+    write(store, 3, "pb-2")
+    damage(getattr(layout, which)("m001", "pb-1", 0, 2))
+    for pullback_id in ("pb-1", "pb-2"):
+        store.remove_useless(pullback_id, SHA)
+    assert not store.is_whole("pb-1", 3)
+    assert [found.frame_index for found in store.read("pb-2", [0, 1, 2])] == [0, 1, 2]
+
+
+def test_rows_that_are_missing_shift_no_column_to_other_frames(store, layout):
+    write(store, 3)
+    write(store, 3, "pb-2")
+    shortened(layout.score_chunk("m001", "pb-1", 0, 2))
+    with pytest.raises(IntegrityError, match="damaged"):
+        store.columns({"pb-1": 3, "pb-2": 3}, ["quality"])
 
 
 def test_scoring_again_writes_the_same_bytes(store, layout):
