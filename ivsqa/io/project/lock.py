@@ -11,9 +11,11 @@ the lock from a running ivsqa that wrote it in this form.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,19 +23,28 @@ from typing import Any
 
 from ivsqa.errors import ProjectLockedError
 
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+"""What disks answer that know no hard links, such as exFAT and shares of Windows."""
+SETTLED_S = 0.1
+"""After so long, what a lock says is written, also where it could not be written before it had its name."""
+
 
 @contextmanager
-def project_lock(path: Path, *, purpose: str, started_at: str) -> Iterator[None]:
+def project_lock(path: Path, *, purpose: str, started_at: str, dry_run: bool = False) -> Iterator[None]:
     """Hold the lock at `path` for the length of the block.
 
     Args:
         path: The lock file.
         purpose: What is guarded, in a word or two, for the message.
         started_at: Now, ISO 8601.
+        dry_run: Nothing is written in the block: hold no lock, which would be written too.
 
     Raises:
         ProjectLockedError: a living process holds it.
     """
+    if dry_run:
+        yield
+        return
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _birth(os.getpid()), "started_at": started_at}
     _acquire(path, owner, purpose)
     try:
@@ -49,13 +60,16 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
         with contextlib.suppress(FileExistsError):
             # Written whole before it gets its name: a lock can never be seen half-written.
             draft = path.with_name(f"{path.name}.{owner['host']}-{owner['pid']}")
-            draft.write_text(json.dumps(owner), encoding="utf-8")
             try:
-                os.link(draft, path)
+                draft.write_text(json.dumps(owner), encoding="utf-8")
+                _link(draft, path)
             finally:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
             return
         holder = _read_owner(path)
+        if holder is None:
+            time.sleep(SETTLED_S)
+            holder = _read_owner(path)
         if holder is None or _is_dead(holder):
             _remove_stale(path, holder, owner)
             continue
@@ -65,6 +79,21 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
             hint=f"wait for it; if that machine has died, remove the file: rm {path}",
         )
     raise ProjectLockedError(f"others keep taking the lock for {purpose}", path=path, hint="try again in a moment")
+
+
+def _link(draft: Path, path: Path) -> None:
+    """Give a draft a second name, unless that is taken; where the disk knows no links, write the same once more.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(draft.read_text(encoding="utf-8"))
 
 
 def _remove_stale(path: Path, holder: dict[str, Any] | None, owner: dict[str, Any]) -> None:
@@ -77,7 +106,7 @@ def _remove_stale(path: Path, holder: dict[str, Any] | None, owner: dict[str, An
         path.rename(aside)
         if _read_owner(aside) != holder:
             with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
+                _link(aside, path)
         aside.unlink()
 
 

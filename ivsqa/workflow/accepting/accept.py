@@ -98,7 +98,8 @@ def accept(
         IntegrityError: what was written of an audit, or of scores, is missing or was changed.
     """
     model = project.get_model(model_id)
-    with project_lock(project.layout.lock("rounds"), purpose="accepting frames", started_at=context.clock()):
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="accepting frames", started_at=now, dry_run=dry_run):
         promise = PromiseRecord(
             model_id=model.model_id,
             loss=loss,
@@ -158,7 +159,8 @@ def withdraw_certificate(
         StateError: there is none, or it was withdrawn before.
     """
     store = project.certificates
-    with project_lock(project.layout.lock("rounds"), purpose="withdrawing", started_at=context.clock()):
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="withdrawing", started_at=now, dry_run=dry_run):
         certificate_id = certificate_id or store.newest_id()
         if certificate_id is None:
             raise StateError("there is no certificate to withdraw")

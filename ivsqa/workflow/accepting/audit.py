@@ -65,7 +65,8 @@ def draw_audit(
         StateError: there is no model to judge, or no frame is left.
     """
     project.get_model(None)  # refuses where there is none
-    with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="opening a round", started_at=now, dry_run=dry_run):
         round_id = next_id("r", [record.round_id for record in project.round_records()])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         pool = list(_iter_pool(project))
@@ -120,7 +121,8 @@ def release_audit(
         NotFoundError: no such round.
         StateError: it is no audit, or none is left to release.
     """
-    with project_lock(project.layout.lock("rounds"), purpose="releasing an audit", started_at=context.clock()):
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="releasing an audit", started_at=now, dry_run=dry_run):
         if round_id is None:
             held = [audit.round_id for audit in project.audits.all() if not audit.is_released]
             if not held:

@@ -108,7 +108,8 @@ def select_frames(
             hint="use --strategy stratified or --strategy random",
         )
     # From the first look on: two rounds opened at once would have one id and the same frames.
-    with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="opening a round", started_at=now, dry_run=dry_run):
         round_id = next_id("r", [record.round_id for record in project.round_records()])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
@@ -156,7 +157,8 @@ def _select_review(
     context: Context,
 ) -> SelectResult:
     """Open a round of what is left to read; arguments and errors as in `select_frames`."""
-    with project_lock(project.layout.lock("rounds"), purpose="opening a round", started_at=context.clock()):
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="opening a round", started_at=now, dry_run=dry_run):
         model = project.get_model(model_id)
         records = _records_of_split(project, split, pullback_ids)
         frames_of = _frames_of(records, gated=gated, every_mm=every_mm)

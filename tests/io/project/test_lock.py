@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import socket
@@ -121,3 +122,25 @@ def test_a_lock_that_was_taken_away_and_given_to_another_is_left_to_them(path):
 def test_two_purposes_do_not_hold_each_other_up(path):
     with hold(path), hold(path.with_name(".lock-import")):
         pass
+
+
+def test_a_disk_without_hard_links_is_locked_too(path, monkeypatch):
+    def refused(*_names):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with hold(path):
+        with pytest.raises(ProjectLockedError), hold(path):
+            pass
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert list(path.parent.iterdir()) == []
+    owned_by(path, pid=NOBODY)
+    with hold(path):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+def test_a_dry_run_holds_no_lock_and_minds_none(path):
+    with project_lock(path, purpose="training", started_at=NOW, dry_run=True):
+        assert list(path.parent.iterdir()) == []
+        with hold(path), project_lock(path, purpose="training", started_at=NOW, dry_run=True):
+            pass
