@@ -14,6 +14,7 @@ Anything else that reaches the top is a bug, and shows as a traceback.
     ├── NotFoundError           no such pullback, frame, model or round
     ├── StateError              right command, wrong moment: nothing annotated yet, round not exported
     ├── IntegrityError          what is stored is not what was written
+    ├── OutsideError            the system refuses: disk full or read-only, no permission, no memory
     └── BatchError              some of many files failed; the rest was done
 """
 
@@ -156,6 +157,21 @@ class StateError(IvsqaError):
 
 class IntegrityError(IvsqaError):
     """What is stored is not what was written: a hash, a size or a shape differs."""
+
+
+class OutsideError(IvsqaError):
+    """The system refuses: the disk is full or read-only, a file may not be read, the memory does not suffice.
+
+    Args:
+        message: As of `IvsqaError`.
+        hint: As of `IvsqaError`.
+        path: As of `IvsqaError`.
+        strikes_all: Whether whatever is done next would fail alike, so that there is no use in going on.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", path: Path | None = None, strikes_all: bool = False) -> None:
+        super().__init__(message, hint=hint, path=path)
+        self.strikes_all = strikes_all
 
 
 class BatchError(IvsqaError):

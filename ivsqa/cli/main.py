@@ -13,6 +13,7 @@ import ivsqa
 from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.output import say, tell, tell_error
 from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR, IvsqaError
+from ivsqa.io.outside import outside
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What a command line is refused with; typer gives a name to its child only."""
@@ -20,9 +21,13 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Turn errors into messages and exit codes: a user's is one line and 3 or 2, an interruption 130, a bug a traceback and 1."""
+    """Turn errors into messages and exit codes: a user's is one line and 3 or 2, an interruption 130, a bug a traceback and 1.
+
+    What the system refuses is a user's error too.
+    """
     try:
-        yield
+        with outside():
+            yield
     except IvsqaError as error:
         tell_error(error)
         raise typer.Exit(EXIT_USER_ERROR) from None

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ivsqa.io.outside import entries, opened_file
+
 TEMPORARY_PREFIX = ".tmp-"
 LEFTOVER_AGE_S = 3600.0
 
@@ -23,18 +25,30 @@ LEFTOVER_AGE_S = 3600.0
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a stream whose content becomes `path` when the block ends well; its folder is made if missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-    temporary = Path(name)
+    with _named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(_mode_for(path))
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in a failure of the system that names none, as a full disk does, or only a temporary one."""
     try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(_mode_for(path))
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)).name.startswith(TEMPORARY_PREFIX):
+            error.filename = str(path)
         raise
 
 
@@ -63,6 +77,16 @@ def staged_folder(temporary: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def allocate(path: Path) -> None:
+    """Have the disk set aside all of a file that is there with holes; a full disk is told now.
+
+    To write into a hole by a memory map ends the process where the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with _named(path), path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+
+
 def publish_folder(temporary: Path, path: Path) -> None:
     """Give a finished folder its name, in one step.
 
@@ -82,10 +106,8 @@ def publish_folder(temporary: Path, path: Path) -> None:
 def remove_leftovers(folder: Path, *, older_than_s: float = LEFTOVER_AGE_S) -> list[Path]:
     """Remove temporary files and folders directly in `folder` that a killed process left, and return them."""
     removed = []
-    if not folder.is_dir():
-        return []
-    for path in folder.iterdir():
-        if path.name.startswith(TEMPORARY_PREFIX) and time.time() - path.stat().st_mtime >= older_than_s:
+    for path in entries(folder, f"{TEMPORARY_PREFIX}*"):
+        if time.time() - path.stat().st_mtime >= older_than_s:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -96,7 +118,7 @@ def remove_leftovers(folder: Path, *, older_than_s: float = LEFTOVER_AGE_S) -> l
 
 def sha256_of_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
+    with opened_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

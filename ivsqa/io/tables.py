@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from ivsqa.errors import IntegrityError, IvsqaError
 from ivsqa.io import atomic
+from ivsqa.io.outside import is_file, opened_file
 
 
 class _Dataclass(Protocol):
@@ -87,16 +88,18 @@ def read_records(path: Path, kind: type[Record], *, what: str, hint: str, sha256
     hints = get_type_hints(kind)
     types = {field.name: hints[field.name] for field in fields(kind)}
     where = ""
+    if not is_file(path):
+        raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            table = csv.DictReader(stream, strict=True)
+        with opened_file(path) as stream:
+            table = csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8", newline=""), strict=True)
             where = "line 1"
             _check_columns(table.fieldnames or (), types)
             records = []
             for row in table:
                 where = f"line {table.line_num}"
                 records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
-    except (OSError, ValueError, csv.Error):
+    except (ValueError, csv.Error):
         raise IntegrityError(f"{what} is missing or was changed", path=path, where=where, hint=hint) from None
     if sha256 is not None and atomic.sha256_of_file(path) != sha256:
         raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)

@@ -17,8 +17,9 @@ from typing import Generic, TypeVar
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import StructureSet
-from ivsqa.errors import IvsqaError, PacketError, located
+from ivsqa.errors import IvsqaError, PacketError
 from ivsqa.io.formats.documents import head_of
+from ivsqa.io.outside import apart
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
 
 Entry = TypeVar("Entry")
@@ -156,22 +157,17 @@ class DocumentAdapter(Adapter, Generic[Entry]):
     def _answers(self, packet: PacketReturn) -> Iterator[ReturnedFrame | IvsqaError]:
         """Yield the frame of each entry of each file, or what is wrong with it."""
         for path in self.paths(packet):
-            try:
-                with located(path=path):
-                    # A file that breaks half way is refused whole: what lies behind the break would look untouched.
-                    entries = list(self.entries(path))
-            except IvsqaError as error:
-                yield error
-                continue
+            failures: list[IvsqaError] = []
+            entries: list[Entry] = []
+            with apart(failures, path):
+                # A file that breaks half way is refused whole: what lies behind the break would look untouched.
+                entries = list(self.entries(path))
             for entry in entries:
-                try:
-                    with located(path=path):
-                        frame = self.read_frame(entry, packet)
-                except IvsqaError as error:
-                    yield error
-                else:
+                with apart(failures, path):
+                    frame = self.read_frame(entry, packet)
                     if frame is not None:
                         yield replace(frame, path=path)
+            yield from failures
 
 
 class FrameFileAdapter(DocumentAdapter[Path]):

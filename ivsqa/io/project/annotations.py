@@ -18,6 +18,7 @@ from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.annotation_records import PointerMove, PointerRecord, ReadingTimesRecord, RevisionRecord
 from ivsqa.io.project.annotation_status import History, Standing
 from ivsqa.io.project.layout import ProjectLayout
@@ -103,7 +104,7 @@ class AnnotationStore:
         said = "\n".join([pullback_id, reader, source, round_id or "", repr(sorted(by_origin.items())), *settles, text])
         revision_id = f"rev-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
         path = self._layout.revision(pullback_id, revision_id)
-        if path.is_file():
+        if is_file(path):
             record = self._read(path, RevisionRecord)
             undone = [FrameKey(pullback_id, index) for index in self._undone(record)]
             if undone:
@@ -167,9 +168,9 @@ class AnnotationStore:
             IntegrityError: a revision that another follows, or that a pointer leads to, is not there.
         """
         folder = self._layout.annotations / pullback_id
-        revisions = [self._read(path, RevisionRecord) for path in folder.glob("rev-*.yaml")]
+        revisions = [self._read(path, RevisionRecord) for path in entries(folder, "rev-*.yaml")]
         # Those of ivsqa 0.1 lie beside the revisions.
-        paths = chain(folder.glob("ptr-*.yaml"), self._layout.annotations.glob("ptr-*.yaml"))
+        paths = chain(entries(folder, "ptr-*.yaml"), entries(self._layout.annotations, "ptr-*.yaml"))
         pointers = (self._read(path, PointerRecord) for path in paths)
         return History.of(pullback_id, revisions, [record for record in pointers if record.moves_in(pullback_id)])
 
@@ -203,7 +204,7 @@ class AnnotationStore:
     def contours(self, revision: RevisionRecord) -> dict[int, dict[str, Contour]]:
         """Return the contours of one revision by frame; see `current` for errors."""
         path = self._layout.revision_contours(revision.pullback_id, revision.revision_id)
-        if not path.is_file() or atomic.sha256_of_file(path) != revision.contours_sha256:
+        if not is_file(path) or atomic.sha256_of_file(path) != revision.contours_sha256:
             raise IntegrityError(
                 "annotation contours are missing or were changed after they were written",
                 path=path,

@@ -10,6 +10,7 @@ from pathlib import Path
 from ivsqa.domain.acceptance.promise import LOSS_NOUNS, LossKind, Promise
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io import atomic
+from ivsqa.io.outside import is_file
 from ivsqa.io.project.layout import ProjectLayout, numbered_folders
 from ivsqa.io.project.manifest import Manifest, ReadManifest, Section, read_manifest
 from ivsqa.io.project.records import Provenance, Sha256
@@ -72,7 +73,7 @@ class AuditStore:
     def find(self, round_id: str) -> AuditRecord | None:
         """Return what is known of a round as an audit; None where it is none."""
         path = self._layout.audit_record(round_id)
-        return self._read(path, AuditRecord) if path.is_file() else None
+        return self._read(path, AuditRecord) if is_file(path) else None
 
     def all(self) -> list[AuditRecord]:
         """Return all audits, oldest first."""

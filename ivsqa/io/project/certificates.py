@@ -17,6 +17,7 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.outside import is_file
 from ivsqa.io.project.annotation_status import revision_that_counts
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import PromiseRecord
@@ -301,6 +302,6 @@ class CertificateStore:
 
     def _unchecked(self, certificate_id: str) -> CertificateRecord:
         path = self._layout.certificate_record(certificate_id)
-        if not path.is_file():
+        if not is_file(path):
             raise NotFoundError.among("certificate", certificate_id, self.ids(), first="ivsqa accept")
         return self._read(path, CertificateRecord)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ivsqa.errors import IntegrityError
+from ivsqa.io.outside import entries, is_file, opened_file
 
 EVALUATION_KEYS = frozenset(
     {"model_id", "split", "n_frames", "n_subjects", "segmentation", "estimate", "gain", "frames"}
@@ -35,7 +36,7 @@ def find_evaluation(path: Path) -> dict[str, Any] | None:
     Raises:
         IntegrityError: the file is not as it was written.
     """
-    return _read(path, EVALUATION_KEYS, "ivsqa evaluate") if path.is_file() else None
+    return _read(path, EVALUATION_KEYS, "ivsqa evaluate") if is_file(path) else None
 
 
 def find_simulations(reports: Path) -> list[KeptSimulation]:
@@ -45,11 +46,12 @@ def find_simulations(reports: Path) -> list[KeptSimulation]:
         IntegrityError: a file is not as it was written.
     """
     simulations = []
-    for path in sorted(reports.glob("*/simulation.json")):
+    for folder in entries(reports):
+        path = folder / "simulation.json"
         figure = path.with_name("learning-curves.svg")
-        if figure.is_file():
+        if is_file(path) and is_file(figure):
             facts = _read(path, frozenset({"full_dice", "strategies"}), "ivsqa simulate")
-            simulations.append(KeptSimulation(path.parent.name, facts, figure.read_bytes()))
+            simulations.append(KeptSimulation(folder.name, facts, figure.read_bytes()))
     return simulations
 
 
@@ -57,8 +59,9 @@ def _read(path: Path, keys: frozenset[str], command: str) -> dict[str, Any]:
     """Return a JSON object that has these keys."""
     hint = f"make it again with: {command}"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with opened_file(path) as stream:
+            value = json.loads(stream.read().decode("utf-8"))
+    except (ValueError, RecursionError):
         raise IntegrityError("this file is not readable as JSON", path=path, hint=hint) from None
     if not isinstance(value, dict) or not keys <= value.keys():
         raise IntegrityError("this file was not written by this version of ivsqa", path=path, hint=hint)

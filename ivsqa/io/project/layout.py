@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ivsqa.io.outside import entries, is_file
+
 SETTINGS_NAME = "project.yaml"
 
 
@@ -261,13 +263,9 @@ def _of_reader(reader: str | None) -> str:
 
 def folders_with(parent: Path, manifest_name: str) -> list[str]:
     """Return the sorted names of the folders in `parent` that hold a manifest."""
-    if not parent.is_dir():
-        return []
-    return sorted(
-        folder.name
-        for folder in parent.iterdir()
-        if not folder.name.startswith(".") and (folder / manifest_name).is_file()
-    )
+    return [
+        folder.name for folder in entries(parent) if not folder.name.startswith(".") and is_file(folder / manifest_name)
+    ]
 
 
 def numbered_folders(parent: Path, manifest_name: str) -> list[str]:

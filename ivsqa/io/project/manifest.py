@@ -18,9 +18,12 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
 from ivsqa.io import atomic
+from ivsqa.io.outside import is_file, opened_file
 from ivsqa.io.project import strict_yaml
 
 KIND_PREFIX = "ivsqa/"
+LARGEST_BYTES = 16 * 2**20
+"""A packet of 20,000 frames, or the frame times of 400,000, take less; YAML takes a hundred times its size in memory."""
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 OrNan = Annotated[float | None, BeforeValidator(lambda value: None if value == ".nan" else value)]
 """A number that an ivsqa before 0.2 wrote as NaN where it was unknown."""
@@ -70,10 +73,12 @@ def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
         ManifestTooNewError: written by a later ivsqa.
         ManifestError: anything else; names the line, what was wanted and the nearest known key.
     """
+    if not is_file(path):
+        raise NotFoundError("no such file", path=path)
+    with opened_file(path, at_most_bytes=LARGEST_BYTES) as stream:
+        data = stream.read()
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError("no such file", path=path) from None
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ManifestError(f"not UTF-8 text at byte {error.start}", path=path, hint="save it as UTF-8") from None
     return parse_manifest(text, model, path=path)

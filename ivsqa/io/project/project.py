@@ -18,6 +18,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
+from ivsqa.io.outside import entries, is_file, opened_file
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.certificates import CertificateStore
@@ -101,7 +102,7 @@ class Project:
             NotFoundError: no such pullback.
         """
         path = self.layout.pullback_record(pullback_id)
-        if not path.is_file():
+        if not is_file(path):
             raise NotFoundError.among("pullback", pullback_id, self.pullback_ids(), first="ivsqa import PATH")
         return Pullback.of(self, self._read(path, PullbackRecord))
 
@@ -248,7 +249,7 @@ class Project:
         starter = self.starter()
         if starter is not None and model_id in (STARTER, starter.model_id):
             return starter
-        if not self.layout.model_record(model_id).is_file():
+        if not is_file(self.layout.model_record(model_id)):
             ready = [model.model_id for model in self.ready_models()]
             missing = NotFoundError.among("model", model_id, ready, first="ivsqa train")
             if model_id.startswith(STARTER):
@@ -263,7 +264,7 @@ class Project:
     def earlier_starters(self) -> list[str]:
         """Return the ids of starter models that scored here and are not that of now: an earlier ivsqa came with them."""
         now = self.starter()
-        scored = sorted(path.name for path in self.layout.all_scores.glob(f"{STARTER}-*"))
+        scored = [path.name for path in entries(self.layout.all_scores, f"{STARTER}-*")]
         return [model_id for model_id in scored if now is None or model_id != now.model_id]
 
     def check_fits(self, model: ModelRecord) -> None:
@@ -306,7 +307,10 @@ class Project:
             IntegrityError: the file is missing or is not what was written.
         """
         path = self.weights(model.model_id)
-        data = path.read_bytes() if path.is_file() else b""
+        data = b""
+        if is_file(path):
+            with opened_file(path) as stream:
+                data = stream.read()
         if hashlib.sha256(data).hexdigest() != model.weights_sha256:
             raise IntegrityError(
                 "weights are missing or were changed", path=path, hint="restore them from a copy, or train again"
@@ -358,14 +362,14 @@ class Project:
             if not records:
                 raise StateError("there is no round yet", hint="open one with: ivsqa select -n 50")
             return self._round(records[-1])
-        if not self.layout.round_record(round_id).is_file():
+        if not is_file(self.layout.round_record(round_id)):
             known = [record.round_id for record in self.round_records()]
             raise NotFoundError.among("round", round_id, known, first="ivsqa select -n 50")
         return self._round(self._read(self.layout.round_record(round_id), RoundRecord))
 
     def packets(self, round_id: str) -> list[PacketRecord]:
         """Return the packets of a round, by reader; the one for nobody in particular comes first."""
-        paths = sorted(self.layout.round(round_id).glob("packet*.yaml"))
+        paths = entries(self.layout.round(round_id), "packet*.yaml")
         return sorted((self._read(path, PacketRecord) for path in paths), key=lambda packet: packet.reader or "")
 
     def _round(self, record: RoundRecord) -> Round:
@@ -387,7 +391,7 @@ def open_project(start: Path) -> Project:
     start = start.resolve()
     for folder in (start, *start.parents):
         layout = ProjectLayout(folder)
-        if layout.settings.is_file():
+        if is_file(layout.settings):
             return Project(layout, read_manifest(layout.settings, ProjectSettings))
     raise NotAProjectError(
         f"no {SETTINGS_NAME} here or in a folder above",

@@ -8,6 +8,7 @@ from pathlib import Path
 from ivsqa.domain.geometry.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
+from ivsqa.io.outside import apart
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
@@ -33,7 +34,7 @@ def import_contour_files(project: Project, path: Path, result: ImportResult, con
     """
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in CONTOUR_EXTENSIONS)
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in CONTOUR_EXTENSIONS and file.is_file())
     if not files or not path.exists():
         hint = "--annotations FILE, or a folder of contour files"
         result.failed.append(NotFoundError("no contours there", path=path, hint=hint))
@@ -41,21 +42,16 @@ def import_contour_files(project: Project, path: Path, result: ImportResult, con
     foreign = _recognised(files, result.failed)
     for record, drawn in _iter_foreign_contours(project, path, foreign, result.failed):
         result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *drawn.notes)
-        try:
+        with apart(result.failed):
             result.n_annotations += append_contours(project, record, drawn.contours, context, repair=repair)
-        except IvsqaError as error:
-            result.failed.append(error)
     # In a folder, what is no table may be anything; a file that was named is read or refused.
     for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
-        try:
+        with apart(result.failed, file):
             with reading(file, error=AnnotationError):
                 tables = read_contours_csv(file)
             for pullback_id, contours in tables.items():
                 record = project.pullback(pullback_id)
                 result.n_annotations += append_contours(project, record, contours, context, repair=repair)
-        except IvsqaError as error:
-            error.path = error.path or file
-            result.failed.append(error)
 
 
 def append_contours(

@@ -18,6 +18,8 @@ from ivsqa.domain.frames.burned_text import TextRegion, find_text, mask_text
 from ivsqa.domain.pullback import PullbackFacts, frames_sha256
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
+from ivsqa.io import atomic
+from ivsqa.io.outside import outside
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.source import PullbackSource
@@ -71,11 +73,12 @@ def decode(
         sha256 = ""
         # To decode takes most of the time; of what is in the project, facts and contours may still be new.
         if fingerprint not in known:
-            frames = _write_frames(folder, source, facts)
-            regions = find_text(frames)
-            if options.mask_text:
-                mask_text(frames, regions)
-            frames.flush()
+            with outside(folder / FRAMES_NAME):
+                frames = _write_frames(folder, source, facts)
+                regions = find_text(frames)
+                if options.mask_text:
+                    mask_text(frames, regions)
+                frames.flush()
             sha256 = frames_sha256(frames)
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,6 +105,7 @@ def _write_frames(folder: Path, source: PullbackSource, facts: PullbackFacts) ->
     folder.mkdir(parents=True)
     shape = (facts.n_frames, facts.height_px, facts.width_px)
     frames = np.lib.format.open_memmap(folder / FRAMES_NAME, mode="w+", dtype=np.uint8, shape=shape)
+    atomic.allocate(folder / FRAMES_NAME)
     n_written = 0
     for frame in _iter_frames(source):
         # Headers may lie: what was promised is checked frame by frame.

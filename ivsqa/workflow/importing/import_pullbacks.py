@@ -13,6 +13,7 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.selection.splits import assign_splits
 from ivsqa.errors import IvsqaError, SourceError
 from ivsqa.io import atomic
+from ivsqa.io.outside import apart
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
@@ -75,10 +76,8 @@ def import_pullbacks(
         run = partial(decode, options=options, structures=project.structures, known=importer.known_sources)
         with context.progress("Importing", len(sources), "pullback") as advance:
             for decoded in in_processes(run, work, n_jobs=options.n_jobs, should_stop=context.should_stop):
-                try:
+                with apart(result.failed):
                     importer.take(decoded)
-                except IvsqaError as error:
-                    result.failed.append(error)
                 advance(1)
         result.finished = not context.should_stop()
         if options.gated:

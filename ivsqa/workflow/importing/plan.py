@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import IvsqaError
+from ivsqa.io.outside import apart
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Split
 from ivsqa.io.reading import reading
@@ -92,10 +93,7 @@ def plan_import(
 
     with context.progress("Looking", len(sources), "pullback") as advance:
         for source in sources:
-            try:
-                with reading(source.path):
-                    plan.pullbacks.append(planned(source))
-            except IvsqaError as error:
-                plan.failed.append(error)
+            with apart(plan.failed, source.path), reading(source.path):
+                plan.pullbacks.append(planned(source))
             advance(1)
     return plan

@@ -14,6 +14,7 @@ from ivsqa.domain.measures.frame_measures import frame_measures, frame_measures_
 from ivsqa.domain.measures.intervals import MeasureCalibration
 from ivsqa.domain.measures.pullback_measures import Course, LesionRule
 from ivsqa.errors import IvsqaError
+from ivsqa.io.outside import apart
 from ivsqa.io.project.certificates import CertificateRecord
 from ivsqa.io.project.measure_tables import TABLE_FORMATS, TableFormat, table
 from ivsqa.io.project.project import Project
@@ -119,24 +120,19 @@ def measures_of(
         project.check_fits(model)
     names = project.structures.names
     calibration = measure_calibration(model)
-    frames, lesions, totals, failed = [], [], [], []
+    frames, lesions, totals, failed = [], [], [], list[IvsqaError]()
     with context.progress("Measuring", sum(pullback.n_frames for pullback in pullbacks), "frame") as advance:
         for pullback in pullbacks:
-            try:
+            # One broken pullback must not cost the tables of the others.
+            with apart(failed):
                 course, sources = _course(project, pullback, model, certificate, options, calibration)
-            except IvsqaError as error:
-                # One broken pullback must not cost the tables of the others.
-                failed.append(error)
-                continue
-            advance(pullback.n_frames)
-            step = options.widest_step_mm(course)
-            of_pullback = lesion_rows(pullback, course, names, options.rule, step)
-            lesions += of_pullback
-            totals.append(
-                pullback_row(pullback, course, sources, names, step)
-                | {"n_lesions": _n_lesions(course, len(of_pullback))}
-            )
-            frames.append(table(frame_rows(pullback, course, sources, names), frame_columns(names)))
+                advance(pullback.n_frames)
+                step = options.widest_step_mm(course)
+                of_pullback = lesion_rows(pullback, course, names, options.rule, step)
+                total = pullback_row(pullback, course, sources, names, step)
+                frames.append(table(frame_rows(pullback, course, sources, names), frame_columns(names)))
+                lesions += of_pullback
+                totals.append(total | {"n_lesions": _n_lesions(course, len(of_pullback))})
     return Measures(
         model_id=model.model_id if model else None,
         frames=pl.concat(frames) if frames else table([], frame_columns(names)),

@@ -8,6 +8,7 @@ from ivsqa.domain.agreement.effort import Reading, length_to_move
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError
+from ivsqa.io.outside import apart
 from ivsqa.io.packets import SentFrame, get_adapter
 from ivsqa.io.project.annotation_records import RevisionRecord
 from ivsqa.io.project.project import Project
@@ -41,10 +42,8 @@ def read_readings(
             failed.append(error)
             continue
         for revision, indices in revisions.values():
-            try:
+            with apart(failed):
                 _count(project, reading, revision, indices, sent_in[round_id])
-            except IvsqaError as error:
-                failed.append(error)
             advance(1)
         if round_id in blind:
             # Nothing was sent on purpose: what was drawn there says nothing of what the network saves.

@@ -12,6 +12,7 @@ import numpy as np
 import ivsqa
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
+from ivsqa.io.outside import apart
 from ivsqa.io.project.annotation_records import RevisionRecord
 from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_simulations
 from ivsqa.io.project.project import Project
@@ -168,23 +169,19 @@ def _evaluations(
     """Return the evaluations on test subjects that can be read, by model."""
     evaluations = {}
     for model in models:
-        try:
+        with apart(failed):
             evaluation = find_evaluation(project.layout.evaluation(model.model_id, "test"))
-        except IvsqaError as error:
-            failed.append(error)
-            continue
-        if evaluation is not None:
-            evaluations[model.model_id] = evaluation
+            if evaluation is not None:
+                evaluations[model.model_id] = evaluation
     return evaluations
 
 
 def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulation]:
     """Return the simulations, none where one cannot be read."""
-    try:
-        return find_simulations(project.layout.reports)
-    except IvsqaError as error:
-        failed.append(error)
-        return []
+    simulations: list[KeptSimulation] = []
+    with apart(failed):
+        simulations += find_simulations(project.layout.reports)
+    return simulations
 
 
 def _n_imported(pullbacks: Iterable[Pullback]) -> int:

@@ -18,6 +18,7 @@ from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.drawing.pullback_chart import Line, PullbackView, pullback_chart
 from ivsqa.errors import IvsqaError, StateError
+from ivsqa.io.outside import apart
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -64,10 +65,8 @@ def pullback_pages(
         for record in records:
             # The others could not be measured, and `failed` says why.
             if record.pullback_id in measured:
-                try:
+                with apart(failed):
                     pages.append(_PullbackDrawing(project, record, model, measures, options.rule).page())
-                except IvsqaError as error:
-                    failed.append(error)
             advance(1)
     return pages
 

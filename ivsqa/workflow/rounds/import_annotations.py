@@ -15,6 +15,7 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.outside import apart
 from ivsqa.io.packets import ReturnedFrame, SentFrame, get_adapter, read_return
 from ivsqa.io.project.annotation_status import CONSENSUS
 from ivsqa.io.project.annotations import NewAnnotation, Origin
@@ -143,11 +144,9 @@ def import_annotations(
     refiner = Refiner(project, packet.model_id)
     frames = []
     for frame in returned.frames:
-        try:
+        with apart(result.rejected, path / frame.path):
             followed = _with_points_followed(frame, refiner)
             frames.append(_judge_frame(project, followed, tolerance, result, repair=repair, accept=accept_untouched))
-        except IvsqaError as error:
-            result.rejected.append(error)
     _count(frames, result)
     out = record.out_with(reader) - {frame.returned.frame.key for frame in frames if frame.annotation is not None}
     result.n_sent, result.out = len(sent), tuple(frame.name for frame in sent if frame.key in out)

@@ -17,6 +17,7 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError, PacketError, located
 from ivsqa.io.formats.pictures import open_image
 from ivsqa.io.formats.shapes import outline, stray_note
+from ivsqa.io.outside import apart
 from ivsqa.io.packets.adapter import NOT_SENT_HINT, Adapter, files_under
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
 
@@ -69,10 +70,8 @@ class MasksAdapter(Adapter):
             else:
                 files[path.stem][structure] = path
         for frame in (frame for frame in sent if files[frame.name]):
-            try:
+            with apart(rejected):
                 frames.append(_returned(frame, files[frame.name]))
-            except IvsqaError as error:
-                rejected.append(error)
         return ReturnedPacket.of(self.name, sent, frames, rejected)
 
 
