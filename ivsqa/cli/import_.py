@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,9 +14,13 @@ from ivsqa.cli.progress import command_context
 from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
+    from ivsqa.domain.pullback import PullbackFacts
+    from ivsqa.io.project.records import PullbackRecord
     from ivsqa.workflow.importing.import_pullbacks import ImportResult
     from ivsqa.workflow.importing.plan import ImportPlan, PlannedPullback
 
+UNKNOWN = "unknown"
+SOURCES = "spacing, time and speed from"
 AnnotationsOption = Annotated[
     str,
     typer.Option(
@@ -30,6 +34,21 @@ MaskTextOption = Annotated[
 GatedOption = Annotated[
     bool, typer.Option("--gated", help="Find end-diastolic frames in the images where the files name none.")
 ]
+SpacingOption = Annotated[
+    str | None,
+    typer.Option(metavar="MM", help="mm per pixel where the files do not say: 0.02, or 0.02,0.025 for x,y."),
+]
+SpeedOption = Annotated[float | None, typer.Option(metavar="MM/S", help="Catheter speed where the files do not say.")]
+RateOption = Annotated[
+    float | None, typer.Option(metavar="HZ", min=1e-3, help="Frames a second where the files do not say.")
+]
+SpacingFromOption = Annotated[
+    Literal["frames", "beside"],
+    typer.Option(
+        metavar="frames|beside",
+        help="Take the spacing by what the frames say, or by what files of other tools beside them do: echoPlaque, AIVUS.",
+    ),
+]
 JobsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each decoding a pullback.")]
 
 
@@ -39,13 +58,10 @@ def import_(
         typer.Argument(help="DICOM files, frame folders, volumes, videos, or folders of them.", metavar="PATH..."),
     ],
     project: ProjectOption = None,
-    spacing_mm: Annotated[
-        str | None,
-        typer.Option(metavar="MM", help="mm per pixel where the files do not say: 0.02, or 0.02,0.025 for x,y."),
-    ] = None,
-    pullback_speed: Annotated[
-        float | None, typer.Option(metavar="MM/S", help="Catheter speed where the files do not say.")
-    ] = None,
+    spacing_mm: SpacingOption = None,
+    pullback_speed: SpeedOption = None,
+    frame_rate: RateOption = None,
+    spacing_from: SpacingFromOption = "frames",
     subject_from: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +86,8 @@ def import_(
     options = ImportOptions(
         spacing_mm=_spacing(spacing_mm),
         pullback_speed_mm_s=pullback_speed,
+        frame_rate_hz=frame_rate,
+        spacing_from_beside=spacing_from == "beside",
         subject_from=subject_from,
         # A path comes on top of what lies beside the frames; only `none` leaves that out.
         with_annotations=annotations != "none",
@@ -105,13 +123,14 @@ def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
         failed = failures_as_plain(plan.failed, "path")
         say_json({"would_import": new, "plan": rows, "failed": failed, "remarks": plan.remarks})
     else:
+        common = Path(os.path.commonpath([pullback.path.parent for pullback in plan.pullbacks] or [Path()]))
         if plan.pullbacks:
-            common = Path(os.path.commonpath([pullback.path.parent for pullback in plan.pullbacks]))
             say(f"in {common}:")
-            columns = ("file", "is", ">frames", ">px", ">mm/px", "console", "subject", "split", "then")
+            columns = ("file", "is", ">frames", ">px", ">mm/px", "console", "subject", "split", "then", SOURCES)
             say_table(columns, [_planned_cells(pullback, common) for pullback in plan.pullbacks])
         n_unchanged = len(plan.pullbacks) - n_new
         say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
+        _say_notes(plan, common)
         if any(pullback.is_guess for pullback in plan.pullbacks):
             note("nothing says whose the guessed ones are; each would count as its own subject: see --subject-from")
         for remark in plan.remarks:
@@ -120,12 +139,26 @@ def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
         raise BatchError(f"{count(len(plan.failed), 'path')} cannot be imported", plan.failed)
 
 
+def _say_notes(plan: ImportPlan, common: Path) -> None:
+    """Print what speaks against what was found, each once, with the pullbacks that it is about."""
+    about: dict[str, list[str]] = {}
+    for pullback in plan.pullbacks:
+        for line in pullback.facts.notes:
+            about.setdefault(line, []).append(str(pullback.path.relative_to(common)))
+    for line, files in about.items():
+        others = f" and {count(len(files) - 1, 'other')}" if len(files) > 1 else ""
+        note(f"{files[0]}{others}: {line}")
+
+
 def _planned_as_plain(pullback: PlannedPullback) -> dict[str, object]:
     """Return a pullback of a plan under its fixed keys."""
     return {
         **picked(pullback, "path", "kind", "subject_id", "is_guess", "split", "pullback_id", "is_new"),
         **picked(pullback.facts, "n_frames", "height_px", "width_px", "spacing_mm", "spacing_source"),
+        "frame_rate_hz": pullback.facts.frame_rate_hz,
+        **picked(pullback.facts, "frame_time_source", "pullback_speed_mm_s", "pullback_speed_source"),
         "console": pullback.facts.manufacturer_model,
+        "notes": list(pullback.facts.notes),
     }
 
 
@@ -142,12 +175,27 @@ def _planned_cells(pullback: PlannedPullback, common: Path) -> tuple[str, ...]:
         f"{pullback.subject_id}{' (guessed)' if pullback.is_guess else ''}",
         pullback.split,
         "import" if pullback.is_new else f"here as {pullback.pullback_id}",
+        _sources_cell(facts),
     )
 
 
 def _spacing_cell(spacing_mm: tuple[float, float] | None) -> str:
     """Return mm per pixel as people read it."""
     return "unknown" if spacing_mm is None else f"{spacing_mm[0]:.5g}"
+
+
+def _sources_cell(facts: PullbackFacts | PullbackRecord) -> str:
+    """Return what said the spacing, the frame rate and the speed, with the values that stand in no column."""
+    said = [facts.spacing_source]
+    for value, unit, source in (
+        (facts.frame_rate_hz, "frames/s", facts.frame_time_source),
+        (facts.pullback_speed_mm_s, "mm/s", facts.pullback_speed_source),
+    ):
+        if value is not None:
+            said.append(f"{value:.4g} {unit} by {source}")
+        elif source != UNKNOWN:  # somebody says something, and is not believed
+            said.append(f"{unit} {source}")
+    return "; ".join(said)
 
 
 def _as_plain(result: ImportResult) -> dict[str, object]:
@@ -173,12 +221,12 @@ def _say(result: ImportResult) -> None:
             str(record.n_frames),
             f"{record.width_px} × {record.height_px}",
             _spacing_cell(record.spacing_mm),
-            record.spacing_source,
+            _sources_cell(record),
         )
         for record in result.imported
     ]
     if rows:
-        say_table(("pullback", "subject", "split", ">frames", ">px", ">mm/px", "spacing from"), rows)
+        say_table(("pullback", "subject", "split", ">frames", ">px", ">mm/px", SOURCES), rows)
     say(
         f"{count(len(result.imported), 'pullback')} imported, {len(result.unchanged)} unchanged, "
         f"{len(result.failed)} failed; {count(result.n_annotations, 'frame')} newly annotated"

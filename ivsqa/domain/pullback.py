@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ivsqa.domain.claims import (
+    ASPECT,
+    FRAME_STEP,
+    SPACING,
+    SPEED,
+    START,
+    STOP,
+    UNKNOWN,
+    USER,
+    Claim,
+    Fact,
+    Rank,
+    Settled,
+    plausibility_notes,
+    settle,
+)
 
 
 def frames_sha256(frames: NDArray[np.uint8]) -> str:
@@ -88,3 +106,146 @@ class PullbackFacts:
     def frame_shape(self) -> tuple[int, int]:
         """(height, width) in px."""
         return (self.height_px, self.width_px)
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """Frames a second, the mean where they are uneven; None where timing is unknown."""
+        times = self.frame_time_s
+        return None if times is None or len(times) < 2 else (len(times) - 1) / (times[-1] - times[0])
+
+
+R_WAVES = "RWaveTimeVector"
+TAKE_BESIDE = "take it with --spacing-from beside"
+
+
+@dataclass(frozen=True)
+class PullbackClaims:
+    """What the files of a pullback say of it, before anything of it is believed.
+
+    Attributes:
+        n_frames: Number of frames.
+        height_px: Rows.
+        width_px: Columns.
+        claims: Every claim on spacing, time, speed, start and stop, with its source; of one fact the more exact first.
+        no_spacing: Why there is no claim on the spacing, if there is none.
+        r_waves_s: When the heart beat, from the first frame; ends of diastole where the times of frames are known.
+        end_diastolic_frames: Frames at end-diastole by files beside the frames, 0-based, rising; None where they say nothing.
+        gating_source: What said so.
+        manufacturer_model: Console; "" where unknown.
+        notes: What a person should know besides.
+    """
+
+    n_frames: int
+    height_px: int
+    width_px: int
+    claims: tuple[Claim, ...] = ()
+    no_spacing: str = UNKNOWN
+    r_waves_s: tuple[float, ...] = ()
+    end_diastolic_frames: tuple[int, ...] | None = None
+    gating_source: str = UNKNOWN
+    manufacturer_model: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return (self.height_px, self.width_px)
+
+    def with_claims(self, *claims: Claim, notes: Iterable[str] = ()) -> PullbackClaims:
+        """Return these claims and more, which come after them, with notes."""
+        return replace(self, claims=(*self.claims, *claims), notes=(*self.notes, *notes))
+
+    def settled(self, chosen: Iterable[Claim] = (), *, spacing_from_beside: bool = False) -> PullbackFacts:
+        """Return the facts that are believed, with a note on whatever speaks against them.
+
+        Args:
+            chosen: What the user says where the files do not.
+            spacing_from_beside: The user asks for the spacing by files of other tools.
+        """
+        by_user = {claim.fact: claim for claim in chosen}
+        claims = self.claims
+        if spacing_from_beside:
+            asked_for = {Rank.OFFERED: Rank.ASKED_FOR}
+            claims = tuple(replace(claim, rank=asked_for.get(claim.rank, claim.rank)) for claim in claims)
+
+        def settled(fact: Fact, silence: str = UNKNOWN) -> Settled:
+            return settle(fact, claims, chosen=by_user.get(fact), silence=silence, offer=TAKE_BESIDE)
+
+        spacing = _with_aspect(settled(SPACING, self.no_spacing), claims)
+        step, speed, start, stop = map(settled, (FRAME_STEP, SPEED, START, STOP))
+        start, stop = _in_order(start, stop)
+        times_s = None if step.claim is None else _times_s(step.claim, self.n_frames)
+        beats = _nearest_frames(self.r_waves_s, times_s)
+        return PullbackFacts(
+            n_frames=self.n_frames,
+            height_px=self.height_px,
+            width_px=self.width_px,
+            spacing_mm=None if spacing.claim is None else (spacing.claim.value[0], spacing.claim.value[1]),
+            spacing_source=spacing.source,
+            frame_time_s=times_s,
+            frame_time_source=step.source,
+            pullback_speed_mm_s=None if speed.claim is None else speed.claim.value[0],
+            pullback_speed_source=speed.source,
+            start_frame_index=None if start.claim is None else int(start.claim.value[0]),
+            stop_frame_index=None if stop.claim is None else int(stop.claim.value[0]),
+            end_diastolic_frames=beats or self.end_diastolic_frames,
+            gating_source=R_WAVES if beats else self.gating_source,
+            manufacturer_model=self.manufacturer_model,
+            notes=(
+                *self.notes,
+                *(note for one in (spacing, step, speed, start, stop) for note in one.notes),
+                *self._implausible(spacing.claim, step.claim, speed.claim),
+            ),
+        )
+
+    def _implausible(self, spacing: Claim | None, step: Claim | None, speed: Claim | None) -> tuple[str, ...]:
+        """Return notes on what no intravascular pullback has."""
+        field_px = 0.0 if spacing is None else min(spacing.extent_px or self.width_px, self.width_px)
+        return plausibility_notes(
+            None if spacing is None else spacing.value[0] * field_px,
+            None if step is None or self.n_frames < 2 else 1.0 / step.value[0],
+            None if speed is None else speed.value[0],
+        )
+
+
+def _with_aspect(spacing: Settled, claims: Iterable[Claim]) -> Settled:
+    """Return the spacing that is believed, held against what is said of the shape of a pixel."""
+    for aspect in (claim for claim in claims if claim.fact == ASPECT):
+        if spacing.claim is None:
+            if not aspect.agrees(replace(aspect, value=(1.0,))):
+                note = f"{aspect}: pixels are not square, so give both sides with {ASPECT.option}"
+                spacing = replace(spacing, notes=(*spacing.notes, note))
+            continue
+        x_mm, y_mm = spacing.claim.value
+        if not aspect.agrees(replace(aspect, value=(y_mm / x_mm,))):
+            against = f"{spacing.claim}, {aspect}"
+            if spacing.source == USER:
+                spacing = replace(spacing, notes=(*spacing.notes, f"{against}: what the user says counts"))
+            else:
+                note = f"the spacing is not known: {against}; give it with {SPACING.option}"
+                why = f"{UNKNOWN}: {spacing.source} and {aspect.source} disagree"
+                spacing = Settled(None, why, (*spacing.notes, note))
+    return spacing
+
+
+def _in_order(start: Settled, stop: Settled) -> tuple[Settled, Settled]:
+    """Return start and stop of the moving catheter, both unknown where it would stop before it starts."""
+    if start.claim is None or stop.claim is None or start.claim.value <= stop.claim.value:
+        return start, stop
+    note = f"start and stop of the pullback are not known: {start.claim}, {stop.claim}"
+    return Settled(None, UNKNOWN, (*start.notes, note)), Settled(None, UNKNOWN, stop.notes)
+
+
+def _times_s(step: Claim, n_frames: int) -> tuple[float, ...]:
+    """Return the time from the first frame to each."""
+    return step.times_s or tuple((np.arange(n_frames) * step.value[0]).tolist())
+
+
+def _nearest_frames(waves_s: tuple[float, ...], times_s: tuple[float, ...] | None) -> tuple[int, ...] | None:
+    """Return the frames nearest to R waves, which end diastole; None where there are none, or times are unknown."""
+    waves = np.array(waves_s)
+    if times_s is None or not np.isfinite(waves).all():
+        return None
+    times = np.array(times_s)
+    inside = waves[(waves >= times[0]) & (waves <= times[-1])]
+    return tuple(sorted({int(np.abs(times - wave).argmin()) for wave in inside})) or None

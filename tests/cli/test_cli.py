@@ -404,11 +404,13 @@ def test_a_dry_run_shows_what_was_found_in_one_table(run, imported, phantoms, tm
     assert ran.code == EXIT_USER_ERROR
     head, columns, *rows, total = [line for line in ran.out.splitlines() if line]
     assert head == f"in {phantoms.folder}:"
-    assert columns.split() == ["file", "is", "frames", "px", "mm/px", "console", "subject", "split", "then"]
+    known_by = ["spacing,", "time", "and", "speed", "from"]
+    assert columns.split() == ["file", "is", "frames", "px", "mm/px", "console", "subject", "split", "then", *known_by]
     assert len(rows) == 8
     assert "DICOM, ExplicitVRLittleEndian" in rows[0]
     assert "96 × 96  0.104" in " ".join(rows[0].split()).replace("96 0.", "96  0.")
-    assert rows[0].rstrip().endswith("here as S01-P1")
+    cells = "here as S01-P1  ultrasound region; 30 frames/s by FrameTime; 2 mm/s by IVUSPullbackRate"
+    assert rows[0].rstrip().endswith(cells)
     assert total == "0 pullbacks to import, 8 unchanged, 1 refused"
     assert "S99-P1.dcm: is empty" in ran.err
     assert "mend: copy or export it again" in ran.err

@@ -120,7 +120,8 @@ def test_json_prints_the_documented_keys(
     Path("../phantoms/more/broken.dcm").write_bytes(b"no DICOM")
     Path("../phantoms/more/Thumbs.db").write_bytes(b"of a system")
     pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
-    run("import", "../phantoms", "--subject-from", pattern, "--dry-run", exit_code=3)
+    # A spacing that is not that of the files is not taken, and noted.
+    run("import", "../phantoms", "--subject-from", pattern, "--spacing-mm", "0.5", "--dry-run", exit_code=3)
     run("import", "../phantoms", "--subject-from", pattern, exit_code=3)
     for drawn in (study / "annotations" / frames[0]["pullback_id"]).glob("*.csv"):
         drawn.write_bytes(b"")

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.claims import SPACING, Claim
+from ivsqa.domain.pullback import PullbackClaims, PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, natural_key, visible_files
 from ivsqa.io.formats.pictures import Picture
@@ -50,13 +51,13 @@ class Challenge2011Source(FrameFolderSource):
         """Return the public set and the patient; raises SourceError."""
         return f"{self._set or 'frames named as in the IVUS challenge 2011'}, patient {self.patient}"
 
-    def own_facts(self) -> PullbackFacts:
+    def own_claims(self) -> PullbackClaims:
         """Return number and size of the frames, and the spacing of their set; raises SourceError."""
-        facts = super().own_facts()
-        spacing = SETS.get(facts.frame_shape, ("", None))[1]
+        claims = super().own_claims()
+        spacing = SETS.get(claims.frame_shape, ("", None))[1]
         if spacing is None:
-            return replace(facts, spacing_source=UNKNOWN_SET)
-        return replace(facts, spacing_mm=(spacing, spacing), spacing_source=self._set)
+            return replace(claims, no_spacing=UNKNOWN_SET)
+        return claims.with_claims(Claim(SPACING, (spacing, spacing), self._set))
 
     def patient_key(self) -> str | None:
         """Return set and number of the patient, which are public."""

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.pullback import PullbackClaims
 from ivsqa.io.formats.dicom_header import DicomHeader, read_header, text
 from ivsqa.io.formats.dicom_pixels import iter_grey_frames
 from ivsqa.io.formats.files import natural_key
-from ivsqa.io.sources.dicom_facts import calibration_of, facts_from_header
+from ivsqa.io.sources.dicom_claims import calibration_of, claims_from_headers
 from ivsqa.io.sources.source import PullbackSource
 
 
@@ -45,10 +45,10 @@ class DicomSource(PullbackSource):
         """Return the files, in the order of the frames."""
         return self.files
 
-    def own_facts(self) -> PullbackFacts:
-        """Return the facts in the header; raises SourceError."""
+    def own_claims(self) -> PullbackClaims:
+        """Return what the header says; raises SourceError."""
         n_frames = self._header.n_frames if len(self.files) == 1 else len(self.files)
-        return facts_from_header(self._header, n_frames=n_frames)
+        return claims_from_headers([self._header], n_frames=n_frames)
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.pullback import PullbackClaims, PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import SourceError
 from ivsqa.io.formats.grey import SIXTEEN_BIT_MODES, deep_white, grey_from_image
@@ -48,15 +48,19 @@ class FrameFolderSource(PullbackSource):
         """Return the file of each picture."""
         return [picture.path for picture in self.pictures]
 
-    def own_facts(self) -> PullbackFacts:
+    def own_claims(self) -> PullbackClaims:
         """Return number and size of the frames; raises SourceError where one cannot be read or has another size."""
         height, width = self._shape
-        source = "unknown: pictures carry no calibration"
-        return PullbackFacts(n_frames=len(self.pictures), height_px=height, width_px=width, spacing_source=source)
+        return PullbackClaims(
+            n_frames=len(self.pictures),
+            height_px=height,
+            width_px=width,
+            no_spacing="unknown: pictures carry no calibration",
+        )
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames in order, grey, uint8 (height, width); raises SourceError."""
-        self.own_facts()  # refuses frames of another size before the first is decoded
+        self.own_claims()  # refuses frames of another size before the first is decoded
 
         def grey(image: Image.Image) -> NDArray[np.uint8]:
             return grey_from_image(image, white=self._white if image.mode in SIXTEEN_BIT_MODES else 255)

@@ -82,7 +82,7 @@ class NnunetPictures(FrameFolderSource):
         if self.names is None:
             return FoundAnnotations()
         meaning = self.names.meaning(structures)
-        shape = (facts or self.own_facts()).frame_shape
+        shape = (facts or self.own_claims()).frame_shape
 
         def masks_of_frames() -> Iterator[tuple[int, Mapping[str, Mask]]]:
             for index, path in enumerate(self.labels):

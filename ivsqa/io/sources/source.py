@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.pullback import PullbackFacts
-from ivsqa.domain.structures import StructureSet
+from ivsqa.domain.pullback import PullbackClaims, PullbackFacts
+from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import SourceError, located
 from ivsqa.io.atomic import sha256_of_file
 from ivsqa.io.budgets import check_frame_size, check_unpacked
 from ivsqa.io.formats.files import bare_name
-from ivsqa.io.sources.archives.aivus import with_aivus_facts
+from ivsqa.io.sources.archives.aivus import with_aivus_claims
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
-from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside
+from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside, spacing_claims
 from ivsqa.io.tables import FIRST_ROW, read_rows
 
+ONLY_LUMEN = StructureSet((Structure("lumen", "#ffffff"),))
 PHASES_NAME = "phases.csv"
 PHASES = {"d": True, "s": False, "-": False, "": False}
 """End-diastole or not; systole and frames in between are written as S and -."""
@@ -44,8 +45,8 @@ class PullbackSource(ABC):
         """Return the kind of file it was recognised as, for people; raises SourceError."""
 
     @abstractmethod
-    def own_facts(self) -> PullbackFacts:
-        """Return geometry and timing from the headers alone; raises SourceError where a file cannot be read."""
+    def own_claims(self) -> PullbackClaims:
+        """Return what the files of the frames say of geometry and timing; raises SourceError where one cannot be read."""
 
     @abstractmethod
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
@@ -59,18 +60,29 @@ class PullbackSource(ABC):
         """Return the files of the frames, in order."""
         return (self.path,)
 
-    def facts(self) -> PullbackFacts:
-        """Return geometry and timing from the headers and from files beside them.
+    @property
+    def name(self) -> str:
+        """What it is called without the folders around it."""
+        return self.relative.rpartition("/")[2]
+
+    def claims(self) -> PullbackClaims:
+        """Return what the files of the frames say, and what files beside them do.
 
         Raises:
             SourceError: a file cannot be read, or declares more than it can hold.
         """
-        facts = self.own_facts()
+        own = self.own_claims()
         packed_bytes = sum(path.stat().st_size for path in dict.fromkeys(self.frame_files()))
         with located(path=self.path):
-            check_frame_size(facts.height_px, facts.width_px)
-            check_unpacked((facts.width_px, facts.height_px, facts.n_frames), 1, packed_bytes, error=SourceError)
-        return with_facts_beside(facts, self.path)
+            check_frame_size(own.height_px, own.width_px)
+            check_unpacked((own.width_px, own.height_px, own.n_frames), 1, packed_bytes, error=SourceError)
+        claims = with_claims_beside(own, self.path)
+        lumen = Target(self.name, claims.n_frames, claims.frame_shape, ONLY_LUMEN, index_by_stem=self.index_by_stem())
+        return claims.with_claims(*spacing_claims(self.path, lumen))
+
+    def facts(self) -> PullbackFacts:
+        """Return what is believed of these claims; raises SourceError."""
+        return self.claims().settled()
 
     def fingerprint(self) -> str:
         """Return the hex SHA-256 over the bytes of the frames' files, in order; names and annotations do not count."""
@@ -101,8 +113,8 @@ class PullbackSource(ABC):
     def target(self, structures: StructureSet, facts: PullbackFacts | None = None) -> Target:
         """Return the pullback as files beside it are compared with it; raises SourceError."""
         facts = facts or self.facts()
-        name = self.relative.rpartition("/")[2]
-        return Target(name, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, self.index_by_stem())
+        shape, by_stem = facts.frame_shape, self.index_by_stem()
+        return Target(self.name, facts.n_frames, shape, structures, facts.spacing_mm, by_stem, is_settled=True)
 
     def index_by_stem(self) -> Mapping[str, int]:
         """Return the frame_index by name of a frame's own file; empty where all frames are in one."""
@@ -111,17 +123,17 @@ class PullbackSource(ABC):
         return {bare_name(file.name): index for index, file in enumerate(self.frame_files())}
 
 
-def with_facts_beside(facts: PullbackFacts, path: Path) -> PullbackFacts:
-    """Return facts, completed from files beside: a phases.csv before the frames, other tools after them.
+def with_claims_beside(claims: PullbackClaims, path: Path) -> PullbackClaims:
+    """Return claims with those of files beside the frames; a phases.csv counts before what the frames say of heartbeats.
 
     Raises:
         SourceError: a file cannot be used.
     """
     table = file_beside(path, PHASES_NAME)
     if table.is_file():
-        end_diastolic = _end_diastolic_frames(table, facts.n_frames)
-        facts = replace(facts, end_diastolic_frames=end_diastolic, gating_source=PHASES_NAME)
-    return with_aivus_facts(facts, [file for file in named_beside(path) if file.is_file()])
+        end_diastolic = _end_diastolic_frames(table, claims.n_frames)
+        claims = replace(claims, r_waves_s=(), end_diastolic_frames=end_diastolic, gating_source=PHASES_NAME)
+    return with_aivus_claims(claims, [file for file in named_beside(path) if file.is_file()])
 
 
 def _end_diastolic_frames(table: Path, n_frames: int) -> tuple[int, ...]:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.claims import FRAME_STEP, Claim
+from ivsqa.domain.pullback import PullbackClaims
 from ivsqa.errors import SourceError, located
 from ivsqa.io.budgets import check_frame_size
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
@@ -40,7 +41,7 @@ class VideoSource(PullbackSource):
         """Return the kind of video."""
         return f"{self.path.suffix[1:].upper()} video"
 
-    def own_facts(self) -> PullbackFacts:
+    def own_claims(self) -> PullbackClaims:
         """Return size, number and times of the frames; headers may lie about the number, so all are decoded once.
 
         Raises:
@@ -49,13 +50,13 @@ class VideoSource(PullbackSource):
         shape, times_s = self._scan
         # Where times do not rise, the file knows none.
         is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
-        return PullbackFacts(
+        times = tuple(round(time_s - times_s[0], 6) for time_s in times_s)
+        return PullbackClaims(
             n_frames=len(times_s),
             height_px=shape[0],
             width_px=shape[1],
-            spacing_source="unknown: video carries no calibration",
-            frame_time_s=tuple(round(time_s - times_s[0], 6) for time_s in times_s) if is_timed else None,
-            frame_time_source="video" if is_timed else "unknown",
+            claims=(Claim(FRAME_STEP, (times[-1] / (len(times) - 1),), "video", times_s=times),) if is_timed else (),
+            no_spacing="unknown: video carries no calibration",
         )
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:

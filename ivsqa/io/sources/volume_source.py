@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.domain.claims import FRAME_STEP, SPACING, Claim
 from ivsqa.domain.contour import Mask
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.pullback import PullbackClaims, PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, SourceError, located
 from ivsqa.io.budgets import check_unpacked
@@ -60,22 +61,24 @@ class VolumeSource(PullbackSource):
         name = f"{name} of nnU-Net" if self.meaning is not None else name
         return f"{name} with {', '.join(path.name for path in self.labels)}" if self.labels else name
 
-    def own_facts(self) -> PullbackFacts:
+    def own_claims(self) -> PullbackClaims:
         """Return the facts in the header; raises SourceError."""
         volume = self._volume
         n_frames, height, width = volume.shape
         # All of it is read into memory, whatever type it is stored in.
         with located(path=self.path):
             check_unpacked((width, height, n_frames), volume.voxel_bytes, self.path.stat().st_size, error=SourceError)
-        step_s = volume.frame_step_s
-        return PullbackFacts(
+        claims = []
+        if volume.spacing_mm is not None:
+            claims.append(Claim(SPACING, volume.spacing_mm, volume.spacing_source))
+        if volume.frame_step_s is not None:
+            claims.append(Claim(FRAME_STEP, (volume.frame_step_s,), "NIfTI time step"))
+        return PullbackClaims(
             n_frames=n_frames,
             height_px=height,
             width_px=width,
-            spacing_mm=volume.spacing_mm,
-            spacing_source=volume.spacing_source,
-            frame_time_s=None if step_s is None else tuple((np.arange(n_frames) * step_s).tolist()),
-            frame_time_source="unknown" if step_s is None else "NIfTI time step",
+            claims=tuple(claims),
+            no_spacing=volume.spacing_source,
         )
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:

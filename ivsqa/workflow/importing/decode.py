@@ -69,7 +69,7 @@ def decode(
     regions: tuple[TextRegion, ...] = ()
     try:
         with reading(source.path):
-            fingerprint, facts = source.fingerprint(), options.with_user_facts(source.facts())
+            fingerprint, facts = source.fingerprint(), options.facts_of(source)
         sha256 = ""
         # To decode takes most of the time; of what is in the project, facts and contours may still be new.
         if fingerprint not in known:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ivsqa.domain.claims import FRAME_STEP, SPACING, SPEED, USER, Claim
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import IvsqaError
 from ivsqa.io.project.records import PullbackRecord
+from ivsqa.io.sources.source import PullbackSource
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class ImportOptions:
     Attributes:
         spacing_mm: (x, y) mm per pixel where the files do not say.
         pullback_speed_mm_s: Catheter speed where the files do not say.
+        frame_rate_hz: Frames a second where the files do not say.
+        spacing_from_beside: Take the spacing by files of other tools beside the frames.
         subject_from: A pattern or table; see `identify_by`.
         with_annotations: Take contours and masks found beside the frames.
         annotations: A contours.csv, a file of another tool, or a folder of them, to take contours from besides.
@@ -28,6 +32,8 @@ class ImportOptions:
 
     spacing_mm: tuple[float, float] | None = None
     pullback_speed_mm_s: float | None = None
+    frame_rate_hz: float | None = None
+    spacing_from_beside: bool = False
     subject_from: str | None = None
     with_annotations: bool = True
     annotations: Path | None = None
@@ -36,13 +42,16 @@ class ImportOptions:
     gated: bool = False
     n_jobs: int = 1
 
-    def with_user_facts(self, facts: PullbackFacts) -> PullbackFacts:
-        """Return the facts, completed by the user's where the file has none."""
-        if facts.spacing_mm is None and self.spacing_mm is not None:
-            facts = replace(facts, spacing_mm=self.spacing_mm, spacing_source="user")
-        if facts.pullback_speed_mm_s is None and self.pullback_speed_mm_s is not None:
-            facts = replace(facts, pullback_speed_mm_s=self.pullback_speed_mm_s, pullback_speed_source="user")
-        return facts
+    def facts_of(self, source: PullbackSource) -> PullbackFacts:
+        """Return the facts of a source, by its files and, where these say nothing, by the user; raises SourceError."""
+        chosen = []
+        if self.spacing_mm is not None:
+            chosen.append(Claim(SPACING, self.spacing_mm, USER))
+        if self.pullback_speed_mm_s is not None:
+            chosen.append(Claim(SPEED, (self.pullback_speed_mm_s,), USER))
+        if self.frame_rate_hz is not None:
+            chosen.append(Claim(FRAME_STEP, (1.0 / self.frame_rate_hz,), USER))
+        return source.claims().settled(chosen, spacing_from_beside=self.spacing_from_beside)
 
 
 @dataclass

@@ -75,7 +75,7 @@ def plan_import(
     splits = SubjectSplits(project.settings.split, records)
 
     def planned(source: PullbackSource) -> PlannedPullback:
-        facts = options.with_user_facts(source.facts())
+        facts = options.facts_of(source)
         # Hashing reads the whole file: only where there is something to compare with, or nothing else to name it by.
         fingerprint = source.fingerprint() if by_source or source.patient_key() is None else ""
         record = by_source.get(fingerprint)

@@ -26,9 +26,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from ivsqa.domain.claims import FRAME_STEP, SPEED, START, Claim, rounded
 from ivsqa.domain.contour import Points
 from ivsqa.domain.geometry.curves import contour_through
-from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.pullback import PullbackClaims
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.documents import head_of, read_json
 from ivsqa.io.sources.archives.contour_format import ContourFormat, Lines, Target
@@ -39,6 +40,8 @@ BORDERS = ("lumen", "eem", "calcium", "branch", "lipid", "macrophage")
 """Keys that hold contours; other keys hold measures."""
 _VERSION = re.compile(r"_contours_(ho_)?([0-9]+)_([0-9]+)_([0-9]+)\.json$", re.IGNORECASE)
 
+MOST_COMPARED = 20
+"""Frames whose area in mm² is held against their border in px."""
 COLUMNS = ("frame", "x_mm", "y_mm", "z_mm")
 SAME_POINT_PX = 1e-3
 """The last point repeats the first, to the last digits."""
@@ -60,15 +63,15 @@ def _is_json(path: Path, target: Target | None = None) -> bool:  # noqa: ARG001
     return bool(_VERSION.search(path.name)) or b'"plaque_frames"' in head or b'"lumen_area"' in head or by_frame
 
 
-def _json_lines(paths: Sequence[Path], target: Target) -> Lines:
-    """Return the curves through the knots in the file of the latest version."""
+def _json_lines(paths: Sequence[Path], target: Target, *, frames: frozenset[int] | None = None) -> Lines:
+    """Return the curves through the knots in the file of the latest version, of all frames or of some."""
     path = _latest(paths)
     document = read_json(path, editor="the tool it is from")
     if not isinstance(document, dict):
         raise AnnotationError("is no contour file: it is not one object", path=path)
     lines = Lines(target, path)
     if "lumen" in document:
-        _add_lists(document, lines)
+        _add_lists(document, lines, frames)
     else:
         _add_frames(document, lines)
     return lines
@@ -89,8 +92,8 @@ def version_of(path: Path) -> tuple[bool, tuple[int, ...]]:
     return (False, ()) if match is None else (bool(match[1]), tuple(int(part) for part in match.groups()[1:]))
 
 
-def _add_lists(document: Mapping[str, object], lines: Lines) -> None:
-    """Add the borders of AIVUS, and compare its areas with them."""
+def _add_lists(document: Mapping[str, object], lines: Lines, frames: frozenset[int] | None) -> None:
+    """Add the borders of AIVUS, of all frames or of some."""
     for structure in (name for name in BORDERS if name in document):
         columns = document[structure]
         if not isinstance(columns, list) or len(columns) != 2 or not all(isinstance(side, list) for side in columns):
@@ -100,9 +103,10 @@ def _add_lists(document: Mapping[str, object], lines: Lines) -> None:
         if len(ys) != len(xs):
             raise AnnotationError(f"has {len(xs)} frames in x and {len(ys)} in y", path=lines.path, where=structure)
         for index, (x, y) in enumerate(zip(xs, ys, strict=True)):
+            if frames is not None and index not in frames:
+                continue
             knots = _knots(x, y, lines.path, f"{structure}, frame {index}")
             _add(lines, index, structure, knots[:-1] if len(knots) > 3 else knots)
-    _note_spacing(document.get("lumen_area"), lines)
 
 
 def _add_frames(document: Mapping[str, object], lines: Lines) -> None:
@@ -160,19 +164,25 @@ def _add(lines: Lines, index: int, structure: str, knots: Points) -> None:
         lines.add(index, structure, knots)  # which is noted as enclosing nothing
 
 
-def _note_spacing(areas: object, lines: Lines) -> None:
-    """Note the spacing by which the lumen areas in a file, mm², were measured."""
-    if not isinstance(areas, list):
-        return
-    ratios = [
-        area / lines.contours[index]["lumen"].area_px2
-        for index, area in enumerate(areas)
-        if isinstance(area, float) and area > 0.0 and "lumen" in lines.contours.get(index, {})
-    ]
-    if ratios:
-        # The median: some areas may be of borders that were drawn anew since.
-        spacing = float(np.sqrt(np.median(ratios)))
-        lines.note_spacing((spacing, spacing))
+def _spacing_of(paths: Sequence[Path], target: Target) -> tuple[float, float] | None:
+    """Return the spacing by which the lumen areas in a file, mm², were measured; raises AnnotationError."""
+    path = _latest(paths)
+    document = read_json(path, editor="the tool it is from")
+    lumen, areas = (
+        (document.get(key) for key in ("lumen", "lumen_area")) if isinstance(document, dict) else (None, None)
+    )
+    if not isinstance(lumen, list) or not isinstance(areas, list):
+        return None
+    measured = [index for index, area in enumerate(areas) if isinstance(area, float) and area > 0.0]
+    # A few of them, all along the run, say as much as all.
+    some = measured[:: max(len(measured) // MOST_COMPARED, 1)]
+    borders = _json_lines([path], target, frames=frozenset(some)).contours
+    ratios = [areas[index] / borders[index]["lumen"].area_px2 for index in some if "lumen" in borders.get(index, {})]
+    if not ratios:
+        return None
+    # The median: some areas may be of borders that were drawn anew since.
+    spacing = float(np.sqrt(np.median(ratios)))
+    return (spacing, spacing)
 
 
 def _is_table(path: Path, target: Target | None = None) -> bool:  # noqa: ARG001
@@ -211,29 +221,29 @@ def _contour_table(path: Path) -> pl.DataFrame:
         raise AnnotationError("is no table of frame, x, y, z with tabs between them", path=path) from error
 
 
-AIVUS_KNOTS = ContourFormat("AIVUS or HolOrama", _is_json, _json_lines)
+AIVUS_KNOTS = ContourFormat("AIVUS or HolOrama", _is_json, _json_lines, _spacing_of)
 AIVUS_TABLE = ContourFormat("AIVUS table", _is_table, _table_lines)
 
 
-def with_aivus_facts(facts: PullbackFacts, paths: list[Path]) -> PullbackFacts:
-    """Return facts, completed from files of AIVUS beside a pullback where its frames say nothing.
+def with_aivus_claims(claims: PullbackClaims, paths: list[Path]) -> PullbackClaims:
+    """Return claims with those in files of AIVUS beside a pullback; of phases only where nothing else says them.
 
     Args:
-        facts: What the frames say.
+        claims: What the frames say.
         paths: Files that belong to the pullback, of any kind.
     """
-    if facts.end_diastolic_frames is None:
+    if claims.end_diastolic_frames is None:
         files = [path for path in paths if _is_readable_json(path)]
-        facts = _with_phases(facts, _phases(_latest(files))) if files else facts
-    reports = [path for path in paths if path.name.lower().endswith(REPORT_NAMES)]
-    for path in reports[-1:]:  # of several the last by name: .txt, which AIVUS itself writes
+        claims = _with_phases(claims, _phases(_latest(files))) if files else claims
+    # Two reports may lie beside each other: the one that AIVUS itself writes, .txt, says more.
+    for path in sorted((path for path in paths if path.name.lower().endswith(REPORT_NAMES)), reverse=True):
         try:
             if TIMING[0].encode() in _first_line(path):
-                facts = _with_report(facts, path)
+                claims = _with_report(claims, path)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             reason = str(error) if type(error) is ValueError else "it cannot be read as a report of AIVUS"
-            facts = replace(facts, notes=(*facts.notes, f"{path.name} is not used: {reason}"))
-    return facts
+            claims = claims.with_claims(notes=(f"{path.name} is not used: {reason}",))
+    return claims
 
 
 def _is_readable_json(path: Path) -> bool:
@@ -249,26 +259,24 @@ def _first_line(path: Path) -> bytes:
     return head_of(path).split(b"\n", 1)[0]
 
 
-def _with_report(facts: PullbackFacts, path: Path) -> PullbackFacts:
-    """Return facts with the timing of a report, and its phases; raises ValueError or PolarsError where it cannot be used."""
+def _with_report(claims: PullbackClaims, path: Path) -> PullbackClaims:
+    """Return claims with the timing of a report, and its phases; raises ValueError or PolarsError where it cannot be used."""
     separator = "\t" if b"\t" in _first_line(path) else ","
     table = pl.read_csv(path, separator=separator, infer_schema=False)
     table = table.with_columns(pl.col("frame").cast(pl.Float64).cast(pl.Int64)).drop_nulls("frame")
     frames = table["frame"].to_list()
     speed, first, rate = (_number(table, name) for name in TIMING)
     last = max(*frames, int(first or 0), 0)
-    if last > facts.n_frames:
-        raise ValueError(f"it is about frame {last}, but the pullback has {facts.n_frames}, so it is of another one")
-    if facts.pullback_speed_mm_s is None and speed:
-        facts = replace(facts, pullback_speed_mm_s=speed, pullback_speed_source=AIVUS)
-    if facts.frame_time_s is None and rate:
-        times = tuple(index / rate for index in range(facts.n_frames))
-        facts = replace(facts, frame_time_s=times, frame_time_source=AIVUS)
-    if facts.start_frame_index is None and first:  # 0 was typed in where nobody knew
-        facts = replace(facts, start_frame_index=int(first) - 1)
-    if facts.end_diastolic_frames is None and "phase" in table.columns:
-        return _with_phases(facts, dict(zip((frame - 1 for frame in frames), table["phase"], strict=True)))
-    return facts
+    if last > claims.n_frames:
+        raise ValueError(f"it is about frame {last}, but the pullback has {claims.n_frames}, so it is of another one")
+    source = f"another report of {AIVUS}" if any(claim.source == AIVUS for claim in claims.claims) else AIVUS
+    said = [Claim(SPEED, (speed,), source)] if speed else []
+    said += [rounded(FRAME_STEP, rate, 1.0 / rate, source)] if rate else []
+    said += [Claim(START, (first - 1.0,), source)] if first else []  # 0 was typed in where nobody knew
+    claims = claims.with_claims(*said)
+    if claims.end_diastolic_frames is None and "phase" in table.columns:
+        return _with_phases(claims, dict(zip((frame - 1 for frame in frames), table["phase"], strict=True)))
+    return claims
 
 
 def _number(table: pl.DataFrame, column: str) -> float | None:
@@ -293,7 +301,7 @@ def _phases(path: Path) -> Mapping[int, Any]:
     return {index: frame.get("phase") for index, frame in _by_frame(document).items() if isinstance(frame, Mapping)}
 
 
-def _with_phases(facts: PullbackFacts, phases: Mapping[int, Any]) -> PullbackFacts:
-    """Return facts with the frames at end-diastole, if there are any; without, nobody has looked for them."""
-    frames = sorted(index for index, phase in phases.items() if phase == END_DIASTOLE and 0 <= index < facts.n_frames)
-    return replace(facts, end_diastolic_frames=tuple(frames), gating_source=AIVUS) if frames else facts
+def _with_phases(claims: PullbackClaims, phases: Mapping[int, Any]) -> PullbackClaims:
+    """Return claims with the frames at end-diastole, if there are any; without, nobody has looked for them."""
+    frames = sorted(index for index, phase in phases.items() if phase == END_DIASTOLE and 0 <= index < claims.n_frames)
+    return replace(claims, end_diastolic_frames=tuple(frames), gating_source=AIVUS) if frames else claims

@@ -57,6 +57,7 @@ class Target:
         structures: Those of the study.
         spacing_mm: (x, y) mm per px; None where unknown.
         index_by_stem: frame_index by the name of a frame's own file; empty where all frames are in one.
+        is_settled: The spacing that the files state was heard already, as a claim beside the frames: no note on it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Target:
     structures: StructureSet
     spacing_mm: tuple[float, float] | None = None
     index_by_stem: Mapping[str, int] = field(default_factory=dict)
+    is_settled: bool = False
 
 
 @dataclass
@@ -127,7 +129,7 @@ class Lines:
         ours = self.target.spacing_mm
         if ours is None:
             self._notes.append(
-                f"goes by {stated} mm per pixel; the frames say nothing, so give --spacing-mm at first import"
+                f"goes by {stated} mm per pixel; the frames say nothing: give it with ivsqa amend --spacing-mm"
             )
         elif not np.allclose(ours, spacing_mm, rtol=SAME_SPACING, atol=0.0):
             self._notes.append(
@@ -155,15 +157,21 @@ class ContourFormat:
             there is a target where the frames are known. Raises OSError.
         read_lines: The lines of all files of this kind that belong to a pullback. Raises AnnotationError where a file cannot
             be read, or belongs to another pullback.
+        spacing_of: (x, y) mm per px that the files go by, None where they state none; raises AnnotationError as above.
     """
 
     name: str
     recognises: Callable[[Path, Target | None], bool]
     read_lines: Callable[[Sequence[Path], Target], Lines]
+    spacing_of: Callable[[Sequence[Path], Target], tuple[float, float] | None] = lambda _paths, _target: None
 
     def read(self, paths: Sequence[Path], target: Target) -> FoundAnnotations:
         """Return the contours in files of this kind, with notes; raises AnnotationError."""
-        return self.read_lines(paths, target).annotations(self.name)
+        lines = self.read_lines(paths, target)
+        stated = None if target.is_settled else self.spacing_of(paths, target)
+        if stated is not None:
+            lines.note_spacing(stated)
+        return lines.annotations(self.name)
 
 
 def structure_named(name: str, structures: StructureSet, *, path: Path | None = None) -> str:

@@ -43,13 +43,18 @@ def _read_lines(paths: Sequence[Path], target: Target) -> Lines:
         for structure, points in _iter_borders(frame, index, lines.path):
             if len(points) and lines.wants(structure):
                 lines.add(index, structure, points)
-    x_mm, y_mm = (_positive(root, f"ImageCalibration/{axis}Calibration") for axis in "XY")
-    if x_mm is not None and y_mm is not None:
-        lines.note_spacing((x_mm, y_mm))
     return lines
 
 
-ECHOPLAQUE = ContourFormat("echoPlaque", _recognises, _read_lines)
+def _spacing_of(paths: Sequence[Path], target: Target) -> tuple[float, float] | None:
+    """Return the calibration; raises AnnotationError."""
+    root = read_xml(paths[0], editor="the tool it is from")
+    _check_size(root, Lines(target, paths[0]))
+    x_mm, y_mm = (_positive(root, f"ImageCalibration/{axis}Calibration") for axis in "XY")
+    return None if x_mm is None or y_mm is None else (x_mm, y_mm)
+
+
+ECHOPLAQUE = ContourFormat("echoPlaque", _recognises, _read_lines, _spacing_of)
 
 
 def _check_size(root: Element, lines: Lines) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from ivsqa.domain.claims import SPACING, Claim, Rank
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
@@ -70,6 +72,28 @@ def annotations_beside(path: Path, target: Target) -> FoundAnnotations:
     """
     drawn = _contours_in_table(file_beside(path, CONTOURS_NAME), target)
     return FoundAnnotations(drawn).over(read_contour_files(files_beside(path, target.structures), target))
+
+
+def spacing_claims(path: Path, target: Target) -> list[Claim]:
+    """Return the spacings that files of other tools beside a pullback go by; those that cannot be read claim nothing.
+
+    They are offered only: the frames of a study should be measured by what made them, unless the user says otherwise.
+    """
+    by_format: dict[ContourFormat, list[Path]] = {}
+    claims = []
+    try:
+        for file in files_beside(path, target.structures):
+            kind = format_of(file, target)
+            if kind is not None:
+                by_format.setdefault(kind, []).append(file)
+    except (AnnotationError, OSError):  # is reported where contours are read
+        return []
+    for kind, files in by_format.items():
+        with suppress(AnnotationError):
+            stated = kind.spacing_of(files, target)
+            if stated is not None:
+                claims.append(Claim(SPACING, stated, f"a file of {kind.name}", Rank.OFFERED))
+    return claims
 
 
 def _contours_in_table(path: Path, target: Target) -> FrameContours:

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
 
 from ivsqa.io.formats.dicom_header import DicomHeader
 from ivsqa.io.sources.dicom import DicomSource
-from ivsqa.io.sources.dicom_facts import facts_from_header
+from ivsqa.io.sources.dicom_claims import claims_from_headers
 
 WHOLE = (0, 0, 99, 79)
 """The corners of a region over the whole 100 × 80 px image."""
 
 
 def facts(made, n_frames=4):
-    return facts_from_header(DicomHeader.of(made, Path("a")), n_frames=n_frames)
+    return claims_from_headers([DicomHeader.of(made, Path("a"))], n_frames=n_frames).settled()
 
 
 def test_size_comes_from_the_header_and_the_rest_is_unknown(header):
@@ -55,7 +56,10 @@ def test_a_region_given_twice_is_no_contradiction_but_two_spacings_are(header, r
     assert facts(header([region(WHOLE, 0.002)] * 2)).spacing_mm == pytest.approx((0.02, 0.02))
     found = facts(header([region(WHOLE, 0.002), region(WHOLE, 0.003)], PixelSpacing=[0.1, 0.1]))
     assert found.spacing_mm is None
-    assert "disagree" in found.notes[0]
+    assert found.notes == (
+        "the spacing is not known: ultrasound region says 0.02 mm per pixel, ultrasound region says 0.03 mm per pixel, "
+        "PixelSpacing says 0.1 mm per pixel; give it with --spacing-mm",
+    )
 
 
 def test_a_region_larger_than_the_image_both_ways_was_resampled_and_is_not_trusted(header, region):
@@ -77,7 +81,7 @@ def test_a_region_larger_than_the_image_one_way_was_cropped_and_holds(header, re
 
 
 def test_a_corner_counted_from_one_is_not_larger_than_the_image(header, region):
-    assert facts(header([region((1, 1, 100, 80), 0.002)])).notes == ()
+    assert "cropped" not in " ".join(facts(header([region((1, 1, 100, 80), 0.002)])).notes)
 
 
 def test_a_region_beside_the_centre_gives_no_spacing_but_is_named(header, region):
@@ -113,7 +117,7 @@ def test_a_region_of_pixels_larger_than_any_number_gives_no_spacing(header, regi
 
 @pytest.mark.parametrize("steps", [[0, 30, 40, 50], [30, 30, 40, 50], [30, 40, 50]])
 def test_the_frame_time_vector_adds_up_from_the_first_frame(header, steps):
-    found = facts(header(FrameTimeVector=steps, FrameTime=33))
+    found = facts(header(FrameTimeVector=steps, FrameTime=40))
     assert found.frame_time_s == pytest.approx((0.0, 0.03, 0.07, 0.12))
     assert found.frame_time_source == "FrameTimeVector"
 
@@ -131,7 +135,7 @@ def test_a_frame_time_vector_that_does_not_fit_is_named_and_the_next_rule_counts
 @pytest.mark.parametrize(
     ("tags", "source"),
     [
-        ({"FrameTime": 50, "CineRate": 30}, "FrameTime"),
+        ({"FrameTime": 50, "CineRate": 20}, "FrameTime"),
         ({"FrameTime": 0, "CineRate": 20}, "CineRate"),
         ({"CineRate": 0, "RecommendedDisplayFrameRate": 20}, "RecommendedDisplayFrameRate"),
     ],
@@ -231,3 +235,74 @@ def test_r_waves_end_diastole_in_the_nearest_frames(header):
 def test_without_times_or_waves_in_them_phases_are_unknown(header, tags):
     found = facts(header(**tags))
     assert (found.end_diastolic_frames, found.gating_source) == (None, "unknown")
+
+
+@pytest.mark.parametrize("way", ["MANUAL_PULLBACK", "SELECTIVE", "GATED_PULLBACK"])
+def test_a_speed_is_not_believed_where_no_motor_pulled(header, way):
+    found = facts(header(IVUSPullbackRate=0.5, IVUSAcquisition=way))
+    assert found.pullback_speed_mm_s is None
+    assert f"0.5 mm/s, but IVUSAcquisition says {way}" in found.notes[0]
+    assert facts(header(IVUSPullbackRate=0.5, IVUSAcquisition="MOTOR_PULLBACK")).pullback_speed_mm_s == 0.5
+
+
+def test_the_pointer_decides_between_two_times_but_not_against_the_rate(header):
+    times = {"FrameTime": 33.3, "FrameTimeVector": [0, 20, 20, 20]}
+    for tag, step in ((0x00181063, 0.0333), (0x00181065, 0.02)):
+        found = facts(header(**times, FrameIncrementPointer=tag))
+        assert found.frame_time_s is not None
+        assert found.frame_time_s[1] == pytest.approx(step)
+        assert len(found.notes) == 1
+    assert facts(header(**times)).frame_time_s is None
+    assert facts(header(**times, FrameIncrementPointer=0x00181065, CineRate=30)).frame_time_s is None
+
+
+def test_a_pointer_to_nothing_is_named(header):
+    found = facts(header(FrameTime=33.3, FrameIncrementPointer=0x00181065))
+    assert found.frame_time_source == "FrameTime"
+    assert found.notes == ("FrameIncrementPointer names FrameTimeVector, which says nothing that fits",)
+
+
+def test_how_a_run_should_be_shown_is_not_how_it_was_taken(header):
+    found = facts(header(FrameTime=66.7, RecommendedDisplayFrameRate=30))
+    assert found.frame_time_source == "FrameTime"
+    assert found.notes == ("RecommendedDisplayFrameRate says 33.333 ms, but FrameTime says 66.7 ms, which counts",)
+
+
+def test_a_pane_of_another_scale_leaves_the_spacing_unknown_and_a_small_inset_is_named(header, region):
+    left, right, corner = region((0, 0, 39, 79), 0.004), region((40, 0, 99, 79), 0.01), region((0, 0, 9, 9), 0.004)
+    torn = facts(header([left, right]))
+    assert (torn.spacing_mm, len(torn.notes)) == (None, 1)
+    inset = facts(header([right, corner]))
+    assert inset.spacing_mm == pytest.approx((0.1, 0.1))
+    assert "a smaller region beside the picture has another scale" in inset.notes[0]
+
+
+def group(**tags):
+    made = Dataset()
+    for keyword, value in tags.items():
+        setattr(made, keyword, [value] if isinstance(value, Dataset) else value)
+    return made
+
+
+def test_functional_groups_claim_spacing_and_times(header):
+    size = group(PixelMeasuresSequence=group(PixelSpacing=[0.03, 0.02]))
+    moments = [group(FrameContentSequence=group(FrameAcquisitionDateTime=f"20200101120000.{n:02}")) for n in range(4)]
+    found = facts(header(SharedFunctionalGroupsSequence=[size], PerFrameFunctionalGroupsSequence=moments))
+    assert (found.spacing_mm, found.spacing_source) == ((0.02, 0.03), "PixelMeasuresSequence")
+    assert found.frame_time_s == pytest.approx((0.0, 0.01, 0.02, 0.03))
+    assert found.frame_time_source == "FrameAcquisitionDateTime"
+
+
+def test_a_zoom_that_changes_from_frame_to_frame_leaves_the_spacing_unknown(header):
+    frames = [group(PixelMeasuresSequence=group(PixelSpacing=[side, side])) for side in (0.02, 0.02, 0.04, 0.04)]
+    found = facts(header(PerFrameFunctionalGroupsSequence=frames))
+    assert found.spacing_mm is None
+    assert "0.02 mm per pixel" in found.notes[0]
+    assert "0.04 mm per pixel" in found.notes[0]
+
+
+def test_times_of_frames_that_do_not_rise_are_not_used_and_named(header):
+    moments = [group(FrameContentSequence=group(FrameAcquisitionDateTime=f"202001011200{n:02}")) for n in (1, 3, 2, 4)]
+    found = facts(header(PerFrameFunctionalGroupsSequence=moments, FrameTime=33.3))
+    assert found.frame_time_source == "FrameTime"
+    assert "FrameAcquisitionDateTime does not rise" in found.notes[0]

@@ -1,0 +1,79 @@
+"""Archives that people met, each with its right answer: the files lie beside the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ivsqa.io.sources.find import find_sources
+from ivsqa.io.sources.source import PullbackSource
+
+
+@pytest.fixture
+def case(shared_data):
+    """Return a finder of the pullbacks of a case, and of what is wrong with it."""
+
+    def find(name: str) -> tuple[list[PullbackSource], list[str]]:
+        path: Path = shared_data / "cases" / name
+        if not path.exists():
+            pytest.skip(f"the case {name} (../shared/data/cases) is not on this machine")
+        sources, errors = find_sources(path)
+        return sources, [error.message for error in errors]
+
+    return find
+
+
+def facts_of(found):
+    (source,), errors = found
+    assert errors == []
+    return source.facts()
+
+
+def test_two_spacings_that_contradict_each_other_are_both_named(case):
+    facts = facts_of(case("a10_contradiction"))
+    assert facts.spacing_mm is None
+    assert "ultrasound region says 0.04" in facts.notes[0]
+    assert "PixelSpacing says 0.09" in facts.notes[0]
+
+
+def test_of_two_panes_of_unlike_scale_none_counts(case):
+    facts = facts_of(case("a11_two_panes"))
+    assert facts.spacing_mm is None
+    assert "says 0.1 mm" in facts.notes[0]
+    assert "at x 0 to 127 says 0.04 mm" in facts.notes[0]
+
+
+def test_the_pointer_says_which_time_counts(case):
+    (source,), _ = case("a9_pointer")
+    facts = source.facts()
+    assert facts.frame_time_s is not None
+    assert facts.pullback_speed_mm_s is not None
+    assert facts.frame_time_s[-1] * facts.pullback_speed_mm_s == pytest.approx(0.0833, abs=1e-4)
+    assert facts.notes == ("FrameTimeVector says 1 ms, but FrameTime says 33.333 ms, which counts",)
+
+
+def test_seconds_for_milliseconds_are_named(case):
+    facts = facts_of(case("a12_seconds"))
+    assert facts.frame_time_s is None
+    assert "FrameTime says 0.0333 ms, CineRate says 33.333 ms (1000 times apart" in facts.notes[0]
+
+
+def test_a_field_of_5_cm_is_noted(case):
+    facts = facts_of(case("a13_mm_as_cm"))
+    assert (facts.spacing_mm, len(facts.notes)) == ((0.4, 0.4), 1)
+    assert "51.2 mm wide" in facts.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a6c_ivoct", "a6_enhanced"])
+def test_the_spacing_of_functional_groups_is_read(case, name):
+    sources, _ = case(name)
+    assert {source.facts().spacing_mm for source in sources} == {(0.02, 0.02)}
+    # Its frames begin 10 ms after each other by one tag, 1 s by another.
+    assert all("FrameReferenceDateTime" in " ".join(source.facts().notes) for source in sources)
+
+
+def test_pixels_that_are_not_square_ask_for_both_sides(case):
+    facts = facts_of(case("a8_aspect"))
+    assert facts.spacing_mm is None
+    assert "PixelAspectRatio says 1.3333 times as high as wide" in facts.notes[0]
