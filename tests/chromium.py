@@ -37,6 +37,9 @@ def find_chromium() -> str | None:
 class Tab:
     """One page, and the hand on it."""
 
+    process: subprocess.Popen[bytes] | None = None
+    """The browser."""
+
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._to, self._from = to_browser, from_browser
         self._buffer = b""
@@ -121,6 +124,26 @@ class Tab:
             self.mouse("mouseMoved", *(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)))
         self.mouse("mouseReleased", *end)
 
+    def stroke(self, places: Sequence[tuple[float, float]]) -> None:
+        """Draw through points of the window with the button held."""
+        self.mouse("mouseMoved", *places[0])
+        self.mouse("mousePressed", *places[0])
+        for place in places[1:]:
+            self.mouse("mouseMoved", *place)
+        self.mouse("mouseReleased", *places[-1])
+
+    def wheel(self, x: float, y: float, *, down: float, control: bool = False) -> None:
+        """Turn the wheel at a point of the window; 120 is a notch."""
+        self.send(
+            "Input.dispatchMouseEvent",
+            type="mouseWheel",
+            x=x,
+            y=y,
+            deltaX=0,
+            deltaY=down,
+            modifiers=2 if control else 0,
+        )
+
     def click(self, x: float, y: float, *, shift: bool = False) -> None:
         """Click at a point of the window."""
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
@@ -146,6 +169,20 @@ class Tab:
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, modifiers=2 if control else 0)
 
+    @contextmanager
+    def another(self) -> Iterator["Tab"]:
+        """Open another tab of the same browser for a while."""
+        tab = Tab(self._to, self._from)
+        yield tab
+        tab.send("Page.close")
+        self.events.clear()
+
+    def kill_browser(self) -> None:
+        """End the browser as a crash would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
     def complaints(self) -> list[dict[str, Any]]:
         """Return errors since `events` was cleared; breaches of a page's policy are among them."""
         return [one for one in self.events if one["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
@@ -165,7 +202,7 @@ def chromium(folder: Path) -> Iterator[Tab]:
     browser = find_chromium()
     assert browser is not None
     downloads = folder / "downloads"
-    downloads.mkdir(parents=True)
+    downloads.mkdir(parents=True, exist_ok=True)
     (browser_in, to_browser), (from_browser, browser_out) = os.pipe(), os.pipe()
     arguments = [
         browser,
@@ -189,10 +226,12 @@ def chromium(folder: Path) -> Iterator[Tab]:
     os.close(browser_out)
     try:
         tab = Tab(to_browser, from_browser)
+        tab.process = process
         tab.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
         yield tab
-        tab.send("Browser.close")
-        process.wait(timeout=LONGEST_S)
+        if process.poll() is None:
+            tab.send("Browser.close")
+            process.wait(timeout=LONGEST_S)
     finally:
         if process.poll() is None:
             process.kill()

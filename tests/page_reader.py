@@ -1,10 +1,11 @@
 """Someone who works in the page of a packet, with a real mouse and real keys."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 
-from tests.chromium import Tab
+from tests.chromium import LONGEST_S, Tab
 
 
 class Reader:
@@ -22,7 +23,9 @@ class Reader:
 
     def open(self) -> None:
         """Open the page, again if need be."""
-        self.tab.open(self.page, until="document.getElementById('name').textContent")
+        self.tab.open(self.page, until="document.body.dataset.ready")
+        # The guide shows itself once in a browser's life.
+        self.tab.evaluate("document.getElementById('guide').close()")
 
     def seen(self, x_px: float, y_px: float) -> tuple[float, float]:
         """Return where a point of the frame is seen in the window, once the page has laid itself out."""
@@ -36,9 +39,13 @@ class Reader:
         """Return the border of a structure that is seen now, (n, 2) px of the frame."""
         return np.array(self.tab.evaluate(f"Tools.scene().contours['{name}']"))
 
+    def text(self, element: str) -> str:
+        """Return the words of an element, by its id."""
+        return str(self.tab.evaluate(f"document.getElementById('{element}').textContent"))
+
     def words(self) -> str:
         """Return what the page says below the frame."""
-        return str(self.tab.evaluate("document.getElementById('words').textContent"))
+        return self.text("words")
 
     def at_frame(self, index: int) -> None:
         """Wait until a frame is shown."""
@@ -46,10 +53,13 @@ class Reader:
 
     def save(self) -> Path:
         """Press S, and return the file in a folder of its own."""
-        target = self.downloads / "contours.json"
+        before = set(self.downloads.iterdir())
         self.tab.press("s")
-        while not (target.is_file() and target.stat().st_size):
+        until = time.monotonic() + LONGEST_S
+        while not (new := [path for path in set(self.downloads.iterdir()) - before if path.suffix == ".json"]):
+            assert time.monotonic() < until, f"nothing was saved: {self.words()}"
             self.tab.evaluate("new Promise((done) => setTimeout(done, 20))")
-        taken = self.downloads.parent / f"taken-{len(list(self.downloads.parent.iterdir()))}" / "contours.json"
+        (target,) = new
+        taken = self.downloads.parent / f"taken-{len(list(self.downloads.parent.iterdir()))}" / target.name
         taken.parent.mkdir()
         return target.rename(taken)

@@ -60,17 +60,18 @@ def _check_packet(path: Path, packet: Path | None, *, as_json: bool) -> None:
         facts = picked(result, "packet_id", "format", "frames")
         say_json({**facts, "findings": failures_as_plain(result.errors, "file")})
     else:
-        _say_packet(result)
+        say_packet(result)
     if result.errors:
         # Exit 3, as import-annotations would: what comes back like this is refused.
         raise BatchError(f"{count(len(result.errors), 'finding')}: mend and check again", list(result.errors))
 
 
-def _say_packet(result: PacketCheck) -> None:
+def say_packet(result: PacketCheck) -> None:
     """Print a line a frame, and what is left to do."""
     for frame in result.frames:
         done = f"changed: {', '.join(frame.changed)}" if frame.changed else "as it was sent"
-        ticked = "ticked" if frame.is_ticked else "not ticked"
+        done = ", ".join(filter(None, [done, frame.moved_whole]))
+        ticked = "unreadable" if frame.is_unreadable else "ticked" if frame.is_ticked else "not ticked"
         say(f"{frame.name}: {f'{ticked}, {done}' if frame.is_back else 'not there'}")
     n_open = sum(frame.is_back and not frame.is_ticked and not frame.changed for frame in result.frames)
     n_absent = sum(not frame.is_back for frame in result.frames)

@@ -40,10 +40,11 @@ def export_for_annotation(
         )
     if as_json:
         packet = {"round_id": result.round.round_id, "packet": result.folder, "reader": reader}
-        say_json(packet | picked(result, "formats", "n_frames"))
+        say_json(packet | picked(result, "formats", "n_frames", "size_mb"))
         return
     verb = "would write" if dry_run else "wrote"
-    say(f"{verb} {count(result.n_frames, 'frame')} as {', '.join(result.formats)} to {result.folder}")
+    size = "" if result.size_mb is None else f", {result.size_mb:.1f} MB"
+    say(f"{verb} {count(result.n_frames, 'frame')} as {', '.join(result.formats)} to {result.folder}{size}")
     if result.archive and not dry_run:
         say(f"to send: {result.archive}")
     say("the annotator starts with INSTRUCTIONS.html")

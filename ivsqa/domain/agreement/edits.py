@@ -17,6 +17,9 @@ ChangeKind: TypeAlias = Literal["untouched", "edited", "new", "deleted", "absent
 MIN_SHIFT_PX = 1.5
 """Smaller offsets are rounding, or the half pixel between conventions."""
 
+ROUNDING_PX = 0.05
+"""By so much vertices that were moved alike may differ: editors round."""
+
 _CLEAR_GAIN_PX = 1.0
 _SHARE = 0.6
 _MIN_SHARE_OF_PACKET = 0.3
@@ -37,12 +40,19 @@ class ContourChange:
         mean_px: Mean distance between the two lines, both ways; NaN unless both are there.
         max_px: Largest distance between the two lines, both ways; NaN unless both are there.
         mean_mm: `mean_px` in mm; None unless both are there and spacing is known.
+        shift_px: (dx, dy) by which an edited contour was moved as a whole, no vertex otherwise than the next; else None.
     """
 
     kind: ChangeKind
     mean_px: float
     max_px: float
     mean_mm: float | None
+    shift_px: tuple[float, float] | None = None
+
+    @property
+    def shift_in_words(self) -> str:
+        """The move of a contour as a whole, for people; empty where it was none."""
+        return "" if self.shift_px is None else "moved as a whole by ({:.1f}, {:.1f}) px".format(*self.shift_px)
 
 
 def classify_contour(
@@ -73,7 +83,17 @@ def classify_contour(
     if spacing_mm is not None:
         mean_mm = float(np.concatenate(line_distances(sent, returned, spacing=spacing_mm)).mean())
     kind = "untouched" if max_px <= tolerance_px else "edited"
-    return ContourChange(kind, float(distances_px.mean()), max_px, mean_mm)
+    shift_px = _shift_px(sent, returned, tolerance_px) if kind == "edited" else None
+    return ContourChange(kind, float(distances_px.mean()), max_px, mean_mm, shift_px)
+
+
+def _shift_px(sent: Contour, returned: Contour, tolerance_px: float) -> tuple[float, float] | None:
+    """Return the one move of all vertices, None where they moved otherwise: hardly anybody means to do that."""
+    if len(sent) != len(returned):
+        return None
+    moves = returned.points_px - sent.points_px
+    x, y = moves.mean(axis=0)
+    return (float(x), float(y)) if np.abs(moves - (x, y)).max() <= max(tolerance_px, ROUNDING_PX) else None
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class RefinementConfig:
     min_wall_px: float = 0.5
     certainty: float = 0.01
     stiffness: float = 2.0
-    reach_deg: float = 90.0
+    reach_deg: float = 120.0
 
 
 DEFAULT_CONFIG = RefinementConfig()

@@ -9,6 +9,7 @@ from ivsqa.io.packets.packet import (
     ReturnedFrame,
     ReturnedPacket,
     SentFrame,
+    Surroundings,
     frame_sha256,
 )
 from ivsqa.io.packets.read import read_return
@@ -24,6 +25,7 @@ __all__ = [
     "ReturnedFrame",
     "ReturnedPacket",
     "SentFrame",
+    "Surroundings",
     "frame_sha256",
     "get_adapter",
     "opened",

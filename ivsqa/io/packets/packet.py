@@ -80,6 +80,24 @@ class FrameProbabilities:
 
 
 @dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What lies around a frame in its pullback, for editors that show it.
+
+    Attributes:
+        neighbours: uint8 (height, width) by offset in frames, without 0; ascending.
+        step_mm: Mean distance from one of them to the next; None where unknown.
+        cut: uint8 (height, columns), the pullback cut along the catheter through the middle of the frames, its first frame on the
+            left, the right end of a frame's middle row on top.
+        place: How far along the cut the frame lies, 0 to 1.
+    """
+
+    neighbours: Mapping[int, NDArray[np.uint8]]
+    step_mm: float | None
+    cut: NDArray[np.uint8]
+    place: float
+
+
+@dataclass(frozen=True, eq=False)
 class PacketFrame(OfFrame):
     """A frame to annotate, with all that the annotator is shown.
 
@@ -98,6 +116,7 @@ class PacketFrame(OfFrame):
         arcs: Where to look first.
         proposals: Open lines (m, 2), (x, y) px, that are shown along the arcs in place of our mark: what readers drew there.
         probabilities: What the model thought; None where no format of the packet needs it.
+        surroundings: What lies around it; None where no format of the packet shows it.
         carried_from: As for `SentFrame`.
     """
 
@@ -115,6 +134,7 @@ class PacketFrame(OfFrame):
     arcs: Sequence[DoubtfulArc] = ()
     proposals: Sequence[Points] = ()
     probabilities: FrameProbabilities | None = None
+    surroundings: Surroundings | None = None
     carried_from: int | None = None
 
     def __post_init__(self) -> None:
@@ -124,7 +144,7 @@ class PacketFrame(OfFrame):
     def without_pixels(self) -> PacketFrame:
         """Return the frame to keep while others pass: its image is a blank of the same shape that takes no memory."""
         blank = np.broadcast_to(np.uint8(0), self.image.shape)
-        return replace(self, image=blank, error_maps={}, probabilities=None)
+        return replace(self, image=blank, error_maps={}, probabilities=None, surroundings=None)
 
     def sent(self) -> SentFrame:
         """Return the frame as it is remembered, to read the return against."""
@@ -142,11 +162,13 @@ class PacketOrigin:
         round_id: The round it was made for.
         packet_id: The packet itself.
         purpose: What it is for.
+        reader: Whose it is; None: for whoever works on it.
     """
 
     round_id: str
     packet_id: str
     purpose: Purpose = "correction"
+    reader: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

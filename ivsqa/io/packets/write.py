@@ -35,6 +35,7 @@ def write_packet(
     round_id: str,
     packet_id: str,
     purpose: Purpose = "correction",
+    reader: str | None = None,
 ) -> None:
     """Write a packet into an empty folder, which the caller moves into place.
 
@@ -46,12 +47,13 @@ def write_packet(
         round_id: The round this packet is for.
         packet_id: The packet.
         purpose: What it is for.
+        reader: Whose it is; None: for whoever works on it.
 
     Raises:
         PacketError: a format that is not known.
         ValueError: two frames have one name.
     """
-    origin = PacketOrigin(round_id, packet_id, purpose)
+    origin = PacketOrigin(round_id, packet_id, purpose, reader)
     adapters = [get_adapter(name) for name in formats]
     stream = _images_written(folder, frames)
     for adapter in adapters:

@@ -29,13 +29,17 @@ class CheckedFrame:
         name: Its name in the packet.
         is_back: Whether the files say anything of it.
         is_ticked: Whether it is ticked as right, or as unreadable.
+        is_unreadable: Whether it is said to be unreadable.
         changed: Borders that differ from what was sent, or have points to pass.
+        moved_whole: The borders of which every vertex was moved alike, in words; empty where there is none.
     """
 
     name: str
-    is_back: bool
-    is_ticked: bool
-    changed: tuple[str, ...]
+    is_back: bool = False
+    is_ticked: bool = False
+    is_unreadable: bool = False
+    changed: tuple[str, ...] = ()
+    moved_whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,12 +129,17 @@ def _frame(
 ) -> CheckedFrame:
     """Return one frame with the borders that changed."""
     if returned is None:
-        return CheckedFrame(sent.name, is_back=False, is_ticked=False, changed=())
+        return CheckedFrame(sent.name)
     with_points = {nudge.structure for nudge in returned.nudges}
     changes = contour_changes(sent, returned.contours, structures.names, tolerance_px=tolerance_px)
     changed = tuple(
         name for name, change in changes.items() if name in with_points or change.kind not in ("untouched", "absent")
     )
     return CheckedFrame(
-        sent.name, is_back=True, is_ticked=bool(returned.checked) or returned.unreadable, changed=changed
+        sent.name,
+        is_back=True,
+        is_ticked=bool(returned.checked) or returned.unreadable,
+        is_unreadable=returned.unreadable,
+        changed=changed,
+        moved_whole=", ".join(f"{name} {change.shift_in_words}" for name, change in changes.items() if change.shift_px),
     )

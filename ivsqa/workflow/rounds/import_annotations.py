@@ -226,6 +226,11 @@ def _judge_frame(
     if returned.unreadable:
         # What is left on a frame that was given up is no answer, and is not judged.
         return FrameReturn(returned, changes, NewAnnotation({}, "unreadable", _timed(returned, changes)))
+    result.notes += [
+        f"{sent.name}: {name} was {change.shift_in_words}: look whether that was meant"
+        for name, change in changes.items()
+        if change.shift_px
+    ]
     touched = any(change.kind in ("edited", "new", "deleted") for change in changes.values())
     # Perhaps nobody looked: that is no annotation, and the frame counts as unchecked. That nothing is there only a tick says.
     if not (touched or returned.checked or (accept and returned.contours)):

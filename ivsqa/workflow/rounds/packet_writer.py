@@ -25,6 +25,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PacketFrameRecord, PacketRecord, RoundRecord, provenance
 from ivsqa.workflow.context import Advance, Context
 from ivsqa.workflow.rounds.sent import first_packet
+from ivsqa.workflow.rounds.surroundings import SHOWN_BY, with_surroundings
 
 _READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -39,6 +40,7 @@ class ExportResult:
         formats: What it holds.
         n_frames: How many frames.
         archive: A zip of it, where one was asked for.
+        size_mb: Of the folder, in 10⁶ bytes; None where nothing was written.
     """
 
     round: RoundRecord
@@ -46,6 +48,7 @@ class ExportResult:
     formats: tuple[str, ...]
     n_frames: int
     archive: Path | None
+    size_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def publish_packet(
         context: Clock and progress.
     """
     layout, record, reader = project.layout, plan.round, plan.reader
+    folder, size_mb = layout.packet(record.round_id, reader), None
     archive = layout.packet_zip(record.round_id, reader) if make_zip else None
     if not dry_run:
         with project_lock(layout.lock("rounds"), purpose="writing a packet", started_at=context.clock()):
@@ -139,11 +143,12 @@ def publish_packet(
             record = project.get_round(record.round_id)  # another reader's packet may have been written since
             # Before the round is marked: once it is, its packet would not be written again.
             if archive is not None:
-                write_zip(layout.packet(record.round_id, reader), archive)
+                write_zip(folder, archive)
             readers = record.readers if reader is None else record.readers | {reader: "exported"}
             record = record.model_copy(update={"state": "exported", "readers": readers})
             write_manifest(layout.round_record(record.round_id), record)
-    return ExportResult(record, layout.packet(record.round_id, reader), plan.formats, len(plan.keys), archive)
+        size_mb = round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
+    return ExportResult(record, folder, plan.formats, len(plan.keys), archive, size_mb)
 
 
 def _write(
@@ -154,15 +159,17 @@ def _write(
     target = layout.packet(round_id, reader)
     staging = target.with_name(f"{atomic.TEMPORARY_PREFIX}{target.name}")
     sent: list[SentFrame] = []
+    frames = with_surroundings(project, iter_frames()) if SHOWN_BY in plan.formats else iter_frames()
     with atomic.staged_folder(staging) as folder, context.progress("Writing packet", len(plan.keys), "frame") as done:
         write_packet(
             folder,
-            _noted(iter_frames(), sent, done),
+            _noted(frames, sent, done),
             structures=project.structures,
             formats=plan.formats,
             round_id=round_id,
             packet_id=plan.packet_id,
             purpose=plan.purpose,
+            reader=reader,
         )
         # Before the folder gets its name: readers who started from other contours cannot be compared.
         if plan.purpose == "reading":

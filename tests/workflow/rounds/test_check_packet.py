@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ivsqa.cli.check import say_packet
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import PacketError
 from ivsqa.io.packets import write_zip
@@ -46,6 +47,24 @@ def test_packet_alone_says_what_is_ticked_and_what_was_changed(alone, redraw):
         (True, True, ()),
         (False, False, ()),
     ]
+
+
+def test_a_frame_said_to_be_unreadable_is_not_shown_as_right(alone, capsys):
+    alone.edit(lambda d: d["flags"].update(unreadable=True), number=2)
+    result = check_packet(alone.back)
+    assert [one.is_unreadable for one in sorted(result.frames, key=lambda one: one.name)] == [False, False, True, False]
+    say_packet(result)
+    assert f"{alone.files[2].stem}: unreadable, as it was sent" in capsys.readouterr().out
+
+
+def test_a_border_moved_as_a_whole_is_said_in_pixels(alone):
+    def shift(document) -> None:
+        shape = next(one for one in document["shapes"] if one["label"] == "lumen")
+        shape["points"] = [[x + 3.0, y - 4.0] for x, y in shape["points"]]
+
+    alone.edit(shift, number=1)
+    (moved,) = (one for one in check_packet(alone.back).frames if one.moved_whole)
+    assert moved.moved_whole == "lumen moved as a whole by (3.0, -4.0) px"
 
 
 @pytest.mark.parametrize(

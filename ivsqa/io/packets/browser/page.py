@@ -1,4 +1,4 @@
-"""A page to annotate in: one HTML file that a browser opens from disk, and the `contours.json` that it saves.
+"""A page to annotate in: one HTML file that a browser opens from disk, and the contours that it saves.
 
 The page holds all it needs and may reach for nothing: its policy lets in no address, and no script but the ones hashed in it.
 Pixels of a frame are decoded when it is looked at. Coordinates are frame px, an integer being a pixel centre, on both ways.
@@ -21,17 +21,34 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST_RADIUS_PX, MARGIN_PX, RESIDUE
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.pictures import heat_layer, lines_beside_arcs, png_bytes
 from ivsqa.drawing.templates import fill
 from ivsqa.io.formats.shapes import DECIMALS
 from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, PageReturns
+from ivsqa.io.packets.browser.surroundings import stored_cut, stored_neighbours
 from ivsqa.io.packets.instructions import OTHER_NOTE, STRUCTURE_NOTES
 from ivsqa.io.packets.packet import FrameProbabilities, PacketFrame, PacketOrigin
 
 FILE_NAME = "index.html"
-SCRIPTS = ("geometry", "surfaces", "refinement", "packet", "session", "view", "tools", "page")
+SCRIPTS = (
+    "geometry",
+    "strokes",
+    "measures",
+    "surfaces",
+    "refinement",
+    "packet",
+    "session",
+    "look",
+    "cine",
+    "marks",
+    "view",
+    "tools",
+    "sidelights",
+    "page",
+)
 """The page's code, each part using those before it."""
 HEAT_SIDE_PX = 128
 """The working grid of the templates: more pixels than a map was made of say no more."""
@@ -39,14 +56,15 @@ ARC_STEP_DEG = 3.0
 
 
 class PageAdapter(PageReturns):
-    """`index.html` out, `contours.json` back."""
+    """`index.html` out, `contours-….json` back."""
 
     def write(
         self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
     ) -> Iterator[PacketFrame]:
         """Write `index.html`, frame by frame."""
         listed: list[dict[str, object]] = []
-        sent = hashlib.sha256()
+        cuts: dict[str, str] = {}
+        sent, n_bytes = hashlib.sha256(), 0
         with (folder / FILE_NAME).open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(_beginning())
             for frame in frames:
@@ -54,9 +72,16 @@ class PageAdapter(PageReturns):
                 stream.write(block)
                 # Ids of packets repeat where a project is made anew: a browser keeps work under this hash as well.
                 sent.update(block.encode())
+                n_bytes += len(block)
                 listed.append(_listed(frame))
+                if frame.surroundings and frame.pullback_id not in cuts:
+                    cuts[frame.pullback_id] = stored_cut(frame.surroundings.cut)
                 yield frame
-            contents = _contents(listed, structures, origin) | {"sent_sha256": sent.hexdigest()[:SHORT_HASH]}
+            contents = _contents(listed, structures, origin) | {
+                "sent_sha256": sent.hexdigest()[:SHORT_HASH],
+                "size_mb": round(n_bytes / 1e6, 1),
+                "cuts": cuts,
+            }
             stream.write(_data_block("packet", contents))
             stream.write(f"{_scripts()}</body>\n</html>\n")
 
@@ -105,6 +130,7 @@ def _contents(
         "schema_version": SCHEMA_VERSION,
         "packet_id": origin.packet_id,
         "round_id": origin.round_id,
+        "reader": origin.reader,
         "structures": [
             {"name": structure.name, "color": structure.color, "note": STRUCTURE_NOTES.get(structure.name, OTHER_NOTE)}
             for structure in structures.structures
@@ -128,7 +154,10 @@ def _listed(frame: PacketFrame) -> dict[str, object]:
         "rank": frame.rank,
         "reason": frame.reason,
         "quality": frame.quality,
-        "doubt": [str(arc) for arc in frame.arcs],
+        "pullback": frame.pullback_id,
+        "frame_index": frame.frame_index,
+        "place": None if frame.surroundings is None else round(frame.surroundings.place, 5),
+        "spacing_mm": frame.spacing_mm,
         "width_px": width,
         "height_px": height,
         "image_sha256": frame.sent().image_sha256[:SHORT_HASH],
@@ -138,14 +167,27 @@ def _listed(frame: PacketFrame) -> dict[str, object]:
 def _stored(frame: PacketFrame, structures: StructureSet) -> dict[str, object]:
     """Return the data of a frame that the page decodes when it is looked at: image, borders, marks, error, probabilities."""
     drawn = {name: frame.contours[name] for name in structures.names if name in frame.contours}
-    marks = frame.proposals or lines_beside_arcs(drawn, frame.arcs, frame.image.shape, step_deg=ARC_STEP_DEG)
     return {
         "contours": {name: _plain(contour.points_px) for name, contour in drawn.items()},
-        "arcs": [_plain(line) for line in marks],
+        "marks": _marks(frame, drawn),
         "heat": _heat(frame.error_maps) if frame.error_maps else None,
         "probabilities": _field(frame.probabilities) if frame.probabilities else None,
+        "neighbours": stored_neighbours(frame, frame.surroundings) if frame.surroundings else None,
         "image": _base64(png_bytes(Image.fromarray(frame.image))),
     }
+
+
+def _marks(frame: PacketFrame, drawn: Contours) -> list[dict[str, object]]:
+    """Return where to look first: lines, of which border, and why, in a sentence."""
+    if frame.proposals:
+        said = "Here readers differ: each of these lines is one of theirs."
+        return [{"structure": None, "line": _plain(line), "says": said} for line in frame.proposals]
+    arcs = [arc for arc in frame.arcs if arc.structure in drawn]
+    lines = lines_beside_arcs(drawn, arcs, frame.image.shape, step_deg=ARC_STEP_DEG)
+    return [
+        {"structure": arc.structure, "line": _plain(line), "says": f"The program doubts its line here: {arc}."}
+        for arc, line in zip(arcs, lines, strict=True)
+    ]
 
 
 def _plain(points: NDArray[np.float64]) -> list[list[float]]:

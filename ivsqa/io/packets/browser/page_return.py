@@ -1,4 +1,4 @@
-"""contours.json: what the page of a packet saves.
+"""contours-….json: what the page of a packet saves.
 
 Each save holds all frames that were looked at, so of one session only the latest counts, whatever browsers call the files.
 """
@@ -59,7 +59,7 @@ class PageReturns(DocumentAdapter[tuple[str, str, object]]):
     def paths(self, packet: PacketReturn) -> list[Path]:
         """Return the latest save of each session below a folder; every other is left aside."""
         paths = super().paths(packet)
-        latest: dict[str, _Save] = {}
+        latest: dict[str, list[_Save]] = {}
         counting: set[Path] = set()
         for path in paths:
             try:
@@ -68,10 +68,13 @@ class PageReturns(DocumentAdapter[tuple[str, str, object]]):
                 counting.add(path)  # read again, where what is wrong with it is reported
                 continue
             # Browsers number downloads as they like, so the count inside the file tells which is the latest.
+            # Two of one number are of two tabs: both count, so that frames which differ are named and not chosen between.
             known = latest.get(save.session_id)
-            if known is None or save.number > known.number:
-                latest[save.session_id] = save
-        counting |= {save.path for save in latest.values()}
+            if known is None or save.number > known[0].number:
+                latest[save.session_id] = [save]
+            elif save.number == known[0].number:
+                known.append(save)
+        counting |= {save.path for saves in latest.values() for save in saves}
         return [path for path in paths if path in counting]
 
     def entries(self, path: Path) -> list[tuple[str, str, object]]:

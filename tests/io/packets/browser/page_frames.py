@@ -6,7 +6,7 @@ from ivsqa.domain.contour import Contour, contour_from_mask
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.grid import working_grid
 from ivsqa.io.formats.shapes import DECIMALS
-from ivsqa.io.packets import FrameProbabilities, PacketFrame
+from ivsqa.io.packets import FrameProbabilities, PacketFrame, Surroundings
 
 SHAPE = (192, 240)
 GRID = working_grid(SHAPE, size_px=96)
@@ -51,4 +51,10 @@ def page_frame(seed: int) -> PacketFrame:
         error_maps={"eem": np.full(SHAPE, 0.4, dtype=np.float32)},
         arcs=(DoubtfulArc("eem", 30.0, 90.0),),
         probabilities=FrameProbabilities(GRID, levels),
+        surroundings=Surroundings(
+            neighbours={offset: rng.integers(0, 200, SHAPE, dtype=np.uint8) for offset in (-2, -1, 1)},
+            step_mm=0.1,
+            cut=rng.integers(0, 200, (SHAPE[0], 400), dtype=np.uint8),
+            place=0.2 * seed,
+        ),
     )

@@ -57,10 +57,10 @@ def test_page_holds_images_contours_and_marks_to_the_last_digit(write: Write, fr
             np.testing.assert_array_equal(np.asarray(image), frame.image)
         for name, contour in frame.contours.items():
             np.testing.assert_array_equal(stored["contours"][name], np.round(contour.points_px, 3))
-        (mark,) = stored["arcs"]
-        assert len(mark) == 21  # 60 degrees, a point every 3
+        (mark,) = stored["marks"]
+        assert len(mark["line"]) == 21  # 60 degrees, a point every 3
+        assert (mark["structure"], mark["says"]) == ("eem", "The program doubts its line here: eem 4 to 6 o'clock.")
         assert stored["probabilities"] is None
-    assert data["packet"]["frames"][0]["doubt"] == ["eem 4 to 6 o'clock"]
 
 
 def test_points_are_followed_in_the_page_by_what_the_model_thought(write: Write) -> None:
@@ -144,6 +144,19 @@ def test_of_one_session_the_latest_save_counts(
     packet = read_return(folder, [frame.sent() for frame in frames], structures)
     assert [one.checked for one in packet.frames] == [True, False, False]
     assert {one.path.name for one in packet.frames} == {"contours (2).json"}
+
+
+def test_of_two_tabs_neither_is_taken_for_the_other(
+    write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write("page")
+    one = json.loads((folder / "contours.json").read_text())
+    one["frames"][0]["checked"] = True
+    (folder / "contours.json").write_text(json.dumps(one))
+    one["frames"][0]["contours"].pop("lumen")  # the same session and save, and another answer
+    (folder / "contours-p-1.json").write_text(json.dumps(one))
+    error = only_error(read_return(folder, [frame.sent() for frame in frames], structures))
+    assert "second, different file for pb-0a1b_f00000" in error.message
 
 
 def test_two_readers_who_differ_are_not_ours_to_settle(

@@ -10,7 +10,9 @@ import pytest
 
 from ivsqa.domain.agreement.edits import classify_contour
 from ivsqa.domain.contour import Contour
+from ivsqa.domain.geometry.polar import PolarGrid
 from ivsqa.domain.geometry.refinement import Nudge, refined
+from ivsqa.domain.measures.frame_measures import frame_measures
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.io.packets import PacketFrame, ReturnedFrame, read_return, write_packet
 from tests.chromium import Tab, chromium, find_chromium
@@ -205,7 +207,7 @@ def test_a_clicked_point_draws_the_border_to_it_and_another_click_takes_it_away(
     away = np.hypot(*(returned.contours["lumen"].points_px - (point["x_px"], point["y_px"])).T)
     assert away.min() < 0.002
     assert (returned.nudges_followed, returned.contours["eem"]) == (True, frames[0].contours["eem"])
-    reader.tab.press("n")
+    reader.tab.press("p")
     reader.tab.click(*reader.seen(x, y))
     _, (returned,) = saved(reader, frames)
     assert (returned.nudges, returned.contours["lumen"]) == ((), frames[0].contours["lumen"])
@@ -219,7 +221,7 @@ def test_a_lumen_beyond_the_eem_is_said_in_words_and_cannot_be_ticked(
     reader.tab.drag(reader.seen(x, y), reader.seen(x + 40.0, y))
     said = reader.words()
     assert said.startswith("The lumen border lies ")
-    assert "px beyond the eem border at 3 o’clock." in said
+    assert "mm beyond the eem border at 3 o’clock." in said
     reader.tab.press(" ")
     assert reader.words().endswith("Mend it first.")
     _, (returned,) = saved(reader, frames)
@@ -274,7 +276,7 @@ def test_frames_of_an_earlier_sitting_are_saved_too(reader: Reader, frames: list
     reader.tab.press("ArrowLeft")
     reader.at_frame(1)
     nudge = returned[1].nudges[0]
-    reader.tab.press("n")
+    reader.tab.press("p")
     reader.tab.click(*reader.seen(nudge.x_px, nudge.y_px))  # taken away: what it was set beside is still known
     np.testing.assert_array_equal(reader.shown("lumen"), frames[1].contours["lumen"].points_px)
 
@@ -292,3 +294,219 @@ def test_a_border_is_drawn_anew_and_taken_away(reader: Reader, frames: list[Pack
     assert set(returned.contours) == {"eem"}
     reader.tab.press("1")
     assert reader.words() == "No lumen is drawn: 1, then D, draws it."
+
+
+def test_neighbours_roll_by_key_and_wheel_while_borders_stay(reader: Reader, frames: list[PacketFrame]) -> None:
+    tab = reader.tab
+    tab.press(".")
+    assert (tab.evaluate("Cine.offset"), reader.text("away")) == (1, "1 frame after, 0.10 mm")
+    tab.press(".")  # there is no second one after
+    assert tab.evaluate("Cine.offset") == 1
+    for _ in range(3):
+        tab.press(",")
+    assert (tab.evaluate("Cine.offset"), reader.text("away")) == (-2, "2 frames before, 0.20 mm")
+    tab.wheel(*reader.seen(100.0, 90.0), down=120.0)
+    assert tab.evaluate("Cine.offset") == -1
+    np.testing.assert_array_equal(reader.shown("eem"), frames[0].contours["eem"].points_px)
+    x, y = frames[0].contours["eem"].points_px[10]
+    tab.drag(reader.seen(x, y), reader.seen(x + 9.0, y + 9.0))  # a border is of the frame itself
+    assert tab.evaluate("Cine.offset") == 0
+    tab.press("l")
+    tab.wait_for("Cine.isPlaying && Cine.offset !== 0")
+    tab.press("Escape")
+    assert tab.evaluate("[Cine.isPlaying, Cine.offset]") == [False, 0]
+
+
+def test_zoom_stays_from_frame_to_frame_and_ctrl_wheel_zooms(reader: Reader) -> None:
+    before = reader.tab.evaluate("View.scale")
+    reader.tab.wheel(*reader.seen(100.0, 90.0), down=-100.0, control=True)
+    near = reader.tab.evaluate("View.scale")
+    assert near > 1.2 * before
+    reader.tab.press("ArrowRight")
+    reader.at_frame(1)
+    assert reader.tab.evaluate("View.scale") == near
+
+
+def around(contour: Contour, first_deg: float, last_deg: float, factor: float) -> list[tuple[float, float]]:
+    """Return places of a border between two angles, so many times as far from its centre; the ends on the border."""
+    centre = contour.centroid_px
+    angles = np.radians(np.linspace(first_deg, last_deg, 25))
+    grid = PolarGrid(centre, np.sort(angles % (2.0 * np.pi)), np.array([1.0, 2.0]))
+    radii = dict(zip(np.round(grid.angles, 9).tolist(), grid.crossings(contour), strict=True))
+    share = np.sin(np.linspace(0.0, np.pi, 25))
+    return [
+        tuple(
+            centre
+            + radii[round(float(a % (2.0 * np.pi)), 9)] * (1.0 + (factor - 1.0) * s) * np.array([np.cos(a), np.sin(a)])
+        )
+        for a, s in zip(angles, share, strict=True)
+    ]
+
+
+def test_a_stroke_from_border_to_border_replaces_the_stretch_beside_it(
+    reader: Reader, frames: list[PacketFrame]
+) -> None:
+    sent = frames[0].contours["eem"]
+    reader.tab.press("2")
+    reader.tab.press("d")
+    way = around(sent, 10.0, 70.0, 1.2)
+    reader.tab.stroke([reader.seen(*place) for place in way])
+    drawn = Contour.from_points(reader.shown("eem"))
+    assert drawn.distances_of(np.array(way)).max() < 0.8  # a window has whole pixels, and a stroke is thinned
+    assert len(drawn) < len(sent)
+    far = sent.points_px[np.hypot(*(sent.points_px - way[12]).T) > 50.0]
+    assert {tuple(point) for point in far} <= {tuple(point) for point in drawn.points_px}
+    reader.tab.press("z", control=True)
+    np.testing.assert_array_equal(reader.shown("eem"), sent.points_px)
+
+
+def test_a_stroke_all_around_is_the_border(reader: Reader, frames: list[PacketFrame]) -> None:
+    centre = frames[0].contours["lumen"].centroid_px
+    reader.tab.press("d")
+    circle = [
+        (float(centre[0] + 12.0 * np.cos(a)), float(centre[1] + 12.0 * np.sin(a))) for a in np.linspace(0.0, 6.1, 50)
+    ]
+    reader.tab.stroke([reader.seen(*place) for place in circle])
+    assert Contour.from_points(reader.shown("lumen")).area_px2 == pytest.approx(np.pi * 144.0, rel=0.04)
+
+
+def test_rubbing_out_a_bump_bridges_the_gap_and_smoothing_takes_the_wobble(
+    reader: Reader, frames: list[PacketFrame]
+) -> None:
+    sent = frames[0].contours["eem"]
+    x, y = sent.points_px[np.argmax(sent.points_px[:, 0])]
+    reader.tab.press("[")
+    for _ in range(3):
+        reader.tab.press("[")  # a narrow drag
+    reader.tab.drag(reader.seen(x, y), reader.seen(x + 14.0, y))
+    bump = Contour.from_points(reader.shown("eem"))
+    reader.tab.press("e")
+    reader.tab.stroke([reader.seen(x + 8.0, y - 8.0), reader.seen(x + 15.0, y), reader.seen(x + 8.0, y + 8.0)])
+    rubbed = Contour.from_points(reader.shown("eem"))
+    assert rubbed.is_simple
+    assert rubbed.points_px[:, 0].max() < bump.points_px[:, 0].max() - 4.0
+    wobbly = reader.shown("eem")
+    reader.tab.press("g")
+    smooth = Contour.from_points(reader.shown("eem"))
+    assert smooth.perimeter_px < Contour.from_points(wobbly).perimeter_px
+    assert smooth.area_px2 == pytest.approx(Contour.from_points(wobbly).area_px2, rel=0.02)
+
+
+def test_numbers_while_drawing_are_those_of_measure(reader: Reader, frames: list[PacketFrame]) -> None:
+    measured = frame_measures(frames[0].contours, (0.05, 0.05))
+    borders, burden = reader.tab.evaluate(
+        "(({ borders, burden }) => [borders, burden])(Measures.measured(Tools.scene().contours, [0.05, 0.05]))"
+    )
+    for name in ("lumen", "eem"):
+        assert borders[name]["area"] == pytest.approx(measured[f"{name}_area"], rel=1e-9)
+        assert borders[name]["shortest"] == pytest.approx(measured[f"{name}_min_diameter"], rel=1e-9)
+        assert borders[name]["longest"] == pytest.approx(measured[f"{name}_max_diameter"], rel=1e-9)
+    assert burden == pytest.approx(measured["plaque_burden"], rel=1e-9)
+    assert f"{measured['eem_area']:.2f} mm²" in reader.text("numbers")
+    before = reader.text("numbers")
+    x, y = frames[0].contours["lumen"].points_px[0]
+    reader.tab.drag(reader.seen(x, y), reader.seen(x + 5.0, y))
+    assert reader.text("numbers") != before
+
+
+def test_a_mark_leads_says_why_and_fades_as_its_border_is_edited(reader: Reader, frames: list[PacketFrame]) -> None:
+    whole = reader.tab.evaluate("View.scale")
+    reader.tab.press("n")
+    assert reader.words() == "1 of 1: The program doubts its line here: eem 4 to 6 o'clock."
+    assert reader.tab.evaluate("View.scale") > whole
+    assert reader.tab.evaluate("Tools.active") == "eem"
+    strength = "Packet.open(0).then((frame) => Marks.strength(frame, frame.marks[0], Tools.scene().contours))"
+    assert reader.tab.evaluate(strength) == 1.0
+    centre = frames[0].contours["eem"].centroid_px
+    points = frames[0].contours["eem"].points_px
+    degrees = np.degrees(np.arctan2(*(points - centre).T[::-1]))
+    x, y = points[np.argmin(np.abs(degrees - 60.0))]
+    reader.tab.drag(reader.seen(x, y), reader.seen(x + 6.0, y + 8.0))
+    assert reader.tab.evaluate(strength) < 0.3
+    reader.tab.press("n")
+    assert reader.words() == "That was the last mark: Space accepts the frame."
+    assert reader.tab.evaluate("View.scale") == whole
+
+
+def test_a_file_is_named_by_packet_reader_and_count(reader: Reader, tmp_path: Path) -> None:
+    packet_id = reader.tab.evaluate("Packet.contents.packet_id")
+    assert [reader.save().name for _ in range(2)] == [f"contours-{packet_id}-{count}.json" for count in (1, 2)]
+    write_packet(
+        tmp_path, [page_frame(0)], structures=STRUCTURES, formats=["page"], round_id="r", packet_id="p7", reader="anna"
+    )
+    other = Reader(reader.tab, tmp_path / "index.html", reader.downloads)
+    assert other.save().name == "contours-p7-anna-1.json"
+
+
+def test_of_two_tabs_the_later_goes_on_and_the_earlier_says_so(reader: Reader, frames: list[PacketFrame]) -> None:
+    reader.tab.press(" ")
+    reader.at_frame(1)
+    with reader.tab.another() as second:
+        other = Reader(second, reader.page, reader.downloads)
+        other.at_frame(1)
+        second.press(" ")
+        other.at_frame(2)
+        reader.tab.press("u")  # not written over what the other tab keeps
+        reader.tab.wait_for("document.getElementById('elsewhere').open")
+        _, returned = saved(other, frames)
+        assert [(one.checked, one.unreadable) for one in returned] == [(True, False), (True, False), (False, False)]
+    reader.tab.evaluate("document.getElementById('go-on-here').click()")
+    reader.tab.wait_for("document.body.dataset.ready && !document.getElementById('elsewhere').open")
+    reader.at_frame(2)
+
+
+def test_a_tick_is_there_again_where_the_browser_ends_at_once(
+    tmp_path: Path, pages: Callable[[str], Path], frames: list[PacketFrame]
+) -> None:
+    page = pages("killed")
+    with chromium(tmp_path / "browser") as tab:
+        reader = Reader(tab, page, tmp_path / "browser" / "downloads")
+        tab.press(" ")
+        reader.at_frame(1)
+        tab.kill_browser()
+    with chromium(tmp_path / "browser") as tab:
+        reader = Reader(tab, page, tmp_path / "browser" / "downloads")
+        _, returned = saved(reader, frames)
+        assert returned[0].checked is True
+
+
+def test_time_is_that_of_hands_on_the_frame(reader: Reader, frames: list[PacketFrame]) -> None:
+    tab = reader.tab
+    tab.evaluate("performance.now = () => window.clock")  # the clock is ours
+
+    def hand_at(second: float) -> None:
+        tab.evaluate(f"window.clock = {1000.0 * second}")
+        tab.mouse("mouseMoved", *reader.seen(100.0 + second % 7.0, 90.0))
+
+    hand_at(1000.0)
+    start = tab.evaluate("Session.known(Packet.contents.frames[0].name).active_s")
+    hand_at(1010.0)  # 10 s of work
+    hand_at(1050.0)  # 40 s away
+    tab.press("?")  # 5 s with the help
+    tab.evaluate("window.clock = 1055000; document.getElementById('help').close()")
+    tab.press("c")
+    hand_at(1060.0)
+    worked = tab.evaluate("Session.known(Packet.contents.frames[0].name).active_s") - start
+    assert 15.0 <= worked <= 20.0
+
+
+def test_a_slider_under_the_mouse_leaves_the_keys_to_the_frames(reader: Reader) -> None:
+    reader.tab.evaluate("document.querySelector('details').open = true")
+    left, top, width = reader.tab.evaluate(
+        "((box) => [box.left, box.top + box.height / 2, box.width])(document.getElementById('gain').getBoundingClientRect())"
+    )
+    reader.tab.click(left + 0.9 * width, top)
+    assert reader.tab.evaluate("Look.now.gain") > 1.8
+    reader.tab.press("ArrowRight")
+    reader.at_frame(1)
+    assert reader.tab.evaluate("Look.now.gain") > 1.8  # and it stays from frame to frame
+    reader.tab.evaluate("document.getElementById('plain').click()")
+    assert reader.tab.evaluate("Look.now") == {"brightness": 1, "contrast": 1, "gain": 1}
+
+
+def test_every_button_has_a_name_that_can_be_read_aloud(reader: Reader) -> None:
+    unnamed = reader.tab.evaluate(
+        "[...document.querySelectorAll('button, input')].filter((one) => !(one.ariaLabel || one.textContent.trim() ||"
+        " one.labels?.length)).map((one) => one.outerHTML)"
+    )
+    assert unnamed == []

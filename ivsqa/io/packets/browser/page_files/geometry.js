@@ -99,7 +99,7 @@ const Geometry = (() => {
   }
 
   /** Return in words what import-annotations would refuse, for names innermost first. */
-  function findings(contours, names, width, height) {
+  function findings(contours, names, { width_px: width, height_px: height, spacing_mm: spacing }) {
     const said = [];
     const drawn = names.filter((name) => contours[name]);
     drawn.forEach((name, at) => {
@@ -113,11 +113,13 @@ const Geometry = (() => {
       const worst = outer && farthestBeyond(contour, contours[outer]);
       if (worst) {
         const hour = clockHour(worst.point, centroid(contours[outer]));
-        said.push(`The ${name} border lies ${worst.distance.toFixed(1)} px beyond the ${outer} border at ${hour} o’clock.`);
+        said.push(`The ${name} border lies ${inWords(worst.distance, spacing)} beyond the ${outer} border at ${hour} o’clock.`);
       }
     });
     return said;
   }
+
+  const inWords = (px, spacing) => (spacing ? `${(0.5 * px * (spacing[0] + spacing[1])).toFixed(2)} mm` : `${px.toFixed(1)} px`);
 
   /** Return the vertices of a border, as it is now, that lie beside the line it was; their hours of the clock in `hours`. */
   function movedFrom(before, after) {
@@ -193,5 +195,5 @@ const Geometry = (() => {
     });
   }
 
-  return { centroid, distance, dragged, farthestBeyond, findings, grabbed, movedFrom, nearest, perimeter, rounded, splineThrough };
+  return { centroid, distance, dragged, farthestBeyond, findings, grabbed, movedFrom, nearest, perimeter, rounded, signedArea, splineThrough };
 })();

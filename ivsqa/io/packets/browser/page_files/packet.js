@@ -5,6 +5,7 @@ const Packet = (() => {
   const KEPT_FRAMES = 8;
   const contents = JSON.parse(document.getElementById("packet").textContent);
   const opened = new Map();
+  const cuts = new Map();
 
   const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
@@ -31,17 +32,24 @@ const Packet = (() => {
     const stored = storedAt(index);
     return {
       ...contents.frames[index],
-      image: await picture(stored.image),
+      image: await picture(stored.image, "png"),
       sent: stored.contours,
-      arcs: stored.arcs,
-      heat: stored.heat && (await picture(stored.heat)),
+      marks: stored.marks,
+      heat: stored.heat && (await picture(stored.heat, "png")),
       field: stored.probabilities && (await probabilityField(stored.probabilities)),
+      neighbours: stored.neighbours && { ...stored.neighbours, image: await picture(stored.neighbours.image, "jpeg") },
     };
   }
 
-  async function picture(base64) {
+  /** Return the cut of a frame's pullback; null where the packet has none. */
+  function cut({ pullback }) {
+    if (!cuts.has(pullback)) cuts.set(pullback, pullback in contents.cuts ? picture(contents.cuts[pullback], "jpeg") : null);
+    return cuts.get(pullback);
+  }
+
+  async function picture(base64, kind) {
     const image = new Image();
-    image.src = `data:image/png;base64,${base64}`;
+    image.src = `data:image/${kind};base64,${base64}`;
     await image.decode();
     return image;
   }
@@ -70,5 +78,5 @@ const Packet = (() => {
     return Object.fromEntries(Object.entries(lines).map(([name, line]) => [name, kept(name, line)]));
   }
 
-  return { contents, open, refined, sent: (index) => storedAt(index).contours };
+  return { contents, cut, open, refined, sent: (index) => storedAt(index).contours };
 })();

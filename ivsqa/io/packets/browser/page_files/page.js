@@ -6,17 +6,19 @@
   const $ = (id) => document.getElementById(id);
   const seconds = (s) => (s < 60 ? `${Math.round(s)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`);
   const clock = (hours) => `${hours.join(", ").replace(/, (\d+)$/, " and $1")} o’clock`;
+  const fileName = (save) => `contours-${[contents.packet_id, contents.reader].filter(Boolean).join("-")}-${save}.json`;
   let frame = null;
   let message = "";
   let wanted = -1;
 
+  const isDone = (record) => Boolean(record?.checked || record?.unreadable);
   const marks = (record) => {
     if (!record) return "";
     if (record.unreadable) return "–";
     if (record.findings.length) return "!";
     return record.checked ? "✓" : record.moved ? "●" : "";
   };
-  const spoken = { "": "", "–": "unreadable", "!": "needs mending", "✓": "right", "●": "changed, not ticked" };
+  const spoken = { "": "", "–": "unreadable", "!": "needs mending", "✓": "accepted", "●": "changed, not accepted yet" };
 
   function element(tag, properties = {}, ...children) {
     const made = Object.assign(document.createElement(tag), properties);
@@ -44,7 +46,7 @@
 
   /** Show a frame once its pixels are there; the last wish counts. The one after it is made ready meanwhile. */
   async function goTo(index) {
-    if (index < 0 || index >= contents.frames.length) return;
+    if (index === undefined || index < 0 || index >= contents.frames.length) return;
     Session.tick(frame);
     wanted = index;
     const opened = await Packet.open(index).catch(() => null);
@@ -53,6 +55,8 @@
     const before = Session.index;
     Session.goTo(index, frame);
     [frame, message] = [opened, ""];
+    Marks.forget();
+    Sidelights.show(frame);
     Tools.work(frame);
     $("frames").children[before].firstChild.setAttribute("aria-current", "false");
     const current = $("frames").children[index].firstChild;
@@ -60,8 +64,8 @@
     current.scrollIntoView({ block: "nearest", inline: "center" });
     $("name").textContent = `${frame.rank}. ${frame.name}`;
     $("facts").textContent = frame.reason;
-    const doubt = frame.doubt.length ? [element("b", { textContent: "Look first at: " }), frame.doubt.join(", ")] : [];
-    $("doubt").replaceChildren(...doubt);
+    $("next-mark").disabled = !frame.marks.length;
+    $("doubt").replaceChildren(...frame.marks.map(({ says }) => element("li", { textContent: says })));
     tell();
     if (index + 1 < contents.frames.length) Packet.open(index + 1).catch(() => null);
   }
@@ -71,27 +75,39 @@
     if (said !== undefined) message = said;
     if (!frame) return void ($("words").textContent = message);
     const record = Session.record(frame);
-    const names = Tools.names;
     const { contours } = Tools.scene();
-    const findings = Geometry.findings(contours, names, frame.width_px, frame.height_px);
-    const absent = names.filter((name) => !contours[name]);
-    const drawing = Tools.tool === "draw" && `Click around the ${Tools.active} border; the first dot, or Enter, closes it.`;
-    const pointing = Tools.tool === "point" && `Click where the ${Tools.active} border should be.`;
-    const pushed = Tools.gaveWay().map(({ name, hours }) => `The ${name} border was in the way and moved, at ${clock(hours)}.`).join(" ");
+    const findings = Geometry.findings(contours, Tools.names, frame);
     const unkept = Session.isKept ? "" : "This browser keeps nothing: save before you close the page.";
-    const missing = absent.map((name) => `No ${name} is drawn: ${names.indexOf(name) + 1}, then D, draws it.`).join(" ");
-    $("words").textContent = message || findings.join(" ") || pushed || drawing || pointing || unkept || missing || "";
-    $("words").className = message || findings.length || (!drawing && !pointing && unkept) ? "warn" : "";
-    $("stamp").textContent = record.unreadable ? "unreadable" : record.checked ? "✓ right" : "";
+    $("words").textContent = message || findings.join(" ") || gaveWay() || hint() || unkept || absent(contours);
+    $("words").className = message || findings.length || (!hint() && unkept) ? "warn" : "";
+    $("stamp").textContent = record.unreadable ? "unreadable" : record.checked ? "✓ accepted" : "";
     $("stamp").dataset.kind = record.unreadable ? "unreadable" : "checked";
     $("undo").disabled = !record.past.length;
     $("redo").disabled = !record.future.length;
     $("reach").value = Tools.reach;
+    Sidelights.measure(contours);
     press("tool", (tool) => tool === Tools.tool);
     press("structure", (name) => name === Tools.active);
     press("show", (what) => View.shows[what]);
     markInList(Session.index);
     tally();
+  }
+
+  function gaveWay() {
+    return Tools.gaveWay().map(({ name, hours }) => `The ${name} border was in the way and moved, at ${clock(hours)}.`).join(" ");
+  }
+
+  function hint() {
+    return {
+      draw: `Draw along the ${Tools.active} border: from border to border replaces a stretch. Or click around it and press Enter.`,
+      erase: `Rub out what is wrong of the ${Tools.active} border: the gap is bridged.`,
+      point: `Click where the ${Tools.active} border should be.`,
+    }[Tools.tool];
+  }
+
+  function absent(contours) {
+    const missing = Tools.names.filter((name) => !contours[name]);
+    return missing.map((name) => `No ${name} is drawn: ${Tools.names.indexOf(name) + 1}, then D, draws it.`).join(" ");
   }
 
   function press(kind, isOn) {
@@ -100,7 +116,7 @@
 
   function tally() {
     const records = contents.frames.map(({ name }) => Session.known(name)).filter(Boolean);
-    const done = records.filter(({ checked, unreadable }) => checked || unreadable);
+    const done = records.filter(isDone);
     const time = records.reduce((sum, { active_s }) => sum + active_s, 0);
     const each = done.length ? ` · ${seconds(time / done.length)} each` : "";
     $("tally").textContent = `${done.length} of ${contents.frames.length} done${each}`;
@@ -109,7 +125,7 @@
     $("save").textContent = Session.isChanged ? "Save •" : "Save";
   }
 
-  function tickAsRight() {
+  function accept() {
     const { findings, checked, state } = Session.record(frame);
     if (checked) {
       Session.mark(frame, { checked: false });
@@ -131,18 +147,30 @@
   function onward() {
     tell("");
     if (Session.index + 1 < contents.frames.length) goTo(Session.index + 1);
-    else tell("That was the last frame. Save, and send back contours.json.");
+    else tell("That was the last frame. Save, and send back the file.");
+  }
+
+  /** Bring the next mark close and say why it is there; after the last, the whole frame again. */
+  function nextMark() {
+    if (!frame.marks.length) return tell("Nothing is marked in this frame.");
+    const mark = Marks.next(frame);
+    if (mark) View.focus(mark.line, 0.6);
+    else View.fit();
+    if (mark?.structure) Tools.choose({ active: mark.structure });
+    tell(mark ? "" : "That was the last mark: Space accepts the frame.");
+    if (mark) $("words").textContent = `${Marks.visited + 1} of ${frame.marks.length}: ${mark.says}`;
   }
 
   function save() {
     Session.tick(frame);
-    const text = `${JSON.stringify(Session.returned())}\n`;
-    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "contours.json" });
+    const saved = Session.returned();
+    const text = `${JSON.stringify(saved)}\n`;
+    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: fileName(saved.save) });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     Session.saved(frame);
     tell("");
-    $("words").textContent = "contours.json is in your downloads: that is the file to send back.";
+    $("words").textContent = `${link.download} is in your downloads: send back that file. It holds all frames so far.`;
   }
 
   function toggle(what) {
@@ -164,15 +192,29 @@
     Tools.choose({ tool });
   };
   const setReach = (reach) => Tools.choose({ reach: Math.min(Math.max(Math.round(reach * 100) / 100, 0), 0.3) });
+  const roll = (by) => { if (!Cine.step(by)) tell("This frame came without its neighbours."); };
+
+  function useTheme(theme) {
+    document.documentElement.dataset.theme = theme;
+    $("theme").textContent = theme === "dark" ? "Light" : "Dark";
+    View.draw();
+  }
+
+  function changeTheme() {
+    useTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    Session.remember({ theme: document.documentElement.dataset.theme });
+  }
 
   const KEYS = {
     ArrowRight: () => goTo(Session.index + 1), ArrowDown: () => goTo(Session.index + 1),
     ArrowLeft: () => goTo(Session.index - 1), ArrowUp: () => goTo(Session.index - 1),
     Home: () => goTo(0), End: () => goTo(contents.frames.length - 1),
-    " ": tickAsRight, u: markUnreadable, s: save,
+    " ": accept, u: markUnreadable, s: save, n: nextMark,
+    ",": () => roll(-1), ".": () => roll(1), l: Cine.play,
     h: () => toggle("heat"), c: () => toggle("contours"), m: () => toggle("marks"), f: () => toggle("closeUp"),
     0: () => { View.shows.closeUp = false; View.fit(); tell(); },
-    v: () => useTool("drag"), n: () => useTool("point"), d: () => useTool("draw"),
+    "+": () => View.zoom(1.25), "-": () => View.zoom(0.8),
+    v: () => useTool("drag"), p: () => useTool("point"), d: () => useTool("draw"), e: () => useTool("erase"), g: Tools.smooth,
     Delete: Tools.removeBorder, Backspace: Tools.removeBorder, Enter: Tools.finishDraft,
     Escape: () => { Tools.cancel(); tell(""); },
     "[": () => setReach(Tools.reach - 0.02), "]": () => setReach(Tools.reach + 0.02),
@@ -180,10 +222,10 @@
   };
 
   function key(event) {
-    if ($("help").open || !frame || event.altKey) return;
+    if (document.querySelector("dialog[open]") || !frame || event.altKey) return;
     const { key: pressed, target } = event;
-    const isPress = target.tagName === "BUTTON" && [" ", "Enter"].includes(pressed);
-    const isSlider = target.tagName === "INPUT" && pressed.startsWith("Arrow");
+    const isPress = ["BUTTON", "SUMMARY"].includes(target.tagName) && [" ", "Enter"].includes(pressed);
+    const isSlider = target.tagName === "INPUT" && /^(Arrow|Home|End|Page)/.test(pressed);
     if (isPress || isSlider) return;
     let act = KEYS[pressed.length === 1 ? pressed.toLowerCase() : pressed];
     if (event.ctrlKey || event.metaKey) {
@@ -200,7 +242,7 @@
   function build() {
     const n = contents.frames.length;
     document.title = $("title").textContent = `${n} frame${n === 1 ? "" : "s"} to look at`;
-    $("title").title = contents.packet_id;
+    $("title").title = `${contents.packet_id}, ${contents.size_mb} MB`;
     $("done").setAttribute("aria-valuemax", n);
     contents.structures.forEach(({ name, color, note }, at) => {
       const button = element("button", { onclick: () => Tools.choose({ active: name }), title: `The ${name} border (${at + 1})` });
@@ -211,27 +253,49 @@
       $("notes").append(element("dt", { textContent: name }), element("dd", { textContent: note }));
     });
     const clicked = {
-      checked: tickAsRight, unreadable: markUnreadable, undo: () => step(Session.undo), redo: () => step(Session.redo),
-      back: KEYS.ArrowLeft, on: KEYS.ArrowRight, remove: Tools.removeBorder, save, "help-button": KEYS["?"],
+      checked: accept, unreadable: markUnreadable, undo: () => step(Session.undo), redo: () => step(Session.redo),
+      back: KEYS.ArrowLeft, on: KEYS.ArrowRight, remove: Tools.removeBorder, smooth: Tools.smooth, save, "next-mark": nextMark,
+      "help-button": KEYS["?"], theme: changeTheme, nearer: KEYS["+"], farther: KEYS["-"], whole: KEYS[0],
+      "go-on-here": () => location.reload(),
     };
     for (const [id, act] of Object.entries(clicked)) $(id).onclick = act;
     for (const button of document.querySelectorAll("[data-tool]")) button.onclick = () => useTool(button.dataset.tool);
     for (const button of document.querySelectorAll("[data-show]")) button.onclick = () => toggle(button.dataset.show);
     $("reach").oninput = () => setReach(Number($("reach").value));
-    for (const id of ["brightness", "contrast"]) $(id).oninput = () => View.expose($("brightness").value, $("contrast").value);
   }
 
-  build();
-  listFrames();
-  Tools.listen(tell);
-  document.addEventListener("keydown", key);
-  document.addEventListener("click", ({ detail, target }) => {
-    // A button under the mouse must not take Space from the frame; one under the keyboard keeps it.
-    if (detail && target.closest("button") && !$("help").open) View.stage.focus({ preventScroll: true });
-  });
-  for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"])
-    document.addEventListener(sign, () => Session.tick(frame), { capture: true, passive: true });
-  window.addEventListener("beforeunload", (event) => { if (Session.isChanged && !Session.isKept) event.preventDefault(); });
-  window.addEventListener("pagehide", () => Session.goTo(Session.index, frame));
-  if (contents.frames.length) goTo(Session.index).then(() => View.stage.focus({ preventScroll: true }));
+  function listen() {
+    Tools.listen(tell);
+    Sidelights.listen({ goTo, standing: (index) => isDone(Session.known(contents.frames[index].name)) });
+    Session.listen({ taken: () => { if (!$("elsewhere").open) $("elsewhere").showModal(); }, unkept: () => tell() });
+    document.addEventListener("keydown", key);
+    document.addEventListener("click", ({ detail, target }) => {
+      // A button or slider under the mouse must not take keys from the frame; one under the keyboard keeps them.
+      if (detail && target.closest("button, input, summary") && !target.closest("dialog")) View.stage.focus({ preventScroll: true });
+    });
+    const worked = () => Session.tick(document.querySelector("dialog[open]") ? null : frame);
+    for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"])
+      document.addEventListener(sign, worked, { capture: true, passive: true });
+    document.addEventListener("visibilitychange", () => {
+      Session.tick(document.hidden ? frame : null); // what passes behind another window is no work on the frame
+      if (document.hidden && frame) Session.keep(frame);
+      else Session.stillMine();
+    });
+    window.addEventListener("focus", Session.stillMine);
+    window.addEventListener("beforeunload", (event) => { if (Session.isChanged && !Session.isKept) event.preventDefault(); });
+  }
+
+  async function start() {
+    build();
+    await Session.ready;
+    useTheme(Session.kept.theme ?? "dark");
+    listFrames();
+    listen();
+    if (contents.frames.length) await goTo(Session.index);
+    View.stage.focus({ preventScroll: true });
+    if (Session.isNew) $("guide").showModal();
+    document.body.dataset.ready = "yes";
+  }
+
+  start();
 })();

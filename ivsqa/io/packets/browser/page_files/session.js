@@ -2,45 +2,78 @@
 /* What the reader did: borders, ticks and time of each frame, undo, and a copy in the browser after every change.
 
    A state is never changed, only followed by another. `base` is what the points were set beside: with each point all are laid
-   anew from there, so that their order does not matter. */
+   anew from there, so that their order does not matter. The copy is on the disk before a second has passed, also where the
+   browser ends right then; of two tabs with one packet the one that was opened last goes on, and the other says so. */
 
 const Session = (() => {
   const IDLE_MS = 30_000; // longer without a hand on the page is no work
+  const [STORE, GUIDED] = ["kept", "guided"];
   const { contents } = Packet;
-  const KEY = `ivsqa ${contents.packet_id} ${contents.sent_sha256}`; // ids repeat where a project is made anew
+  const KEY = `${contents.packet_id} ${contents.sent_sha256}`; // ids repeat where a project is made anew
+  const [ABOUT, OWNER] = [`${KEY} /about`, `${KEY} /owner`]; // no frame's name has a slash
   const NEW = { checked: false, unreadable: false, moved: false, active_s: 0, findings: [], state: null };
   const records = new Map(); // by frame name; a record without a state is of a frame as it was sent
-  let about = { session_id: Math.random().toString(36).slice(2, 12), save: 0, changed: false, index: 0 };
-  let kept = true;
+  const random = () => Math.random().toString(36).slice(2, 12);
+  const tab = random();
+  let about = { session_id: random(), save: 0, changed: false, index: 0, look: null };
+  let database = null; // null where this browser keeps nothing
+  let isNew = true;
   let lastSign = performance.now();
+  let [taken, keptChanged] = [() => {}, () => {}];
 
-  function restore() {
+  const answer = (request) =>
+    new Promise((done, fail) => { [request.onsuccess, request.onerror] = [() => done(request.result), () => fail(request.error)]; });
+
+  /** Read what this browser kept of the packet, and make this tab the one that goes on with it. */
+  async function restore() {
     try {
-      about = JSON.parse(localStorage.getItem(KEY)) ?? about;
+      const request = indexedDB.open("ivsqa", 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+      database = await answer(request);
+      const store = database.transaction(STORE, "readwrite", { durability: "strict" }).objectStore(STORE);
+      store.put(tab, OWNER);
+      const range = IDBKeyRange.bound(`${KEY} `, `${KEY} \uffff`);
+      const [keys, values] = await Promise.all([answer(store.getAllKeys(range)), answer(store.getAll(range))]);
+      const kept = new Map(keys.map((key, at) => [key, values[at]]));
+      isNew = !(await answer(store.get(GUIDED)));
+      store.put(true, GUIDED);
+      about = { ...about, ...kept.get(ABOUT) };
       for (const { name } of contents.frames) {
-        const stored = JSON.parse(localStorage.getItem(`${KEY} ${name}`));
+        const stored = kept.get(`${KEY} ${name}`);
         if (!stored) continue;
         const state = stored.state && { base: stored.state.contours, ...stored.state };
         records.set(name, { ...stored, state, past: [], future: [] });
       }
     } catch {
-      kept = false;
+      database = null;
     }
   }
 
-  /** Keep a copy of what is known of a frame; undo lasts as long as the page. */
-  function keep(frame) {
+  /** Write with what must still hold: that no other tab has taken over. */
+  async function keep(frame) {
+    if (!database) return;
+    const writes = [[ABOUT, { ...about }], ...(frame ? [[`${KEY} ${frame.name}`, compact(record(frame))]] : [])];
     try {
-      localStorage.setItem(KEY, JSON.stringify(about));
-      if (!frame) return;
-      const { past, future, state, ...plain } = record(frame);
-      const { contours, points, base } = state;
-      const compact = plain.moved || points.length ? { contours, points, ...(points.length && { base }) } : null;
-      localStorage.setItem(`${KEY} ${frame.name}`, JSON.stringify({ ...plain, state: compact }));
-      kept = true;
+      const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
+      const store = transaction.objectStore(STORE);
+      if ((await answer(store.get(OWNER))) !== tab) return void taken();
+      for (const [key, value] of writes) store.put(value, key);
+      await new Promise((done, fail) => { [transaction.oncomplete, transaction.onabort] = [done, fail]; });
     } catch {
-      kept = false;
+      database = null;
+      keptChanged();
     }
+  }
+
+  /** Say so where another tab has taken over meanwhile. */
+  async function stillMine() {
+    const store = database?.transaction(STORE).objectStore(STORE);
+    if (store && (await answer(store.get(OWNER))) !== tab) taken();
+  }
+
+  function compact({ past, future, state, ...plain }) {
+    const { contours, points, base } = state ?? { points: [] };
+    return { ...plain, state: plain.moved || points.length ? { contours, points, ...(points.length && { base }) } : null };
   }
 
   /** Return what is known of a frame that is being looked at. */
@@ -62,14 +95,14 @@ const Session = (() => {
   function become(frame, one, state) {
     one.state = state;
     one.checked = false; // a tick was for what was drawn before
-    look(frame);
+    judge(frame);
     touch(frame);
   }
 
-  function look(frame) {
+  function judge(frame) {
     const one = record(frame);
     const names = contents.structures.map(({ name }) => name);
-    one.findings = Geometry.findings(one.state.contours, names, frame.width_px, frame.height_px);
+    one.findings = Geometry.findings(one.state.contours, names, frame);
     one.moved = JSON.stringify(one.state.contours) !== JSON.stringify(frame.sent);
   }
 
@@ -89,7 +122,7 @@ const Session = (() => {
 
   function touch(frame) {
     about.changed = true;
-    keep(frame);
+    return keep(frame);
   }
 
   function goTo(index, leaving) {
@@ -97,7 +130,12 @@ const Session = (() => {
     keep(leaving);
   }
 
-  /** Count the time since the last sign of a hand, unless it was too long to be work. */
+  function remember(what) {
+    Object.assign(about, what);
+    keep();
+  }
+
+  /** Count the time since the last sign of a hand, unless it was too long to be work; without a frame, let it pass. */
   function tick(frame) {
     const now = performance.now();
     if (frame && now - lastSign < IDLE_MS) record(frame).active_s += (now - lastSign) / 1000;
@@ -113,9 +151,9 @@ const Session = (() => {
       const { contours, points } = state ?? { contours: Packet.sent(index), points: [] };
       return [{ name, image_sha256, checked, unreadable, active_s: Math.round(active_s * 10) / 10, contours, points }];
     });
-    const { packet_id, round_id, kind, schema_version } = contents;
+    const { packet_id, round_id, reader, kind, schema_version } = contents;
     const { session_id, save } = about;
-    return { kind, schema_version, packet_id, round_id, session_id, save, pixel_origin: "center", frames };
+    return { kind, schema_version, packet_id, round_id, reader, session_id, save, pixel_origin: "center", frames };
   }
 
   function saved(frame) {
@@ -123,14 +161,17 @@ const Session = (() => {
     keep(frame);
   }
 
-  restore();
   return {
-    change, goTo, look, mark, record, returned, saved, tick,
+    change, goTo, judge, keep, mark, record, remember, returned, saved, stillMine, tick,
+    ready: restore(),
     known: (name) => records.get(name),
     undo: (frame) => turn(frame, "past", "future"),
     redo: (frame) => turn(frame, "future", "past"),
+    listen: (acts) => { [taken, keptChanged] = [acts.taken, acts.unkept]; },
     get index() { return Math.min(about.index, contents.frames.length - 1); },
-    get isKept() { return kept; },
+    get kept() { return about; },
+    get isKept() { return database !== null; },
+    get isNew() { return isNew; },
     get isChanged() { return about.changed; },
   };
 })();

@@ -1,9 +1,13 @@
 "use strict";
-/* The hand on the frame, with mouse, pen or finger: drag a border, set a point, draw anew, move the view. */
+/* The hand on the frame, with mouse, pen or finger: drag a border, set a point, draw, rub out, move the view. */
 
 const Tools = (() => {
   const HIT_PX = { mouse: 10, pen: 14, touch: 22 };
   const LONGEST_EDGE_PX = 3;
+  const CLICK_PX = 4; // a hand that moves less has clicked
+  const RUBBER_PX = 12;
+  const STROKE_PX = 1.2; // how far a simplified stroke may be from the hand's, on the screen
+  const WHEEL_STEP = 50;
   const names = Packet.contents.structures.map(({ name }) => name);
   const colorOf = (name) => Packet.contents.structures.find((one) => one.name === name).color;
   const hands = new Map(); // pointers that are down, by id
@@ -13,10 +17,12 @@ const Tools = (() => {
   let frame = null;
   let action = null;
   let grip = null;
-  let draft = [];
+  let draft = []; // of a border drawn anew: places clicked, and strokes between them
+  let rolled = 0;
   let told = () => {};
 
   const state = () => Session.record(frame).state;
+  const plain = (contours) => ({ contours, base: contours, points: [] }); // a hand has moved it: no points any more
   const at = (event) => {
     const box = View.stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -28,10 +34,20 @@ const Tools = (() => {
       contours,
       active,
       points: points.map((point) => ({ ...point, color: colorOf(point.structure) })),
-      draft: tool === "draw" ? { clicked: draft, line: Geometry.splineThrough(draft, 3), color: colorOf(active) } : null,
+      stroke: stroke(),
+      rubber: action?.kind === "rub" ? { at: action.way.at(-1), radius: RUBBER_PX / View.scale } : null,
       grip: action ? null : grip,
       before: gaveWay().map(({ name, line }) => ({ line, color: colorOf(name) })),
     };
+  }
+
+  /** Return what is being drawn, until it is a border. */
+  function stroke() {
+    if (tool !== "draw") return null;
+    const drawn = action?.kind === "stroke" && !action.preview ? action.way : [];
+    const clicked = [...draft, ...drawn];
+    const line = drawn.length || draft.length < 3 ? clicked : Geometry.splineThrough(draft, 3);
+    return clicked.length ? { clicked: draft, line, color: colorOf(active), isClosed: !drawn.length && draft.length > 2 } : null;
   }
 
   /** Return borders without a point that moved since they were in the way: name, hours, and the line as it was. */
@@ -47,8 +63,7 @@ const Tools = (() => {
 
   function work(newFrame) {
     [frame, action, grip, draft] = [newFrame, null, null, []];
-    Session.look(frame);
-    if (tool === "draw") tool = "drag";
+    Session.judge(frame);
     View.show(frame, scene);
   }
 
@@ -87,32 +102,39 @@ const Tools = (() => {
     hands.set(event.pointerId, at(event));
     if (hands.size === 2) return void (action = { kind: "pinch" });
     action = event.button === 0 ? begun(at(event), event) : { kind: "pan" };
+    if (action.kind !== "pan") Cine.home(); // borders are of the frame itself
     View.draw();
   }
 
   function begun(screen, event) {
     const kind = event.pointerType in HIT_PX ? event.pointerType : "mouse";
-    if (tool === "draw") return { kind: "click", screen };
+    const from = View.toFrame(screen);
+    if (tool === "draw") return { kind: "stroke", screen, way: [from], hit: HIT_PX[kind] };
+    if (tool === "erase") return { kind: "rub", way: [from] };
     const point = pointAt(screen, kind);
     if (point) return { kind: "point", screen, point };
     if (tool === "point" || event.shiftKey) return { kind: "point", screen, point: null };
     const found = borderAt(screen, kind);
     if (!found) return { kind: "pan" };
     if (found.name !== active) choose({ active: found.name });
-    const from = View.toFrame(screen);
     return { kind: "drag", from, grip: gripOn(found) };
   }
+
+  const MOVES = {
+    pan: (screen, dx, dy) => View.pan(dx, dy),
+    drag: (screen) => drag(View.toFrame(screen)),
+    point: (screen) => { if (action.preview || Geometry.distance(screen, action.screen) > CLICK_PX) setPoint(screen); },
+    stroke: (screen) => draw(View.toFrame(screen)),
+    rub: (screen) => rub(View.toFrame(screen)),
+  };
 
   function move(event) {
     if (!frame) return;
     const [screen, before] = [at(event), hands.get(event.pointerId)];
     if (!before) return void hover(event);
     hands.set(event.pointerId, screen);
-    const [dx, dy] = [screen[0] - before[0], screen[1] - before[1]];
     if (action?.kind === "pinch") pinch(event.pointerId, before, screen);
-    else if (action?.kind === "pan") View.pan(dx, dy);
-    else if (action?.kind === "drag") drag(View.toFrame(screen));
-    else if (action?.kind === "point" && (action.preview || Geometry.distance(screen, action.screen) > 3)) setPoint(screen);
+    else MOVES[action?.kind]?.(screen, screen[0] - before[0], screen[1] - before[1]);
   }
 
   function hover(event) {
@@ -131,10 +153,34 @@ const Tools = (() => {
   function drag([x, y]) {
     const { from, grip: held } = action;
     const line = Geometry.rounded(Geometry.dragged(held, [x - from[0], y - from[1]]));
-    const contours = { ...state().contours, [held.name]: line };
-    action.preview = { contours, base: contours, points: [] }; // a border that a hand has moved has no points any more
+    preview(plain({ ...state().contours, [held.name]: line }));
+  }
+
+  function preview(next) {
+    action.preview = next;
     View.draw();
     told();
+  }
+
+  /** Follow a hand that draws: where it began on the active border and is on it again, it replaces the stretch beside it. */
+  function draw(place) {
+    action.way.push(place);
+    const contour = state().contours[active];
+    const near = (point) => contour && Geometry.nearest(contour, point).distance * View.scale < 2 * action.hit;
+    const line = Strokes.simplified(action.way, STROKE_PX / View.scale);
+    const [first, length] = [action.way[0], Strokes.length(action.way)];
+    const isClosed = Geometry.distance(first, place) < 0.25 * length && length * View.scale > 60;
+    let drawn = null;
+    if (!draft.length && isClosed && !(near(first) && length < 0.6 * Geometry.perimeter(contour))) drawn = line;
+    else if (!draft.length && near(first) && near(place)) drawn = Strokes.spliced(contour, line);
+    preview(drawn && drawn.length > 2 ? plain({ ...state().contours, [active]: Geometry.rounded(drawn) }) : null);
+  }
+
+  function rub(place) {
+    action.way.push(place);
+    const contour = state().contours[active];
+    const line = contour && Strokes.rubbed(contour, action.way, RUBBER_PX / View.scale);
+    preview(line && line !== contour ? plain({ ...state().contours, [active]: Geometry.rounded(line) }) : null);
   }
 
   function setPoint(screen) {
@@ -143,8 +189,7 @@ const Tools = (() => {
     if (!inside) return void told("A point has to lie in the image.");
     const structure = action.point?.structure ?? active;
     const others = state().points.filter((point) => point !== action.point);
-    action.preview = throughPoints([...others, { structure, x_px, y_px }]) ?? action.preview;
-    View.draw();
+    preview(throughPoints([...others, { structure, x_px, y_px }]) ?? action.preview);
   }
 
   /** Return the state with borders laid through points, null where that cannot be. */
@@ -160,53 +205,76 @@ const Tools = (() => {
 
   function up(event) {
     if (!hands.delete(event.pointerId) || !action) return;
-    const { kind, preview, point, screen } = action;
-    let after = preview;
-    if (kind === "point" && !preview && event.type === "pointerup") {
-      if (!frame.field) told("This packet has no points: drag the border instead.");
-      else if (point) after = throughPoints(state().points.filter((one) => one !== point));
-      else {
-        setPoint(screen);
-        after = action.preview;
-      }
+    const { kind, point, screen } = action;
+    if (event.type === "pointerup") {
+      if (kind === "point" && !action.preview) setOrTakePoint(point, screen);
+      if (kind === "stroke" && !action.preview) addToDraft();
     }
-    if (kind === "click" && event.type === "pointerup") clicked(screen);
-    action = null;
-    grip = null;
+    const after = event.type === "pointerup" ? action?.preview : null;
+    [action, grip] = [null, null];
     if (after) Session.change(frame, after);
     View.draw();
     told();
   }
 
-  function clicked(screen) {
-    const closes = draft.length > 2 && Geometry.distance(View.toScreen(draft[0]), screen) < HIT_PX.touch;
-    if (closes) return finishDraft();
-    draft = [...draft, View.toFrame(screen)];
+  function setOrTakePoint(point, screen) {
+    if (!frame.field) told("This packet has no points: drag the border instead.");
+    else if (point) action.preview = throughPoints(state().points.filter((one) => one !== point));
+    else setPoint(screen);
+  }
+
+  /** Take a click, or a stroke that is no border yet, into the border that is drawn anew. */
+  function addToDraft() {
+    const { way } = action;
+    const isClick = Strokes.length(way) * View.scale < CLICK_PX;
+    const toFirst = draft.length > 2 && Geometry.distance(View.toScreen(draft[0]), View.toScreen(way.at(-1))) < HIT_PX.touch;
+    if (!isClick) draft = [...draft, ...Strokes.simplified(way, STROKE_PX / View.scale)];
+    if (toFirst) finishDraft();
+    else if (isClick) draft = [...draft, way[0]];
   }
 
   /** Take what was clicked as the active border. */
   function finishDraft() {
     if (draft.length < 3) return;
     const line = Geometry.rounded(Geometry.splineThrough(draft, LONGEST_EDGE_PX));
-    const contours = { ...state().contours, [active]: line };
-    Session.change(frame, { contours, base: contours, points: [] });
+    take({ ...state().contours, [active]: line });
     choose({ tool: "drag" });
-    told();
+  }
+
+  /** Make borders the present ones; they have no points any more. */
+  function take(contours) {
+    Session.change(frame, plain(contours));
+    View.draw();
+    told("");
+  }
+
+  function smooth() {
+    const contour = state().contours[active];
+    if (contour) take({ ...state().contours, [active]: Geometry.rounded(Strokes.smooth(contour)) });
   }
 
   function removeBorder() {
     const { [active]: gone, ...contours } = state().contours;
-    if (!gone) return;
-    Session.change(frame, { contours, base: contours, points: [] });
-    View.draw();
-    told();
+    if (gone) take(contours);
   }
 
   function cancel() {
     if (draft.length) draft = draft.slice(0, -1);
     else if (tool !== "drag") choose({ tool: "drag" });
     action = null;
+    Cine.home();
     View.draw();
+  }
+
+  /** Roll through the neighbours; with Ctrl, as two fingers on a pad send it, or without neighbours, zoom. */
+  function wheel(event) {
+    event.preventDefault();
+    const turned = event.deltaY * (event.deltaMode ? 33 : 1);
+    if (event.ctrlKey || !Cine.neighbours) return View.zoom(Math.exp(-turned * (event.ctrlKey ? 0.004 : 0.0015)), at(event));
+    rolled += turned;
+    const steps = Math.trunc(rolled / WHEEL_STEP);
+    rolled -= steps * WHEEL_STEP;
+    if (steps) Cine.step(Math.sign(steps));
   }
 
   function listen(tell) {
@@ -218,14 +286,11 @@ const Tools = (() => {
     stage.addEventListener("pointercancel", up);
     stage.addEventListener("pointerleave", () => ((grip = null), View.draw()));
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
-    stage.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      View.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), at(event));
-    }, { passive: false });
+    stage.addEventListener("wheel", wheel, { passive: false });
   }
 
   return {
-    cancel, choose, finishDraft, gaveWay, listen, names, removeBorder, scene, work,
+    cancel, choose, finishDraft, gaveWay, listen, names, removeBorder, scene, smooth, work,
     get tool() { return tool; },
     get active() { return active; },
     get reach() { return reach; },
