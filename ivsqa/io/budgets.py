@@ -7,6 +7,7 @@ itself could hold.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ivsqa.errors import IvsqaError, SourceError
 
@@ -47,3 +48,9 @@ def check_unpacked(sides: Sequence[int], n_bytes: int, packed_bytes: int, *, err
         raise error(f"declares {size}, more than any pullback", hint=COPY_AGAIN)
     if unpacked > LARGE_BYTES and unpacked > MOST_TIMES_PACKED * packed_bytes:
         raise error(f"declares {size}, more than its {packed_bytes:,} bytes can hold", hint=COPY_AGAIN)
+
+
+def check_document_size(path: Path) -> None:
+    """Raise ValueError where a file is larger than any document of contours."""
+    if path.stat().st_size > LARGEST_DOCUMENT_BYTES:
+        raise ValueError(f"is larger than {LARGEST_DOCUMENT_BYTES >> 20} MB")

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 from ivsqa.errors import IntegrityError, IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.outside import is_file, opened_file
+from ivsqa.io.text import read_text
 
 
 class _Dataclass(Protocol):
@@ -28,6 +29,9 @@ class _Dataclass(Protocol):
 
 FIRST_ROW = 2
 """Line of the first row of a table, below the names of its columns."""
+
+MOST_DIGITS = 9
+"""Of a count in a table: Python refuses to read numbers of thousands of digits."""
 
 Record = TypeVar("Record", bound=_Dataclass)
 
@@ -118,7 +122,9 @@ def _value(text: str | None, column_type: object) -> object:
     return _READ[column_type](text)
 
 
-def read_rows(path: Path, what: str, columns: Collection[str], *, error: type[IvsqaError]) -> list[dict[str, str]]:
+def read_rows(
+    path: Path, what: str, columns: Collection[str], *, error: type[IvsqaError], notes: list[str] | None = None
+) -> list[dict[str, str]]:
     """Return the rows of a table that a person wrote, without blanks around values; a missing cell is "".
 
     Args:
@@ -126,19 +132,33 @@ def read_rows(path: Path, what: str, columns: Collection[str], *, error: type[Iv
         what: What it is, as "table of phases", for errors.
         columns: Columns that it has to have; it may have more.
         error: What is raised where it cannot be used.
+        notes: Gets a note where its encoding was guessed.
     """
+    hint = f"save it as CSV in UTF-8, with commas; its columns are {','.join(columns)}"
+    rows: list[dict[str, str]] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream, restval="", skipinitialspace=True)
-            names = set(table.fieldnames or ())
-            rows = [{name: row[name].strip() for name in names} for row in table]
+        table = csv.DictReader(io.StringIO(read_text(path, notes), newline=""), restval="", skipinitialspace=True)
+        names = list(table.fieldnames or ())
+        rows.extend({name: row[name].strip() for name in names} for row in table)
     except OSError as problem:
         raise error(f"cannot read the {what}: {problem.strerror}", path=path) from problem
-    except (UnicodeDecodeError, csv.Error) as problem:
-        hint = "save it as CSV in UTF-8, with commas"
-        raise error(f"is no {what}: it is not text in UTF-8", hint=hint, path=path) from problem
-    if not set(columns) <= names:
-        hint = f"its columns are {','.join(columns)}"
-        message = f"is no {what}: it needs the columns {' and '.join(columns)}"
-        raise error(message, hint=hint, path=path, where="line 1")
+    except (ValueError, csv.Error) as problem:
+        where = f"line {len(rows) + FIRST_ROW}" if rows else ""
+        raise error(f"is no {what}: {problem}", hint=hint, path=path, where=where) from problem
+    missing = [name for name in columns if name not in names]
+    twice = [name for name in columns if names.count(name) > 1]
+    if missing or twice:
+        found = f"it has no column {' and '.join(missing)}" if missing else f"it has the column {twice[0]} twice"
+        shown = f"{found}; its first line is {','.join(names)!r}"
+        raise error(f"is no {what}: {shown}", hint=hint, path=path, where="line 1")
     return rows
+
+
+def whole_number(text: str) -> int | None:
+    """Return a cell as a whole number from 0, None for anything else; numbers of more digits than any count are none.
+
+    Example:
+        >>> whole_number("12"), whole_number("-1"), whole_number("9" * 5000)
+        (12, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None

@@ -82,8 +82,8 @@ def test_a_table_that_was_changed_or_lost_is_refused_by_path_and_line(tmp_path, 
     assert where in (None, caught.value.where)
 
 
-def rows_of_a_person(path):
-    return read_rows(path, "table of names", ("value", "structure"), error=AnnotationError)
+def rows_of_a_person(path, notes=None):
+    return read_rows(path, "table of names", ("value", "structure"), error=AnnotationError, notes=notes)
 
 
 def test_blanks_and_the_mark_of_spreadsheets_do_not_count(tmp_path):
@@ -94,18 +94,41 @@ def test_blanks_and_the_mark_of_spreadsheets_do_not_count(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("content", ["value,structure\n1,größer\n".encode("cp1252"), "value\n1\n".encode("utf-16")])
-def test_a_table_in_another_encoding_is_an_error_and_no_traceback(tmp_path, content):
+@pytest.mark.parametrize(("encoding", "n_notes"), [("utf-8", 0), ("utf-16", 0), ("utf-16-le", 0), ("cp1252", 1)])
+def test_a_table_saved_by_a_spreadsheet_is_read_and_a_guess_is_told(tmp_path, encoding, n_notes):
+    (tmp_path / "a.csv").write_bytes("value,structure\n1,größer\n".encode(encoding))
+    notes: list[str] = []
+    assert rows_of_a_person(tmp_path / "a.csv", notes) == [{"value": "1", "structure": "größer"}]
+    assert notes == ["a.csv is not UTF-8 and was read as Windows writes text (cp1252)"] * n_notes
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (bytes(range(256)), "is no text"),
+        (b"\xff\xfev", "is no text"),
+        (b"value,structure\n1," + b"x" * 200_000, "field larger than field limit"),
+    ],
+)
+def test_what_is_no_table_is_an_error_and_no_traceback(tmp_path, content, said):
     (tmp_path / "a.csv").write_bytes(content)
-    with pytest.raises(AnnotationError, match="is no table of names: it is not text in UTF-8") as caught:
+    with pytest.raises(AnnotationError, match=f"is no table of names: {said}") as caught:
         rows_of_a_person(tmp_path / "a.csv")
     assert "UTF-8" in caught.value.hint
 
 
-@pytest.mark.parametrize("content", ["", "value\n1\n", "value;structure\n1;lumen\n"])
-def test_a_table_without_its_columns_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("", "has no column value and structure; its first line is ''"),
+        ("value\n1\n", "has no column structure; its first line is 'value'"),
+        ("value;structure\n1;lumen\n", "has no column value and structure; its first line is 'value;structure'"),
+        ("value,structure,value\n1,lumen,2\n", "has the column value twice"),
+    ],
+)
+def test_a_table_without_its_columns_is_refused_with_what_it_has(tmp_path, content, found):
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
-    with pytest.raises(AnnotationError, match="needs the columns value and structure") as caught:
+    with pytest.raises(AnnotationError, match=found) as caught:
         rows_of_a_person(tmp_path / "a.csv")
     assert caught.value.where == "line 1"
 

@@ -17,6 +17,7 @@ import polars as pl
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import AnnotationError
+from ivsqa.io.text import read_text
 
 COLUMNS = ("pullback_id", "frame_index", "structure", "vertex", "x_px", "y_px")
 COLUMNS_MM = ("x_mm", "y_mm")
@@ -27,13 +28,17 @@ FrameContours: TypeAlias = dict[int, dict[str, Contour]]
 """The contours of a pullback by frame_index, then by structure."""
 
 
-def read_contours_csv(path: Path) -> dict[str, FrameContours]:
+def read_contours_csv(path: Path, notes: list[str] | None = None) -> dict[str, FrameContours]:
     """Return the contours of a file by pullback_id, frame_index and structure, all as written there.
+
+    Args:
+        path: The file.
+        notes: Gets a note where its encoding was guessed.
 
     Raises:
         AnnotationError: not such a table, a value that is not a number, a vertex given twice, or too few vertices.
     """
-    table = _read_table(path)
+    table = _read_table(path, notes)
     numbers = pl.DataFrame(
         [
             _number_column(table, "frame_index", pl.Int64, path),
@@ -95,15 +100,16 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\r\n') else name
 
 
-def _read_table(path: Path) -> pl.DataFrame:
+def _read_table(path: Path, notes: list[str] | None) -> pl.DataFrame:
     """Return the columns as text ("007" stays "007"), with the number of each line."""
     try:
-        # A file saved by a spreadsheet may start with a byte order mark, which polars drops.
-        table = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
+        table = pl.read_csv(read_text(path, notes).encode(), infer_schema=False, truncate_ragged_lines=False)
     except OSError as error:
         raise AnnotationError(
             f"cannot be read: {error.strerror or 'is it there?'}", hint=TABLE_HINT, path=path
         ) from error
+    except ValueError as error:
+        raise AnnotationError(str(error), hint=TABLE_HINT, path=path) from error
     except pl.exceptions.PolarsError as error:
         raise AnnotationError("is not a table of comma-separated values", hint=TABLE_HINT, path=path) from error
     table = table.rename({name: name.strip().lower() for name in table.columns})

@@ -5,6 +5,7 @@ Elements are read by `defusedxml` alone: entities that unfold without end or rea
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from html import escape
@@ -15,15 +16,18 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from ivsqa.errors import PacketError
-from ivsqa.io.budgets import LARGEST_DOCUMENT_BYTES
+from ivsqa.io.budgets import check_document_size
+from ivsqa.io.text import decoded
 
 RECOGNISED_IN_BYTES = 1 << 16
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def head_of(path: Path) -> bytes:
-    """Return the beginning of a file, enough to recognise it by."""
+    """Return the beginning of a file, enough to recognise it by, as UTF-8 where it says that it is UTF-16."""
     with path.open("rb") as stream:
-        return stream.read(RECOGNISED_IN_BYTES)
+        head = stream.read(RECOGNISED_IN_BYTES)
+    return head.decode("utf-16", errors="replace").encode() if head.startswith(UTF_16) else head
 
 
 def read_json(path: Path, *, editor: str) -> object:
@@ -38,14 +42,14 @@ def read_json(path: Path, *, editor: str) -> object:
     """
     hint = f"open it in {editor} and save it again"
     try:
-        # Some editors begin UTF-8 with a byte order mark.
-        return json.loads(bytes_of(path).decode("utf-8-sig"))
+        text, is_guess = decoded(bytes_of(path))
+        if is_guess:  # the code page of Windows is no encoding of JSON
+            raise PacketError("is not UTF-8 text", hint=hint, path=path)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise PacketError(f"is not valid JSON: {error.msg}", hint=hint, path=path, where=where) from error
-    except UnicodeDecodeError as error:
-        raise PacketError("is not UTF-8 text", hint=hint, path=path) from error
-    except (RecursionError, ValueError) as error:  # brackets nested without end; a number of thousands of digits
+    except (RecursionError, ValueError) as error:  # brackets without end; thousands of digits; no text
         raise PacketError("is not a file that an annotation tool writes", hint=hint, path=path) from error
 
 
@@ -98,12 +102,10 @@ def bytes_of(path: Path) -> bytes:
     Raises:
         PacketError: it is too large.
     """
-    if path.stat().st_size > LARGEST_DOCUMENT_BYTES:
-        raise PacketError(
-            f"is larger than {LARGEST_DOCUMENT_BYTES >> 20} MB",
-            hint="send only the file that holds the contours",
-            path=path,
-        )
+    try:
+        check_document_size(path)
+    except ValueError as error:
+        raise PacketError(str(error), hint="send only the file that holds the contours", path=path) from None
     return path.read_bytes()
 
 

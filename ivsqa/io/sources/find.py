@@ -32,6 +32,7 @@ from ivsqa.io.formats.files import (
     natural_key,
 )
 from ivsqa.io.formats.pictures import Picture, n_pages
+from ivsqa.io.outside import apart
 from ivsqa.io.project.layout import is_inside_project, is_ours
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.registry import format_of
@@ -98,11 +99,8 @@ class _Search:
     @contextmanager
     def noting(self, path: Path) -> Iterator[None]:
         """Note what is wrong with a file or folder that is read in the block; the search goes on."""
-        try:
-            with reading(path):
-                yield
-        except IvsqaError as error:
-            self.errors.append(error)
+        with apart(self.errors, path), reading(path):
+            yield
 
     @property
     def passed_over(self) -> str:

@@ -50,19 +50,21 @@ def read_label_folders(folders: Sequence[Path], target: Target) -> FoundAnnotati
         AnnotationError: a folder, value or plane without a name, a mask of another size, or one without a frame.
     """
     frames: dict[int, dict[str, Mask]] = {}
+    notes: list[str] = []
     for folder in folders:
-        for path, index, masks in _iter_masks(folder, target):
+        for path, index, masks in _iter_masks(folder, target, notes):
             drawn = frames.setdefault(index, {})
             twice = sorted(drawn.keys() & masks.keys())
             if twice:
                 message, where = f"{twice[0]} has another mask for this frame", f"frame {index}"
                 raise AnnotationError(message, hint="keep one of the two", path=path, where=where)
             drawn |= masks
-    return contours_from_masks(sorted(frames.items()), target.structures)
+    drawn_in = contours_from_masks(sorted(frames.items()), target.structures)
+    return FoundAnnotations(drawn_in.contours, (*notes, *drawn_in.notes))
 
 
-def _iter_masks(folder: Path, target: Target) -> Iterator[tuple[Path, int, Mapping[str, Mask]]]:
-    """Yield the masks in a folder and in folders in it: file, frame_index, mask by structure."""
+def _iter_masks(folder: Path, target: Target, notes: list[str]) -> Iterator[tuple[Path, int, Mapping[str, Mask]]]:
+    """Yield the masks in a folder and in folders in it: file, frame_index, mask by structure; `notes` gets what to know."""
     is_general = folder.name.casefold() in LABEL_FOLDERS
     inner = (path for path in folder.iterdir() if path.is_dir() and not is_litter(path.name))
     for named in sorted(inner) if is_general else [folder]:
@@ -75,7 +77,8 @@ def _iter_masks(folder: Path, target: Target) -> Iterator[tuple[Path, int, Mappi
             yield path, index, {structure: mask}
     if is_general:
         meaning = LabelMeaning.beside(folder, target.structures)
-        planes = read_names(folder, PLANES_TABLE, target.structures)
+        planes = read_names(folder, PLANES_TABLE, target.structures, notes)
+        notes += meaning.notes
         for path, index in _mask_files(folder, target):
             with located(path=path, where=f"frame {index}"):
                 pixels = read_label_map(path, target.shape)

@@ -23,7 +23,7 @@ from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours
 from ivsqa.io.formats.label_marks import MARKS, WALL
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, structure_named
-from ivsqa.io.tables import FIRST_ROW, read_rows
+from ivsqa.io.tables import FIRST_ROW, read_rows, whole_number
 
 LABELS_TABLE = ("labels.csv", "value")
 RING_NAMES = (WALL, "plaque", "media", "vessel")
@@ -38,10 +38,12 @@ class LabelMeaning:
     Attributes:
         names: By (layer, value) the structure whose own ring it is; None for a label that is left out on purpose.
         is_guess: Nothing says what the values mean, so a set that numbers from the outside is refused.
+        notes: What a person should know of the table that says so.
     """
 
     names: Mapping[tuple[int, int], str | None]
     is_guess: bool = False
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of_names(
@@ -62,9 +64,10 @@ class LabelMeaning:
         Raises:
             AnnotationError: labels.csv cannot be used.
         """
-        names = read_names(folder, LABELS_TABLE, structures)
+        notes: list[str] = []
+        names = read_names(folder, LABELS_TABLE, structures, notes)
         by_value = dict(enumerate(structures.names, start=1)) if names is None else names
-        return cls({(0, value): name for value, name in by_value.items()}, is_guess=names is None)
+        return cls({(0, value): name for value, name in by_value.items()}, is_guess=names is None, notes=tuple(notes))
 
 
 def _ring_named(name: str, structures: StructureSet) -> str | None:
@@ -78,13 +81,16 @@ def _ring_named(name: str, structures: StructureSet) -> str | None:
     return structure_named(name, structures)
 
 
-def read_names(folder: Path, table: tuple[str, str], structures: StructureSet) -> dict[int, str | None] | None:
+def read_names(
+    folder: Path, table: tuple[str, str], structures: StructureSet, notes: list[str]
+) -> dict[int, str | None] | None:
     """Return structures by number from a table in a folder or beside it, None where there is no such file.
 
     Args:
         folder: Where the labels are.
         table: Name of the file, and of its column of numbers.
         structures: The structures of the study; a blank one becomes None.
+        notes: Gets what a person should know of the table.
 
     Raises:
         AnnotationError: it is no such table, or names a structure that the study has not.
@@ -93,17 +99,17 @@ def read_names(folder: Path, table: tuple[str, str], structures: StructureSet) -
     path = next((path for path in (folder / name, folder.parent / name) if path.is_file()), None)
     if path is None:
         return None
-    rows = read_rows(path, "table of names", (column, "structure"), error=AnnotationError)
+    rows = read_rows(path, "table of names", (column, "structure"), error=AnnotationError, notes=notes)
     names: dict[int, str | None] = {}
     for line, row in enumerate(rows, start=FIRST_ROW):
-        value, structure = row[column], row["structure"]
+        value, structure = whole_number(row[column]), row["structure"]
         with located(path=path, where=f"line {line}"):
-            if not value.isdecimal():
+            if value is None:
                 hint = f"its columns are {column},structure"
-                raise AnnotationError(f"is no table of names: {value!r} is no number", hint=hint)
-            if int(value) in names:
+                raise AnnotationError(f"is no table of names: {row[column]!r} is no number", hint=hint)
+            if value in names:
                 raise AnnotationError(f"{column} {value} is given twice", hint="keep one line")
-            names[int(value)] = structure_named(structure, structures) if structure else None
+            names[value] = structure_named(structure, structures) if structure else None
     return names
 
 

@@ -20,11 +20,11 @@ from ivsqa.io.formats.files import bare_name
 from ivsqa.io.sources.archives.aivus import with_aivus_claims
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
 from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside, spacing_claims
-from ivsqa.io.tables import FIRST_ROW, read_rows
+from ivsqa.io.tables import FIRST_ROW, read_rows, whole_number
 
 ONLY_LUMEN = StructureSet((Structure("lumen", "#ffffff"),))
 PHASES_NAME = "phases.csv"
-PHASES = {"d": True, "s": False, "-": False, "": False}
+PHASES = {"D": True, "S": False, "-": False, "": False}
 """End-diastole or not; systole and frames in between are written as S and -."""
 
 
@@ -131,24 +131,25 @@ def with_claims_beside(claims: PullbackClaims, path: Path) -> PullbackClaims:
     """
     table = file_beside(path, PHASES_NAME)
     if table.is_file():
-        end_diastolic = _end_diastolic_frames(table, claims.n_frames)
+        notes: list[str] = []
+        end_diastolic = _end_diastolic_frames(table, claims.n_frames, notes)
         claims = replace(claims, r_waves_s=(), end_diastolic_frames=end_diastolic, gating_source=PHASES_NAME)
+        claims = claims.with_claims(notes=notes)
     return with_aivus_claims(claims, [file for file in named_beside(path) if file.is_file()])
 
 
-def _end_diastolic_frames(table: Path, n_frames: int) -> tuple[int, ...]:
-    """Return the frames that a phases.csv marks, rising; raises SourceError."""
-    marked = set()
-    rows = read_rows(table, "table of phases", ("frame_index", "phase"), error=SourceError)
+def _end_diastolic_frames(table: Path, n_frames: int, notes: list[str]) -> tuple[int, ...]:
+    """Return the frames that a phases.csv marks, rising; `notes` gets what a person should know; raises SourceError."""
+    phase_of: dict[int, str] = {}
+    rows = read_rows(table, "table of phases", ("frame_index", "phase"), error=SourceError, notes=notes)
     for line, row in enumerate(rows, start=FIRST_ROW):
-        index, phase = row["frame_index"], row["phase"]
-        if not index.isdecimal() or int(index) >= n_frames or phase.lower() not in PHASES:
-            raise SourceError(
-                f"frame_index {index!r} with phase {phase!r} cannot be used",
-                hint=f"its columns are frame_index,phase; frames are 0 to {n_frames - 1}, phases D, S or -",
-                path=table,
-                where=f"line {line}",
-            )
-        if PHASES[phase.lower()]:
-            marked.add(int(index))
-    return tuple(sorted(marked))
+        index, phase = whole_number(row["frame_index"]), row["phase"].upper()
+        hint = f"its columns are frame_index,phase; frames are 0 to {n_frames - 1}, phases D, S or -"
+        where = f"line {line}"
+        if index is None or index >= n_frames or phase not in PHASES:
+            found = f"frame_index {row['frame_index']!r} with phase {row['phase']!r}"
+            raise SourceError(f"{found} cannot be used", hint=hint, path=table, where=where)
+        if phase_of.setdefault(index, phase) != phase:
+            message = f"frame {index} has the phases {phase_of[index]!r} and {phase!r}"
+            raise SourceError(message, hint="keep the line that is right", path=table, where=where)
+    return tuple(sorted(index for index, phase in phase_of.items() if PHASES[phase]))

@@ -6,7 +6,7 @@ run.nii.gz    run-labels.nii.gz    run.seg.nrrd    run_mask.nrrd
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -172,7 +172,35 @@ def read_label_volume(
                 masks = masks_of_labels(values[:, index], known, structures)
             yield index, masks
 
-    return contours_from_masks(masks_of_frames(), structures)
+    drawn = contours_from_masks(masks_of_frames(), structures)
+    return FoundAnnotations(drawn.contours, (*known.notes, *drawn.notes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Where voxels lie: (width, height, frames), and from voxel index to mm, None where it is not said."""
+
+    size: Sequence[int]
+    to_lps_mm: NDArray[np.float64] | None
+
+    def size_text(self) -> str:
+        return " × ".join(str(side) for side in self.size)
+
+    def steps_text(self) -> str:
+        return "" if self.to_lps_mm is None else _numbers(np.linalg.norm(self.to_lps_mm[:3, :3], axis=0), " × ")
+
+    def axes_text(self) -> str:
+        if self.to_lps_mm is None:
+            return ""
+        axes = self.to_lps_mm[:3, :3] / np.maximum(np.linalg.norm(self.to_lps_mm[:3, :3], axis=0), np.finfo(float).tiny)
+        return " and ".join(f"({_numbers(axis, ', ')})" for axis in axes.T)
+
+    def place_text(self) -> str:
+        return "" if self.to_lps_mm is None else f"({_numbers(self.to_lps_mm[:3, 3], ', ')})"
+
+
+def _numbers(values: NDArray[np.float64], between: str) -> str:
+    return between.join(f"{value + 0.0:.4g}" for value in np.round(values, 6))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +216,7 @@ def _labels(path: Path, frames: Volume) -> _Labels:
     with located(path=path):
         # Before they are unpacked: black shrinks to nothing, so a small file may hold any number of voxels.
         if np.prod(volume.shape, dtype=object) > np.prod(frames.shape, dtype=object):
-            raise _off_the_frames(volume.shape[::-1], frames, path)
+            raise _off_the_frames(_Grid(volume.shape[::-1], volume.to_lps_mm), frames, path)
         return _Labels(whole_numbers(volume.voxels())[None], volume.to_lps_mm)
 
 
@@ -217,7 +245,7 @@ def _on_grid(labels: _Labels, frames: Volume, path: Path) -> NDArray[np.integer]
     # Backwards and without the layers: width, height, frames.
     size = np.array(labels.values.shape[:0:-1])
     if not fits or (start < 0).any() or (start + size > grid).any():
-        raise _off_the_frames(size, frames, path)
+        raise _off_the_frames(_Grid(tuple(size), labels.to_lps_mm), frames, path)
     placed = np.zeros((len(labels.values), *frames.shape), dtype=labels.values.dtype)
     x, y, z = start
     width, height, n_frames = size
@@ -225,8 +253,16 @@ def _on_grid(labels: _Labels, frames: Volume, path: Path) -> NDArray[np.integer]
     return placed
 
 
-def _off_the_frames(size: Iterable[int], frames: Volume, path: Path) -> AnnotationError:
-    """Return the error of labels of another size, (width, height, frames), than the frames have."""
-    theirs, ours = (" × ".join(str(side) for side in sides) for sides in (size, frames.shape[::-1]))
-    message = f"does not lie on the frames: it has {theirs} voxels, they have {ours}"
-    return AnnotationError(message, hint="save the labels in the geometry of the image", path=path)
+def _off_the_frames(labels: _Grid, frames: Volume, path: Path) -> AnnotationError:
+    """Return the error of labels that lie on another grid than the frames, with what differs first: size, voxels, axes, place."""
+    grid = _Grid(frames.shape[::-1], frames.to_lps_mm)
+    texts = {
+        "voxels": _Grid.size_text,
+        "mm a voxel": _Grid.steps_text,
+        "as axes": _Grid.axes_text,
+        "mm as its beginning": _Grid.place_text,
+    }
+    pairs = [(differs, text(labels), text(grid)) for differs, text in texts.items()]
+    differs, theirs, ours = next((pair for pair in pairs if pair[1] != pair[2]), pairs[-1])
+    message = f"does not lie on the frames: it has {theirs} {differs}, they have {ours}"
+    return AnnotationError(message, hint="save the labels with the size and the affine of the image", path=path)

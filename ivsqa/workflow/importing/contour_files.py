@@ -48,7 +48,7 @@ def import_contour_files(project: Project, path: Path, result: ImportResult, con
     for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
         with apart(result.failed, file):
             with reading(file, error=AnnotationError):
-                tables = read_contours_csv(file)
+                tables = read_contours_csv(file, result.remarks)
             for pullback_id, contours in tables.items():
                 record = project.pullback(pullback_id)
                 result.n_annotations += append_contours(project, record, contours, context, repair=repair)

@@ -170,17 +170,18 @@ class _Importer:
                 hint="give each pullback its own name in --subject-from",
             )
         self._result.n_guessed_subjects += identity.is_guess
-        record = PullbackRecord.from_facts(
-            decoded.facts,
-            pullback_id=identity.pullback_id or content_pullback_id(decoded.frames_sha256),
-            subject_id=identity.subject_id,
-            split=self._splits.of(identity.subject_id),
-            text_regions=tuple(astuple(region) for region in decoded.text_regions),
-            text_masked=self._options.mask_text,
-            frames_sha256=decoded.frames_sha256,
-            source_sha256=decoded.fingerprint,
-            provenance=provenance(self._context.clock(), "numpy", "pydicom", "pillow"),
-        )
+        with reading(decoded.source.path):  # a fact may be beyond what a record holds
+            record = PullbackRecord.from_facts(
+                decoded.facts,
+                pullback_id=identity.pullback_id or content_pullback_id(decoded.frames_sha256),
+                subject_id=identity.subject_id,
+                split=self._splits.of(identity.subject_id),
+                text_regions=tuple(astuple(region) for region in decoded.text_regions),
+                text_masked=self._options.mask_text,
+                frames_sha256=decoded.frames_sha256,
+                source_sha256=decoded.fingerprint,
+                provenance=provenance(self._context.clock(), "numpy", "pydicom", "pillow"),
+            )
         # Before the folder gets its name: a pullback is there whole or not at all.
         write_manifest(decoded.folder / "pullback.yaml", record)
         atomic.publish_folder(decoded.folder, self._project.layout.pullbacks / record.pullback_id)

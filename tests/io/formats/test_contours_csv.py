@@ -130,9 +130,20 @@ def test_what_is_no_table_is_refused(write, text):
         read_contours_csv(write(text))
 
 
-def test_text_in_another_encoding_is_refused(write):
-    with pytest.raises(AnnotationError, match="not a table"):
-        read_contours_csv(write(HEAD + "püb,0,lumen,0,0,0\n", encoding="latin-1"))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_table_is_read_in_whatever_encoding_a_spreadsheet_saves_it(write, encoding):
+    notes: list[str] = []
+    text = HEAD + "püb,0,lumen,0,0,0\npüb,0,lumen,1,4,0\npüb,0,lumen,2,0,3\n"
+    contours = read_contours_csv(write(text, encoding=encoding), notes)
+    assert contours["püb"][0]["lumen"].area_px2 == 6.0
+    assert len(notes) == (encoding == "cp1252")
+
+
+def test_what_is_no_text_is_refused(write):
+    path = write(HEAD)
+    path.write_bytes(HEAD.encode() + b"p\x81,0,lumen,0,0,0\n")
+    with pytest.raises(AnnotationError, match="is no text in UTF-8, UTF-16 or the code page of Windows"):
+        read_contours_csv(path)
 
 
 def test_a_missing_table_cannot_be_read(tmp_path):

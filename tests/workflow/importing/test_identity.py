@@ -105,7 +105,7 @@ def test_a_file_without_a_row_is_an_error_of_that_file(table):
 
 def test_a_table_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "bad.csv").write_text("file,subject\na,b\n")
-    with pytest.raises(IvsqaError, match="needs the columns"):
+    with pytest.raises(IvsqaError, match="no column path and subject_id; its first line is 'file,subject'"):
         identify_by(str(tmp_path / "bad.csv"), KEY)
     with pytest.raises(IvsqaError, match="cannot read"):
         identify_by(str(tmp_path / "absent.csv"), KEY)

@@ -262,11 +262,18 @@ def test_phases_that_come_later_are_taken_over_and_those_in_the_images_are_not_a
     assert (other.end_diastolic_frames, other.gating_source) == (None, NOT_CLEAR)
 
 
-def test_phases_in_another_encoding_are_named_and_the_other_pullbacks_come_in(empty, two):
+def test_phases_in_the_code_page_of_windows_are_read_with_a_note(empty, two):
     (two / "S01-P1.phases.csv").write_bytes("frame_index,phase,note\n0,D,größer\n".encode("cp1252"))
     result = import_pullbacks(empty, [two], NAMED)
+    assert (result.failed, empty.pullback("S01-P1").end_diastolic_frames) == ([], (0,))
+    assert "S01-P1.phases.csv is not UTF-8" in result.notes["S01-P1"][0]
+
+
+def test_phases_that_cannot_be_read_are_named_and_the_other_pullbacks_come_in(empty, two):
+    (two / "S01-P1.phases.csv").write_text("frame_index,phase\n0,D\n0,S\n")
+    result = import_pullbacks(empty, [two], NAMED)
     (error,) = result.failed
-    assert "is not text in UTF-8" in error.message
+    assert "line 3: frame 0 has the phases 'D' and 'S'" in error.line
     assert [record.pullback_id for record in result.imported] == ["S02-P1"]
 
 

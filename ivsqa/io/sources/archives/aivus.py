@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ from ivsqa.domain.pullback import PullbackClaims
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.documents import head_of, read_json
 from ivsqa.io.sources.archives.contour_format import ContourFormat, Lines, Target
+from ivsqa.io.tables import whole_number
+from ivsqa.io.text import read_text
 
 AIVUS: Final = "AIVUS"
 """As a source of facts; files of HolOrama say no more of who wrote them."""
@@ -123,7 +125,8 @@ def _add_frames(document: Mapping[str, object], lines: Lines) -> None:
 
 def _by_frame(document: Mapping[str, object]) -> dict[int, object]:
     """Return the frames of a HolOrama file by frame_index."""
-    return {int(key): frame for key, frame in document.items() if key.isdecimal()}
+    numbers = {key: whole_number(key) for key in document}
+    return {number: frame for key, frame in document.items() if (number := numbers[key]) is not None}
 
 
 def _borders(frame: object) -> Iterator[tuple[str, list[tuple[object, object]]]]:
@@ -215,9 +218,9 @@ def _contour_table(path: Path) -> pl.DataFrame:
     """Return the rows; raises AnnotationError."""
     try:
         columns = dict.fromkeys(COLUMNS, pl.Float64)
-        table = pl.read_csv(path, separator="\t", has_header=False, schema=columns)
+        table = pl.read_csv(read_text(path).encode(), separator="\t", has_header=False, schema=columns)
         return table.with_columns(pl.col("frame").cast(pl.Int64))
-    except pl.exceptions.PolarsError as error:
+    except (ValueError, pl.exceptions.PolarsError) as error:
         raise AnnotationError("is no table of frame, x, y, z with tabs between them", path=path) from error
 
 
@@ -262,7 +265,7 @@ def _first_line(path: Path) -> bytes:
 def _with_report(claims: PullbackClaims, path: Path) -> PullbackClaims:
     """Return claims with the timing of a report, and its phases; raises ValueError or PolarsError where it cannot be used."""
     separator = "\t" if b"\t" in _first_line(path) else ","
-    table = pl.read_csv(path, separator=separator, infer_schema=False)
+    table = pl.read_csv(read_text(path).encode(), separator=separator, infer_schema=False)
     table = table.with_columns(pl.col("frame").cast(pl.Float64).cast(pl.Int64)).drop_nulls("frame")
     frames = table["frame"].to_list()
     speed, first, rate = (_number(table, name) for name in TIMING)
@@ -271,7 +274,7 @@ def _with_report(claims: PullbackClaims, path: Path) -> PullbackClaims:
         raise ValueError(f"it is about frame {last}, but the pullback has {claims.n_frames}, so it is of another one")
     source = f"another report of {AIVUS}" if any(claim.source == AIVUS for claim in claims.claims) else AIVUS
     said = [Claim(SPEED, (speed,), source)] if speed else []
-    said += [rounded(FRAME_STEP, rate, 1.0 / rate, source)] if rate else []
+    said += [rounded(FRAME_STEP, rate, 1.0 / rate, source)] if rate and isfinite(1.0 / rate) else []
     said += [Claim(START, (first - 1.0,), source)] if first else []  # 0 was typed in where nobody knew
     claims = claims.with_claims(*said)
     if claims.end_diastolic_frames is None and "phase" in table.columns:

@@ -21,6 +21,7 @@ from ivsqa.domain.contour import Contour, Contours, Points
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.documents import head_of, read_xml, xml_text
 from ivsqa.io.sources.archives.contour_format import OTHER_PULLBACK, ContourFormat, Lines, Target
+from ivsqa.io.tables import whole_number
 
 TYPES = {"L": "lumen", "V": "eem", "S": "stent"}
 """What the types of contours are called here (source: DeepIVUS, which echoPlaque reads)."""
@@ -83,9 +84,10 @@ def _iter_borders(frame: Element, index: int, path: Path) -> Iterator[tuple[str,
 
 def _whole_number(element: Element, tag: str, path: Path) -> int:
     text = (element.findtext(tag) or "").strip()
-    if not text.isdecimal():
+    number = whole_number(text)
+    if number is None:
         raise AnnotationError(f"a frame has no number: {tag} is {text!r}", path=path)
-    return int(text)
+    return number
 
 
 def _positive(root: Element, place: str) -> float | None:

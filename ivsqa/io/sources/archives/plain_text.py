@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from ivsqa.domain.contour import Points
-from ivsqa.errors import AnnotationError
+from ivsqa.errors import AnnotationError, located
+from ivsqa.io.formats.documents import head_of
 from ivsqa.io.sources.archives.contour_format import ContourFormat, Lines, Target
+from ivsqa.io.text import read_text
 
 ALIASES = {"lum": "lumen", "med": "eem"}
 LARGEST_FILE_BYTES = 1 << 20
@@ -30,8 +32,7 @@ def _recognises(path: Path, target: Target | None = None) -> bool:
     """Return whether a text is called after a structure and a frame, and begins with a point."""
     if path.suffix.lower() != ".txt" or (target is not None and _meaning(path, target) is None):
         return False
-    with path.open("rb") as stream:
-        first = stream.readline(200).decode("ascii", errors="replace")
+    first = head_of(path).split(b"\n", 1)[0][:200].decode("utf-8-sig", errors="replace")
     # Beside frames an empty text counts as known: it says that nothing was drawn.
     return bool(_POINT.fullmatch(first)) or (target is not None and not first.strip())
 
@@ -71,7 +72,11 @@ def _points(path: Path) -> Points:
     """Return the points of a file, (n, 2); raises AnnotationError."""
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise AnnotationError("is far longer than any contour", path=path)
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    with located(path=path):
+        try:
+            text = read_text(path)
+        except ValueError as error:
+            raise AnnotationError(str(error), hint="save it as UTF-8") from error
     points = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():

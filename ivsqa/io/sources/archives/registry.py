@@ -71,7 +71,7 @@ def annotations_beside(path: Path, target: Target) -> FoundAnnotations:
         AnnotationError: a file that is recognised cannot be used.
     """
     drawn = _contours_in_table(file_beside(path, CONTOURS_NAME), target)
-    return FoundAnnotations(drawn).over(read_contour_files(files_beside(path, target.structures), target))
+    return drawn.over(read_contour_files(files_beside(path, target.structures), target))
 
 
 def spacing_claims(path: Path, target: Target) -> list[Claim]:
@@ -96,17 +96,18 @@ def spacing_claims(path: Path, target: Target) -> list[Claim]:
     return claims
 
 
-def _contours_in_table(path: Path, target: Target) -> FrameContours:
-    """Return the contours of one pullback from a contours.csv, by frame_index; {} if there is no such file.
+def _contours_in_table(path: Path, target: Target) -> FoundAnnotations:
+    """Return the contours of one pullback from a contours.csv; none if there is no such file.
 
     A table of several pullbacks has to call one like the target; that of one pullback may call it anything.
 
     Raises:
         AnnotationError: the table is broken, or speaks of another pullback, structure or frame.
     """
-    tables = read_contours_csv(path) if path.is_file() else {}
+    notes: list[str] = []
+    tables = read_contours_csv(path, notes) if path.is_file() else {}
     if not tables:
-        return {}
+        return FoundAnnotations()
     if len(tables) > 1 and target.name not in tables:
         raise AnnotationError(
             f"holds {len(tables)} pullbacks, none of them called like the frames beside it",
@@ -121,7 +122,7 @@ def _contours_in_table(path: Path, target: Target) -> FrameContours:
     for index, drawn in rows.items():
         with located(path=path, where=f"frame {index}"):
             contours[index] = {structure_named(name, target.structures): line for name, line in drawn.items()}
-    return contours
+    return FoundAnnotations(contours, tuple(notes))
 
 
 def file_beside(path: Path, name: str) -> Path:

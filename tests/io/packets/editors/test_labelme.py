@@ -251,7 +251,7 @@ def test_oversized_file_is_not_loaded(
     write: Write, frames: list[PacketFrame], structures: StructureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write("labelme")
-    monkeypatch.setattr("ivsqa.io.formats.documents.LARGEST_DOCUMENT_BYTES", 100)
+    monkeypatch.setattr("ivsqa.io.budgets.LARGEST_DOCUMENT_BYTES", 100)
     packet = read_return(folder, [frame.sent() for frame in frames], structures)
     assert len(packet.rejected) == 3
 

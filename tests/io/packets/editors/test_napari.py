@@ -224,5 +224,5 @@ def test_table_without_a_slice_is_read_where_there_is_one(
 
 
 def test_table_larger_than_any_layer_is_not_opened(monkeypatch: pytest.MonkeyPatch, returned: Return) -> None:
-    monkeypatch.setattr("ivsqa.io.formats.documents.LARGEST_DOCUMENT_BYTES", 100)
+    monkeypatch.setattr("ivsqa.io.budgets.LARGEST_DOCUMENT_BYTES", 100)
     assert {error.message for error in returned().rejected} == {"is larger than 0 MB"}

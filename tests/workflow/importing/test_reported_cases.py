@@ -1,0 +1,86 @@
+"""Cases that people who do this job reported of imaging tools, each with what is right; the table stands beside the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ivsqa.io.project.new_project import create_project
+from ivsqa.io.project.project import Project
+from ivsqa.workflow.importing.import_pullbacks import ImportOptions, ImportResult, import_pullbacks
+
+CASES = Path(__file__).resolve().parents[4] / "shared" / "data" / "cases"
+Importer = Callable[..., tuple[Project, ImportResult]]
+
+
+@pytest.fixture
+def bring(tmp_path: Path) -> Importer:
+    """Return a function that imports a case into a new study."""
+
+    def run(name: str, *, subject_from: str | None = None) -> tuple[Project, ImportResult]:
+        if not (CASES / name).exists():
+            pytest.skip("the reported cases (../shared/data/cases) are not on this machine")
+        study = create_project(tmp_path / "study", template="coronary-ivus")
+        table = str(CASES / subject_from) if subject_from else None
+        return study, import_pullbacks(study, [CASES / name], ImportOptions(subject_from=table))
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ["phases", "labels"])
+@pytest.mark.parametrize(("encoding", "n_notes"), [("cp1252", 1), ("utf-16", 0)])
+def test_d3_a_table_saved_by_excel_is_read(bring, kind, encoding, n_notes):
+    study, result = bring(f"d3_{kind}_{encoding}")
+    assert result.failed == []
+    (record,) = result.imported
+    notes = [note for notes in result.notes.values() for note in notes if "cp1252" in note]
+    assert len(notes) == n_notes
+    if kind == "phases":
+        assert study.pullback(record.pullback_id).end_diastolic_frames == (0,)
+    else:
+        assert result.n_annotations == 3
+
+
+def test_d3_contours_saved_by_excel_are_read(bring):
+    _, result = bring("d3_contours_cp1252")
+    assert (result.failed, result.n_annotations > 0) == ([], True)
+
+
+def test_d4_a_table_in_the_code_page_of_windows_stops_no_other_pullback(bring):
+    _, result = bring("d4_two")
+    assert (result.failed, len(result.imported)) == ([], 3)
+
+
+@pytest.mark.parametrize(
+    ("case", "n_pullbacks"), [("f1_eadir", 1), ("f1b_eadir_tree", 3), ("f1c_eadir_frames", 2), ("f1d_eadir_dicom", 1)]
+)
+def test_f1_what_a_disk_station_leaves_is_no_pullback_and_named_once(bring, case, n_pullbacks):
+    _, result = bring(case)
+    assert (result.failed, len(result.imported)) == ([], n_pullbacks)
+    assert len(result.remarks) <= 1
+
+
+def test_a3_a_cd_comes_in_by_its_folder_and_by_its_index(bring, tmp_path):
+    study, result = bring("a3_cd")
+    assert (result.failed, len(result.imported)) == ([], 2)
+    again = import_pullbacks(study, [CASES / "a3_cd" / "DICOMDIR"], ImportOptions())
+    assert (again.failed, again.imported, len(again.unchanged)) == ([], [], 2)
+
+
+def test_c4_labels_on_another_grid_are_refused_by_what_differs(bring):
+    _, result = bring("c4_eye")
+    (error,) = result.failed
+    assert "it has 1 × 1 × 1 mm a voxel, they have 0.04 × 0.04 × 0.1" in error.message
+
+
+def test_c4b_labels_that_are_mirrored_are_refused_by_their_axes(bring):
+    _, result = bring("c4b_flip")
+    (error,) = result.failed
+    assert "as axes" in error.message
+
+
+def test_k1_names_in_other_scripts_are_read(bring):
+    _, result = bring("k1 Prüfung ÄÖ")
+    assert (result.failed, result.n_annotations > 0) == ([], True)
