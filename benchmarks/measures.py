@@ -3,10 +3,10 @@
 For each seed a study of phantoms through the commands' own functions: import, a small network trained on some subjects and
 calibrated on others, scores and measures of the rest. Frames are half a second apart, so that a pullback shows 10 mm and more.
 Printed for each measure, over seeds: the share of intervals that hold the true value (wanted: 90 %), the lowest and the
-highest seed, the mean width, and the mean error. Frames of a subject are alike, and a seed has a dozen test subjects: single
+highest seed, the mean width, the mean error, and the bias, predicted minus true. Frames of a subject are alike, and a seed has a dozen test subjects: single
 seeds scatter.
 
-"Along a pullback" are minimum lumen area, whose interval is that of its frame, and volumes, whose errors cancel out as far as
+"Along a pullback" are minimum lumen area, whose interval spans all frames that could hold it, and volumes, whose errors cancel out as far as
 they did on validation pullbacks.
 
     python benchmarks/measures.py
@@ -52,8 +52,10 @@ ANNOTATED_EVERY: dict[Split, int] = {"train": 6, "validation": 5}
 MAX_GAP_MM = 2.0
 ALONG = ("mla", "lumen_volume", "eem_volume", "plaque_media_volume", "atheroma_volume_fraction")
 
-Hits: TypeAlias = dict[str, list[tuple[float, float, float]]]
-"""By measure, for each interval: whether it held the truth, its width, and how far the value was off."""
+Hit: TypeAlias = tuple[float, float, float]
+"""Of an interval: whether it held the truth, its width, and how much too large the value was."""
+Hits: TypeAlias = dict[str, list[Hit]]
+"""By measure."""
 
 
 def thinned(pullback: PhantomPullback, step: int) -> PhantomPullback:
@@ -103,11 +105,11 @@ def true_course(record: PullbackRecord, contours: tuple[Contours, ...]) -> Cours
     return Course(np.arange(len(contours)), positions, np.ones(len(contours), dtype=np.bool_), values)
 
 
-def compared(row: Mapping[str, Any], measure: str, true: float | None) -> Iterator[tuple[float, float, float]]:
-    """Yield whether an interval holds the truth, its width, and the error; nothing where there is no interval."""
+def compared(row: Mapping[str, Any], measure: str, true: float | None) -> Iterator[Hit]:
+    """Yield what became of an interval; nothing where there is none."""
     value, low, high = (row[name] for name in (column(measure), column(measure, "low"), column(measure, "high")))
     if low is not None and high is not None and true is not None:
-        yield float(low <= true <= high), high - low, abs(value - true)
+        yield float(low <= true <= high), high - low, value - true
 
 
 def judge(seed: int, size_px: int, steps: int) -> tuple[Hits, dict[str, float]]:
@@ -156,7 +158,7 @@ def main() -> None:
         a_seed = [one for one in a_seed if len(one)]
         if a_seed:
             held = [float(one[:, 0].mean()) for one in a_seed]
-            _, width, error = np.concatenate(a_seed).mean(axis=0)
+            _, width, error = np.concatenate(a_seed).T
             rows.append(
                 {
                     "measure": column(measure),
@@ -165,8 +167,9 @@ def main() -> None:
                     "coverage": float(np.mean(held)),
                     "lowest_seed": min(held),
                     "highest_seed": max(held),
-                    "mean_width": float(width),
-                    "mean_error": float(error),
+                    "mean_width": float(width.mean()),
+                    "mean_error": float(np.abs(error).mean()),
+                    "bias": float(error.mean()),
                 }
             )
     print_table(list(rows[0]), [list(row.values()) for row in rows])

@@ -152,9 +152,16 @@ def _pullback_cells(row: dict[str, Any]) -> tuple[str, ...]:
         str(row["n_annotated"]),
         number(row["length_mm"], 1),
         *_measured(row, "mla", "_mm2"),
-        "–" if row.get("mla_frame_index") is None else str(row["mla_frame_index"]),
+        _site(row),
         *_measured(row, "plaque_media_volume", "_mm3"),
     )
+
+
+def _site(row: dict[str, Any]) -> str:
+    """Return the frame of the minimum lumen area, and whether a person drew it."""
+    if row.get("mla_frame_index") is None:
+        return "–"
+    return f"{row['mla_frame_index']}{', drawn' if row['mla_is_drawn'] else ''}"
 
 
 def _lesion_cells(row: dict[str, Any]) -> tuple[str, ...]:

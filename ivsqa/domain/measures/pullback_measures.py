@@ -161,10 +161,37 @@ def ratio(numerator: Ranged, denominator: Ranged) -> Ranged:
     return np.asarray(np.divide(numerator, below, out=np.full(3, nan), where=below > 0.0))
 
 
-def minimum_row(course: Course, measure: str, rows: NDArray[np.intp]) -> int | None:
-    """Return the row of the smallest value, the first of equal ones; None where nothing is known."""
+class Smallest(NamedTuple):
+    """The smallest value of a stretch.
+
+    Attributes:
+        row: Where it is; of equal ones the first.
+        value: It, and its interval, (3,); without one where no frame that a person did not draw could hold a smaller one.
+        is_drawn: Whether a person drew it.
+        n_frames: Frames that could hold it; None where intervals are not known.
+    """
+
+    row: int
+    value: Ranged
+    is_drawn: bool
+    n_frames: int | None
+
+
+def smallest(course: Course, measure: str, rows: NDArray[np.intp]) -> Smallest | None:
+    """Return the smallest value of a stretch; None where nothing is known.
+
+    Which frame holds the true minimum is not known either: it is below the upper end of every frame, and above the lowest of the
+    lower ends. A drawn frame is its own ends. So one that is drawn smallest may yet be undercut by a predicted one beside it.
+    """
     known = np.intersect1d(rows, course.known(measure))
-    return int(known[np.argmin(course.values[measure][known])]) if len(known) else None
+    if not len(known):
+        return None
+    values, drawn = course.values[measure][known], course.drawn[known]
+    _, lows, highs = np.where(drawn[:, None], values[:, None], course.ranged(measure)[known]).T
+    place, low, high = int(np.argmin(values)), float(lows.min()), float(highs.min())  # NaN where one is
+    value = np.array([values[place], nan, nan] if low == high else [values[place], low, high])
+    n_frames = None if np.isnan(high) else int((lows <= high).sum())
+    return Smallest(int(known[place]), value, bool(drawn[place]), n_frames)
 
 
 @dataclass(frozen=True)
@@ -197,8 +224,7 @@ class Lesion:
     Attributes:
         rows: Its frames, those without a value between its ends too.
         length_mm: From its first to its last frame.
-        mla: Minimum lumen area.
-        mla_row: Its frame, the lesion's site.
+        mla: Minimum lumen area; its row is the lesion's site.
         plaque_burden: At that site.
         proximal_row: The proximal reference: the largest lumen outside any lesion within reach; None where there is none.
         distal_row: The distal one.
@@ -208,8 +234,7 @@ class Lesion:
 
     rows: NDArray[np.intp]
     length_mm: float
-    mla: Ranged
-    mla_row: int
+    mla: Smallest
     plaque_burden: Ranged
     proximal_row: int | None
     distal_row: int | None
@@ -257,9 +282,10 @@ def _stretches(course: Course, rule: LesionRule, max_gap_mm: float) -> list[NDAr
 def _lesion(course: Course, rows: NDArray[np.intp], is_free: NDArray[np.bool_], rule: LesionRule) -> Lesion:
     """Return the measures of one lesion; references are sought in free rows."""
     lumen, eem = f"{LUMEN}_area", f"{EEM}_area"
-    site = minimum_row(course, lumen, rows)
-    if site is None:
+    mla = smallest(course, lumen, rows)
+    if mla is None:
         raise ValueError("a lesion has plaque burden, and so a lumen")
+    site = mla.row
     position, number, reach_mm = course.position_mm, np.arange(len(is_free)), rule.reach_mm + _TOLERANCE_MM
     start_mm, stop_mm = position[rows[[0, -1]]]
     beyond = is_free & (number > rows[-1]) & (position <= stop_mm + reach_mm)
@@ -273,8 +299,7 @@ def _lesion(course: Course, rows: NDArray[np.intp], is_free: NDArray[np.bool_], 
     return Lesion(
         rows=rows,
         length_mm=float(stop_mm - start_mm),
-        mla=course.ranged(lumen)[site],
-        mla_row=site,
+        mla=mla,
         plaque_burden=course.ranged("plaque_burden")[site],
         proximal_row=proximal,
         distal_row=distal,

@@ -15,7 +15,7 @@ from ivsqa.io import atomic
 TableFormat: TypeAlias = Literal["csv", "parquet", "json"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 
-INTEGERS = ("frame_index", "lesion")
+INTEGERS = ("frame_index", "lesion", "n_frames")
 """How the names of columns of whole numbers end, besides those that start with `n_`."""
 
 
@@ -49,6 +49,8 @@ def _type_of(column: str) -> type[pl.DataType]:
     """Return the type of a column."""
     if column in ("pullback_id", "subject_id", "split", "source", "reference"):
         return pl.String
+    if column.endswith("_is_drawn"):
+        return pl.Boolean
     return pl.Int64 if column.startswith("n_") or column.endswith(INTEGERS) else pl.Float64
 
 

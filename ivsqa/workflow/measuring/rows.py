@@ -11,7 +11,6 @@ from math import nan
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ivsqa.domain.measures.frame_measures import EEM, LUMEN, column, dimension, frame_measures_of
 from ivsqa.domain.measures.intervals import MISSING, Ranged
@@ -20,10 +19,11 @@ from ivsqa.domain.measures.pullback_measures import (
     Integral,
     Lesion,
     LesionRule,
+    Smallest,
     atheroma_fraction,
     find_lesions,
     integrate,
-    minimum_row,
+    smallest,
 )
 from ivsqa.io.project.pullbacks import Pullback
 
@@ -44,6 +44,9 @@ def _with_ends(measures: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+_MLA = (*_with_ends(["mla"]), "mla_frame_index", "mla_position_mm", "mla_is_drawn", "mla_n_frames")
+
+
 def frame_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns of the table of frames."""
     return ("pullback_id", "subject_id", "frame_index", "position_mm", "source", *_with_ends(frame_measures_of(names)))
@@ -52,7 +55,7 @@ def frame_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 def lesion_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns of the table of lesions."""
     where = ("first_frame_index", "last_frame_index", "n_frames", "start_position_mm", "end_position_mm", "length_mm")
-    site = (*_with_ends(["mla"]), "mla_frame_index", "mla_position_mm", *_with_ends(["plaque_burden"]))
+    site = (*_MLA, *_with_ends(["plaque_burden"]))
     compared = ("reference", "proximal_frame_index", "distal_frame_index")
     indices = _with_ends(["remodelling_index", "area_stenosis"])
     volumes = _with_ends(_volumes_of(names))
@@ -63,7 +66,7 @@ def pullback_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns of the table of pullbacks."""
     frames = ("split", "n_frames", "n_annotated", "n_predicted", "n_accepted", "n_lesions")
     lengths = ("length_mm", "measured_length_mm", "n_gaps")
-    site = (*_with_ends(["mla"]), "mla_frame_index", "mla_position_mm") if LUMEN in names else ()
+    site = _MLA if LUMEN in names else ()
     means = _with_ends([f"{solid}_area_mean" for solid in bounded_solids(names)])
     return ("pullback_id", "subject_id", *frames, *lengths, *site, *_with_ends(_volumes_of(names)), *means)
 
@@ -112,7 +115,7 @@ def pullback_row(
             },
         )
         | {"n_gaps": max(area.n_gaps for area in along.values()) if has_positions else None}
-        | _smallest_lumen(record, course, rows, names)
+        | (_site(record, course, smallest(course, f"{LUMEN}_area", rows)) if LUMEN in names else {})
         | _volumes(record, course, along, pooled=True)
         | _ranged(
             record,
@@ -150,7 +153,6 @@ def _lesion_row(
             "first_frame_index": int(frame[first]),
             "last_frame_index": int(frame[last]),
             "n_frames": len(lesion.rows),
-            "mla_frame_index": int(frame[lesion.mla_row]),
             "proximal_frame_index": None if lesion.proximal_row is None else int(frame[lesion.proximal_row]),
             "distal_frame_index": None if lesion.distal_row is None else int(frame[lesion.distal_row]),
             "reference": rule.reference,
@@ -160,34 +162,30 @@ def _lesion_row(
             {
                 "start_position": course.position_mm[first],
                 "end_position": course.position_mm[last],
-                "mla_position": course.position_mm[lesion.mla_row],
                 "length": lesion.length_mm,
             },
         )
         | _ranged(
             record,
             {
-                "mla": lesion.mla,
                 "plaque_burden": lesion.plaque_burden,
                 "remodelling_index": lesion.remodelling_index,
                 "area_stenosis": lesion.area_stenosis,
             },
         )
+        | _site(record, course, lesion.mla)
         | _volumes(record, course, along, pooled=False)
     )
 
 
-def _smallest_lumen(record: Pullback, course: Course, rows: NDArray[np.intp], names: tuple[str, ...]) -> Row:
-    """Return the minimum lumen area, and where it is."""
-    if LUMEN not in names:
-        return {}
-    measure = f"{LUMEN}_area"
-    row = minimum_row(course, measure, rows)
-    place = nan if row is None else course.position_mm[row]
+def _site(record: Pullback, course: Course, mla: Smallest | None) -> Row:
+    """Return the minimum lumen area, where it is, whether it was drawn, and how many frames could hold it."""
+    place = nan if mla is None else course.position_mm[mla.row]
     return (
-        _ranged(record, {"mla": MISSING if row is None else course.ranged(measure)[row]})
-        | {"mla_frame_index": None if row is None else int(course.frame_index[row])}
+        _ranged(record, {"mla": MISSING if mla is None else mla.value})
+        | {"mla_frame_index": None if mla is None else int(course.frame_index[mla.row])}
         | _plain(record, {"mla_position": place})
+        | {"mla_is_drawn": mla and mla.is_drawn, "mla_n_frames": mla and mla.n_frames}
     )
 
 

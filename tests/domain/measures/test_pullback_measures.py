@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan, pi
 
 import numpy as np
@@ -18,8 +19,8 @@ from ivsqa.domain.measures.pullback_measures import (
     atheroma_fraction,
     find_lesions,
     integrate,
-    minimum_row,
     ratio,
+    smallest,
 )
 
 ONE_SCALE = MeasureCalibration({"lumen_area": 1.0, "eem_area": 1.0, "plaque_burden": 1.0}, {"lumen_area": 0.5}, 20, 10)
@@ -115,12 +116,39 @@ def test_a_model_without_calibration_gives_volumes_without_interval():
     assert np.isnan(ranged[1:]).all()
 
 
+def test_the_interval_of_the_smallest_lumen_spans_all_frames_that_could_hold_it():
+    # 4.0 ± 0.5, 4.2 ± 1.0, 6.0 ± 1.0: the second may be 3.2, the first is at most 4.5, the third is out of it.
+    course = course_of([0.0, 1.0, 2.0], [4.0, 4.2, 6.0])
+    course.scales["lumen_area"][:] = [0.5, 1.0, 1.0]
+    found = smallest(course, "lumen_area", all_rows(course))
+    assert (found.row, found.is_drawn, found.n_frames) == (0, False, 2)
+    assert found.value == pytest.approx([4.0, 3.2, 4.5])
+
+
+def test_a_drawn_smallest_lumen_is_an_upper_end_that_a_predicted_frame_may_undercut():
+    near = course_of([0.0, 1.0, 2.0], [4.0, 4.2, 6.0], spread=0.5, drawn=[0])
+    found = smallest(near, "lumen_area", all_rows(near))
+    assert (found.is_drawn, found.n_frames) == (True, 2)
+    assert found.value == pytest.approx([4.0, 3.7, 4.0])
+    far = course_of([0.0, 1.0, 2.0], [4.0, 5.2, 6.0], spread=0.5, drawn=[0])
+    found = smallest(far, "lumen_area", all_rows(far))
+    assert (found.value[0], found.is_drawn, found.n_frames) == (4.0, True, 1)
+    assert np.isnan(found.value[1:]).all()
+
+
+def test_where_intervals_are_not_known_nobody_knows_how_many_frames_could_hold_the_smallest_lumen():
+    course = replace(course_of([0.0, 1.0], [4.0, 5.0], drawn=[0]), calibration=MeasureCalibration.nothing())
+    found = smallest(course, "lumen_area", all_rows(course))
+    assert (found.value[0], found.is_drawn, found.n_frames) == (4.0, True, None)
+    assert np.isnan(found.value[1:]).all()
+
+
 def test_the_smallest_lumen_is_the_first_of_equal_ones_and_missing_frames_are_not_zero():
     dip = course_of([0.0, 1.0, 2.0, 3.0], [5.0, nan, 3.0, 3.0], spread=0.5)
-    assert minimum_row(dip, "lumen_area", all_rows(dip)) == 2
-    assert dip.ranged("lumen_area")[2].tolist() == [3.0, 2.5, 3.5]
+    found = smallest(dip, "lumen_area", all_rows(dip))
+    assert (found.row, found.value.tolist(), found.is_drawn, found.n_frames) == (2, [3.0, 2.5, 3.5], False, 2)
     nothing = course_of([0.0], [nan])
-    assert minimum_row(nothing, "lumen_area", all_rows(nothing)) is None
+    assert smallest(nothing, "lumen_area", all_rows(nothing)) is None
     assert np.isnan(nothing.ranged("lumen_area")).all()
     assert np.isnan(nothing.ranged("stent_area")).all()
 
@@ -145,7 +173,7 @@ def test_a_lesion_is_where_burden_is_high_and_is_compared_with_the_largest_lumen
     eem = np.array([12.0, 12.0, 12.0, 12.0, 15.0, 12.0, 12.0, 12.0, 12.0])
     (lesion,) = find_lesions(course_of(range(9), VESSEL, eem), LesionRule(), max_gap_mm=1.0)
     assert lesion.rows.tolist() == [3, 4, 5]
-    assert (lesion.length_mm, lesion.mla_row, lesion.mla[0]) == (2.0, 4, 3.0)
+    assert (lesion.length_mm, lesion.mla.row, lesion.mla.value[0]) == (2.0, 4, 3.0)
     assert lesion.plaque_burden[0] == pytest.approx(0.8)
     assert (lesion.distal_row, lesion.proximal_row) == (0, 6)
     assert lesion.remodelling_index[0] == pytest.approx(15.0 / 12.0)
@@ -202,11 +230,11 @@ def test_without_positions_no_lesion_is_looked_for():
 
 def test_a_lesion_carries_the_intervals_of_its_frames():
     (lesion,) = find_lesions(course_of(range(9), VESSEL, spread=0.5), LesionRule(), max_gap_mm=1.0)
-    assert lesion.mla == pytest.approx([3.0, 2.5, 3.5])
+    assert lesion.mla.value == pytest.approx([3.0, 2.5, 3.5])
     assert lesion.remodelling_index == pytest.approx([1.0, 11.5 / 12.5, 12.5 / 11.5])
     assert lesion.area_stenosis == pytest.approx([1 - 3.0 / 9.5, 1 - 3.5 / 9.0, 1 - 2.5 / 10.0])
     (drawn,) = find_lesions(course_of(range(9), VESSEL, spread=0.5, drawn=range(9)), LesionRule(), max_gap_mm=1.0)
-    for one in (drawn.mla, drawn.plaque_burden, drawn.remodelling_index, drawn.area_stenosis):
+    for one in (drawn.mla.value, drawn.plaque_burden, drawn.remodelling_index, drawn.area_stenosis):
         assert not np.isnan(one[0])
         assert np.isnan(one[1:]).all()
 
