@@ -3,11 +3,11 @@
 For each seed a study of phantoms through the commands' own functions: import, a small network trained on some subjects and
 calibrated on others, scores and measures of the rest. Frames are half a second apart, so that a pullback shows 10 mm and more.
 Printed for each measure, over seeds: the share of intervals that hold the true value (wanted: 90 %), the lowest and the
-highest seed, the mean width, the mean error, and the bias, predicted minus true. Frames of a subject are alike, and a seed has a dozen test subjects: single
-seeds scatter.
+highest seed, the mean width, the mean error, and the bias, predicted minus true. Frames of a subject are alike, and a seed has
+a dozen test subjects: single seeds scatter.
 
-"Along a pullback" are minimum lumen area, whose interval spans all frames that could hold it, and volumes, whose errors cancel out as far as
-they did on validation pullbacks.
+"Along a pullback" are minimum lumen area, whose interval spans all frames that could hold it, and volumes, whose errors cancel
+out as far as they did on validation pullbacks.
 
     python benchmarks/measures.py
     python benchmarks/measures.py --seeds 1 --steps 50    # a quick look
