@@ -16,6 +16,7 @@ from ivsqa.domain.measures.pullback_measures import (
     Course,
     Expected,
     LesionRule,
+    Smallest,
     atheroma_fraction,
     find_lesions,
     integrate,
@@ -41,6 +42,13 @@ def course_of(position_mm, lumen, eem=None, *, spread=0.0, drawn=()) -> Course:
 
 def all_rows(course: Course):
     return np.arange(len(course.frame_index))
+
+
+def smallest_of(course: Course) -> Smallest:
+    """Return the smallest lumen of a course that has one."""
+    found = smallest(course, "lumen_area", all_rows(course))
+    assert found is not None
+    return found
 
 
 def test_the_volume_of_a_cone_is_a_third_of_base_times_height():
@@ -120,32 +128,32 @@ def test_the_interval_of_the_smallest_lumen_spans_all_frames_that_could_hold_it(
     # 4.0 ± 0.5, 4.2 ± 1.0, 6.0 ± 1.0: the second may be 3.2, the first is at most 4.5, the third is out of it.
     course = course_of([0.0, 1.0, 2.0], [4.0, 4.2, 6.0])
     course.scales["lumen_area"][:] = [0.5, 1.0, 1.0]
-    found = smallest(course, "lumen_area", all_rows(course))
+    found = smallest_of(course)
     assert (found.row, found.is_drawn, found.n_frames) == (0, False, 2)
     assert found.value == pytest.approx([4.0, 3.2, 4.5])
 
 
 def test_a_drawn_smallest_lumen_is_an_upper_end_that_a_predicted_frame_may_undercut():
     near = course_of([0.0, 1.0, 2.0], [4.0, 4.2, 6.0], spread=0.5, drawn=[0])
-    found = smallest(near, "lumen_area", all_rows(near))
+    found = smallest_of(near)
     assert (found.is_drawn, found.n_frames) == (True, 2)
     assert found.value == pytest.approx([4.0, 3.7, 4.0])
     far = course_of([0.0, 1.0, 2.0], [4.0, 5.2, 6.0], spread=0.5, drawn=[0])
-    found = smallest(far, "lumen_area", all_rows(far))
+    found = smallest_of(far)
     assert (found.value[0], found.is_drawn, found.n_frames) == (4.0, True, 1)
     assert np.isnan(found.value[1:]).all()
 
 
 def test_where_intervals_are_not_known_nobody_knows_how_many_frames_could_hold_the_smallest_lumen():
     course = replace(course_of([0.0, 1.0], [4.0, 5.0], drawn=[0]), calibration=MeasureCalibration.nothing())
-    found = smallest(course, "lumen_area", all_rows(course))
+    found = smallest_of(course)
     assert (found.value[0], found.is_drawn, found.n_frames) == (4.0, True, None)
     assert np.isnan(found.value[1:]).all()
 
 
 def test_the_smallest_lumen_is_the_first_of_equal_ones_and_missing_frames_are_not_zero():
     dip = course_of([0.0, 1.0, 2.0, 3.0], [5.0, nan, 3.0, 3.0], spread=0.5)
-    found = smallest(dip, "lumen_area", all_rows(dip))
+    found = smallest_of(dip)
     assert (found.row, found.value.tolist(), found.is_drawn, found.n_frames) == (2, [3.0, 2.5, 3.5], False, 2)
     nothing = course_of([0.0], [nan])
     assert smallest(nothing, "lumen_area", all_rows(nothing)) is None
