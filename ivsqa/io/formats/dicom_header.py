@@ -127,7 +127,10 @@ class DicomHeader:
         sop_class: UID of the kind of object; "" where absent, as for all text.
         modality: "IVUS", "US" …
         shape: (height, width) in px; 0 where absent.
-        n_frames: Number of frames declared; a file that says nothing, or nonsense, has one.
+        n_frames: Number of frames; as declared, or as stored where more are than is declared.
+        n_declared: What NumberOfFrames says; None where it says nothing, or nonsense.
+        n_stored: Whole frames in the pixel data, None where nobody counted or only decoding tells.
+        n_bytes_over: Bytes of it behind them that are no frame.
         photometric: What the samples of a pixel are, "MONOCHROME2" …
         samples: Samples a pixel.
         bits_allocated: Bits that a sample takes.
@@ -141,15 +144,19 @@ class DicomHeader:
     modality: str
     shape: tuple[int, int]
     n_frames: int
+    n_declared: int | None
     photometric: str
     samples: int
     bits_allocated: int
     bits_stored: int | None
     is_signed: bool
+    n_stored: int | None = None
+    n_bytes_over: int = 0
 
     @classmethod
     def of(cls, dataset: Dataset, path: Path) -> DicomHeader:
         """Return the header in a data set that was read from a file."""
+        declared = number(dataset, "NumberOfFrames")
         sides = {name: number(dataset, name) for name in ("Rows", "Columns")}
         bits_stored = number(dataset, "BitsStored")
         return cls(
@@ -158,7 +165,8 @@ class DicomHeader:
             sop_class=text(dataset, "SOPClassUID"),
             modality=text(dataset, "Modality"),
             shape=(int(sides["Rows"] or 0), int(sides["Columns"] or 0)),
-            n_frames=int(number(dataset, "NumberOfFrames") or 1),
+            n_frames=int(declared or 1),
+            n_declared=None if declared is None else int(declared),
             photometric=text(dataset, "PhotometricInterpretation"),
             samples=int(number(dataset, "SamplesPerPixel") or 1),
             bits_allocated=int(number(dataset, "BitsAllocated") or 8),
@@ -211,6 +219,9 @@ class DicomHeader:
             # Before any is read: the number would size an array.
             if self.n_frames * MIN_FRAME_BYTES > self.path.stat().st_size:
                 message = f"it declares {self.n_frames} frames, more than fit into the file"
+                raise SourceError(message, hint=COPY_AGAIN)
+            if self.n_stored is not None and self.n_stored < self.n_frames:
+                message = f"the pixels are cut short: it declares {self.n_frames} frames, and holds {self.n_stored}"
                 raise SourceError(message, hint=COPY_AGAIN)
 
 

@@ -34,8 +34,8 @@ from ivsqa.io.formats.dicom_header import (
     number,
     numbers,
     quiet_pydicom,
-    read_header,
 )
+from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.grey import luma
 from ivsqa.io.formats.jpeg_head import check_jpeg_head
 
@@ -57,7 +57,7 @@ def iter_grey_frames(path: Path) -> Iterator[Grey]:
     Raises:
         SourceError: an unsupported syntax or colour, pixel data that is cut short, or fewer frames than declared.
     """
-    header = read_header(path)
+    header = read_image_header(path)
     header.check_image()
     frames = _decoded(header)
     for index in range(header.n_frames):

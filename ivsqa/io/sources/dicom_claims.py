@@ -32,7 +32,10 @@ MAX_PRIVATE_SPEED_MM_S = 10.0
 PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 TIMES = {0x00181065: "FrameTimeVector", 0x00181063: "FrameTime"}
 """What FrameIncrementPointer may point to, by tag."""
-MOTOR = "MOTOR_PULLBACK"
+TOLD = (
+    "FrameTime", "CineRate", "RecommendedDisplayFrameRate", "IVUSPullbackRate", "IVUSAcquisition",
+    "IVUSPullbackStartFrameNumber", "IVUSPullbackStopFrameNumber", "PixelAspectRatio",
+)  # fmt: skip
 NOT_BY_MOTOR = ("MANUAL_PULLBACK", "SELECTIVE", "GATED_PULLBACK")
 """Ways to take a run in which the catheter has no even speed."""
 
@@ -56,9 +59,13 @@ def claims_from_headers(headers: Sequence[DicomHeader], *, n_frames: int) -> Pul
         manufacturer_model=f"{text(tags, 'Manufacturer')} {text(tags, 'ManufacturerModelName')}".strip(),
         notes=_burned_in_notes(tags),
     )
+    groups = FrameGroups.of(headers)
+    found = found.with_claims(*_sizes([("PixelMeasuresSequence", size) for size in groups.pixel_sizes_mm()]))
+    found = _with_vector(found, [step for header in headers for step in numbers(header.dataset, "FrameTimeVector")])
     for header in headers:
-        for add in (_with_spacing, _with_times, _with_speed, _with_range):
+        for add in (_with_number, _with_spacing, _with_rates, _with_speed, _with_range):
             found = add(found, header)
+    found = _as_pointed(_with_groups(found, groups), tags)
     return replace(found, claims=tuple(dict.fromkeys(found.claims)), notes=tuple(dict.fromkeys(found.notes)))
 
 
@@ -68,55 +75,87 @@ def calibration_of(tags: Dataset) -> tuple[tuple[float, ...], ...]:
     return (*(region.spacing_mm for region in regions_of(tags)), *sizes)
 
 
+def timing_of(tags: Dataset) -> tuple[str, ...]:
+    """Return all that a header says of time, speed and the shape of a pixel, to tell files that claim the same."""
+    return (*(text(tags, keyword) for keyword in TOLD), repr(tag_value(tags, BOSTON_PULLBACK_RATE)))
+
+
 def _with_spacing(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
     """Add what a header claims of mm per pixel, (x, y), and of the shape of a pixel."""
     tags = header.dataset
     regions = region_claims(tags, found.width_px, found.height_px)
     if regions.is_resampled:
-        return replace(found, no_spacing="unknown: the image was resampled", notes=(*found.notes, regions.untrusted))
-    sizes = [("PixelMeasuresSequence", size) for size in FrameGroups.of(header).pixel_sizes_mm()]
-    sizes += [(keyword, tuple(numbers(tags, keyword))) for keyword in PIXEL_SIZES]
-    claims = [
-        Claim(SPACING, (size[1], size[0]), source)  # DICOM gives the distance of rows, which is y, first
-        for source, size in sizes
-        if len(size) == 2 and all(0.0 < side < math.inf for side in size)
-    ]
+        others = tuple(claim for claim in found.claims if claim.fact != SPACING)
+        found = replace(found, claims=others, no_spacing="unknown: the image was resampled")
+        return found.with_claims(notes=(regions.untrusted,))
+    claims = _sizes([(keyword, tuple(numbers(tags, keyword))) for keyword in PIXEL_SIZES])
     aspect = numbers(tags, "PixelAspectRatio")  # of height and width
     if len(aspect) == 2 and all(0.0 < side < math.inf for side in aspect):
         claims.append(Claim(ASPECT, (aspect[0] / aspect[1],), "PixelAspectRatio"))
-    if regions.untrusted and not any(claim.fact == SPACING for claim in claims):
+    if regions.untrusted and not any(claim.fact == SPACING for claim in (*found.claims, *claims)):
         found = replace(found, no_spacing="unknown: no calibrated region at the centre")
     untrusted = (regions.untrusted,) if regions.untrusted else ()
     return found.with_claims(*regions.claims, *claims, notes=(*regions.notes, *untrusted))
 
 
-def _with_times(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
-    """Add what a header claims of the time between frames."""
+def _sizes(sizes: Sequence[tuple[str, tuple[float, ...]]]) -> list[Claim]:
+    """Return the claims of pixel sizes by source; DICOM gives the distance of rows, which is y, first."""
+    return [
+        Claim(SPACING, (size[1], size[0]), source)
+        for source, size in sizes
+        if len(size) == 2 and all(0.0 < side < math.inf for side in size)
+    ]
+
+
+def _with_number(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
+    """Add notes where a file holds more than its header says."""
+    notes = []
+    if header.n_frames > (header.n_declared or 1):
+        said = "is not there" if header.n_declared is None else f"says {header.n_declared}"
+        notes.append(f"NumberOfFrames {said}, but {header.n_frames} frames are stored: all of them are taken")
+    if header.n_bytes_over:
+        notes.append(f"{header.n_bytes_over} bytes behind the last frame are no frame")
+    return found.with_claims(notes=notes)
+
+
+def _with_vector(found: PullbackClaims, steps: list[float]) -> PullbackClaims:
+    """Add the times that the steps from frame to frame add up to."""
+    if not steps or found.n_frames < 2:
+        return found
+    # The standard wants one step a frame, the first being 0; some consoles leave the first out, some repeat a step there.
+    steps = steps[1:] if len(steps) == found.n_frames else steps
+    times = [time_ms / 1000.0 for time_ms in accumulate(steps, initial=0.0)]
+    claim = _claim_of_times(times, found.n_frames, "FrameTimeVector")
+    if claim is None:
+        return found.with_claims(notes=("FrameTimeVector does not fit the frames and is not used",))
+    return found.with_claims(claim)
+
+
+def _with_rates(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
+    """Add what a header claims of an even time between frames."""
     tags, n_frames = header.dataset, found.n_frames
     claims: list[Claim] = []
-    notes: list[str] = []
-    steps = numbers(tags, "FrameTimeVector")
-    if steps and n_frames > 1:
-        # The standard wants one step a frame, the first being 0; some consoles leave the first out, some repeat a step there.
-        steps = steps[1:] if len(steps) == n_frames else steps
-        times = [time_ms / 1000.0 for time_ms in accumulate(steps, initial=0.0)]
-        vector = _claim_of_times(times, n_frames, "FrameTimeVector")
-        claims += [vector] if vector else []
-        notes += [] if vector else ["FrameTimeVector does not fit the frames and is not used"]
     step_ms = number(tags, "FrameTime")
     if step_ms is not None and math.isfinite(step_ms * n_frames):
         claims.append(rounded(FRAME_STEP, step_ms, step_ms / 1000.0, "FrameTime"))
-    claims, more_notes = _as_pointed(claims, tags)
-    rates = (("CineRate", Rank.SAID), ("RecommendedDisplayFrameRate", Rank.STAND_IN))
-    for keyword, rank in rates:
+    for keyword, rank in (("CineRate", Rank.SAID), ("RecommendedDisplayFrameRate", Rank.STAND_IN)):
         rate = number(tags, keyword)
         if rate is not None and math.isfinite(n_frames / rate):
             claims.append(rounded(FRAME_STEP, rate, 1.0 / rate, keyword, rank))
-    for source, times_of_frames in FrameGroups.of(header).times_s().items():
-        in_groups = _claim_of_times(times_of_frames, n_frames, source)
-        claims += [in_groups] if in_groups else []
-        notes += [] if in_groups else [f"{source} does not rise from frame to frame and is not used"]
-    return found.with_claims(*claims, notes=(*notes, *more_notes))
+    return found.with_claims(*claims)
+
+
+def _with_groups(found: PullbackClaims, groups: FrameGroups) -> PullbackClaims:
+    """Add the times in functional groups, and notes where these would order the frames otherwise than they are stored."""
+    for source, times_s in groups.times_s().items():
+        claim = _claim_of_times(times_s, found.n_frames, source)
+        note = f"{source} does not rise from frame to frame and is not used"
+        found = found.with_claims(claim) if claim else found.with_claims(notes=(note,))
+    for source, places in groups.places().items():
+        if any(later < earlier for earlier, later in pairwise(places)):
+            note = f"{source} orders the frames otherwise than they are stored: they stay as they are stored"
+            found = found.with_claims(notes=(note,))
+    return found
 
 
 def _claim_of_times(times_s: Sequence[float], n_frames: int, source: str) -> Claim | None:
@@ -127,16 +166,19 @@ def _claim_of_times(times_s: Sequence[float], n_frames: int, source: str) -> Cla
     return Claim(FRAME_STEP, (times_s[-1] / (n_frames - 1),), source, times_s=tuple(times_s))
 
 
-def _as_pointed(claims: list[Claim], tags: Dataset) -> tuple[list[Claim], list[str]]:
-    """Return claims of which only the one that FrameIncrementPointer names counts, with a note where there is none such."""
+def _as_pointed(found: PullbackClaims, tags: Dataset) -> PullbackClaims:
+    """Return claims of which, of the times that FrameIncrementPointer may name, only the one that it names counts."""
     pointer = tag_value(tags, "FrameIncrementPointer")
     targets = pointer if isinstance(pointer, list | tuple) or hasattr(pointer, "__iter__") else [pointer]
     named = {TIMES[int(tag)] for tag in targets if isinstance(tag, int) and int(tag) in TIMES}
     if not named:
-        return claims, []
-    if not any(claim.source in named for claim in claims):
-        return claims, [f"FrameIncrementPointer names {' and '.join(sorted(named))}, which says nothing that fits"]
-    return [claim if claim.source in named else replace(claim, rank=Rank.STAND_IN) for claim in claims], []
+        return found
+    if not any(claim.source in named for claim in found.claims):
+        note = f"FrameIncrementPointer names {' and '.join(sorted(named))}, which says nothing that fits"
+        return found.with_claims(notes=(note,))
+    passed_over = {*TIMES.values()} - named
+    lowered = (replace(claim, rank=Rank.STAND_IN) if claim.source in passed_over else claim for claim in found.claims)
+    return replace(found, claims=tuple(lowered))
 
 
 def _with_speed(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:

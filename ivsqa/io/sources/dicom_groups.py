@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,22 +17,22 @@ PLACES = ("TemporalPositionIndex", "InStackPositionNumber")
 
 @dataclass(frozen=True, eq=False)
 class FrameGroups:
-    """The functional groups of a file.
+    """The functional groups of the files of a pullback.
 
     Attributes:
-        shared: Said of all frames; an empty data set where nothing is.
+        shared: Said of all frames of a file.
         per_frame: Said of each, in the order the frames are stored.
     """
 
-    shared: Dataset
+    shared: tuple[Dataset, ...]
     per_frame: tuple[Dataset, ...]
 
     @classmethod
-    def of(cls, header: DicomHeader) -> FrameGroups:
-        """Return the groups in a header; of most files, none."""
-        shared = tag_value(header.dataset, "SharedFunctionalGroupsSequence") or ()
-        per_frame = tag_value(header.dataset, "PerFrameFunctionalGroupsSequence") or ()
-        return cls(next(iter(shared), Dataset()), tuple(per_frame))
+    def of(cls, headers: Sequence[DicomHeader]) -> FrameGroups:
+        """Return the groups in the headers of a pullback; of most, none."""
+        both = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+        shared, per_frame = ([item for one in headers for item in _items(one.dataset, keyword)] for keyword in both)
+        return cls(tuple(shared), tuple(per_frame))
 
     def pixel_sizes_mm(self) -> list[tuple[float, ...]]:
         """Return each size of a pixel that is stated, as (rows, columns)."""
@@ -44,7 +44,9 @@ class FrameGroups:
         contents = [next(_items(frame, "FrameContentSequence"), Dataset()) for frame in self.per_frame]
         times: dict[str, list[float]] = {}
         for keyword in MOMENTS:
-            moments = [moment for moment in (_moment(content, keyword) for content in contents) if moment is not None]
+            moments = [
+                moment for moment in (moment_of(text(content, keyword)) for content in contents) if moment is not None
+            ]
             if contents and len(moments) == len(contents):
                 times[keyword] = [(moment - moments[0]).total_seconds() for moment in moments]
         offsets = [
@@ -69,7 +71,7 @@ class FrameGroups:
 
     def _each(self, keyword: str) -> Iterator[Dataset]:
         """Yield the items of a group, of all frames and of each."""
-        for item in (self.shared, *self.per_frame):
+        for item in (*self.shared, *self.per_frame):
             yield from _items(item, keyword)
 
 
@@ -77,11 +79,19 @@ def _items(item: Dataset, keyword: str) -> Iterator[Dataset]:
     yield from tag_value(item, keyword) or ()
 
 
-def _moment(content: Dataset, keyword: str) -> datetime | None:
-    """Return a date and time, None where there is none or it is broken."""
+def moment_of(written: str) -> datetime | None:
+    """Return a date and time as DICOM writes it, None where there is none or it is broken.
+
+    Example:
+        >>> moment_of("20200131120000.5"), moment_of("noon")
+        (datetime.datetime(2020, 1, 31, 12, 0, 0, 500000), None)
+    """
     try:
-        moment = DT(text(content, keyword))
+        moment: datetime | None = DT(written)
     except (ValueError, TypeError):
         return None
-    # Without a zone it is taken as it stands: all frames of a file have the same.
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment or None
+    if moment is None:
+        return None
+    plain = datetime.combine(moment.date(), moment.timetz())
+    # Without a zone it is taken as it stands: all frames of a run have the same.
+    return plain.astimezone(UTC).replace(tzinfo=None) if plain.tzinfo else plain

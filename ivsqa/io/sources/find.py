@@ -4,7 +4,7 @@ In a folder:
 
 * nnU-Net's raw data, the public set of 2011: recognised as a whole, a pullback a case or patient
 * a multi-frame DICOM file, a TIFF of several pages, a NIfTI or NRRD volume, a video: a pullback each
-* single-frame DICOM files: grouped by `group_single_frames`
+* single-frame DICOM files: grouped and ordered by `runs_of`, as are the parts of a concatenation
 * PNG, JPEG or TIFF files: one pullback; or those in a folder frames/, img/ or images/ in it. Beside DICOM they are previews.
 * other folders: if their pictures are named like the frames, masks of this pullback; else looked into
 * projects and packets of ivsqa: never looked into, their frames are in a study already
@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
-from ivsqa.io.formats.dicom_header import DicomHeader, is_dicom_index, looks_like_dicom, read_header
+from ivsqa.io.formats.dicom_header import DicomHeader, is_dicom_index, looks_like_dicom, text
+from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
@@ -37,7 +38,8 @@ from ivsqa.io.project.layout import is_inside_project, is_ours
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.registry import format_of
 from ivsqa.io.sources.challenge_2011 import challenge_sources
-from ivsqa.io.sources.dicom import DicomSource, group_single_frames
+from ivsqa.io.sources.dicom import DicomSource
+from ivsqa.io.sources.dicom_runs import DicomRun, repeated, runs_of
 from ivsqa.io.sources.frame_folder import FrameFolderSource
 from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
 from ivsqa.io.sources.nnunet import nnunet_sources
@@ -48,6 +50,9 @@ from ivsqa.io.sources.volume_source import volume_sources
 FRAME_FOLDERS = ("frames", "img", "images")
 TIFF_EXTENSIONS = (".tif", ".tiff")
 NEVER_DICOM = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".zip", ".py", ".sh", ".log")
+ALSO_ELSEWHERE = (
+    "another file that was found has the same SOPInstanceUID and is not the same: perhaps one run in two versions"
+)
 LOOKED_FOR = (
     "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, TIFF files of several pages, NIfTI and NRRD volumes, AVI and MP4 "
     "video, and data sets of nnU-Net were looked for"
@@ -79,6 +84,7 @@ def find_sources(path: Path, left_out: list[Path] | None = None) -> tuple[list[P
         else:
             is_there = path.exists() or path.is_symlink()
             raise SourceError("is neither a file nor a folder" if is_there else "there is no such file or folder")
+    search.note_repeated()
     if not search.sources and not search.errors:
         search.errors.append(SourceError(f"nothing to import here{search.passed_over}", hint=LOOKED_FOR, path=path))
     return sorted(search.sources, key=lambda source: natural_key(source.relative)), search.errors
@@ -95,6 +101,7 @@ class _Search:
     linked: set[Path] = field(default_factory=set)
     searched: list[Path] = field(default_factory=list)
     n_other_dicom: int = 0
+    instances: dict[str, list[Path]] = field(default_factory=dict)
 
     @contextmanager
     def noting(self, path: Path) -> Iterator[None]:
@@ -132,7 +139,7 @@ class _Search:
         if suffix in IMAGE_EXTENSIONS:
             self.pictures([path], path)
         elif suffix in DICOM_EXTENSIONS or looks_like_dicom(path):
-            self.sources.append(DicomSource(path, self.relative(path), (path,)))
+            self.sources.append(DicomSource(path, self.relative(path), DicomRun.of_file(path)))
         elif suffix in VIDEO_EXTENSIONS:
             self.sources.append(VideoSource(path, self.relative(path)))
         elif is_volume(path):
@@ -230,17 +237,26 @@ class _Search:
                 headers += [header] if header else []
         images = [header for header in headers if header.is_image]
         self.n_other_dicom += len(headers) - len(images)
-        self.sources += [
-            DicomSource(header.path, self.relative(header.path), (header.path,))
-            for header in images
-            if header.n_frames > 1
-        ]
-        groups = group_single_frames(header for header in images if header.n_frames == 1)
-        for group in groups:
-            # A folder that is one pullback gives it its name; else the first file of each does.
-            path = folder if len(groups) == 1 and len(group) > 1 else group[0]
-            self.sources.append(DicomSource(path, self.relative(path), group))
+        runs, errors = runs_of(images)
+        self.errors += errors
+        for header in images:
+            if header.n_frames > 1:
+                self.instances.setdefault(text(header.dataset, "SOPInstanceUID"), []).append(header.path)
+        of_many_frames = {header.path for header in images if header.n_frames > 1}
+        others = [run for run in runs if len(run.files) > 1 or run.files[0] not in of_many_frames]
+        for run in runs:
+            # A folder that is one pullback in several files gives it its name; else the first file of each does.
+            path = folder if others == [run] and len(run.files) > 1 else run.files[0]
+            self.sources.append(DicomSource(path, self.relative(path), run))
         return bool(headers)
+
+    def note_repeated(self) -> None:
+        """Note the pullbacks of which another version was found; the same to the byte is found out when it is imported."""
+        twice = repeated(self.instances)
+        for place, source in enumerate(self.sources):
+            if isinstance(source, DicomSource) and source.files[0] in twice:
+                run = replace(source.run, notes=(*source.run.notes, ALSO_ELSEWHERE))
+                self.sources[place] = replace(source, run=run)
 
     def relative(self, path: Path) -> str:
         """Return the POSIX path below the root without extension; the root's own name for the root."""
@@ -286,7 +302,7 @@ def _dicom_header(file: Path) -> DicomHeader | None:
         return None
     claims = file.suffix.lower() in DICOM_EXTENSIONS
     # What is called .dcm and is none is reported; any other file may be anything.
-    return read_header(file) if claims or looks_like_dicom(file) else None
+    return read_image_header(file) if claims or looks_like_dicom(file) else None
 
 
 def _holds_labels(folder: Path, stems: set[str], *, beside_frames: bool) -> bool:

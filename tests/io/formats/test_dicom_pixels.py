@@ -204,15 +204,11 @@ def test_a_sixteen_bit_palette_may_hold_eight_bit_colours(write_dicom, scale):
     assert decoded(path)[0, 0].tolist() == [0, RED, BLUE, 90]
 
 
-def test_pixels_that_are_cut_short_name_the_frame(write_dicom):
+def test_pixels_that_are_cut_short_are_refused_before_the_first_is_decoded(write_dicom):
     path = write_dicom("a.dcm", smooth(3))
     path.write_bytes(path.read_bytes()[:-100])
-    frames = iter_grey_frames(path)
-    assert np.array_equal(next(frames), smooth(3)[0])
-    next(frames)
-    with pytest.raises(SourceError, match="cut short") as caught:
-        next(frames)
-    assert caught.value.where == "frame 2"
+    with pytest.raises(SourceError, match="cut short: it declares 3 frames, and holds 2"):
+        next(iter_grey_frames(path))
 
 
 def test_fewer_compressed_frames_than_declared_are_an_error(write_dicom, encode):
@@ -226,7 +222,7 @@ def test_fewer_compressed_frames_than_declared_are_an_error(write_dicom, encode)
             NumberOfFrames=5,
             PhotometricInterpretation=photometric,
         )
-        with pytest.raises(SourceError, match=r"frame \d of 5"):
+        with pytest.raises(SourceError, match="it declares 5 frames, and holds 3"):
             decoded(path)
 
 

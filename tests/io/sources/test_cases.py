@@ -77,3 +77,62 @@ def test_pixels_that_are_not_square_ask_for_both_sides(case):
     facts = facts_of(case("a8_aspect"))
     assert facts.spacing_mm is None
     assert "PixelAspectRatio says 1.3333 times as high as wide" in facts.notes[0]
+
+
+def order(source):
+    """Return the true places of frames, which the first pixel of each holds."""
+    return [int(frame[0, 0]) for frame in source.iter_frames()]
+
+
+@pytest.mark.parametrize("name", ["a1_instance_order", "a1b_uid_names"])
+def test_frames_are_in_the_order_of_instances_whatever_they_are_called(case, name):
+    (source,), _ = case(name)
+    assert (order(source), source.facts().notes) == (list(range(8)), ())
+
+
+def test_two_series_in_a_folder_are_two_pullbacks(case):
+    sources, _ = case("a2_two_series")
+    assert [source.facts().n_frames for source in sources] == [6, 6]
+
+
+def test_a_zoom_that_changes_parts_a_series_and_is_named(case):
+    sources, _ = case("a4_zoom_changes")
+    assert len(sources) == 2
+    assert all("its series is 2 pullbacks" in " ".join(source.facts().notes) for source in sources)
+
+
+def test_frames_against_their_places_in_the_stack_are_named(case):
+    (source,), _ = case("a6c_ivoct")
+    assert "InStackPositionNumber orders the frames otherwise" in " ".join(source.facts().notes)
+
+
+def test_the_parts_of_a_concatenation_are_one(case):
+    (source,), _ = case("a15_concatenation")
+    assert source.facts().n_frames == 10
+    assert order(source) == list(range(10))
+
+
+@pytest.mark.parametrize("name", ["b1_more_fragments", "b2_no_number", "b4_raw_longer"])
+def test_no_frame_is_dropped_whatever_the_header_promises(case, name):
+    sources, errors = case(name)
+    assert errors == []
+    for source in sources:
+        assert source.facts().n_frames == 6 == sum(1 for _ in source.iter_frames())
+        assert "6 frames are stored: all of them are taken" in " ".join(source.facts().notes)
+
+
+def test_fragments_of_a_frame_are_no_frames(case):
+    sources, _ = case("b3_fragmented")
+    assert {(source.facts().n_frames, source.facts().notes) for source in sources} == {(6, ())}
+
+
+def test_two_runs_of_one_series_are_two(case):
+    sources, _ = case("f3_same_series")
+    assert [source.facts().n_frames for source in sources] == [4, 4]
+
+
+def test_stills_beside_a_run_are_no_part_of_it_and_noted(case):
+    sources, _ = case("j3_stills")
+    assert sorted(source.facts().n_frames for source in sources) == [3, 5]
+    (stills,) = (source for source in sources if source.facts().n_frames == 3)
+    assert "its series also holds a run of many frames" in stills.facts().notes[0]

@@ -6,6 +6,7 @@ from pydicom.uid import CTImageStorage
 
 from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.sources.dicom import DicomSource
+from ivsqa.io.sources.dicom_runs import DicomRun
 from ivsqa.io.sources.find import find_sources
 
 FRAME = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
@@ -97,7 +98,7 @@ def test_the_patient_is_the_id_or_else_name_and_birth_date(write_dicom):
 
 
 def test_no_message_or_note_holds_a_patient(write_dicom):
-    source = DicomSource(path := write_dicom("a.dcm", FRAME, BurnedInAnnotation="YES"), "a", (path,))
+    source = DicomSource(path := write_dicom("a.dcm", FRAME, BurnedInAnnotation="YES"), "a", DicomRun.of_file(path))
     told = repr(source.facts())
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(SourceError) as caught:

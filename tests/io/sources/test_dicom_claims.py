@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from ivsqa.io.formats.dicom_header import DicomHeader
 from ivsqa.io.sources.dicom import DicomSource
 from ivsqa.io.sources.dicom_claims import claims_from_headers
+from ivsqa.io.sources.dicom_runs import DicomRun
 
 WHOLE = (0, 0, 99, 79)
 """The corners of a region over the whole 100 × 80 px image."""
@@ -211,13 +212,13 @@ def test_the_console_is_named_and_text_in_the_frames_reported(header):
 )
 def test_spacing_of_real_files(shared_data, name, spacing):
     path = shared_data / "us-dicom" / f"{name}.dcm"
-    found = DicomSource(path, name, (path,)).facts()
+    found = DicomSource(path, name, DicomRun.of_file(path)).facts()
     assert found.spacing_mm == (None if spacing is None else pytest.approx((spacing, spacing), rel=1e-9))
 
 
 def test_real_frame_times_add_up(shared_data):
     path = shared_data / "us-dicom" / "fodicom_DIRW0007_USMF_65f_FrameTimeVector_2regions.dcm"
-    found = DicomSource(path, "a", (path,)).facts()
+    found = DicomSource(path, "a", DicomRun.of_file(path)).facts()
     assert found.frame_time_s is not None
     assert len(found.frame_time_s) == 65
     assert found.frame_time_s[:3] == pytest.approx((0.0, 0.033333, 0.083333))
