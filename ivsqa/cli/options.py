@@ -23,7 +23,8 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="ID", help="The model, such as m001.", show_default="the current one")
 ]
 SeedOption = Annotated[
-    int | None, typer.Option(metavar="N", help="Seed of all randomness.", show_default="from project.yaml")
+    int | None,
+    typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of all randomness.", show_default="from project.yaml"),
 ]
 RoundOption = Annotated[
     str | None, typer.Option("--round", metavar="ID", help="The round, such as r001.", show_default="the newest")
@@ -33,7 +34,8 @@ RepairOption = Annotated[
     bool, typer.Option("--repair", help="Mend contours that cross themselves or their outer border.")
 ]
 StepsOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Train at most this long.", show_default="from project.yaml")
+    int | None,
+    typer.Option(min=1, max=10**7, metavar="N", help="Train at most this long.", show_default="from project.yaml"),
 ]
 PullbackOption = Annotated[
     list[str] | None, typer.Option("--pullback", metavar="ID", help="Only this pullback; may be repeated.")

@@ -16,7 +16,9 @@ def phantom(
     directory: Annotated[Path, typer.Argument(help="Where to write them.", metavar="DIR")],
     pullbacks: Annotated[int, typer.Option(min=1, metavar="N", help="How many pullbacks.")] = 6,
     frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of each.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same bytes.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="The same seed gives the same bytes.")
+    ] = 1,
     size: Annotated[
         int | None, typer.Option(min=64, metavar="PX", help="Side of a frame in px.", show_default="each console's own")
     ] = None,

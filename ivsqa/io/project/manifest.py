@@ -193,6 +193,8 @@ def _manifest_error(
     if detail["type"] == "missing":
         return ManifestError(f"the key `{name}` is missing", path=path, where=where, hint="add it")
     wanted = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if not keys:
+        return ManifestError(f"does not fit together, wanted: {wanted}", path=path)
     return ManifestError(f"`{name}` is {detail['input']!r}, wanted: {wanted}", path=path, where=where)
 
 

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import ivsqa
 from ivsqa.domain.pullback import FrameKey, PullbackFacts
+from ivsqa.io.project.bounds import Count, Index, Interval, Names, Seconds, SidePx, SpacingMm
 from ivsqa.io.project.manifest import Manifest, OrNan, Section
 
 Split = Literal["train", "validation", "test"]
@@ -75,19 +76,19 @@ class PullbackRecord(Manifest):
     pullback_id: str
     subject_id: str
     split: Split
-    n_frames: Annotated[int, Field(ge=1)]
-    height_px: Annotated[int, Field(ge=1)]
-    width_px: Annotated[int, Field(ge=1)]
-    spacing_mm: tuple[float, float] | None
+    n_frames: Count
+    height_px: SidePx
+    width_px: SidePx
+    spacing_mm: tuple[SpacingMm, SpacingMm] | None
     spacing_source: str
-    frame_interval_s: float | None
-    frame_time_s: tuple[float, ...] | None
+    frame_interval_s: Interval | None
+    frame_time_s: tuple[Seconds, ...] | None
     frame_time_source: str
-    pullback_speed_mm_s: float | None
+    pullback_speed_mm_s: Annotated[float, Field(ge=0.0, lt=1e6)] | None
     pullback_speed_source: str
-    start_frame_index: int | None
-    stop_frame_index: int | None
-    end_diastolic_frames: tuple[int, ...] | None = None
+    start_frame_index: Index | None
+    stop_frame_index: Index | None
+    end_diastolic_frames: tuple[Index, ...] | None = None
     gating_source: str = "unknown"
     manufacturer_model: str
     notes: tuple[str, ...]
@@ -96,6 +97,15 @@ class PullbackRecord(Manifest):
     frames_sha256: Sha256
     source_sha256: Sha256
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _frames_are_its_own(self) -> Self:
+        named = (self.start_frame_index, self.stop_frame_index, *(self.end_diastolic_frames or ()))
+        if any(index is not None and index >= self.n_frames for index in named):
+            raise ValueError(f"frames from 0 to {self.n_frames - 1}")
+        if self.frame_time_s is not None and len(self.frame_time_s) != self.n_frames:
+            raise ValueError(f"times of {self.n_frames} frames")
+        return self
 
     @classmethod
     def from_facts(cls, facts: PullbackFacts, **others: object) -> Self:
@@ -269,12 +279,12 @@ class PacketFrameRecord(Section):
 
     name: str
     pullback_id: str
-    frame_index: int
-    height_px: int
-    width_px: int
-    spacing_mm: tuple[float, float] | None
+    frame_index: Index
+    height_px: SidePx
+    width_px: SidePx
+    spacing_mm: tuple[SpacingMm, SpacingMm] | None
     image_sha256: Sha256
-    carried_from: int | None = None
+    carried_from: Index | None = None
     settles: tuple[str, ...] = ()
 
     @property
@@ -298,7 +308,7 @@ class PacketRecord(Manifest):
     purpose: Literal["correction", "reading", "adjudication"] = "correction"
     model_id: str | None
     formats: tuple[str, ...]
-    structures: tuple[str, ...]
+    structures: Names
     frames: tuple[PacketFrameRecord, ...]
     provenance: Provenance
 

@@ -12,12 +12,8 @@ from pydantic import Field, model_validator
 
 from ivsqa.domain.acceptance.minutes import DRAWN_S, CostModel
 from ivsqa.domain.structures import Structure, StructureSet
+from ivsqa.io.project.bounds import MOST_STRUCTURES, Count, Fraction, Name, Positive, Seed
 from ivsqa.io.project.manifest import Manifest, Section, Upgrade, no_effect
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
 
 PacketFormat = Literal[
     "labelme",
@@ -41,14 +37,14 @@ class StructureSettings(Section):
 
     name: Name
     color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-    min_area_mm2: Annotated[float, Field(ge=0.0)] = 1.0
+    min_area_mm2: Annotated[float, Field(ge=0.0, lt=1e6)] = 1.0
 
 
 class ImageSettings(Section):
     """The square the network sees."""
 
     working_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=16)] = 128
-    field_of_view_mm: Positive | None = 10.0
+    field_of_view_mm: Annotated[float, Field(ge=0.1, le=1000.0)] | None = 10.0
 
 
 class SplitSettings(Section):
@@ -57,7 +53,7 @@ class SplitSettings(Section):
     train: Fraction = 0.7
     validation: Fraction = 0.15
     test: Fraction = 0.15
-    seed: int = 1
+    seed: Seed = 1
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> SplitSettings:
@@ -75,10 +71,14 @@ class SplitSettings(Section):
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
+Width = Annotated[int, Field(ge=1, le=1024)]
+"""Channels of a level; at 1024 px, a frame of the widest network takes a gigabyte."""
+
+
 class NetworkSettings(Section):
     """Size of the two-branch network, and what it begins with."""
 
-    widths: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
+    widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
     starter: Literal["coronary-ivus", "none"] = "none"
 
 
@@ -99,14 +99,14 @@ class TrainingSettings(Section):
 
     max_steps: Count = 2000
     finetune_steps: Count = 800
-    batch_size: Count = 16
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     learning_rate: Positive = 2e-3
     finetune_learning_rate: Positive = 1e-3
     eval_every: Count = 50
     patience: Count = 10
-    seed: int = 1
+    seed: Seed = 1
     self_train: Literal["none", "accepted", "all"] = "none"
-    unannotated_frames: Annotated[int, Field(ge=0)] = 1000
+    unannotated_frames: Annotated[int, Field(ge=0, le=10**7)] = 1000
     new_frame_weight: Positive = 2.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()
@@ -128,8 +128,8 @@ class SelectionSettings(Section):
     """Spread of a round's frames."""
 
     max_per_pullback: Count | None = None
-    min_gap_frames: Annotated[int, Field(ge=0)] = 10
-    min_gap_mm: Annotated[float, Field(ge=0.0)] = 0.0
+    min_gap_frames: Annotated[int, Field(ge=0, le=10**7)] = 10
+    min_gap_mm: Annotated[float, Field(ge=0.0, lt=1e6)] = 0.0
     control_share: Fraction = 0.0
     diversity: Fraction = 0.5
 
@@ -176,7 +176,7 @@ class ProjectSettings(Manifest):
     UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _without_error_branch}
 
     name: str
-    structures: Annotated[tuple[StructureSettings, ...], Field(min_length=1)]
+    structures: Annotated[tuple[StructureSettings, ...], Field(min_length=1, max_length=MOST_STRUCTURES)]
     image: ImageSettings = ImageSettings()
     split: SplitSettings = SplitSettings()
     network: NetworkSettings = NetworkSettings()

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ivsqa.errors import ManifestError
+
+DEEPEST = 50
+"""Levels of nesting; manifests have six."""
+_IN_LINE = re.compile(r"[-?:][ \t]+[-?][ \t]")
+_INDENTED = re.compile(rf"^ {{{DEEPEST},}}", re.MULTILINE)
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -28,6 +34,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         """Return the mapping, refusing keys that are not text or stand twice."""
         seen: set[str] = set()
+        if not isinstance(node, yaml.MappingNode):
+            raise _misfit(node)
         for key_node, _ in node.value:
             key = key_node.value
             if key_node.tag != "tag:yaml.org,2002:str":
@@ -49,8 +57,31 @@ _Loader.yaml_constructors = {
     for tag, construct in _BaseLoader.yaml_constructors.items()
     if tag is None or tag.rpartition(":")[2] in {"null", "bool", "str", "seq", "map"}
 }
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(node.value))
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
+_PLAIN: dict[str, Callable[[str], object]] = {
+    "float": float,
+    "int": int,
+    "bool": {"true": True, "false": False}.__getitem__,
+}
+
+
+def _misfit(node: yaml.Node) -> yaml.constructor.ConstructorError:
+    """Return the error of a value that is not what its tag says."""
+    kind = node.tag.rpartition(":")[2]
+    return yaml.constructor.ConstructorError(None, None, f"this is no {kind}", node.start_mark)
+
+
+def _add_plain(kind: str, parsed: Callable[[str], object]) -> None:
+    def construct(_loader: Any, node: yaml.Node) -> object:  # noqa: ANN401
+        try:
+            return parsed(node.value)
+        except (ValueError, TypeError, KeyError):
+            raise _misfit(node) from None
+
+    _Loader.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
+
+
+for _kind, _parsed in _PLAIN.items():
+    _add_plain(_kind, _parsed)
 
 
 class _Dumper(_BaseDumper):  # type: ignore[misc]
@@ -98,10 +129,22 @@ def parse(text: str, *, path: Path | None = None) -> tuple[Any, yaml.Node | None
     Raises:
         ManifestError: not YAML, or a key stands twice; names the line.
     """
-    loader = _Loader(text)
+    with _refusing(path):
+        if _may_be_deep(text):
+            _check_shape(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            return (None if node is None else loader.construct_document(node)), node
+        finally:
+            loader.dispose()
+
+
+@contextmanager
+def _refusing(path: Path | None) -> Iterator[None]:
+    """Turn what the parser raises into one error with its line."""
     try:
-        node = loader.get_single_node()
-        return (None if node is None else loader.construct_document(node)), node
+        yield
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ManifestError(
@@ -109,8 +152,29 @@ def parse(text: str, *, path: Path | None = None) -> tuple[Any, yaml.Node | None
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ManifestError(f"not valid YAML: {error}", path=path) from None
-    finally:
-        loader.dispose()
+
+
+def _may_be_deep(text: str) -> bool:
+    """Return whether a text could be nested too deep, or name a value twice; quickly, and True wherever that is not sure."""
+    n_brackets = text.count("[") + text.count("{")
+    return "&" in text or n_brackets > DEEPEST or len(_IN_LINE.findall(text)) > DEEPEST or bool(_INDENTED.search(text))
+
+
+def _check_shape(text: str) -> None:
+    """Refuse what costs the parser its stack or the memory: the stream of events is read without either.
+
+    Raises:
+        MarkedYAMLError: it is nested too deep, or holds an alias, of which a few lines make gigabytes.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        at: Any = event.start_mark
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST} levels", problem_mark=at)
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"the alias *{event.anchor} is not read; write the value out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=at)
 
 
 def to_text(value: Any) -> str:  # noqa: ANN401

@@ -191,3 +191,50 @@ def test_a_model_that_was_written_with_a_dice_of_nan_reads_as_unknown():
     text = (SAMPLES / "model-1.yaml").read_text(encoding="utf-8")
     written = re.sub(r"(?m)^validation_dice: .*$", "validation_dice: .nan", text)
     assert parse_manifest(written, records.ModelRecord).validation_dice is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("height_px", "60000", "less than or equal to 8192"),
+        ("width_px", "0", "greater than or equal to 1"),
+        ("n_frames", "1" + "0" * 30, "less than or equal to 10000000"),
+        ("spacing_mm", "[1e-300, 0.1]", "greater than 0.000001"),
+        ("frame_interval_s", "0.0", "greater than 0.000001"),
+        ("stop_frame_index", "4", "frames from 0 to 2"),
+        ("end_diastolic_frames", "[0, 3]", "frames from 0 to 2"),
+        ("frame_time_s", "[0.0, 0.1]", "times of 3 frames"),
+    ],
+)
+def test_numbers_of_a_pullback_that_cost_the_memory_or_name_no_frame_are_refused(key, value, said):
+    text = (SAMPLES / "pullback-1.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^n_frames: .*$", "n_frames: 3", text)
+    text = re.sub(
+        r"(?m)^(start_frame_index|stop_frame_index|end_diastolic_frames|frame_time_s): .*\n(- .*\n)*", "", text
+    )
+    missing = "start_frame_index: null\nstop_frame_index: null\nframe_time_s: null\nend_diastolic_frames: null\n"
+    text = re.sub(rf"(?m)^{key}: .*$", f"{key}: {value}", text + missing)
+    with pytest.raises(ManifestError, match=said):
+        parse_manifest(text, records.PullbackRecord)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("network", "{widths: [16, 1000000000]}"),
+        ("training", "{batch_size: 1000000000000000000000000000000}"),
+        ("training", "{seed: -1}"),
+        ("image", "{field_of_view_mm: 1.0e-300}"),
+    ],
+)
+def test_settings_that_no_machine_could_follow_are_refused_with_their_line(key, value):
+    text = (SAMPLES / "project-2.yaml").read_text(encoding="utf-8")
+    text = re.sub(rf"(?m)^{key}:.*\n(?:[ -].*\n)*", "", text) + f"{key}: {value}\n"
+    with pytest.raises(ManifestError, match=rf"`{key}\..* wanted: "):
+        parse_manifest(text, ProjectSettings)
+
+
+@pytest.mark.parametrize("name", ["deep", "height", "laughs", "recursive", "tag"])
+def test_the_packets_that_broke_a_check_are_refused_in_a_line(name, shared_data):
+    with pytest.raises(ManifestError):
+        read_manifest(shared_data / "cases" / "hostile" / f"packet_{name}.yaml", records.PacketRecord)

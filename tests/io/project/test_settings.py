@@ -78,7 +78,7 @@ def test_structures_keep_order_color_and_least_area():
         (LUMEN + '- {name: lumen, color: "#000000"}\n', "different names"),
         (LUMEN + "image: {working_size_px: 100}\n", "multiple of 16"),
         (LUMEN + "image: {working_size_px: 16}\n", "greater than or equal to 32"),
-        (LUMEN + "image: {field_of_view_mm: 0.0}\n", "greater than 0"),
+        (LUMEN + "image: {field_of_view_mm: 0.0}\n", "greater than or equal to 0.1"),
         (LUMEN + "split: {train: 0.5}\n", "sum to 1"),
         (LUMEN + "split: {train: 0.0, validation: 0.5, test: 0.5}\n", "a train share above 0"),
         (LUMEN + "split: {train: 1.1, validation: -0.1, test: 0.0}\n", "split."),

@@ -83,6 +83,13 @@ def test_an_empty_file_is_nothing():
         ("a: *nowhere\n", "line 1", "alias"),
         ("when: !!timestamp 2024-01-01\n", "line 1", "constructor"),
         ("run: !!python/object/apply:os.getcwd []\n", "line 1", "constructor"),
+        ("a: !!int seven\n", "line 1", "no int"),
+        ("a: !!int [1]\n", "line 1", "no int"),
+        ("a: !!float many\n", "line 1", "no float"),
+        ("a: 1\nb: !!bool perhaps\n", "line 2", "no bool"),
+        ("a: !!map 1\n", "line 1", "no map"),
+        ("a: &x 1\nb: *x\n", "line 2", "the alias *x is not read"),
+        ("a: &x [*x]\n", "line 1", "the alias *x is not read"),
     ],
 )
 def test_a_broken_text_is_refused_with_its_line(text, line, said):
@@ -94,10 +101,24 @@ def test_a_broken_text_is_refused_with_its_line(text, line, said):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["a: !!int seven", "a: \x07", "a: !!float many"])
-def test_what_cannot_be_placed_is_refused_without_a_line(text):
+def test_what_cannot_be_placed_is_refused_without_a_line():
     with pytest.raises(ManifestError, match="not valid YAML"):
+        parse("a: \x07")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000, "".join(" " * n + "a:\n" for n in range(2000))],
+    ids=["brackets", "braces", "dashes", "question marks", "indentation"],
+)
+def test_what_is_nested_too_deep_is_refused_before_it_costs_the_stack(text):
+    with pytest.raises(ManifestError, match="nested deeper than 50 levels"):
         parse(text)
+
+
+def test_many_lists_beside_each_other_are_not_deep():
+    value = {"frames": [{"spacing_mm": [0.1, 0.1], "settles": []} for _ in range(200)]}
+    assert parse(to_text(value))[0] == value
 
 
 def test_keys_stand_in_the_order_given_and_plain_lists_on_one_line():
