@@ -30,6 +30,7 @@ Answers go to stdout, messages and progress to stderr. `--json` prints one objec
 | 3 | something you can mend: the message says what, where and how ([troubleshooting](troubleshooting.md)) |
 | 4 | `check` found something |
 | 130 | interrupted; the same command goes on |
+| 141 | whoever reads the answer, such as `head`, left before its end |
 """
 
 

@@ -36,6 +36,8 @@ EXIT_USAGE = 2
 EXIT_USER_ERROR = 3
 EXIT_FINDINGS = 4
 EXIT_INTERRUPTED = 130
+EXIT_NOBODY_READS = 141
+"""Whoever reads the answer, such as `head`, left: what the shell says of programs that end so."""
 
 
 class IvsqaError(Exception):

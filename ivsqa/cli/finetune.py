@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, SeedOption, opened
-from ivsqa.cli.progress import command_context
+from ivsqa.cli.progress import resumable_context
 from ivsqa.cli.train import say_outcome
 
 
@@ -30,7 +30,7 @@ def finetune(
     """Train the current model further. It sees all annotated frames, new ones more often; it is used only if not worse."""
     from ivsqa.workflow.training.train import finetune_model
 
-    with command_context() as context:
+    with resumable_context() as context:
         outcome = finetune_model(
             opened(project), parent_id=model, seed=seed, max_steps=steps, device=device, context=context
         )

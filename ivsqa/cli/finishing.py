@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from ivsqa.cli.output import count, number, say, say_json, say_table
-from ivsqa.cli.progress import command_context
+from ivsqa.cli.progress import resumable_context
 
 if TYPE_CHECKING:
     from ivsqa.io.project.project import Project
@@ -89,8 +89,10 @@ def say_finish(project: Project, wanted: FinishOptions, name: str, *, device: st
         max_steps=wanted.steps,
     )
     folder = project.layout.simulation(name)
-    with command_context() as context:
+    with resumable_context() as context:
         run_finish(simulation, folder, device=device, n_jobs=wanted.jobs, context=context)
+    if context.should_stop():
+        raise KeyboardInterrupt
     summary = summarize_finish(simulation, folder)
     write_finish(simulation, folder, summary)
     if as_json:

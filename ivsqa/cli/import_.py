@@ -10,7 +10,7 @@ import typer
 
 from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, RepairOption, opened
 from ivsqa.cli.output import count, failures_as_plain, note, picked, say, say_json, say_table
-from ivsqa.cli.progress import command_context
+from ivsqa.cli.progress import command_context, resumable_context
 from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def import_(
             plan = plan_import(study, paths, options, context)
         _say_plan(plan, as_json=as_json)
         return
-    with command_context() as context:
+    with resumable_context() as context:
         result = import_pullbacks(study, paths, options, context)
     if as_json:
         say_json(_as_plain(result))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
 import ivsqa
 from ivsqa.cli.commands import GROUPS, LazyCommands
-from ivsqa.cli.output import say, tell, tell_error
-from ivsqa.errors import EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER_ERROR, IvsqaError
+from ivsqa.cli.output import ANSWER, flush_answer, lose_answer, say, tell, tell_error
+from ivsqa.errors import EXIT_INTERRUPTED, EXIT_NOBODY_READS, EXIT_USAGE, EXIT_USER_ERROR, IvsqaError
 from ivsqa.io.outside import outside
 
+INTERRUPTED = "interrupted; the same command goes on where this one stopped"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What a command line is refused with; typer gives a name to its child only."""
 
@@ -27,8 +34,16 @@ def told_errors() -> Iterator[None]:
     """
     try:
         with outside():
-            yield
+            try:
+                yield
+            finally:
+                flush_answer()
+    except BrokenPipeError:
+        lose_answer()
+        raise typer.Exit(EXIT_NOBODY_READS) from None
     except IvsqaError as error:
+        if error.path == ANSWER:
+            lose_answer()
         tell_error(error)
         raise typer.Exit(EXIT_USER_ERROR) from None
     except UsageError as error:
@@ -41,7 +56,7 @@ def told_errors() -> Iterator[None]:
             tell_error(IvsqaError(line, hint=f"{context.command_path if context else 'ivsqa'} --help"))
         raise typer.Exit(EXIT_USAGE) from None
     except KeyboardInterrupt:
-        tell("interrupted; the same command goes on where this one stopped")
+        tell(INTERRUPTED)
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
@@ -100,4 +115,23 @@ def root(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    signal.signal(signal.SIGTERM, _interrupt)
+    # Closed by whoever started us: then nobody wants to read it.
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except KeyboardInterrupt:  # before a command began, or while what it left was cleaned up
+        tell(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: what is half-written is removed, and locks are given back."""
+    raise KeyboardInterrupt
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ivsqa.cli.layout import filled, table_lines
 from ivsqa.errors import BatchError, IvsqaError
+from ivsqa.io.outside import outside
 
 if TYPE_CHECKING:
     from ivsqa.domain.acceptance.minutes import Minutes
 
 JSON_VERSION = 1
+ANSWER = Path("stdout")
+"""What a failure to print the answer is about."""
 
 
 def say(text: str = "") -> None:
@@ -39,7 +43,30 @@ def note(text: str) -> None:
 
 def _write(text: str, stream: TextIO) -> None:
     """Print a line as wide as the terminal that it goes to; into a file it goes as it is."""
-    stream.write("\n".join(filled(_printable(text), _width_of(stream))) + "\n")
+    written = "\n".join(filled(_printable(text), _width_of(stream))) + "\n"
+    if stream is sys.stdout:
+        _answer(written)
+        return
+    with suppress(OSError):  # where messages cannot be shown, the command goes on all the same
+        stream.write(written)
+
+
+def _answer(text: str) -> None:
+    """Write to stdout."""
+    with outside(ANSWER):
+        sys.stdout.write(text)
+
+
+def flush_answer() -> None:
+    """Write out what waits to be written to stdout; raises OutsideError where its disk is full."""
+    with outside(ANSWER):
+        sys.stdout.flush()
+
+
+def lose_answer() -> None:
+    """Let whatever still waits to be written to stdout go nowhere: nobody reads it, or it does not fit."""
+    with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _width_of(stream: TextIO) -> int | None:
@@ -51,7 +78,8 @@ def say_json(answer: Mapping[str, object]) -> None:
     """Print the answer as one JSON object; see `as_plain` for what its values may be."""
     plain = {"version": JSON_VERSION, **{key: as_plain(value) for key, value in answer.items()}}
     # No NaN: many programs refuse it, as JSON does.
-    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    is_utf8 = "utf" in (sys.stdout.encoding or "utf").lower()
+    _answer(json.dumps(plain, indent=2, ensure_ascii=not is_utf8, allow_nan=False) + "\n")
 
 
 def picked(result: object, *names: str) -> dict[str, Any]:
@@ -69,11 +97,12 @@ def as_plain(value: object) -> object:
     if is_dataclass(value):
         return as_plain(vars(value))
     if isinstance(value, Mapping):
-        return {key: as_plain(part) for key, part in value.items()}
+        return {as_plain(key): as_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [as_plain(part) for part in value]
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, str | Path):
+        # A name of a file need not be UTF-8, but JSON is; Python holds such bytes as halves of characters.
+        return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -93,7 +122,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, n_ids: i
     shown = [[_printable(cell) for cell in row] for row in rows]
     bold, plain = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
     for line, is_head in table_lines(columns, shown, width=_width_of(sys.stdout), n_ids=n_ids):
-        sys.stdout.write(f"{bold}{line}{plain}\n" if is_head else f"{line}\n")
+        _answer(f"{bold}{line}{plain}\n" if is_head else f"{line}\n")
 
 
 def tell_error(error: IvsqaError) -> None:

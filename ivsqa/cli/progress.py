@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 
 from ivsqa.cli.output import tell
@@ -71,22 +72,34 @@ def _lines(label: str, total: int, unit: str) -> Advance:
 
 @contextmanager
 def command_context() -> Iterator[Context]:
-    """Yield the context of a command: SIGTERM and the first Ctrl-C ask for an orderly end, the second Ctrl-C insists."""
+    """Yield the context of a command that ends at once where it is interrupted: nothing it has done so far would be kept."""
+    _show_waiting()
+    try:
+        yield Context(progress=shown_progress)
+    finally:
+        _hide_waiting()
+
+
+@contextmanager
+def resumable_context() -> Iterator[Context]:
+    """Yield the context of a command that keeps what it has done, and asks whether to stop.
+
+    The first SIGTERM or Ctrl-C asks for an orderly end, the second insists.
+    """
     asked = False
 
-    def ask(number: int, _frame: FrameType | None) -> None:
+    def ask(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
-        if asked and number == signal.SIGINT:
+        if asked:
             raise KeyboardInterrupt
         asked = True
         tell("")  # on a line of its own, behind ^C or the bar
         tell("stopping after this step; the same command goes on from here")
 
     previous = {wanted: signal.signal(wanted, ask) for wanted in (signal.SIGTERM, signal.SIGINT)}
-    _show_waiting()
     try:
-        yield Context(progress=shown_progress, should_stop=lambda: asked)
+        with command_context() as context:
+            yield replace(context, should_stop=lambda: asked)
     finally:
-        _hide_waiting()
         for number, handler in previous.items():
             signal.signal(number, handler)

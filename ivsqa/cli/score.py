@@ -8,7 +8,7 @@ import typer
 
 from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, PullbackOption, opened
 from ivsqa.cli.output import count, number, picked, say, say_json, say_table
-from ivsqa.cli.progress import command_context
+from ivsqa.cli.progress import resumable_context
 from ivsqa.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def score(
     from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 
     study = opened(project)
-    with command_context() as context:
+    with resumable_context() as context:
         result = score_frames(
             study,
             model_id=model,

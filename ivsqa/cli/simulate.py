@@ -22,7 +22,7 @@ from ivsqa.cli.finishing import (
 )
 from ivsqa.cli.options import STRATEGY_NAMES, DeviceOption, JsonOption, ProjectOption, StrategyName, opened
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
-from ivsqa.cli.progress import command_context
+from ivsqa.cli.progress import resumable_context
 from ivsqa.errors import IvsqaError
 
 if TYPE_CHECKING:
@@ -102,8 +102,10 @@ def simulate(
         max_steps=steps,
     )
     folder = study.layout.simulation(folder_name)
-    with command_context() as outside:
+    with resumable_context() as outside:
         run_simulation(simulation, folder, device=device, n_jobs=jobs, part=(first - 1, of), context=outside)
+    if outside.should_stop():
+        raise KeyboardInterrupt
     # Jobs end in any order: only the last one finds all parts, and sums them up.
     if of > 1 and not is_complete(simulation, folder):
         say(f"part {part} is done; once all are: the same command without --part")

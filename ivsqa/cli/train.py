@@ -8,7 +8,7 @@ import typer
 
 from ivsqa.cli.options import DeviceOption, JsonOption, ProjectOption, SeedOption, StepsOption, opened
 from ivsqa.cli.output import count, number, picked, say, say_json
-from ivsqa.cli.progress import command_context
+from ivsqa.cli.progress import resumable_context
 from ivsqa.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def train(
     """Train a model. It begins with the starter model, where there is one. Stopped at any moment, the same command goes on."""
     from ivsqa.workflow.training.train import train_model
 
-    with command_context() as context:
+    with resumable_context() as context:
         outcome = train_model(
             opened(project), from_scratch=from_scratch, seed=seed, max_steps=steps, device=device, context=context
         )

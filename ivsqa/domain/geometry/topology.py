@@ -149,13 +149,33 @@ def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> l
     if not contour.is_simple:
         at = _place_of_crossing(contour)
         findings.append(Finding("self-crossing", f"the {name} contour crosses or touches itself at {at}", name))
-    height, width = frame_shape
-    edge = 0.5 + NESTING_TOLERANCE_PX  # the frame ends half a pixel beyond its outermost pixel centres
-    low, high = contour.points_px.min(axis=0), contour.points_px.max(axis=0)
-    beyond = max(-low.min(), high[0] - (width - 1), high[1] - (height - 1))
-    if beyond > edge:
-        findings.append(Finding("outside-frame", f"the {name} contour leaves the frame by {beyond - 0.5:.1f} px", name))
+    beyond = _beyond_px(contour, frame_shape)
+    if beyond > NESTING_TOLERANCE_PX:
+        findings.append(Finding("outside-frame", f"the {name} contour leaves the frame by {beyond:.1f} px", name))
     return findings
+
+
+def _beyond_px(contour: Contour, frame_shape: tuple[int, int]) -> float:
+    """Return how far a contour leaves the frame, which ends half a pixel beyond its outermost pixel centres."""
+    height, width = frame_shape
+    low, high = contour.points_px.min(axis=0), contour.points_px.max(axis=0)
+    return float(max(-low.min(), high[0] - (width - 1), high[1] - (height - 1))) - 0.5
+
+
+def within_frame(contour: Contour, frame_shape: tuple[int, int]) -> Contour | None:
+    """Return a contour cut off at the edge of the frame, the same object where it lies inside; None where nothing is left.
+
+    Example:
+        >>> square = Contour.from_points([(-4, 2), (6, 2), (6, 9), (-4, 9)])
+        >>> within_frame(square, (20, 20)).points_px.min(axis=0).tolist()
+        [-0.5, 2.0]
+    """
+    if _beyond_px(contour, frame_shape) <= NESTING_TOLERANCE_PX:
+        return contour
+    height, width = frame_shape
+    return _largest_outline(
+        shapely.intersection(enclosed_area(contour), shapely.box(-0.5, -0.5, width - 0.5, height - 0.5))
+    )
 
 
 def _check_size(

@@ -5,6 +5,7 @@ What a stranger's archive says is not believed: no path leads outside, nothing i
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import tempfile
@@ -16,9 +17,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ivsqa.errors import PacketError
 from ivsqa.io import atomic
+from ivsqa.io.outside import opened_file
 
 LARGEST_ZIP_BYTES = 4 * 2**30
 MOST_FILES = 100_000
+_OF_NAMES = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL})
+"""What the disk answers to a name that is too long, or to a folder and a file of one name."""
+ZIP_HEAD = b"PK\x03\x04"
 LARGE_BYTES = 64 * 2**20
 MOST_TIMES_PACKED = 100
 """Text and tables shrink 5 to 20 times; what shrinks more and is large was made to fill a disk."""
@@ -57,6 +62,8 @@ def opened(path: Path) -> Iterator[Path]:
         folder = Path(name).resolve()
         if zipfile.is_zipfile(path):
             _extract(path, folder)
+        elif _begins_as_zip(path):
+            raise PacketError("is a zip that is cut short", hint="copy or send it again", path=path)
         else:
             shutil.copyfile(path, folder / path.name)
         yield folder
@@ -93,10 +100,17 @@ def _extract(path: Path, folder: Path) -> None:
             _check_entries(entries, path)
             for entry in entries:
                 archive.extract(entry, folder)
-    except OSError as error:  # a name too long, a folder and a file of one name, a full disk
+    except OSError as error:
+        if error.errno not in _OF_NAMES:
+            raise
         raise PacketError(f"cannot be unpacked: {error.strerror}", hint="zip the folder again", path=path) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise PacketError(f"cannot be unpacked: {error}", hint="zip it again, without a password", path=path) from error
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with opened_file(path) as stream:
+        return stream.read(len(ZIP_HEAD)) == ZIP_HEAD
 
 
 def _is_bomb(entry: zipfile.ZipInfo) -> bool:
@@ -110,6 +124,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
         name = entry.filename
         parts = PurePosixPath(name).parts
         is_special = stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)
+        if not parts:
+            raise PacketError("holds a file without a name", hint="zip the folder again", path=path)
         if name.startswith("/") or PureWindowsPath(name).drive or ".." in parts or is_special:
             raise PacketError("holds a path that leads outside", hint="zip the folder again", path=path, where=name)
         key = "/".join(parts).casefold()  # on many disks "A" is "a"

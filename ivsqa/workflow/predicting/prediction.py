@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior
 from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
+from ivsqa.domain.geometry.topology import within_frame
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
@@ -98,12 +99,12 @@ def assess_frame(
 
 
 def contours_on_frame(structures: StructureSet, grid: WorkingGrid, borders: LaidBorders) -> dict[str, Contour]:
-    """Return predicted contours in frame pixels: closed, simple, each inside the next; absent where nothing was found."""
-    return {
-        name: grid.contour_to_frame(contour)
-        for name, contour in zip(structures.names, borders.contours, strict=True)
-        if contour is not None
-    }
+    """Return predicted contours in frame pixels: closed, simple, each inside the next and the frame; absent: none was found."""
+    laid = zip(structures.names, borders.contours, strict=True)
+    on_frame = {name: grid.contour_to_frame(contour) for name, contour in laid if contour is not None}
+    # The square that the network sees may be larger than the frame.
+    cut = {name: within_frame(contour, grid.frame_shape) for name, contour in on_frame.items()}
+    return {name: contour for name, contour in cut.items() if contour is not None}
 
 
 def border_priors(model: ModelRecord | None) -> tuple[BorderPrior, ...] | None:

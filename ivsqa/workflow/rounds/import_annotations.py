@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ from ivsqa.workflow.rounds.returns import (
     find_misplaced,
 )
 from ivsqa.workflow.rounds.sent import newest_exported, read_sent
+
+READER = re.compile(r"[^\W_][\w .-]{0,63}")
+"""Names of readers. Not what a spreadsheet would take for a formula, nor what moves a terminal's cursor."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,9 @@ def import_annotations(
     """
     if reader == CONSENSUS:
         raise IvsqaError(f"{reader!r} cannot be the name of a reader", hint="it stands for what readers agree on")
+    if not READER.fullmatch(reader):
+        hint = "a pseudonym that begins with a letter or a digit will do, such as reader-1"
+        raise IvsqaError(f"{reader!r} cannot be the name of a reader", hint=hint)
     record = newest_exported(project, round_id, reader)
     packet, sent = read_sent(project, record.round_id, reader)
     others = {other.packet_id: other.reader or "" for other in project.packets(record.round_id) if other != packet}

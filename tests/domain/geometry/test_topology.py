@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.geometry.topology import check_contours, enclosed_area, mended, nested
+from ivsqa.domain.geometry.topology import check_contours, enclosed_area, mended, nested, within_frame
 from ivsqa.domain.structures import Structure, StructureSet
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff", min_area_mm2=1.0), Structure("eem", "#ffb000", min_area_mm2=2.0)))
@@ -141,3 +141,19 @@ def test_nested_set_has_no_finding_about_shape_or_nesting(seed):
     contours = {name: Contour.from_points(rng.uniform(10, 90, (rng.integers(3, 12), 2))) for name in THREE.names}
     found = {code for code, _ in codes(nested(contours, THREE), THREE)}
     assert not found & {"self-crossing", "crosses-outer", "unknown-structure"}
+
+
+def test_a_contour_that_leaves_the_frame_is_cut_off_at_its_edge_and_then_has_no_finding():
+    # The frame is 60 × 50 px; the square leaves it by 1.5 px on the left.
+    beyond = square(-2, 10, 20)
+    cut = within_frame(beyond, (50, 60))
+    assert cut is not None
+    assert cut.points_px.min(axis=0).tolist() == [-0.5, 10.0]
+    assert cut.points_px.max(axis=0).tolist() == [18.0, 30.0]
+    assert check_contours({"eem": cut, "lumen": square(4, 14, 6)}, BOTH, (50, 60)) == []
+
+
+def test_a_contour_inside_the_frame_stays_the_same_object_and_one_beside_it_is_gone():
+    inside = square(-1, 10, 20)  # to half a pixel beyond the edge, as it was always let be
+    assert within_frame(inside, (50, 60)) is inside
+    assert within_frame(square(-30, 10, 20), (50, 60)) is None

@@ -70,3 +70,20 @@ def test_entry_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes().replace(honest, lie))
     with pytest.raises(PacketError, match="cannot be unpacked"), opened(path):
         pass
+
+
+def test_a_zip_that_is_cut_short_is_called_so(packet: Path, tmp_path: Path) -> None:
+    write_zip(packet, tmp_path / "whole.zip")
+    data = (tmp_path / "whole.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(data[: len(data) // 2])
+    with pytest.raises(PacketError, match="is a zip that is cut short"), opened(tmp_path / "cut.zip"):
+        pass
+
+
+def test_an_entry_without_a_name_is_refused_in_a_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr("a.json", "{}")
+        archive.writestr(zipfile.ZipInfo("x"), "")
+        archive.infolist()[1].filename = ""
+    with pytest.raises(PacketError, match="holds a file without a name"), opened(tmp_path / "odd.zip"):
+        pass

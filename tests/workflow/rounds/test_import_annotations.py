@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ivsqa.errors import AnnotationError, NotFoundError, PacketError, StateError
+from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, PacketError, StateError
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
@@ -299,3 +299,15 @@ def test_distances_where_spacing_is_unknown_are_in_px_only(squares, redraw):
     assert len(result.edit_px) == 1
     assert result.edit_mm == []
     assert not math.isnan(np.mean(result.edit_px))
+
+
+@pytest.mark.parametrize("reader", ["=HYPERLINK(1)", "+1", "@a", "-a", "", " ", "a\x1b[31m", "a\nb", "../a", "x" * 65])
+def test_what_is_a_formula_an_escape_or_a_path_is_no_name_of_a_reader(squares, bytes_of, reader):
+    before = bytes_of(squares.project.root)
+    with pytest.raises(IvsqaError, match="cannot be the name of a reader"):
+        take(squares, reader=reader)
+    assert bytes_of(squares.project.root) == before
+
+
+def test_names_of_any_alphabet_are_readers(squares):
+    assert take(squares, reader="Ж. Иванова-2").rejected == []
