@@ -27,6 +27,7 @@ from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.archives.plain_text import PLAIN_TEXT
 from ivsqa.io.sources.archives.registry import read_contour_files
 from ivsqa.io.sources.frame_folder import FrameFolderSource
+from ivsqa.io.sources.person import Person
 
 FRAME_NAME = re.compile(r"frame_(?P<patient>[0-9]+)_(?P<frame>[0-9]+)_(?P<neighbour>[0-9]{3})", re.IGNORECASE)
 TEXT_NAME = re.compile(r"(lum|med)_frame_[0-9]+_[0-9]+_[0-9]{3}\.txt", re.IGNORECASE)
@@ -59,9 +60,9 @@ class Challenge2011Source(FrameFolderSource):
             return replace(claims, no_spacing=UNKNOWN_SET)
         return claims.with_claims(Claim(SPACING, (spacing, spacing), self._set))
 
-    def patient_key(self) -> str | None:
+    def person(self) -> Person:
         """Return set and number of the patient, which are public."""
-        return f"{self._set} {self.patient}"
+        return Person(f"{self._set} {self.patient}")
 
     @property
     def _set(self) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivsqa.domain.pullback import PullbackClaims
-from ivsqa.io.formats.dicom_header import DicomHeader, text
+from ivsqa.io.formats.dicom_header import DicomHeader
 from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.dicom_pixels import iter_grey_frames
 from ivsqa.io.sources.dicom_claims import claims_from_headers
 from ivsqa.io.sources.dicom_runs import DicomRun
+from ivsqa.io.sources.person import Person, person_of
 from ivsqa.io.sources.source import PullbackSource
 
 
@@ -68,8 +69,6 @@ class DicomSource(PullbackSource):
         for file in self.files:
             yield from iter_grey_frames(file)
 
-    def patient_key(self) -> str | None:
-        """Return the PatientID, else name and birth date, else None."""
-        tags = self._header.dataset
-        name = text(tags, "PatientName").strip("^ ")
-        return text(tags, "PatientID") or (f"{name}\n{text(tags, 'PatientBirthDate')}" if name else None)
+    def person(self) -> Person:
+        """Return the person in the header; raises SourceError."""
+        return person_of(self._header.dataset)

@@ -20,6 +20,7 @@ from ivsqa.io.formats.files import bare_name
 from ivsqa.io.sources.archives.aivus import with_aivus_claims
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
 from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside, spacing_claims
+from ivsqa.io.sources.person import Person
 from ivsqa.io.tables import FIRST_ROW, read_rows, whole_number
 
 ONLY_LUMEN = StructureSet((Structure("lumen", "#ffffff"),))
@@ -91,12 +92,9 @@ class PullbackSource(ABC):
         # One file keeps its plain hash, so that anybody can compare it with sha256sum.
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
-    def patient_key(self) -> str | None:
-        """Return the person as the header names them, to derive a pseudonym in memory; never to be stored or printed.
-
-        None where the files say nothing, or only in free text, which is not read.
-        """
-        return None
+    def person(self) -> Person:
+        """Return the person as the header names them; nobody where the files say nothing, or only in free text."""
+        return Person()
 
     def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
         """Return the contours found beside the frames, with notes.

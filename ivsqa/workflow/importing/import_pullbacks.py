@@ -26,7 +26,8 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.contour_files import append_contours, import_contour_files
 from ivsqa.workflow.importing.decode import Decoded, decode
 from ivsqa.workflow.importing.gating import NOT_GATED, gate_pullbacks
-from ivsqa.workflow.importing.identity import Identify, content_pullback_id, identify_by
+from ivsqa.workflow.importing.identity import content_pullback_id
+from ivsqa.workflow.importing.naming import Naming
 from ivsqa.workflow.importing.options import ImportOptions, ImportResult
 from ivsqa.workflow.parallel import in_processes
 
@@ -63,12 +64,13 @@ def import_pullbacks(
     Writes `pullbacks/<id>/` for each new one and an annotation revision where contours lie beside it. Running it again changes
     nothing; a file that fails is reported and the rest goes on. The number of jobs changes nothing but the time it takes.
     """
-    identify = identify_by(options.subject_from, project.pseudonym_key)
+    naming = Naming(options.subject_from, project)
     result = ImportResult()
     sources, result.failed = find_all_sources(paths, result.remarks)
+    naming.expect(sources)
     with project_lock(project.layout.lock("import"), purpose="import", started_at=context.clock()):
         atomic.remove_leftovers(project.layout.pullbacks, older_than_s=0.0)  # nobody else imports: we hold the lock
-        importer = _Importer(project, options, identify, context, result)
+        importer = _Importer(project, options, naming, context, result)
         work = [
             (source, project.layout.pullbacks / f"{atomic.TEMPORARY_PREFIX}import-{number}")
             for number, source in enumerate(sources)
@@ -79,6 +81,7 @@ def import_pullbacks(
                 with apart(result.failed):
                     importer.take(decoded)
                 advance(1)
+        result.remarks += naming.remarks
         result.finished = not context.should_stop()
         if options.gated:
             # What was here too: it may have been imported without its phases.
@@ -94,11 +97,11 @@ class _Importer:
     """One import run: the decisions from source to source, in their order."""
 
     def __init__(
-        self, project: Project, options: ImportOptions, identify: Identify, context: Context, result: ImportResult
+        self, project: Project, options: ImportOptions, naming: Naming, context: Context, result: ImportResult
     ) -> None:
         self._project = project
         self._options = options
-        self._identify = identify
+        self._naming = naming
         self._context = context
         self._result = result
         self._known: dict[str, PullbackRecord] = {record.pullback_id: record for record in project.pullbacks()}
@@ -162,10 +165,13 @@ class _Importer:
     def _publish(self, decoded: Decoded) -> PullbackRecord:
         """Name a decoded source and give it its place; returns its record."""
         with reading(decoded.source.path):
-            identity = self._identify(decoded.source, decoded.fingerprint)
-        if identity.pullback_id is not None and identity.pullback_id in self._known:
+            identity = self._naming.of(decoded.source, decoded.fingerprint)
+        # On many disks a folder "A" is a folder "a".
+        folded = {pullback_id.casefold(): pullback_id for pullback_id in self._known}
+        alike = folded.get((identity.pullback_id or "").casefold())
+        if alike is not None:
             raise SourceError(
-                f"the pullback {identity.pullback_id} is already here with other content",
+                f"the pullback {alike} is already here with other content",
                 path=decoded.source.path,
                 hint="give each pullback its own name in --subject-from",
             )

@@ -14,8 +14,9 @@ from ivsqa.io.project.records import Split
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.importing.identity import Identity, identify_by
+from ivsqa.workflow.importing.identity import Identity, is_named_by_content
 from ivsqa.workflow.importing.import_pullbacks import SubjectSplits, find_all_sources
+from ivsqa.workflow.importing.naming import Naming
 from ivsqa.workflow.importing.options import ImportOptions
 
 
@@ -67,9 +68,10 @@ def plan_import(
     Raises:
         IvsqaError: `options.subject_from` cannot be used.
     """
-    identify = identify_by(options.subject_from, project.pseudonym_key)
+    naming = Naming(options.subject_from, project)
     plan = ImportPlan()
     sources, plan.failed = find_all_sources(paths, plan.remarks)
+    naming.expect(sources)
     records = project.pullbacks()
     by_source = {record.source_sha256: record for record in records}
     splits = SubjectSplits(project.settings.split, records)
@@ -77,9 +79,9 @@ def plan_import(
     def planned(source: PullbackSource) -> PlannedPullback:
         facts = options.facts_of(source)
         # Hashing reads the whole file: only where there is something to compare with, or nothing else to name it by.
-        fingerprint = source.fingerprint() if by_source or source.patient_key() is None else ""
+        fingerprint = source.fingerprint() if by_source or is_named_by_content(source) else ""
         record = by_source.get(fingerprint)
-        named = Identity(record.subject_id, record.pullback_id) if record else identify(source, fingerprint)
+        named = Identity(record.subject_id, record.pullback_id) if record else naming.of(source, fingerprint)
         return PlannedPullback(
             path=source.path,
             kind=source.kind(),
@@ -96,4 +98,5 @@ def plan_import(
             with apart(plan.failed, source.path), reading(source.path):
                 plan.pullbacks.append(planned(source))
             advance(1)
+    plan.remarks += naming.remarks
     return plan

@@ -8,6 +8,7 @@ from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.sources.dicom import DicomSource
 from ivsqa.io.sources.dicom_runs import DicomRun
 from ivsqa.io.sources.find import find_sources
+from ivsqa.io.sources.person import Person
 
 FRAME = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
 TRIANGLE = "pb,1,lumen,0,1,1\npb,1,lumen,1,5,1\npb,1,lumen,2,1,4\n"
@@ -90,11 +91,16 @@ def test_the_fingerprint_follows_the_bytes_and_the_order_not_the_names(write_dic
 def test_the_patient_is_the_id_or_else_name_and_birth_date(write_dicom):
     def key(**tags):
         (source,) = found(write_dicom("a.dcm", FRAME, **tags))
-        return source.patient_key()
+        return source.person().key
 
     assert key() == "007"
     assert key(PatientID=None, PatientBirthDate="19500101") == "Doe^Jane\n19500101"
     assert key(PatientID="", PatientName="^") is None
+
+
+def test_an_identifier_that_names_nobody_is_none_and_neither_is_the_name_beside_it(write_dicom):
+    (source,) = found(write_dicom("a.dcm", FRAME, PatientID="ANONYMOUS", PatientName="Doe^Jane", PatientSex="F"))
+    assert source.person() == Person(None, "1.2.3", ("", "F"), says_nobody=True)
 
 
 def test_no_message_or_note_holds_a_patient(write_dicom):

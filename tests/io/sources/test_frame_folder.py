@@ -49,7 +49,7 @@ def test_spacing_is_unknown_even_where_the_picture_has_a_resolution(tmp_path):
     save(tmp_path / "a.png", dpi=(300, 300))
     facts = the_source(tmp_path).facts()
     assert (facts.spacing_mm, facts.frame_time_s) == (None, None)
-    assert the_source(tmp_path).patient_key() is None
+    assert the_source(tmp_path).person().key is None
 
 
 def test_a_tiff_of_several_pages_is_a_pullback(tmp_path):

@@ -46,7 +46,7 @@ def test_a_video_is_a_pullback_with_the_times_of_its_frames(tmp_path, both, name
         found = np.array(list(source.iter_frames()))
         assert found.dtype == np.uint8
         assert np.abs(found.astype(int) - np.array(frames())).max() <= off
-    assert (source.read_annotations(both).contours, source.patient_key()) == ({}, None)
+    assert (source.read_annotations(both).contours, source.person().key) == ({}, None)
 
 
 def test_colour_becomes_luma(tmp_path):

@@ -1,3 +1,5 @@
+import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -5,6 +7,7 @@ from typing import cast
 import pytest
 
 from ivsqa.errors import IvsqaError, SourceError
+from ivsqa.io.sources.person import Person
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.importing.identity import Identity, content_pullback_id, identify_by
 
@@ -17,19 +20,26 @@ class Found:
 
     relative: str
     patient: str | None = None
+    study: str = ""
 
     @property
     def path(self) -> Path:
         return Path(f"{self.relative}.dcm")
 
-    def patient_key(self) -> str | None:
-        return self.patient
+    def person(self) -> Person:
+        return Person(self.patient, self.study)
 
 
 def identity_of(
-    rule: str | None, relative: str, *, patient: str | None = None, key: bytes = KEY, content: str = "c"
+    rule: str | None,
+    relative: str,
+    *,
+    patient: str | None = None,
+    study: str = "",
+    key: bytes = KEY,
+    content: str = "c",
 ) -> Identity:
-    return identify_by(rule, key)(cast("PullbackSource", Found(relative, patient)), content)
+    return identify_by(rule, key)(cast("PullbackSource", Found(relative, patient, study)), content)
 
 
 def test_a_pattern_names_subject_and_pullback():
@@ -41,9 +51,50 @@ def test_a_pattern_without_pullback_leaves_that_to_the_content():
     assert identity_of(r"(?P<subject>S\d+)", "S07-P2") == Identity("S07", None)
 
 
-def test_names_become_safe_for_every_file_system():
-    assert identity_of("(?P<subject>.+)", "a b/ü?..").subject_id == "a-b"
-    assert identity_of("(?P<subject>.+)", "???").subject_id == "unnamed"
+PEOPLE = (
+    *(
+        "Müller",
+        "Möller",
+        "MULLER",
+        "患者甲",
+        "患者乙",
+        "Иванов",
+        "علي",
+        "???",
+        "P 1",
+        "P-1",
+        "P.1",
+        "P_1",
+        "P-1-",
+        "-P-1",
+    ),
+    *("_S1", "S1", "S1.", "a/b", "a b", "CON", "x" * 300, "x" * 301, "..", "é", "e", "S1\n2", "٣", "3", "\udce9"),
+)
+
+
+def test_distinct_names_give_distinct_ids_that_can_be_folders_everywhere():
+    ids = [identity_of("(?s)(?P<subject>.+)", name).subject_id for name in PEOPLE]
+    assert len({one.casefold() for one in ids}) == len(PEOPLE)
+    for one in ids:
+        assert re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", one), one
+        assert one.upper() != "CON"
+
+
+def test_a_name_that_can_be_a_folder_stays_and_of_any_other_what_can_stay_is_kept():
+    assert identity_of("(?P<subject>.+)", "S07_a-B") == Identity("S07_a-B", None)
+    found = identity_of("(?P<subject>.+)", "Müller 2")
+    assert re.fullmatch("M-ller-2-[0-9a-f]{8}", found.subject_id)
+    assert found.former_id == "M-ller-2"
+
+
+def test_one_name_in_two_forms_of_unicode_or_two_cases_is_no_second_person():
+    ids = {
+        identity_of("(?P<subject>.+)", unicodedata.normalize(form, name)).subject_id.casefold()
+        for form in ("NFC", "NFD")
+        for name in ("Müller", "MÜLLER", "Müller ")
+    }
+    # The letters that stay differ between "M-ller" and "M-LLER", so that such two are refused, and the hash does not.
+    assert len(ids) == 1
 
 
 @pytest.mark.parametrize("rule", ["(?P<subject>X\\d+)", "(?P<subject>)S07"])
@@ -81,6 +132,14 @@ def test_without_any_name_each_content_is_its_own_subject_and_that_is_a_guess():
     assert one.subject_id != two.subject_id
 
 
+def test_of_nobody_a_study_is_one_subject_and_that_is_a_guess():
+    one, same, other = (
+        identity_of(None, "a", study=study, content=c) for study, c in (("1", "x"), ("1", "y"), ("2", "x"))
+    )
+    assert one == same != other
+    assert one.is_guess
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "who.CSV"
@@ -95,6 +154,23 @@ def test_a_table_names_by_path_or_by_bare_name(table):
     assert identity_of(str(table), "site/run1") == Identity("007", "A")
     assert identity_of(str(table), "elsewhere/run2") == Identity("008", None)
     assert identity_of(str(table), "site/run3") == Identity("009", "C")
+
+
+def test_a_row_that_is_there_twice_is_named_and_one_that_contradicts_it_refused(tmp_path):
+    path = tmp_path / "who.csv"
+    path.write_text("path,subject_id\nrun0,S0\nrun1,S1\nrun1.dcm,S1\nrun0,S5\n")
+    remarks: list[str] = []
+    identify = identify_by(str(path), KEY, remarks)
+    assert identify(cast("PullbackSource", Found("run1")), "") == Identity("S1", None)
+    assert remarks == ["who.csv has the row of 'run1.dcm' twice, in lines 3 and 4"]
+    with pytest.raises(SourceError, match="2 rows in the table of subjects that say different things, lines 2 and 5"):
+        identify(cast("PullbackSource", Found("run0")), "")
+
+
+def test_a_table_finds_a_path_in_either_form_of_unicode(tmp_path):
+    path = tmp_path / "who.csv"
+    path.write_text(unicodedata.normalize("NFC", "path,subject_id\n./Prüfung/run/,S1\n"), encoding="utf-8")
+    assert identity_of(str(path), unicodedata.normalize("NFD", "Prüfung/run")).subject_id == "S1"
 
 
 def test_a_file_without_a_row_is_an_error_of_that_file(table):

@@ -59,7 +59,7 @@ def test_d4_a_table_in_the_code_page_of_windows_stops_no_other_pullback(bring):
 def test_f1_what_a_disk_station_leaves_is_no_pullback_and_named_once(bring, case, n_pullbacks):
     _, result = bring(case)
     assert (result.failed, len(result.imported)) == ([], n_pullbacks)
-    assert len(result.remarks) <= 1
+    assert len([remark for remark in result.remarks if "left out" in remark]) == (case != "f1c_eadir_frames")
 
 
 def test_a3_a_cd_comes_in_by_its_folder_and_by_its_index(bring, tmp_path):
@@ -84,3 +84,27 @@ def test_c4b_labels_that_are_mirrored_are_refused_by_their_axes(bring):
 def test_k1_names_in_other_scripts_are_read(bring):
     _, result = bring("k1 Prüfung ÄÖ")
     assert (result.failed, result.n_annotations > 0) == ([], True)
+
+
+@pytest.mark.parametrize(("table", "n_remarks"), [("d1_utf8.csv", 0), ("d1_ansi.csv", 1)])
+def test_d1_people_whose_names_differ_in_other_than_latin_letters_stay_distinct(bring, table, n_remarks):
+    _, result = bring("d1_names", subject_from=table)
+    assert result.failed == []
+    assert len({record.subject_id.casefold() for record in result.imported}) == 6
+    assert len(result.remarks) == n_remarks  # the code page was guessed
+
+
+def test_d1_a_table_with_two_rows_of_one_pullback_is_named_and_the_others_come_in(bring):
+    _, result = bring("d1_names", subject_from="d1_twice.csv")
+    assert [record.subject_id for record in result.imported] == ["S1", "S2", "S3", "S4", "S5"]
+    (error,) = result.failed
+    assert "lines 2 and 8" in error.message
+
+
+def test_a14_a_patient_id_that_names_nobody_is_asked_about(bring):
+    _, result = bring("a14_anonymous")
+    assert (result.failed, result.n_guessed_subjects) == ([], 6)
+    assert len({record.subject_id for record in result.imported}) == 6
+    (remark,) = result.remarks
+    assert "6 pullbacks have a PatientID that names nobody" in remark
+    assert "--subject-from" in remark
