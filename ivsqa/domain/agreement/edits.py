@@ -17,8 +17,6 @@ ChangeKind: TypeAlias = Literal["untouched", "edited", "new", "deleted", "absent
 MIN_SHIFT_PX = 1.5
 """Smaller offsets are rounding, or the half pixel between conventions."""
 
-ROUNDING_PX = 0.05
-"""By so much vertices that were moved alike may differ: editors round."""
 
 _CLEAR_GAIN_PX = 1.0
 _SHARE = 0.6
@@ -40,7 +38,7 @@ class ContourChange:
         mean_px: Mean distance between the two lines, both ways; NaN unless both are there.
         max_px: Largest distance between the two lines, both ways; NaN unless both are there.
         mean_mm: `mean_px` in mm; None unless both are there and spacing is known.
-        shift_px: (dx, dy) by which an edited contour was moved as a whole, no vertex otherwise than the next; else None.
+        shift_px: (dx, dy) by which an edited contour was moved as a whole, its shape as it was; else None.
     """
 
     kind: ChangeKind
@@ -83,17 +81,20 @@ def classify_contour(
     if spacing_mm is not None:
         mean_mm = float(np.concatenate(line_distances(sent, returned, spacing=spacing_mm)).mean())
     kind = "untouched" if max_px <= tolerance_px else "edited"
-    shift_px = _shift_px(sent, returned, tolerance_px) if kind == "edited" else None
+    shift_px = _shift_px(sent, returned) if kind == "edited" else None
     return ContourChange(kind, float(distances_px.mean()), max_px, mean_mm, shift_px)
 
 
-def _shift_px(sent: Contour, returned: Contour, tolerance_px: float) -> tuple[float, float] | None:
-    """Return the one move of all vertices, None where they moved otherwise: hardly anybody means to do that."""
-    if len(sent) != len(returned):
+def _shift_px(sent: Contour, returned: Contour) -> tuple[float, float] | None:
+    """Return the one move of the whole line, None where it moved otherwise: hardly anybody means to do that.
+
+    Lines are compared, not vertices: editors were given fewer of them, and what they move as a whole comes back with those.
+    """
+    shift = returned.centroid_px - sent.centroid_px
+    if np.hypot(*shift) < MIN_SHIFT_PX:
         return None
-    moves = returned.points_px - sent.points_px
-    x, y = moves.mean(axis=0)
-    return (float(x), float(y)) if np.abs(moves - (x, y)).max() <= max(tolerance_px, ROUNDING_PX) else None
+    there = Contour.from_points(sent.points_px + shift)
+    return (float(shift[0]), float(shift[1])) if _mean_distance_px(there, returned) <= _EXACT_PX else None
 
 
 @dataclass(frozen=True)

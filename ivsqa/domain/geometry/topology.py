@@ -1,8 +1,8 @@
 """Faults in the shape of contours, and the least change that mends them.
 
-A contour complies when its line nowhere crosses itself, lies in the frame, encloses a credible area, and lies inside the next
-outer structure to within half a pixel (editors that store integers move borders by as much). `check_contours` lists the faults;
-`mended` and `nested` mend them, and hand back the very same object where there is none.
+A contour complies when its line nowhere crosses itself, lies in the frame, encloses a credible area that is not all of the
+frame, and lies inside the next outer structure to within half a pixel (editors that store integers move borders by as much).
+`check_contours` lists the faults; `mended` and `nested` mend them, and hand back the very same object where there is none.
 """
 
 from __future__ import annotations
@@ -23,8 +23,17 @@ NESTING_TOLERANCE_PX = 0.5
 MIN_AREA_PX2 = 9.0
 """Less than this is a stray click, whatever the spacing."""
 
+MOST_OF_FRAME = 0.95
+"""A contour that encloses more of the frame than this is the outline of the picture, as of a mask that is white outside."""
+
 FindingCode: TypeAlias = Literal[
-    "unknown-structure", "missing-structure", "self-crossing", "outside-frame", "too-small", "crosses-outer"
+    "unknown-structure",
+    "missing-structure",
+    "self-crossing",
+    "outside-frame",
+    "too-small",
+    "fills-frame",
+    "crosses-outer",
 ]
 
 
@@ -139,8 +148,15 @@ def check_contours(
             continue
         findings += _check_shape(contour, structure.name, frame_shape)
         findings += _check_size(contour, structure.name, structure.min_area_mm2, spacing_mm)
+        if fills_frame(contour, frame_shape):
+            findings.append(Finding("fills-frame", f"the {structure.name} contour fills the frame", structure.name))
         findings += _check_nesting(contours, structures, structure.name)
     return findings
+
+
+def fills_frame(contour: Contour, frame_shape: tuple[int, int]) -> bool:
+    """Return whether a contour encloses a frame of (height, width) px, to the edges and the corners."""
+    return float(enclosed_area(contour).area) > MOST_OF_FRAME * frame_shape[0] * frame_shape[1]
 
 
 def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> list[Finding]:

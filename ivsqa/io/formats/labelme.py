@@ -55,10 +55,12 @@ def _draw(shape: Mapping[str, object], name: str, drawing: Drawing) -> None:
     """Add one shape."""
     shape_type = shape.get("shape_type", "polygon")
     points = points_of(shape.get("points"))
+    if shape_type == "rectangle" and len(points) == 4:
+        shape_type = "polygon"  # X-AnyLabeling writes all corners
     if shape_type in ("rectangle", "circle", "mask") and len(points) != 2:
         raise PacketError(f"needs two points, got {len(points)}", hint=AGAIN)
     match shape_type:
-        case "polygon" | "oriented_rectangle":
+        case "polygon" | "oriented_rectangle" | "rotation" | "quadrilateral":
             drawing.add(name, points)
         case "rectangle":
             drawing.add(name, box_points(*points[0], *points[1]))

@@ -6,13 +6,15 @@ strays left out and noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+import shapely
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Mask, Points, contour_from_mask
 from ivsqa.domain.geometry.refinement import Nudge
+from ivsqa.domain.geometry.topology import enclosed_area
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.label_marks import LOOK_HERE, MARKS, structure_named
@@ -111,6 +113,15 @@ def largest_contour(contours: list[Contour]) -> tuple[Contour, int]:
     return largest, len(others)
 
 
+def _one_only(contours: Sequence[Contour]) -> str:
+    """Return what to do about several shapes of one structure."""
+    largest, *others = sorted(contours, key=lambda contour: -contour.area_px2)
+    outer = enclosed_area(largest)
+    if all(shapely.covers(outer, enclosed_area(other)) for other in others):
+        return "keep the outer one: a border has no hole, it includes all that it encloses"
+    return "keep one, or draw one around all of it"
+
+
 def stray_note(name: str, n_strays: int, what: str = "shape") -> str:
     """Return the note that strays of a structure were left out."""
     return f"{name}: left out {n_strays} stray {what}(s) below {STRAY_SHARE:.0%} of the area"
@@ -151,9 +162,11 @@ class Drawing:
         nudges: Points for borders to pass.
     """
 
-    def __init__(self, frame_shape: tuple[int, int], structures: StructureSet) -> None:
+    def __init__(self, frame_shape: tuple[int, int], structures: StructureSet, *, frame_name: str = "") -> None:
+        """Begin with nothing drawn; `frame_name` is for messages, where the file does not say which frame it is about."""
         self.frame_shape = frame_shape
         self.structures = structures
+        self._frame_name = frame_name
         self.ticks: set[str] = set()
         self.notes: list[str] = []
         self.nudges: list[Nudge] = []
@@ -248,9 +261,9 @@ class Drawing:
             try:
                 contours[name], n_strays = largest_contour(self._drawn[name])
             except ValueError as error:
-                n_shapes = len(self._drawn[name])
-                message = f"{n_shapes} shapes are labelled {name}"
-                raise PacketError(message, hint="keep one a structure", where=name) from error
+                message = f"{len(self._drawn[name])} shapes are labelled {name}"
+                where = f"{self._frame_name}, {name}" if self._frame_name else name
+                raise PacketError(message, hint=_one_only(self._drawn[name]), where=where) from error
             if n_strays:
                 self.notes.append(stray_note(name, n_strays))
         return contours

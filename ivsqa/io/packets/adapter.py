@@ -63,6 +63,12 @@ class PacketReturn:
         frame = self.by_name.get(name) or self.by_name.get(_UPLOAD_PREFIX.sub("", name))
         if frame is not None:
             return frame
+        near = max((sent for sent in self.by_name if sent in name), key=len, default=None)
+        if near is not None:  # a copy that a server or a browser made, perhaps of another size, turned or mirrored
+            message = f"is about {PureWindowsPath(image).name!r}, a copy of the image of {near} under another name"
+            raise PacketError(
+                message, hint=f"if it is the same image, neither resized nor turned, name it {near} again"
+            )
         raise PacketError(f"is about {name!r}, which was not sent in this packet", hint=NOT_SENT_HINT)
 
 

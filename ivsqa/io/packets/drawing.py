@@ -74,7 +74,7 @@ class ReturnedDrawing(Drawing):
     """What came back drawn on one frame; an unmoved contour is the very object that was sent."""
 
     def __init__(self, frame: SentFrame, structures: StructureSet) -> None:
-        super().__init__(frame.shape, structures)
+        super().__init__(frame.shape, structures, frame_name=frame.name)
         self.frame = frame
 
     def add_mask(self, name: str, mask: Mask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from ivsqa.io.packets.worklist import read_ticks
 
 _NAMING_SUFFIXES = (".json", ".xml", ".svg", ".geojson")
 """Files in which the name of the packet stands, where the format has a place for it."""
+MOST_KINDS = 5
+"""Of files, that a message names."""
 
 
 def read_return(
@@ -48,8 +51,7 @@ def read_return(
             _refuse_packet_of_another(folder, others or {})
             adapters = [get_adapter(format)] if format else [a for a in ADAPTERS if a.recognises(folder, structures)]
             if not adapters:
-                known = ", ".join(adapter.name for adapter in ADAPTERS)
-                raise PacketError("holds no annotations that are known here", hint=f"formats: {known}", path=folder)
+                raise _unknown_error(folder)
             packets = [adapter.read(folder, sent, structures) for adapter in adapters]
             ticks, errors = read_ticks(folder)
         except IvsqaError as error:
@@ -64,6 +66,19 @@ def read_return(
             tuple(replace(frame, path=frame.path.relative_to(folder)) for frame in said),
             tuple(_moved(error, folder, path) for error in (*packet.rejected, *emptied, *errors)),
         )
+
+
+def _unknown_error(folder: Path) -> PacketError:
+    """Return the error for a return in no known format, with the kinds of files that it holds."""
+    zips = files_under(folder, ".zip")
+    if zips:
+        return PacketError(
+            f"holds {zips[0].name}, which is a packet of its own", hint="give the zip itself", path=folder
+        )
+    counts = Counter(path.suffix.lower() or "file without a suffix" for path in folder.rglob("*") if path.is_file())
+    found = ", ".join(f"{n} {suffix}" for suffix, n in counts.most_common(MOST_KINDS)) or "nothing"
+    known = ", ".join(adapter.name for adapter in ADAPTERS)
+    return PacketError(f"holds no annotations that are known here: {found}", hint=f"formats: {known}", path=folder)
 
 
 def _refuse_packet_of_another(folder: Path, others: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.structures import StructureSet
@@ -126,11 +127,10 @@ def _check_shape(shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
 
 
 def _mask(path: Path, shape: tuple[int, int]) -> Mask:
-    """Return the mask of a picture: what is not black is inside, bool (height, width)."""
+    """Return the mask of a picture: what is neither black nor transparent is inside, bool (height, width)."""
     with opened(Picture(path), error=AnnotationError) as image:
-        # On the way through RGB alpha is dropped and a palette looked up.
         is_grey = image.mode in {"1", "L"} or image.mode.startswith("I")
-        grey = np.asarray(image if is_grey else image.convert("RGB").convert("L"))
+        grey = np.asarray(image) if is_grey else _shown_grey(image)
     _check_shape(grey.shape, shape)
     # White is 1 in some masks, 255 or 65535 in others.
     white = int(grey.max(initial=0))
@@ -141,6 +141,15 @@ def _mask(path: Path, shape: tuple[int, int]) -> Mask:
         hint = "a mask is black outside and white inside; label maps belong in a folder called labels"
         raise AnnotationError(f"is no mask: it has {len(np.unique(grey))} grey values", hint=hint)
     return np.asarray(grey > white / 2)  # half covered counts as inside, so that areas stay
+
+
+def _shown_grey(image: Image.Image) -> NDArray[np.uint16]:
+    """Return how bright a picture with colours or opacity shows on black, (height, width), 0 … 255; a palette is looked up."""
+    pixels = image.convert("RGBA")
+    grey = np.asarray(pixels.convert("RGB").convert("L"), dtype=np.uint16)
+    opacity = np.asarray(pixels)[..., 3]
+    # What is drawn in opacity alone may be white all over; one opacity everywhere says nothing.
+    return grey if (opacity == opacity[0, 0]).all() else grey * opacity // np.uint16(255)
 
 
 def _masks_from_planes(planes: NDArray[np.integer], names: Mapping[int, str | None] | None) -> dict[str, Mask]:

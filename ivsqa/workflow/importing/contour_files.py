@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ivsqa.domain.geometry.topology import nested
+from ivsqa.domain.geometry.topology import fills_frame, nested
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
 from ivsqa.io.outside import apart
@@ -60,7 +60,7 @@ def append_contours(
     """Append contours of one pullback as annotations; returns the number of frames that are new.
 
     Raises:
-        AnnotationError: there is no such structure or frame.
+        AnnotationError: there is no such structure or frame, or one fills its frame.
     """
     if not contours:
         return 0
@@ -72,6 +72,10 @@ def append_contours(
             raise AnnotationError(f"unknown structure {unknown[0]!r} in frame {index}", hint=hint)
         if not 0 <= index < record.n_frames:
             raise AnnotationError(f"frame {index} is not one of the {record.n_frames} of {record.pullback_id}")
+        filling = sorted(name for name, line in drawn.items() if fills_frame(line, record.frame_shape))
+        if filling:
+            hint = "a mask is white inside its border and black outside: invert those that are not"
+            raise AnnotationError(f"{filling[0]} fills frame {index} of {record.pullback_id}", hint=hint)
     revision, is_new = project.annotations.append(
         record.pullback_id,
         {

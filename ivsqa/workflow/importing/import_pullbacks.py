@@ -11,7 +11,7 @@ from pathlib import Path
 from ivsqa.domain.frames.burned_text import TextRegion
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.selection.splits import assign_splits
-from ivsqa.errors import IvsqaError, SourceError
+from ivsqa.errors import IvsqaError, SourceError, located
 from ivsqa.io import atomic
 from ivsqa.io.outside import apart
 from ivsqa.io.project.lock import project_lock
@@ -138,9 +138,10 @@ class _Importer:
             self._result.notes[record.pullback_id] = notes
         if isinstance(annotations, IvsqaError):  # only now: the pullback is in, its contours are not
             raise annotations
-        self._result.n_annotations += append_contours(
-            self._project, record, annotations.contours, self._context, repair=self._options.repair
-        )
+        with located(path=decoded.source.path):
+            self._result.n_annotations += append_contours(
+                self._project, record, annotations.contours, self._context, repair=self._options.repair
+            )
 
     def _twin(self, decoded: Decoded) -> PullbackRecord | None:
         """Return the pullback with the same files, or the same pixels."""

@@ -87,6 +87,20 @@ def test_added_vertex_on_the_line_is_no_edit_but_one_pulled_out_is():
     assert change.max_px == pytest.approx(3.0)
 
 
+def test_contour_that_was_moved_as_a_whole_is_told_from_one_that_was_redrawn():
+    sent = square(100, 100, 40)
+
+    def shift_px(returned: Contour):
+        return classify_contour(sent, returned, tolerance_px=0.01, spacing_mm=None).shift_px
+
+    assert shift_px(square(112, 97, 40)) == pytest.approx((12.0, -3.0))
+    halves = np.stack([sent.points_px, (sent.points_px + np.roll(sent.points_px, -1, axis=0)) / 2.0], axis=1)
+    assert shift_px(Contour.from_points(halves.reshape(-1, 2) + np.array([12, -3]))) == pytest.approx((12.0, -3.0))
+    assert shift_px(square(101, 100, 40)) is None  # as far as conventions of pixels may move it
+    assert shift_px(square(112, 97, 44)) is None
+    assert shift_px(Contour.from_points([[100, 100], [140, 100], [140, 140], [80, 160]])) is None
+
+
 def test_new_deleted_and_absent_contours_have_no_distance():
     some = square(0, 0, 9)
     changes = [

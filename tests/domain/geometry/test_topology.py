@@ -44,8 +44,8 @@ def test_self_crossing_contour_is_found():
 
 
 def test_contour_outside_the_frame_is_found_but_its_edge_is_not():
-    full = Contour.from_points([[-0.5, -0.5], [99.5, -0.5], [99.5, 99.5], [-0.5, 99.5]])
-    assert codes({"lumen": square(20, 20, 20), "eem": full}) == []
+    high = Contour.from_points([[9.5, -0.5], [99.5, -0.5], [99.5, 99.5], [9.5, 99.5]])
+    assert codes({"lumen": square(20, 20, 20), "eem": high}) == []
     findings = check_contours({"lumen": square(20, 20, 20), "eem": square(10, 10, 95)}, BOTH, FRAME)
     assert [(finding.code, finding.message) for finding in findings] == [
         ("outside-frame", "the eem contour leaves the frame by 5.5 px")
@@ -57,6 +57,14 @@ def test_small_contour_is_found_by_mm2_where_spacing_is_known_and_by_px_always()
     assert codes(contours) == []
     assert codes(contours, spacing_mm=(0.1, 0.1)) == [("too-small", "lumen")]
     assert codes({"lumen": square(20, 20, 2), "eem": square(10, 10, 50)}) == [("too-small", "lumen")]
+
+
+def test_contour_around_the_whole_frame_is_found_and_one_that_touches_its_edges_is_not():
+    frame = Contour.from_points([[-0.5, -0.5], [99.5, -0.5], [99.5, 99.5], [-0.5, 99.5]])
+    angles = np.linspace(0.0, 2.0 * np.pi, 360, endpoint=False)
+    circle = Contour.from_points(np.column_stack([np.cos(angles), np.sin(angles)]) * 50.0 + 49.5)
+    assert codes({"lumen": square(40, 40, 20), "eem": frame}) == [("fills-frame", "eem")]
+    assert codes({"lumen": square(40, 40, 20), "eem": circle}) == []
 
 
 def test_contour_that_encloses_nothing_is_too_small_and_not_simple():

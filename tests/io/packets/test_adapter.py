@@ -24,6 +24,13 @@ def test_an_image_that_was_not_sent_is_named(packet: PacketReturn) -> None:
         packet.frame_of_image("pb-9_f00001.png")
 
 
+@pytest.mark.parametrize("image", ["pb-0a1b_f00001_png.rf.0123abcd.jpg", "images/pb-0a1b_f00001 (1).png"])
+def test_a_copy_under_another_name_is_named_with_its_frame(image: str, packet: PacketReturn) -> None:
+    with pytest.raises(PacketError, match="a copy of the image of pb-0a1b_f00001 under another name") as caught:
+        packet.frame_of_image(image)
+    assert caught.value.hint == "if it is the same image, neither resized nor turned, name it pb-0a1b_f00001 again"
+
+
 def test_a_frame_that_waits_for_the_others_keeps_its_size_and_no_pixels(frames: list[PacketFrame]) -> None:
     kept = frames[0].without_pixels()
     assert kept.image.shape == frames[0].image.shape

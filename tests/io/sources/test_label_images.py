@@ -54,8 +54,9 @@ def read(folder: Path, structures):
         SMALL.astype(np.uint16) * 65535,
         np.dstack([SMALL.astype(np.uint8) * 255] * 3),
         np.dstack([SMALL.astype(np.uint8) * 255] * 3 + [np.zeros(SHAPE, dtype=np.uint8)]),
+        np.dstack([np.full(SHAPE, 255, dtype=np.uint8)] * 3 + [SMALL.astype(np.uint8) * 255]),
     ],
-    ids=["bool", "0/1", "0/255", "16-bit", "rgb", "rgba"],
+    ids=["bool", "0/1", "0/255", "16-bit", "rgb", "rgba", "white paint on nothing"],
 )
 def test_a_mask_is_what_is_not_black(tmp_path, both, pixels):
     save(tmp_path / "Lumen" / "b.png", pixels)

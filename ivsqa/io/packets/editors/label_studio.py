@@ -1,7 +1,10 @@
 """Label Studio JSON: one `label-studio.json` of tasks with predictions, and the labelling interface to paste into a project.
 
 Points are in per cent of the image, in edge convention. A task that was worked on carries `annotations`, which count before the
-predictions it was sent with. Label Studio has no open lines, so doubtful arcs are thin bands.
+predictions it was sent with. Label Studio has no open lines, so doubtful arcs are thin bands. JSON-MIN, which has no predictions,
+is read as well; its tables are named.
+
+Points have labels of their own: Label Studio's COCO would put borders and points of one name into one category.
 """
 
 from __future__ import annotations
@@ -19,7 +22,13 @@ from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import mapping_of, mappings_of, read_json, xml_text
 from ivsqa.io.formats.label_marks import CHECKED, LOOK_HERE, UNREADABLE
 from ivsqa.io.formats.shapes import check_size, points_of, rounding_of
-from ivsqa.io.packets.adapter import DocumentAdapter, PacketFileAdapter, PacketReturn
+from ivsqa.io.packets.adapter import (
+    DocumentAdapter,
+    PacketFileAdapter,
+    PacketReturn,
+    files_under,
+    first_line_of,
+)
 from ivsqa.io.packets.drawing import ReturnedDrawing, look_here_bands, written_shapes
 from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, ReturnedFrame, SentFrame
 
@@ -27,9 +36,12 @@ FILE_NAME = "label-studio.json"
 CONFIG_FILE_NAME = "label-studio.xml"
 IMAGE_URL = "/data/local-files/?d="
 """Where Label Studio serves files from a folder of its own machine; the path after it is relative to that folder."""
+TABLES = (".csv", ".tsv")
 PERCENT_DECIMALS = 6
 IMAGE, BORDER, POINT, STATE = "image", "border", "point", "state"
 """Names of the parts of the labelling interface; results refer to them."""
+POINT_LABEL = " point"
+"""What follows the name of a structure in the label of a point for its border."""
 
 
 class LabelStudioAdapter(PacketFileAdapter, DocumentAdapter[tuple[str, object]]):
@@ -37,7 +49,12 @@ class LabelStudioAdapter(PacketFileAdapter, DocumentAdapter[tuple[str, object]])
 
     name = "label-studio"
     suffix = ".json"
-    marks = ((b'"from_name"',), (b'"data"', b'"predictions"'), (b'"data"', b'"annotations"'))
+    marks = (
+        (b'"from_name"',),
+        (b'"data"', b'"predictions"'),
+        (b'"data"', b'"annotations"'),
+        (b'"annotation_id"', b'"lead_time"'),
+    )
 
     def documents(
         self, frames: Sequence[PacketFrame], structures: StructureSet, origin: PacketOrigin
@@ -46,26 +63,31 @@ class LabelStudioAdapter(PacketFileAdapter, DocumentAdapter[tuple[str, object]])
         tasks = [_task(frame, structures, origin) for frame in frames]
         return {FILE_NAME: json.dumps(tasks) + "\n", CONFIG_FILE_NAME: _config(structures)}
 
+    def files(self, folder: Path, structures: StructureSet) -> list[Path]:
+        """Return the JSON of Label Studio below a folder, and its tables, so that they are named."""
+        tables = [path for suffix in TABLES for path in files_under(folder, suffix)]
+        return [*super().files(folder, structures), *filter(_is_table, tables)]
+
     def entries(self, path: Path) -> Sequence[tuple[str, object]]:
         """Return the tasks of a file with their places in it."""
+        if path.suffix.lower() in TABLES:
+            raise PacketError("is a table of Label Studio, which is not read here", hint="export as JSON or JSON-MIN")
         document = read_json(path, editor="Label Studio")
         tasks = document if isinstance(document, list) else [document]
-        return [(f"task {number}", task) for number, task in enumerate(tasks, start=1)]
+        return [(f"task {number}", _whole_task(task)) for number, task in enumerate(tasks, start=1)]
 
     def read_frame(self, entry: tuple[str, object], packet: PacketReturn) -> ReturnedFrame | None:
         """Return the frame of a task; None for one that says nothing."""
         where, task = entry[0], mapping_of(entry[1])
         with located(where=where):
             frame = _sent_frame(task.get("data"), packet)
-        # A task that was skipped stays as a cancelled annotation.
-        answers = [answer for answer in mappings_of(task.get("annotations")) if answer.get("was_cancelled") is not True]
-        if len(answers) > 1:
-            message = f"has {len(answers)} annotations"
-            raise PacketError(message, hint="keep the one that counts", where=frame.name)
-        answer = next(iter(answers or mappings_of(task.get("predictions"))), None)
+        with located(where=frame.name):
+            answer = _answer(task)
         if answer is None:
             return None
         drawing = ReturnedDrawing(frame, packet.structures)
+        if task.get("drafts"):
+            drawing.notes.append("left out a draft that was not submitted")
         for number, result in enumerate(mappings_of(answer.get("result")), start=1):
             with located(where=f"{frame.name}, region {number}"):
                 _read_result(result, drawing)
@@ -76,7 +98,7 @@ def _config(structures: StructureSet) -> str:
     """Return the labelling interface."""
     colors = [*((name, structures.color_of(name)) for name in structures.names), (LOOK_HERE, ARC_COLOR)]
     labels = [xml_text("Label", {"value": name, "background": color}) for name, color in colors]
-    points = [label for (name, _), label in zip(colors, labels, strict=True) if name != LOOK_HERE]
+    points = [xml_text("Label", {"value": name + POINT_LABEL, "background": color}) for name, color in colors[:-1]]
     parts = [
         xml_text("Image", {"name": IMAGE, "value": "$image", "zoom": "true", "zoomControl": "true"}),
         xml_text("PolygonLabels", {"name": BORDER, "toName": IMAGE, "strokeWidth": 2, "opacity": 0}, *labels),
@@ -102,6 +124,7 @@ def _task(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) ->
             "original_width": width,
             "original_height": height,
             "image_rotation": 0,
+            "readonly": label == LOOK_HERE,
             "value": {
                 "points": np.round(100.0 * points / (width, height), PERCENT_DECIMALS).tolist(),
                 "closed": True,
@@ -120,6 +143,54 @@ def _task(frame: PacketFrame, structures: StructureSet, origin: PacketOrigin) ->
         },
         "predictions": [{"model_version": origin.packet_id, "result": regions}],
     }
+
+
+def _is_table(path: Path) -> bool:
+    """Return whether a table has the columns that Label Studio adds to all of its exports."""
+    columns = first_line_of(path)
+    return b"annotation_id" in columns and b"lead_time" in columns
+
+
+def _whole_task(task: object) -> object:
+    """Return a record of JSON-MIN as a task; a task as it is.
+
+    A record holds the data of the task, and for each part of the labelling interface what was drawn with it.
+    """
+    record = mapping_of(task)
+    if "data" in record or IMAGE not in record:
+        return task
+    results: list[dict[str, object]] = []
+    for value in record.values():
+        for region in mappings_of(value):
+            kind = next((key for key in region if key.endswith("labels") or key == "choices"), "")
+            sizes = {key: region.get(key) for key in ("original_width", "original_height")}
+            results.append({"type": kind, "value": region, **sizes})
+    state = record.get(STATE)
+    choices = state if isinstance(state, list) else [state]
+    results += [{"type": "choices", "value": {"choices": [one]}} for one in choices if isinstance(one, str)]
+    # A task that nobody submitted has a record all the same.
+    annotations = [] if record.get("annotation_id") is None else [{"result": results}]
+    return {"data": {key: record.get(key) for key in (IMAGE, "frame")}, "annotations": annotations}
+
+
+def _answer(task: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return the annotation of a task, else the prediction that it was sent with; None where it has neither.
+
+    Raises:
+        PacketError: there are several, or it was skipped, or all there is was never submitted.
+    """
+    annotations = mappings_of(task.get("annotations"))
+    # A task that was skipped stays as a cancelled annotation.
+    answers = [answer for answer in annotations if answer.get("was_cancelled") is not True]
+    if len(answers) > 1:
+        raise PacketError(f"has {len(answers)} annotations", hint="keep the one that counts")
+    if not answers and task.get("drafts"):
+        message = "was worked on but not submitted: all there is of it is a draft"
+        raise PacketError(message, hint="open the task, press Submit, and export again")
+    if not answers and annotations:
+        hint = f"if it cannot be judged, tick {UNREADABLE} and submit it; else draw it and submit it"
+        raise PacketError("was skipped", hint=hint)
+    return next(iter(answers or mappings_of(task.get("predictions"))), None)
 
 
 def _sent_frame(data: object, packet: PacketReturn) -> SentFrame:
@@ -142,6 +213,8 @@ def _read_result(result: Mapping[str, object], drawing: ReturnedDrawing) -> None
     value = mapping_of(result.get("value"))
     kind = str(result.get("type"))
     labels = value.get(kind)
+    if kind == "keypointlabels" and isinstance(labels, list):
+        labels = [label.removesuffix(POINT_LABEL) if isinstance(label, str) else label for label in labels]
     # All labels are looked up, so that every tick of a choice counts.
     name, *_ = [drawing.structure(label) for label in (labels if isinstance(labels, list) and labels else [None])]
     if name is None or kind == "choices":

@@ -73,8 +73,11 @@ class LabelmeAdapter(FrameFileAdapter):
         drawing = ReturnedDrawing(frame, packet.structures)
         draw_shapes(document, drawing)
         flags = mapping_of(document.get("flags"))
-        # A file that was drawn from nothing has no flags and says nothing about them.
-        checked = bool(flags[CHECKED]) if CHECKED in flags else None
+        # X-AnyLabeling has a tick of its own beside the flags. A file that was drawn from nothing says nothing about either.
+        said = [place[CHECKED] for place in (flags, document) if CHECKED in place]
+        if "failed" in said:
+            drawing.notes.append("its check says failed: not ticked")
+        checked = any(value is True for value in said) if said else None
         return drawing.returned(checked=checked, unreadable=bool(flags.get(UNREADABLE)))
 
 
@@ -88,19 +91,18 @@ def _shape(label: str, edge_points: Points) -> dict[str, object]:
         "shape_type": "linestrip" if label == LOOK_HERE else "polygon",
         "flags": {},
         "mask": None,
+        "locked": label == LOOK_HERE,
     }
 
 
 def _sent_frame(document: Mapping[str, object], path: Path, packet: PacketReturn) -> SentFrame:
     """Return the frame a file is about, by its `ivsqa` key, else by the name of its image."""
     image_path = document.get("imagePath")
-    image_name = PureWindowsPath(image_path).stem if isinstance(image_path, str) else path.stem
-    by_name = packet.by_name.get(image_name)
+    image_name = image_path if isinstance(image_path, str) else path.name
     origin = document.get("ivsqa")
     if not isinstance(origin, dict):
-        if by_name is None:
-            raise PacketError(f"is about {image_name!r}, which was not sent in this packet", hint=NOT_SENT_HINT)
-        return by_name
+        return packet.frame_of_image(image_name)
+    by_name = packet.by_name.get(PureWindowsPath(image_name).stem)
     pullback_id, frame_index = origin.get("pullback_id"), origin.get("frame_index")
     frame = None
     if isinstance(pullback_id, str) and isinstance(frame_index, int):

@@ -104,7 +104,7 @@ def _read_mask(path: Path, frame: SentFrame) -> Mask:
     """Return a mask from any kind of PNG: 0 and 1, 0 and 255, palette, colour, transparent, soft-edged.
 
     Raises:
-        PacketError: of another size than the frame, or a label map of several structures.
+        PacketError: of another size than the frame, a label map of several structures, or white outside.
     """
     image = open_image(path)
     if image.size != (frame.width_px, frame.height_px):
@@ -117,17 +117,20 @@ def _read_mask(path: Path, frame: SentFrame) -> Mask:
     if brightest <= MOST_LABELS and len(np.unique(values)) > 2:
         raise PacketError("holds several labels, not one mask", hint="save each structure as its own image")
     # Half of the brightest serves soft edges as well as masks of 0 and 1.
-    return np.asarray(values > 0.5 * brightest, dtype=np.bool_)
+    mask = np.asarray(values > 0.5 * brightest, dtype=np.bool_)
+    if mask[[0, -1]].all() and mask[:, [0, -1]].all():
+        raise PacketError("is white all around, as no border is", hint="white is inside and black outside: invert it")
+    return mask
 
 
 def _brightness(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return the brightness of pixels, float32 (height, width): the brightest channel, times opacity where there is any."""
+    """Return the brightness of pixels, float32 (height, width): the brightest channel, times opacity where that differs."""
     if image.mode in {"P", "PA", "LA"} or "transparency" in image.info:
         # A painter's layer may be white all over and drawn in its opacity alone.
         image = image.convert("RGBA")
     values = np.asarray(image, dtype=np.float32)
     if values.ndim == 2:
         return values
-    if values.shape[2] == 4:
-        return np.asarray(values[..., :3].max(axis=2) * values[..., 3] / 255.0)
-    return np.asarray(values.max(axis=2))
+    brightness, opacity = values[..., :3].max(axis=2), values[..., 3:]
+    # One opacity everywhere says nothing.
+    return np.asarray(brightness * opacity[..., 0] / 255.0) if len(np.unique(opacity)) > 1 else brightness

@@ -77,14 +77,15 @@ def _feature(key: str, label: str, points: Points, structures: StructureSet) -> 
 
 
 def _label(feature: Mapping[str, object], drawing: ReturnedDrawing) -> object:
-    """Return the class of an annotation, or its name where that is a tick: ticks count in either place."""
+    """Return the class of an annotation, else its name; ticks count in either place."""
     properties = mapping_of(feature.get("properties"))
-    label = mapping_of(properties.get("classification")).get("name")
+    classification = mapping_of(properties.get("classification"))
+    parts = classification.get("names")  # newer versions list what others join with a colon
+    label = ": ".join(map(str, parts)) if isinstance(parts, list) and parts else classification.get("name")
     name = properties.get("name")
     if isinstance(name, str) and name.strip().lower() in MARKS:
         drawing.structure(name)
-        return name if label is None else label
-    return label
+    return name if label is None else label
 
 
 def _draw(geometry: Mapping[str, object], name: str, drawing: ReturnedDrawing) -> None:

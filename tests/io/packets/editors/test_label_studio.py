@@ -56,18 +56,112 @@ def test_points_are_per_cent_of_width_and_height(returned: Callable[[Edit], Retu
     np.testing.assert_array_equal(contour.points_px[0], [31.5, 23.5])
 
 
-def test_key_points_are_for_the_border_to_pass(returned: Callable[[Edit], ReturnedPacket]) -> None:
-    value = {"x": 25.0, "y": 50.0, "width": 0.5, "keypointlabels": ["lumen"]}
+@pytest.mark.parametrize("label", ["lumen point", "lumen"])  # packets of before had one name for both
+def test_key_points_are_for_the_border_to_pass(label: str, returned: Callable[[Edit], ReturnedPacket]) -> None:
+    value = {"x": 25.0, "y": 50.0, "width": 0.5, "keypointlabels": [label]}
     point = {"type": "keypointlabels", "from_name": "point", "to_name": "image", "value": value}
     frame = returned(lambda tasks: tasks[0]["predictions"][0]["result"].append(point)).frames[0]
     assert frame.nudges == (Nudge("lumen", 31.5, 47.5),)
     assert frame.contours == frame.frame.contours
 
 
-def test_skipped_task_counts_as_it_was_sent(returned: Callable[[Edit], ReturnedPacket]) -> None:
-    packet = returned(lambda tasks: tasks[0].update(annotations=[{"was_cancelled": True, "result": []}]))
+SKIPPED = {"was_cancelled": True, "result": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"annotations": [SKIPPED]}, "was skipped"),
+        ({"annotations": [SKIPPED], "drafts": [{"result": []}]}, "all there is of it is a draft"),
+        ({"annotations": [], "drafts": [{"result": []}]}, "all there is of it is a draft"),
+        ({"drafts": [7]}, "all there is of it is a draft"),  # some exports have the number of a draft only
+    ],
+)
+def test_task_that_was_skipped_or_not_submitted_is_named_and_not_taken_for_what_was_sent(
+    change: dict[str, Any], message: str, returned: Callable[[Edit], ReturnedPacket], frames: list[PacketFrame]
+) -> None:
+    packet = returned(lambda tasks: tasks[0].update(change))
+    (error,) = packet.rejected
+    assert message in error.message
+    assert error.where == frames[0].name
+    assert [frame.frame.frame_index for frame in packet.frames] == [1, 2]
+
+
+def test_draft_beside_what_was_submitted_is_left_out_and_noted(returned: Callable[[Edit], ReturnedPacket]) -> None:
+    packet = returned(lambda tasks: tasks[0].update(annotations=tasks[0]["predictions"], drafts=[7]))
     assert packet.rejected == ()
+    assert packet.frames[0].notes == ("left out a draft that was not submitted",)
     assert not packet.frames[0].is_changed
+
+
+def minimal(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return tasks as the JSON-MIN of Label Studio has them: a record an annotation, regions by the tag they were drawn with."""
+    records = []
+    for number, task in enumerate(tasks, start=1):
+        regions: dict[str, Any] = {}
+        for one in task["annotations"][0]["result"]:
+            region = one["value"] | {key: one[key] for key in ("original_width", "original_height") if key in one}
+            regions.setdefault(one["from_name"], []).append(region)
+        if "state" in regions:
+            (choice,) = regions["state"]
+            regions["state"] = choice["choices"][0] if len(choice["choices"]) == 1 else [choice]
+        facts = {"annotator": 1, "annotation_id": number, "created_at": "x", "updated_at": "x", "lead_time": 10.5}
+        records.append(task["data"] | {"id": number} | regions | facts)
+    return records
+
+
+CHOICE = {"type": "choices", "from_name": "state", "to_name": "image"}
+
+
+def test_json_min_reads_like_json(write: Write, frames: list[PacketFrame], structures: StructureSet) -> None:
+    path = write("label-studio") / "label-studio.json"
+    tasks = json.loads(path.read_text())
+    for task in tasks:
+        task["annotations"] = task.pop("predictions")
+    point = {"x": 25.0, "y": 50.0, "width": 0.5, "keypointlabels": ["lumen point"]}
+    tasks[0]["annotations"][0]["result"] += [
+        CHOICE | {"value": {"choices": ["checked"]}},
+        {"type": "keypointlabels", "from_name": "point", "to_name": "image", "value": point},
+    ]
+    tasks[1]["annotations"][0]["result"].append(CHOICE | {"value": {"choices": ["checked", "unreadable"]}})
+    path.write_text(json.dumps(minimal(tasks), indent=2))
+    packet = read_return(path, [frame.sent() for frame in frames], structures)
+    assert (packet.format, packet.rejected) == ("label-studio", ())
+    assert [(frame.checked, frame.unreadable) for frame in packet.frames] == [
+        (True, False),
+        (True, True),
+        (False, False),
+    ]
+    assert packet.frames[0].nudges == (Nudge("lumen", 31.5, 47.5),)
+    for frame in packet.frames:
+        assert all(frame.contours[name] is frame.frame.contours[name] for name in structures.names)
+
+
+def test_json_min_has_a_record_of_a_task_that_nobody_submitted(
+    write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    path = write("label-studio") / "label-studio.json"
+    tasks = json.loads(path.read_text())
+    for task in tasks:
+        task["annotations"] = task.pop("predictions")
+    records = minimal(tasks)
+    records[0] = tasks[0]["data"] | {"id": 1, "annotator": None, "annotation_id": None, "lead_time": None}
+    del records[1]["border"][2]["polygonlabels"]  # a border that was drawn without a label
+    path.write_text(json.dumps(records))
+    packet = read_return(path, [frame.sent() for frame in frames], structures)
+    assert [frame.frame.frame_index for frame in packet.frames] == [2]
+    assert [error.message for error in packet.rejected] == ["a shape has no label"]
+
+
+def test_table_of_label_studio_is_named(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
+    path = tmp_path / "project-1-at-2026.csv"
+    path.write_text(
+        "annotation_id,annotator,border,created_at,frame,id,image,lead_time,updated_at\n1,1,[],x,a,1,b,2,x\n"
+    )
+    packet = read_return(path, [frame.sent() for frame in frames], structures)
+    (error,) = packet.rejected
+    assert error.message == "is a table of Label Studio, which is not read here"
+    assert error.hint == "export as JSON or JSON-MIN"
 
 
 def test_task_without_an_answer_did_not_come_back(returned: Callable[[Edit], ReturnedPacket]) -> None:

@@ -89,6 +89,27 @@ def test_deleted_shape_is_a_deleted_structure(returned: Callable[[Edit], Returne
     assert set(packet.frames[0].contours) == {"eem"}
 
 
+@pytest.mark.parametrize(
+    ("says", "checked", "notes"),
+    [(True, True, ()), (False, False, ()), ("failed", False, ("its check says failed: not ticked",))],
+)
+def test_tick_of_x_anylabeling_counts(
+    says: object, checked: bool, notes: tuple[str, ...], returned: Callable[[Edit], ReturnedPacket]
+) -> None:
+    packet = returned(lambda document: document.update(checked=says, version="4.2.1"))
+    assert packet.rejected == ()
+    assert (packet.frames[0].checked, packet.frames[0].notes) == (checked, notes)
+
+
+def test_hints_are_locked_where_labelme_knows_that(write: Write, frames: list[PacketFrame]) -> None:
+    document = json.loads((write("labelme") / "images" / f"{frames[0].name}.json").read_text())
+    assert {(shape["label"], shape["locked"]) for shape in document["shapes"]} == {
+        ("look here", True),
+        ("eem", False),
+        ("lumen", False),
+    }
+
+
 def test_flags_say_checked_and_unreadable(returned: Callable[[Edit], ReturnedPacket]) -> None:
     packet = returned(lambda document: document.update(flags={"checked": True, "unreadable": True}))
     assert [(frame.checked, frame.unreadable) for frame in packet.frames[:2]] == [(True, True), (False, False)]

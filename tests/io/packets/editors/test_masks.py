@@ -41,6 +41,11 @@ def as_layer(mask: np.ndarray) -> Image.Image:
     return Image.fromarray(layer)
 
 
+def as_transparent(mask: np.ndarray) -> Image.Image:
+    colours = np.dstack([mask.astype(np.uint8) * 255] * 3 + [np.zeros(mask.shape, dtype=np.uint8)])
+    return Image.fromarray(colours)
+
+
 KINDS: list[Repaint] = [
     Image.fromarray,
     lambda mask: Image.fromarray(mask.astype(np.uint8)),
@@ -50,6 +55,7 @@ KINDS: list[Repaint] = [
     lambda mask: Image.fromarray(mask.astype(np.uint8) * 255).convert("LA"),
     as_palette,
     as_layer,
+    as_transparent,
 ]
 
 
@@ -80,6 +86,18 @@ def test_painted_mask_gives_its_outline(
     assert outline is not None
     np.testing.assert_array_equal(contours["lumen"].points_px, outline.points_px)
     assert contours["eem"] is frames[0].contours["eem"]
+
+
+@pytest.mark.parametrize("kind", [lambda mask: ~mask, np.ones_like], ids=["inverted", "white"])
+def test_mask_that_is_white_all_around_is_no_border(
+    kind: Callable[[np.ndarray], np.ndarray], returned: Callable[[Repaint], ReturnedPacket], frames: list[PacketFrame]
+) -> None:
+    packet = returned(lambda mask: Image.fromarray(kind(mask)))
+    (error,) = packet.rejected
+    assert error.message == "is white all around, as no border is"
+    assert error.path is not None
+    assert error.path.name == f"{frames[0].name}.png"
+    assert len(packet.frames) == 2
 
 
 def test_black_mask_deletes(returned: Callable[[Repaint], ReturnedPacket]) -> None:

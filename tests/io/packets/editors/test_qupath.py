@@ -81,6 +81,22 @@ def test_annotation_without_class_that_is_named_checked_is_a_tick(returned: Call
     assert [frame.checked for frame in returned(lambda d: d["features"].append(point)).frames] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"name": "Lumen"},
+        {"name": "lumen", "classification": None},
+        {"name": "first try", "classification": {"names": ["lumen"], "color": [1, 2, 3]}},
+    ],
+)
+def test_border_is_known_by_its_class_or_else_by_its_name(
+    properties: dict[str, object], returned: Callable[[Edit], ReturnedPacket]
+) -> None:
+    packet = returned(lambda d: lumen(d).update(properties={"objectType": "annotation"} | properties))
+    assert packet.rejected == ()
+    assert not packet.frames[0].is_changed
+
+
 def test_two_dots_in_a_name_do_no_harm(write: Write, frames: list[PacketFrame], structures: StructureSet) -> None:
     path = write("qupath") / "qupath" / f"{frames[0].name}.geojson"
     renamed = path.rename(path.with_name(f"{frames[0].name}.png.geojson"))
@@ -93,6 +109,7 @@ MISTAKES: list[tuple[Edit, str]] = [
     (lambda d: d["features"].append(3), "no label"),
     (lambda d: lumen(d)["properties"].update(classification=None), "no label"),
     (lambda d: lumen(d)["properties"].update(classification={"name": "Tumor"}), "unknown label 'Tumor'"),
+    (lambda d: lumen(d)["properties"].update(classification={"names": ["a", "b"]}), "unknown label 'a: b'"),
     (lambda d: lumen(d).update(geometry={"type": "LineString", "coordinates": SQUARE}), "LineString, which encloses"),
     (lambda d: lumen(d)["geometry"].update(coordinates=[[[1, 1], [2]]]), "not pairs of numbers"),
     (lambda d: lumen(d)["geometry"].update(coordinates=[]), "no outline"),
