@@ -10,6 +10,8 @@ IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 NIFTI_EXTENSIONS = (".nii", ".nii.gz")
 VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".nrrd")
 VIDEO_EXTENSIONS = (".avi", ".mp4", ".m4v", ".mov")
+PACKED_EXTENSIONS = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""Of files that hold files: they are named, not looked into."""
 LITTER = (
     "@eadir", "@recycle", "#recycle", "#snapshot", "@recently-snapshot",  # Synology and QNAP
     "__macosx", ".ds_store",  # macOS, besides files whose names begin with "._"

@@ -86,7 +86,7 @@ def read_layers(header: Mapping[str, Any], stream: BinaryIO, most: int) -> NDArr
         raise PacketError("skips part of its voxels", hint=SAVE_AS_NRRD)
     dtype = dtype_of(header)
     n_bytes = int(np.prod(sizes)) * dtype.itemsize
-    packed = stream.read() if header["encoding"] != "raw" else stream.read(n_bytes)
+    packed = stream.read() if header["encoding"] != "raw" else stream.read(n_bytes + 1)
     values = np.frombuffer(_unpacked(packed, header["encoding"], n_bytes), dtype=dtype)
     values = values.reshape(sizes, order="F")
     return values if is_layered else values[None]
@@ -105,15 +105,16 @@ def _unpacked(packed: bytes, encoding: str, n_bytes: int) -> bytes:
     if encoding in ("gzip", "gz"):
         stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
         packed = stream.decompress(packed, n_bytes)
-        is_longer = stream.decompress(
-            stream.unconsumed_tail, 1
-        )  # only at its end a stream is compared with its checksum
-        if not (is_longer or stream.eof):
+        packed += stream.decompress(stream.unconsumed_tail, 1)
+        # Only at its end a stream is compared with its checksum.
+        if len(packed) <= n_bytes and not stream.eof:
             raise EOFError("ends without its checksum")
     elif encoding in ("bzip2", "bz2"):
-        packed = bz2.BZ2Decompressor().decompress(packed, n_bytes)
+        packed = bz2.BZ2Decompressor().decompress(packed, n_bytes + 1)
     elif encoding != "raw":
         raise PacketError(f"is encoded as {encoding!r}", hint="save the segmentation compressed or raw")
+    if len(packed) > n_bytes:
+        raise PacketError(f"holds more than the {n_bytes} bytes that it declares", hint="save it again")
     if len(packed) != n_bytes:
         raise EOFError(f"{len(packed)} of {n_bytes} bytes")
     return packed

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import math
+import re
 import struct
 import warnings
 import zlib
@@ -26,6 +28,7 @@ from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 
 Seen = TypeVar("Seen")
 FORMATS = ("PNG", "JPEG", "TIFF")
+IMAGE_DESCRIPTION = 270
 PROBLEMS = (
     Image.DecompressionBombError,
     AttributeError,
@@ -125,9 +128,44 @@ def _explained(path: Path, problem: Exception) -> tuple[str, str]:
 
 
 def n_pages(path: Path) -> int:
-    """Return the number of images in a file; raises SourceError where it cannot be opened."""
+    """Return the number of images in a file.
+
+    Raises:
+        SourceError: it cannot be opened, or a program that wrote it says that it holds more than can be read.
+    """
     with opened(Picture(path)) as image:
-        return int(getattr(image, "n_frames", 1))
+        n_here = int(getattr(image, "n_frames", 1))
+        promised = promised_pages(str(getattr(image, "tag_v2", {}).get(IMAGE_DESCRIPTION, "")), image.size)
+        if promised > n_here:
+            hint = "save it again with a page a frame; ImageJ does for less than 4 GB"
+            raise SourceError(f"says that it holds {promised} pictures, of which {n_here} can be read", hint=hint)
+        return n_here
+
+
+def promised_pages(description: str, size: tuple[int, int]) -> int:
+    r"""Return how many pages a TIFF has by what ImageJ, tifffile or OME wrote into its description; 0 where none of them did.
+
+    Example:
+        >>> promised_pages("ImageJ=1.54f\nimages=200\nframes=200", (512, 512))
+        200
+        >>> promised_pages('{"shape": [12, 128, 128]}', (128, 128)), promised_pages("a run", (128, 128))
+        (12, 0)
+    """
+    images = re.match(r"ImageJ=.*?^images=([0-9]{1,9})\s*$", description, re.DOTALL | re.MULTILINE)
+    if images:
+        return int(images[1])
+    shape = re.match(r'\{"shape": \[([0-9, ]{1,99})\]', description)
+    if shape:
+        n_pixels = math.prod(int(side) for side in shape[1].split(",") if side.strip())
+        n_channels = (
+            3 if n_pixels % (3 * math.prod(size)) == 0 and shape[1].replace(" ", "").endswith((",3", ",4")) else 1
+        )
+        return n_pixels // (math.prod(size) * n_channels)
+    planes = re.search(r"<(?:\w+:)?Pixels\b([^>]*)>", description)
+    if planes and "OME" in description:
+        counts = dict(re.findall(r'\bSize([TZ])="([0-9]{1,9})"', planes[1]))
+        return math.prod(int(count) for count in counts.values()) if counts else 0
+    return 0
 
 
 def open_image(source: Path | bytes) -> Image.Image:

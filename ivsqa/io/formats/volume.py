@@ -42,6 +42,7 @@ class Volume:
         to_lps_mm: (4, 4), from voxel index to mm; None where the header does not say.
         voxel_bytes: What a voxel takes in memory.
         load: Reads the voxels, (frames, height, width), in the type they are stored in.
+        placed_mm: (x, y) mm per px by where the header says that voxels lie; None where it does not say.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Volume:
     to_lps_mm: NDArray[np.float64] | None
     voxel_bytes: int
     load: Callable[[], NDArray[Any]]
+    placed_mm: tuple[float, float] | None = None
 
     def voxels(self) -> NDArray[Any]:
         """Return all voxels, (frames, height, width); raises SourceError where the file is cut short."""
@@ -85,6 +87,7 @@ def _nifti(path: Path) -> Volume:
         if image.get_data_dtype().fields is not None:
             raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
         shape = _frames_last(image.shape, path)
+        _check_end(path, image.dataobj.offset, shape, image.get_data_dtype().itemsize)
         zooms = [float(side) for side in image.header.get_zooms()]
         space, time = _nifti_units(image.header)
         # Numbers that are scaled as they are read become float64.
@@ -93,7 +96,31 @@ def _nifti(path: Path) -> Volume:
         affine = RAS_FROM_LPS @ np.array(image.affine, dtype=np.float64)
     step_s = zooms[3] * SECONDS[time] if len(zooms) == 4 and time in SECONDS and zooms[3] > 0.0 else None
     spacing, source = _spacing(zooms[:2], space, "NIfTI voxel size")
-    return Volume(path, shape, spacing, source, step_s, affine, n_bytes, partial(_nifti_voxels, path, shape))
+    # A program may change the one size and forget the other.
+    placed, _ = _spacing([float(np.linalg.norm(affine[:3, axis])) for axis in (0, 1)], space, "NIfTI affine")
+    load = partial(_nifti_voxels, path, shape)
+    return Volume(path, shape, spacing, source, step_s, affine, n_bytes, load, placed)
+
+
+def _check_end(path: Path, begin: int, shape: tuple[int, int, int], n_bytes: int) -> None:
+    """Raise SourceError where a NIfTI file holds whole frames more than its header says.
+
+    Args:
+        path: The file.
+        begin: Where its voxels begin.
+        shape: (frames, height, width) as declared.
+        n_bytes: Bytes a voxel.
+    """
+    size = path.stat().st_size
+    if path.name.lower().endswith(".gz"):
+        with path.open("rb") as stream:
+            stream.seek(-4, 2)
+            size = int.from_bytes(stream.read(4), "little")  # of what was packed, up to 4 GB
+    of_frame = shape[1] * shape[2] * n_bytes
+    n_more = (size - begin) // of_frame - shape[0]
+    if n_more > 0:
+        message = f"says that it has {shape[0]} frames, but {n_more} more follow them"
+        raise SourceError(message, hint=SAVE_AGAIN, path=path)
 
 
 def _nifti_units(header: Any) -> tuple[str, str]:  # noqa: ANN401  nibabel has no types

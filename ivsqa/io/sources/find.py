@@ -25,6 +25,7 @@ from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
+    PACKED_EXTENSIONS,
     VIDEO_EXTENSIONS,
     VOLUME_EXTENSIONS,
     bare_name,
@@ -65,7 +66,7 @@ def find_sources(path: Path, left_out: list[Path] | None = None) -> tuple[list[P
     Args:
         path: A file, which is then taken whatever it is called, or a folder, which is searched with all in it. The index of a CD
             stands for the folder that it lies in.
-        left_out: Gets what systems put into the folders, and projects and packets.
+        left_out: Gets what systems put into the folders, projects and packets, and files that hold files.
 
     Returns:
         The sources, and a SourceError for each file that should be one and is not, or one that says that nothing is there.
@@ -151,6 +152,8 @@ class _Search:
         elif (contours := format_of(path)) is not None:
             hint = "put it beside its frames, or import them first and give this file with --annotations"
             self.errors.append(SourceError(f"holds contours ({contours.name}) but no frames", hint=hint, path=path))
+        elif is_packed(path):
+            self.errors.append(SourceError("holds files", hint="unpack it, and import the folder", path=path))
         else:
             hint = f"write its frames as PNG files; {LOOKED_FOR}"
             self.errors.append(SourceError("is of no kind that can be imported", hint=hint, path=path))
@@ -163,6 +166,7 @@ class _Search:
             self.add(data_set)
             return []
         self.left_out += filter(is_ours, folders)
+        self.left_out += filter(is_packed, files)
         folders = [inner for inner in folders if inner not in self.left_out]
         # `may_enter` decides about links, further down.
         own_folders = [inner for inner in folders if not inner.is_symlink()]
@@ -275,6 +279,11 @@ class _Search:
             return False
         self.linked.add(target)  # two links to one folder are one set of pullbacks
         return True
+
+
+def is_packed(file: Path) -> bool:
+    """Return whether a file is called like one that holds files."""
+    return file.name.lower().endswith(PACKED_EXTENSIONS)
 
 
 def is_volume(file: Path) -> bool:

@@ -7,6 +7,7 @@ Video carries no calibration; the times of frames are those that the file gives 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.claims import FRAME_STEP, Claim
+from ivsqa.domain.claims import FRAME_STEP, Claim, Rank, rounded
 from ivsqa.domain.pullback import PullbackClaims
 from ivsqa.errors import SourceError, located
 from ivsqa.io.budgets import check_frame_size
@@ -47,16 +48,21 @@ class VideoSource(PullbackSource):
         Raises:
             SourceError: it cannot be read, or ends early.
         """
-        shape, times_s = self._scan
+        shape, times_s, declared, rate = self._scan
         # Where times do not rise, the file knows none.
         is_timed = len(times_s) > 1 and all(later > earlier for earlier, later in pairwise(times_s))
         times = tuple(round(time_s - times_s[0], 6) for time_s in times_s)
+        claims = [Claim(FRAME_STEP, (times[-1] / (len(times) - 1),), "video", times_s=times)] if is_timed else []
+        if is_timed and 0.0 < rate < math.inf:
+            claims.append(rounded(FRAME_STEP, rate, 1.0 / rate, "the rate in the head of the video", Rank.STAND_IN))
+        more = f"the video declares {declared} frames, but holds {len(times)}: all of them are taken"
         return PullbackClaims(
-            n_frames=len(times_s),
+            n_frames=len(times),
             height_px=shape[0],
             width_px=shape[1],
-            claims=(Claim(FRAME_STEP, (times[-1] / (len(times) - 1),), "video", times_s=times),) if is_timed else (),
+            claims=tuple(claims),
             no_spacing="unknown: video carries no calibration",
+            notes=(more,) if 0 < declared < len(times) else (),
         )
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
@@ -69,12 +75,12 @@ class VideoSource(PullbackSource):
                 is_there, frame = video.read()
 
     @cached_property
-    def _scan(self) -> tuple[tuple[int, int], list[float]]:
-        """(height, width), and the time of each frame in s."""
+    def _scan(self) -> tuple[tuple[int, int], list[float], int, float]:
+        """(height, width), the time of each frame in s, and how many frames, and a second, the head declares."""
         cv2 = _opencv(self.path)
         with _opened(self.path) as video:
             width, height = (int(video.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-            declared = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            declared, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), float(video.get(cv2.CAP_PROP_FPS))
             with located(path=self.path):
                 check_frame_size(height, width)
             times_s = []
@@ -83,7 +89,7 @@ class VideoSource(PullbackSource):
         if not times_s or len(times_s) < declared:
             message = f"holds {len(times_s)} of the {declared} frames it declares" if times_s else "holds no frame"
             raise SourceError(message, hint=f"copy or export it again, or {AS_PICTURES}", path=self.path)
-        return (height, width), times_s
+        return (height, width), times_s, declared, rate
 
 
 def _opencv(path: Path) -> Any:  # noqa: ANN401  a module

@@ -71,6 +71,8 @@ class VolumeSource(PullbackSource):
         claims = []
         if volume.spacing_mm is not None:
             claims.append(Claim(SPACING, volume.spacing_mm, volume.spacing_source))
+        if volume.placed_mm is not None:
+            claims.append(Claim(SPACING, volume.placed_mm, "NIfTI affine"))
         if volume.frame_step_s is not None:
             claims.append(Claim(FRAME_STEP, (volume.frame_step_s,), "NIfTI time step"))
         return PullbackClaims(

@@ -20,7 +20,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, Split, provenance
 from ivsqa.io.project.settings import SplitSettings
 from ivsqa.io.reading import reading
-from ivsqa.io.sources.find import find_sources
+from ivsqa.io.sources.find import find_sources, is_packed
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.contour_files import append_contours, import_contour_files
@@ -50,9 +50,14 @@ def find_all_sources(
         below, broken = find_sources(path, left_out)
         sources += below
         failed += broken
-    if left_out and remarks is not None:
-        names = ", ".join(sorted({"._*" if path.name.startswith("._") else path.name for path in left_out}))
+    packed = list(filter(is_packed, left_out))
+    others = [path for path in left_out if path not in packed]
+    if others and remarks is not None:
+        names = ", ".join(sorted({"._*" if path.name.startswith("._") else path.name for path in others}))
         remarks.append(f"left out, as of a system, or a project or packet of ivsqa: {names}")
+    if packed and remarks is not None:
+        names = ", ".join(sorted({path.name for path in packed}))
+        remarks.append(f"not looked into, as it has to be unpacked first: {names}")
     return sources, failed
 
 

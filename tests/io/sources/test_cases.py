@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ivsqa.errors import SourceError
 from ivsqa.io.sources.find import find_sources
 from ivsqa.io.sources.source import PullbackSource
 
@@ -136,3 +137,10 @@ def test_stills_beside_a_run_are_no_part_of_it_and_noted(case):
     assert sorted(source.facts().n_frames for source in sources) == [3, 5]
     (stills,) = (source for source in sources if source.facts().n_frames == 3)
     assert "its series also holds a run of many frames" in stills.facts().notes[0]
+
+
+def test_a_video_that_lost_a_frame_is_refused(case):
+    pytest.importorskip("cv2", reason="the extra ivsqa[video] is not installed")
+    (source,), _ = case("f4_avi")
+    with pytest.raises(SourceError, match="holds 8 of the 9 frames it declares"):
+        source.facts()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -270,3 +271,14 @@ def test_pullbacks_that_a_user_keeps_in_the_project_folder_are_found(put, tmp_pa
     (tmp_path / "study" / "project.yaml").write_text("name: trial\n", encoding="utf-8")
     sources, errors = find_sources(tmp_path / "study" / "raw")
     assert ([source.relative for source in sources], errors) == (["S01"], [])
+
+
+def test_files_that_hold_files_are_named_and_not_looked_into(tmp_path, write_dicom):
+    write_dicom("in/run.dcm", np.zeros((2, 6, 8), dtype=np.uint8))
+    for name in ("more.zip", "rest.tar.gz"):
+        (tmp_path / "in" / name).write_bytes(b"PK")
+    left_out: list[Path] = []
+    sources, errors = find_sources(tmp_path / "in", left_out)
+    assert (len(sources), errors, sorted(path.name for path in left_out)) == (1, [], ["more.zip", "rest.tar.gz"])
+    _, (error,) = find_sources(tmp_path / "in" / "more.zip")
+    assert (error.message, error.hint) == ("holds files", "unpack it, and import the folder")

@@ -185,3 +185,23 @@ def test_real_carotid_frames_and_masks_are_found(shared_data, both):
     assert [found[index]["lumen"].area_px2 for index in sorted(found)] == pytest.approx(
         [np.count_nonzero(np.asarray(mask)) for mask in masks], rel=0.01
     )
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "ImageJ=1.54f\nimages=200\nframes=200\n",
+        '{"shape": [200, 6, 8]}',
+        '{"shape": [200, 6, 8, 3]}',
+        '<?xml version="1.0"?><OME><Image><Pixels SizeX="8" SizeY="6" SizeZ="1" SizeT="200" SizeC="1"/></Image></OME>',
+    ],
+)
+def test_a_tiff_that_promises_more_pictures_than_can_be_read_is_refused(tmp_path, description):
+    pages = [Image.fromarray(np.full((6, 8), index, dtype=np.uint8)) for index in range(2)]
+    pages[0].save(tmp_path / "run.tif", save_all=True, append_images=pages[1:], description=description)
+    sources, (error,) = find_sources(tmp_path)
+    assert (sources, error.message) == ([], "says that it holds 200 pictures, of which 2 can be read")
+    pages[0].save(
+        tmp_path / "run.tif", save_all=True, append_images=pages[1:], description=description.replace("200", "2")
+    )
+    assert the_source(tmp_path).facts().n_frames == 2

@@ -108,3 +108,15 @@ def test_without_the_extra_one_line_says_how_to_get_it(tmp_path, monkeypatch):
     with pytest.raises(SourceError, match="takes an extra to read") as caught:
         source.facts()
     assert "pip install 'ivsqa[video]'" in caught.value.hint
+
+
+def test_a_video_that_declares_fewer_frames_than_it_holds_comes_in_whole_with_a_note(tmp_path):
+    path = write(tmp_path / "run.avi", "MJPG")
+    raw = bytearray(path.read_bytes())
+    for head, at in ((b"avih", 8 + 16), (b"strh", 8 + 32)):  # the number of frames, in the file's head and the stream's
+        place = raw.index(head) + at
+        raw[place : place + 4] = (4).to_bytes(4, "little")
+    path.write_bytes(raw)
+    (source,), _ = find_sources(path)
+    assert source.facts().n_frames == 6 == sum(1 for _ in source.iter_frames())
+    assert source.facts().notes == ("the video declares 4 frames, but holds 6: all of them are taken",)

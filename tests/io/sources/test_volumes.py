@@ -226,3 +226,35 @@ def test_labels_on_another_grid_or_without_an_image_are_refused(tmp_path, both):
     assert "its image is not here" in str(error)
     with pytest.raises(AnnotationError, match="does not lie on the frames"):
         source.read_annotations(both)
+
+
+def test_a_size_that_was_changed_in_one_place_only_is_not_believed(tmp_path):
+    path = nifti(tmp_path / "run.nii", FRAMES)
+    raw = bytearray(path.read_bytes())
+    raw[80:88] = np.array([0.04, 0.04], dtype="<f4").tobytes()
+    path.write_bytes(raw)
+    (source,), _ = find_sources(path)
+    assert source.facts().spacing_mm is None
+    assert "NIfTI voxel size says 0.04 mm" in source.facts().notes[0]
+    assert "NIfTI affine says 0.02 × 0.025 mm" in source.facts().notes[0]
+
+
+@pytest.mark.parametrize("name", ["run.nii", "run.nii.gz"])
+def test_a_volume_with_frames_behind_the_last_is_refused(tmp_path, name):
+    path = nifti(tmp_path / "run.nii", FRAMES)
+    raw = bytearray(path.read_bytes())
+    raw[46:48] = np.int16(3).tobytes()  # dim[3]: 3 frames of the 4
+    path.unlink()
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith("gz") else raw)
+    (source,), _ = find_sources(tmp_path)
+    with pytest.raises(SourceError, match="says that it has 3 frames, but 1 more follow them"):
+        source.facts()
+
+
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2"])
+def test_an_nrrd_that_holds_more_than_it_declares_is_refused(tmp_path, encoding):
+    path = nrrd_file(tmp_path / "run.nrrd", FRAMES, encoding=encoding)
+    path.write_bytes(path.read_bytes().replace(b"sizes: 50 40 4", b"sizes: 50 40 3"))
+    (source,), _ = find_sources(path)
+    with pytest.raises(SourceError, match="holds more than the 6000 bytes that it declares"):
+        list(source.iter_frames())
