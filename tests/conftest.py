@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ivsqa.io.formats.contours_csv import read_contours_csv
+from ivsqa.io.ledger.rooms import LEDGER_FOLDER
 from ivsqa.io.project import starter
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
@@ -27,6 +28,8 @@ from ivsqa.workflow.training.train import train_model
 # Tests share the cores among themselves: networks that each want all of them spend their time waiting for each other.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
+# Nobody pulls the plug of a test; what is on the disk after a kill does not depend on it.
+os.fsync = lambda fd: None
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("ivsqa", deadline=None)
 hypothesis.settings.load_profile("ivsqa")
@@ -131,13 +134,24 @@ def scored(scored_study: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def bytes_of() -> Callable[[Path], dict[str, bytes]]:
-    """Return every file below a folder with its bytes, locks aside: to see that nothing was written."""
+    """Return every file below a folder with its bytes, but for the ledger, which has a line for what these show."""
 
     def read(folder: Path) -> dict[str, bytes]:
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path.parent.name != LEDGER_FOLDER
         }
 
     return read
+
+
+@pytest.fixture
+def without_ledger() -> Callable[[Project], Project]:
+    """Return a project as one of an older version, which wrote no ledger: other checks must find what it would have named."""
+
+    def forget(project: Project) -> Project:
+        shutil.rmtree(project.root / LEDGER_FOLDER)
+        return open_project(project.root)
+
+    return forget

@@ -26,24 +26,46 @@ def check(
         typer.Option(metavar="PATH", help="The packet as it was sent, where PATH is a file out of an editor."),
     ] = None,
     project: ProjectOption = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out the hashes of frames and weights.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep/--quick", help="Read frames, weights and scores to their end, or leave that out.")
+    ] = True,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Remove leftovers of stopped processes, and what is damaged and can be made again."
+        ),
+    ] = False,
+    acknowledge: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Take a file as it is now, gone or changed, for good; may be repeated."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the project, or a packet on its own. Exit 4 if something is found, 3 in a packet."""
     if path is None:
-        _check_project(project, quick=quick, as_json=as_json)
+        _check_project(project, deep=deep, repair=repair, acknowledged=acknowledge or [], as_json=as_json)
     else:
         _check_packet(path, packet, as_json=as_json)
 
 
-def _check_project(project: Path | None, *, quick: bool, as_json: bool) -> None:
+def _check_project(project: Path | None, *, deep: bool, repair: bool, acknowledged: list[Path], as_json: bool) -> None:
     from ivsqa.workflow.reporting.check import check_project
+    from ivsqa.workflow.reporting.ledger_findings import edited_files, repair_project
 
+    study = opened(project)
+    edited = edited_files(study)  # asked first: what is mended is entered, and with it that they were edited
+    mended = repair_project(study, repair=repair, acknowledged=acknowledged)
     with command_context() as context:
-        findings = check_project(opened(project), deep=not quick, context=context)
+        findings = check_project(study, deep=deep, context=context)
     if as_json:
-        say_json({"findings": findings})
+        say_json({"findings": findings, "edited": edited, **picked(mended, "removed", "acknowledged")})
     else:
+        for name in mended.removed:
+            say(f"removed: {name}")
+        for name in mended.acknowledged:
+            say(f"acknowledged: {name}")
+        for name in edited:
+            say(f"edited: {name}, as it may be")
         for finding in findings:
             mend = f"  (mend: {finding.hint})" if finding.hint else ""
             say(f"{finding.code}: {finding.where}: {finding.message}{mend}")

@@ -1,41 +1,41 @@
-"""Atomic writes: a file is either what it was or what it shall be, whenever the plug is pulled.
+"""Atomic writes: a file is either what it was or what it shall be, whenever the plug is pulled. The ledger learns of each.
 
 A temporary file in the same folder is written, flushed, synced, given the mode the file had (or the umask's), and moved into
-place; on any exception it is removed. What a kill leaves behind is named `.tmp-…` and swept by `remove_leftovers`.
+place; on any exception it is removed. What a kill leaves behind is named `.tmp-…` and swept by `leftovers`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ivsqa.io.outside import entries, opened_file
-
-TEMPORARY_PREFIX = ".tmp-"
-LEFTOVER_AGE_S = 3600.0
+from ivsqa.io.ledger import doors
+from ivsqa.io.leftovers import TEMPORARY_PREFIX, temporary_path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a stream whose content becomes `path` when the block ends well; its folder is made if missing."""
+def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Yield a stream whose content becomes `path` when the block ends well; its folder is made if missing.
+
+    Args:
+        path: The file; its mode stays where it is there.
+        mode: Of a new file, less what the umask takes.
+    """
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-        temporary = Path(name)
+        temporary = temporary_path(path)
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+                _keep_mode(temporary, path)
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.chmod(_mode_for(path))
-            temporary.replace(path)
+            with doors.entering(path, temporary):
+                temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -58,9 +58,10 @@ def write_bytes(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 with LF line ends to `path` atomically."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write `text` as UTF-8 with LF line ends to `path` atomically; `mode` as in `replacing`."""
+    with replacing(path, mode=mode) as stream:
+        stream.write(text.encode("utf-8"))
 
 
 @contextmanager
@@ -100,38 +101,17 @@ def publish_folder(temporary: Path, path: Path) -> None:
         if file.is_file():
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
-    temporary.rename(path)
+    with doors.entering(path, temporary):
+        temporary.rename(path)
 
 
-def remove_leftovers(folder: Path, *, older_than_s: float = LEFTOVER_AGE_S) -> list[Path]:
-    """Remove temporary files and folders directly in `folder` that a killed process left, and return them."""
-    removed = []
-    for path in entries(folder, f"{TEMPORARY_PREFIX}*"):
-        if time.time() - path.stat().st_mtime >= older_than_s:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-            removed.append(path)
-    return removed
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    with doors.removing(path):
+        path.unlink(missing_ok=True)
 
 
-def sha256_of_file(path: Path) -> str:
-    """Return the hex SHA-256 of a file's bytes."""
-    with opened_file(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _mode_for(path: Path) -> int:
-    """Return the mode of the file that is replaced, or what the umask gives a new one."""
-    try:
-        return path.stat().st_mode & 0o7777
-    except FileNotFoundError:
-        return 0o666 & ~_umask()
-
-
-def _umask() -> int:
-    """Return the process umask; reading it means setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _keep_mode(temporary: Path, path: Path) -> None:
+    """Give a file the mode of the one that it replaces; a new one has what the umask gives."""
+    with suppress(FileNotFoundError):
+        temporary.chmod(path.stat().st_mode & 0o7777)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from ivsqa.errors import IntegrityError, IvsqaError
-from ivsqa.io import atomic
+from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.ledger import doors
 from ivsqa.io.outside import is_file, opened_file
 from ivsqa.io.text import read_text
 
@@ -105,8 +106,9 @@ def read_records(path: Path, kind: type[Record], *, what: str, hint: str, sha256
                 records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
     except (ValueError, csv.Error):
         raise IntegrityError(f"{what} is missing or was changed", path=path, where=where, hint=hint) from None
-    if sha256 is not None and atomic.sha256_of_file(path) != sha256:
+    if sha256 is not None and sha256_of_file(path) != sha256:
         raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)
+    doors.verify(path)
     return records
 
 

@@ -128,7 +128,10 @@ def test_json_prints_the_documented_keys(
     run("measure", "--burden", "0.01", "--lesion-length", "0", exit_code=3)
     run("report", exit_code=3)
     (study / "pullbacks" / frames[0]["pullback_id"] / "frames.npy").write_bytes(b"")
-    run("check", exit_code=4)
+    (study / "reports/report.html").write_text("damaged", encoding="utf-8")
+    with (study / "project.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("# a remark\n")
+    run("check", "--repair", "--acknowledge", str(drawn), exit_code=4)
     write_return(tmp_path / "work/phantoms", frames, tmp_path / "whole.csv")
     run("check", str(tmp_path / "whole.csv"), "--packet", str(study / "rounds/r001/packet"), exit_code=3)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from ivsqa.io.atomic import (
-    TEMPORARY_PREFIX,
     publish_folder,
-    remove_leftovers,
-    sha256_of_file,
+    replacing,
     staged_folder,
     write_bytes,
     write_text,
 )
+from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.leftovers import TEMPORARY_PREFIX
 
 
 @pytest.fixture
@@ -51,6 +51,14 @@ def test_a_new_file_gets_the_mode_of_the_umask(tmp_path, umask, mask, mode):
     write_bytes(tmp_path / "file", b"")
     assert mode_of(tmp_path / "file") == mode
     assert os.umask(mask) == mask
+
+
+def test_a_file_may_be_its_owners_alone_from_the_first_byte_on(tmp_path, umask):
+    seen = []
+    with replacing(tmp_path / "secret", mode=0o600) as stream:
+        seen = [mode_of(path) for path in tmp_path.iterdir()]
+        stream.write(b"key")
+    assert (seen, mode_of(tmp_path / "secret")) == ([0o600], 0o600)
 
 
 def test_when_writing_fails_the_old_file_stays_and_nothing_is_left_behind(tmp_path):
@@ -102,21 +110,6 @@ def test_publishing_never_replaces_a_folder(tmp_path):
     (tmp_path / "there").mkdir()
     with staged_folder(tmp_path / f"{TEMPORARY_PREFIX}x") as folder, pytest.raises(FileExistsError):
         publish_folder(folder, tmp_path / "there")
-
-
-def test_leftovers_are_removed_once_old_enough_and_nothing_else_is(tmp_path):
-    old_file, old_folder, young, other = (
-        tmp_path / name for name in (f"{TEMPORARY_PREFIX}1", f"{TEMPORARY_PREFIX}2", f"{TEMPORARY_PREFIX}3", "kept")
-    )
-    for path in (old_file, young, other):
-        path.write_text("")
-    (old_folder / "inner").mkdir(parents=True)
-    for path in (old_file, old_folder, other):
-        os.utime(path, (0, 0))
-    assert sorted(remove_leftovers(tmp_path)) == [old_file, old_folder]
-    assert sorted(tmp_path.iterdir()) == [young, other]
-    assert remove_leftovers(tmp_path, older_than_s=0.0) == [young]
-    assert remove_leftovers(tmp_path / "absent") == []
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path):

@@ -17,7 +17,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ivsqa.errors import PacketError
 from ivsqa.io import atomic
+from ivsqa.io.leftovers import TEMPORARY_PREFIX, sweep
 from ivsqa.io.outside import opened_file
+from ivsqa.io.processes import this_process
 
 LARGEST_ZIP_BYTES = 4 * 2**30
 MOST_FILES = 100_000
@@ -58,7 +60,9 @@ def opened(path: Path) -> Iterator[Path]:
         return
     if not path.is_file():
         raise PacketError("is not there", hint="give the folder or zip that came back", path=path)
-    with tempfile.TemporaryDirectory(prefix="ivsqa-return-") as name:
+    # What a kill left of a return is of people: it goes as soon as anybody looks at the next one.
+    sweep(Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"))
+    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}{this_process().token}-") as name:
         folder = Path(name).resolve()
         if zipfile.is_zipfile(path):
             _extract(path, folder)

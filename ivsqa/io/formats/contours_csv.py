@@ -17,6 +17,7 @@ import polars as pl
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import AnnotationError
+from ivsqa.io.ledger import doors
 from ivsqa.io.text import read_text
 
 COLUMNS = ("pullback_id", "frame_index", "structure", "vertex", "x_px", "y_px")
@@ -102,6 +103,7 @@ def _quoted(name: str) -> str:
 
 def _read_table(path: Path, notes: list[str] | None) -> pl.DataFrame:
     """Return the columns as text ("007" stays "007"), with the number of each line."""
+    doors.verify(path)
     try:
         table = pl.read_csv(read_text(path, notes).encode(), infer_schema=False, truncate_ragged_lines=False)
     except OSError as error:

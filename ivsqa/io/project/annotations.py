@@ -18,6 +18,8 @@ from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.annotation_records import PointerMove, PointerRecord, ReadingTimesRecord, RevisionRecord
 from ivsqa.io.project.annotation_status import History, Standing
@@ -168,6 +170,8 @@ class AnnotationStore:
             IntegrityError: a revision that another follows, or that a pointer leads to, is not there.
         """
         folder = self._layout.annotations / pullback_id
+        doors.miss_nothing(folder, r"(rev|ptr)-\w+\.(yaml|contours\.csv)")
+        doors.miss_nothing(self._layout.annotations, r"ptr-\w+\.yaml")
         revisions = [self._read(path, RevisionRecord) for path in entries(folder, "rev-*.yaml")]
         # Those of ivsqa 0.1 lie beside the revisions.
         paths = chain(entries(folder, "ptr-*.yaml"), entries(self._layout.annotations, "ptr-*.yaml"))
@@ -204,7 +208,7 @@ class AnnotationStore:
     def contours(self, revision: RevisionRecord) -> dict[int, dict[str, Contour]]:
         """Return the contours of one revision by frame; see `current` for errors."""
         path = self._layout.revision_contours(revision.pullback_id, revision.revision_id)
-        if not is_file(path) or atomic.sha256_of_file(path) != revision.contours_sha256:
+        if not is_file(path) or sha256_of_file(path) != revision.contours_sha256:
             raise IntegrityError(
                 "annotation contours are missing or were changed after they were written",
                 path=path,

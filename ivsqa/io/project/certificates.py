@@ -17,6 +17,7 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.outside import is_file
 from ivsqa.io.project.annotation_status import revision_that_counts
 from ivsqa.io.project.annotations import AnnotationStore
@@ -277,7 +278,7 @@ class CertificateStore:
         hashes = {}
         for key, (path, text) in tables.items():
             atomic.write_text(path, text)
-            hashes[key] = atomic.sha256_of_file(path)
+            hashes[key] = sha256_of_file(path)
         # The manifest comes last: where a certificate is, its tables are.
         record = record.model_copy(update=hashes).sealed()
         write_manifest(layout.certificate_record(name), record)

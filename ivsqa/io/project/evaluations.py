@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ivsqa.errors import IntegrityError
+from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file, opened_file
 
 EVALUATION_KEYS = frozenset(
@@ -63,6 +64,7 @@ def _read(path: Path, keys: frozenset[str], command: str) -> dict[str, Any]:
             value = json.loads(stream.read().decode("utf-8"))
     except (ValueError, RecursionError):
         raise IntegrityError("this file is not readable as JSON", path=path, hint=hint) from None
+    doors.verify(path)
     if not isinstance(value, dict) or not keys <= value.keys():
         raise IntegrityError("this file was not written by this version of ivsqa", path=path, hint=hint)
     return value

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ivsqa.io.ledger import doors
+from ivsqa.io.ledger.rooms import SETTINGS_NAME
 from ivsqa.io.outside import entries, is_file
-
-SETTINGS_NAME = "project.yaml"
-
+from ivsqa.io.project.lock import LOCK_PREFIX
 
 PACKET_RECORD = "packet.yaml"
 SENT_CONTOURS = "sent.csv"
@@ -190,6 +191,13 @@ class ProjectLayout:
         """What was sent, kept beside the packet, since people edit what is inside it."""
         return self.round(round_id) / PACKET_RECORD.replace(".", f"{_of_reader(reader)}.")
 
+    def packet_records(self, round_id: str) -> list[Path]:
+        """Return what was sent in a round, by reader; raises IntegrityError where a file of the round is gone."""
+        doors.miss_nothing(
+            self.round(round_id), r"packet[^/]*\.yaml|sent[^/]*\.csv|selection\.csv|audit\.yaml|pool\.csv"
+        )
+        return entries(self.round(round_id), "packet*.yaml")
+
     def sent_contours(self, round_id: str, reader: str | None = None) -> Path:
         """The contours as they were sent."""
         return self.round(round_id) / SENT_CONTOURS.replace(".", f"{_of_reader(reader)}.")
@@ -226,7 +234,7 @@ class ProjectLayout:
 
     def lock(self, purpose: str) -> Path:
         """The advisory lock that guards one purpose."""
-        return self.root / f".lock-{purpose}"
+        return self.root / f"{LOCK_PREFIX}{purpose}"
 
 
 def is_ours(folder: Path) -> bool:
@@ -262,7 +270,12 @@ def _of_reader(reader: str | None) -> str:
 
 
 def folders_with(parent: Path, manifest_name: str) -> list[str]:
-    """Return the sorted names of the folders in `parent` that hold a manifest."""
+    """Return the sorted names of the folders in `parent` that hold a manifest.
+
+    Raises:
+        IntegrityError: the manifest of one is gone.
+    """
+    doors.miss_nothing(parent, rf"[^/]+/{re.escape(manifest_name)}")
     return [
         folder.name for folder in entries(parent) if not folder.name.startswith(".") and is_file(folder / manifest_name)
     ]

@@ -1,7 +1,8 @@
 """An advisory lock for what must not run twice in one project, on local disks and on NFS.
 
-The file appears whole under its name and says host, process and start. Whoever finds one of a process of this host that no longer
-runs takes it over; one of another host is respected, and the message says how to mend it if that host has died.
+The file appears whole under its name and says host, process and start. Whoever finds one of a process that certainly runs no
+longer takes it over; one of another host, or of another container with the same host name, is respected, and the message says how
+to mend it if that has died. What is no lock of ours holds nobody up, unless it is a folder, which is not ours to remove.
 
 The library filelock cannot stand in: its FileLock is flock, which many clusters mount as local to one host, and names no holder;
 its SoftFileLock says neither purpose nor start, takes a marker that it cannot read for stale after two seconds, and so would take
@@ -14,15 +15,24 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ivsqa.errors import ProjectLockedError
+from ivsqa.io.leftovers import temporary_path
+from ivsqa.io.outside import entries
+from ivsqa.io.processes import Process, this_process
 
+LOCK_PREFIX = ".lock-"
+LARGEST_BYTES = 4096
+"""What a lock says is shorter by far."""
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 """What disks answer that know no hard links, such as exFAT and shares of Windows."""
 SETTLED_S = 0.1
@@ -45,7 +55,7 @@ def project_lock(path: Path, *, purpose: str, started_at: str, dry_run: bool = F
     if dry_run:
         yield
         return
-    owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _birth(os.getpid()), "started_at": started_at}
+    owner = {"host": socket.gethostname(), **asdict(this_process()), "started_at": started_at}
     _acquire(path, owner, purpose)
     try:
         yield
@@ -59,7 +69,7 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
     for _ in range(3):
         with contextlib.suppress(FileExistsError):
             # Written whole before it gets its name: a lock can never be seen half-written.
-            draft = path.with_name(f"{path.name}.{owner['host']}-{owner['pid']}")
+            draft = temporary_path(path)
             try:
                 draft.write_text(json.dumps(owner), encoding="utf-8")
                 _link(draft, path)
@@ -71,12 +81,12 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
             time.sleep(SETTLED_S)
             holder = _read_owner(path)
         if holder is None or _is_dead(holder):
-            _remove_stale(path, holder, owner)
+            _remove_stale(path, holder)
             continue
         raise ProjectLockedError(
             f"{purpose} is already running on {holder['host']} (process {holder['pid']}, since {holder['started_at']})",
             path=path,
-            hint=f"wait for it; if that machine has died, remove the file: rm {path}",
+            hint=f"wait for it; if it has died with its machine, remove the file: rm {shlex.quote(str(path))}",
         )
     raise ProjectLockedError(f"others keep taking the lock for {purpose}", path=path, hint="try again in a moment")
 
@@ -96,12 +106,29 @@ def _link(draft: Path, path: Path) -> None:
             stream.write(draft.read_text(encoding="utf-8"))
 
 
-def _remove_stale(path: Path, holder: dict[str, Any] | None, owner: dict[str, Any]) -> None:
+def remove_dead_locks(root: Path) -> list[Path]:
+    """Remove the locks in a project whose holders certainly run no longer, and return them."""
+    removed = []
+    for path in entries(root, f"{LOCK_PREFIX}*"):
+        holder = _read_owner(path)
+        if holder is not None and _is_dead(holder):
+            _remove_stale(path, holder)
+            removed.append(path)
+    return removed
+
+
+def _remove_stale(path: Path, holder: dict[str, Any] | None) -> None:
     """Remove a dead process's lock; one that another process made meanwhile is put back.
 
     Moved aside before it is looked at again: two processes that find the same dead lock cannot both remove the new one.
+
+    Raises:
+        ProjectLockedError: a folder is in the way.
     """
-    aside = path.with_name(f"{path.name}.stale-{owner['host']}-{owner['pid']}")
+    if path.is_dir() and not path.is_symlink():
+        hint = f"move it away: mv {shlex.quote(str(path))} {shlex.quote(str(path.parent / path.name.lstrip('.')))}"
+        raise ProjectLockedError("a folder is where a lock would be", path=path, hint=hint)
+    aside = temporary_path(path)
     with contextlib.suppress(FileNotFoundError):
         path.rename(aside)
         if _read_owner(aside) != holder:
@@ -113,30 +140,18 @@ def _remove_stale(path: Path, holder: dict[str, Any] | None, owner: dict[str, An
 def _read_owner(path: Path) -> dict[str, Any] | None:
     """Return the holder of a lock, or None where there is none or it says nothing."""
     try:
+        # No pipe is opened, nothing large is read, and no link is followed.
+        if not stat.S_ISREG(path.lstat().st_mode) or path.lstat().st_size > LARGEST_BYTES:
+            return None
         owner = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return owner if isinstance(owner, dict) and {"host", "pid", "started_at"} <= owner.keys() else None
+    wanted = {"host": str, "pid": int, "started_at": str}
+    said = isinstance(owner, dict) and all(isinstance(owner.get(name), kind) for name, kind in wanted.items())
+    return owner if said else None
 
 
 def _is_dead(owner: dict[str, Any]) -> bool:
-    """Whether the owner ran on this host and runs no longer (a process number that was given again counts as dead)."""
-    # On Windows, signal 0 would end the process it asks about.
-    if owner["host"] != socket.gethostname() or os.name == "nt":
-        return False
-    try:
-        os.kill(int(owner["pid"]), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False  # it runs, but belongs to somebody else
-    return owner.get("born") != _birth(int(owner["pid"]))
-
-
-def _birth(pid: int) -> str | None:
-    """Return when a process started, in the kernel's ticks, where the kernel tells."""
-    try:
-        # Split behind the last bracket: the program's name, in brackets, may hold blanks itself.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except OSError:
-        return None
+    """Whether the owner certainly runs no longer; one that an older version wrote down says too little to know."""
+    computer, boot, namespace, born = (str(owner.get(name, "")) for name in ("computer", "boot", "namespace", "born"))
+    return bool(computer) and Process(computer, boot, namespace, owner["pid"], born or None).is_dead

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
 from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
 from ivsqa.io.outside import is_file, opened_file
 from ivsqa.io.project import strict_yaml
 
@@ -70,6 +71,7 @@ def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
 
     Raises:
         NotFoundError: no such file.
+        IntegrityError: it is in a project, and not what was written there last.
         ManifestTooNewError: written by a later ivsqa.
         ManifestError: anything else; names the line, what was wanted and the nearest known key.
     """
@@ -78,6 +80,7 @@ def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
     with opened_file(path, at_most_bytes=LARGEST_BYTES) as stream:
         data = stream.read()
     try:
+        doors.verify(path, data)
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ManifestError(f"not UTF-8 text at byte {error.start}", path=path, hint="save it as UTF-8") from None

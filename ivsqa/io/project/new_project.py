@@ -9,7 +9,9 @@ from typing import Any
 
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
-from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout
+from ivsqa.io.ledger import doors
+from ivsqa.io.ledger.rooms import SETTINGS_NAME
+from ivsqa.io.project.layout import ProjectLayout
 from ivsqa.io.project.manifest import parse_manifest, write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import IdentityRecord
@@ -54,6 +56,7 @@ def create_project(
         write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)))
     # Last, as it is what makes the folder a project.
     atomic.write_text(layout.settings, text)
+    doors.begin(layout.root)
     return Project(layout, checked)
 
 

@@ -22,7 +22,7 @@ from ivsqa.io.outside import entries, is_file, opened_file
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.certificates import CertificateStore
-from ivsqa.io.project.layout import SETTINGS_NAME, ProjectLayout, folders_with, numbered_folders
+from ivsqa.io.project.layout import ProjectLayout, folders_with, numbered_folders
 from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 from ivsqa.io.project.records import (
@@ -369,7 +369,7 @@ class Project:
 
     def packets(self, round_id: str) -> list[PacketRecord]:
         """Return the packets of a round, by reader; the one for nobody in particular comes first."""
-        paths = entries(self.layout.round(round_id), "packet*.yaml")
+        paths = self.layout.packet_records(round_id)
         return sorted((self._read(path, PacketRecord) for path in paths), key=lambda packet: packet.reader or "")
 
     def _round(self, record: RoundRecord) -> Round:
@@ -394,7 +394,7 @@ def open_project(start: Path) -> Project:
         if is_file(layout.settings):
             return Project(layout, read_manifest(layout.settings, ProjectSettings))
     raise NotAProjectError(
-        f"no {SETTINGS_NAME} here or in a folder above",
+        f"no {layout.settings.name} here or in a folder above",
         path=start,
         hint="go into a project, name one with --project DIR, or make one with: ivsqa init DIR",
     )

@@ -12,10 +12,11 @@ from pydantic import PrivateAttr
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.frames.gating import frames_every
 from ivsqa.domain.grid import WorkingGrid, working_grid
-from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.pullback import FrameKey, frames_sha256
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.certificates import AcceptedFrame, CertificateRecord, digest
@@ -23,6 +24,9 @@ from ivsqa.io.project.records import ModelRecord, PullbackRecord
 
 if TYPE_CHECKING:
     from ivsqa.io.project.project import Project
+
+
+IMPORT_AGAIN = "restore the file from a copy; or remove the pullback's folder, import it again, and before that: "
 
 
 class Pullback(PullbackRecord):
@@ -58,15 +62,24 @@ class Pullback(PullbackRecord):
             frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             raise IntegrityError(
-                "frames are missing or unreadable", path=path, hint="import the pullback again"
+                "frames are missing or unreadable", path=path, hint=IMPORT_AGAIN + doors.acknowledging(path.parent)
             ) from None
         if frames.shape != wanted or frames.dtype != np.uint8:
             raise IntegrityError(
                 f"expected uint8 frames of shape {wanted}, found {frames.dtype} {frames.shape}",
                 path=path,
-                hint="restore the file from a copy, or remove the pullback's folder and import it again",
+                hint=IMPORT_AGAIN + doors.acknowledging(path.parent),
             )
         return frames
+
+    def check_frames(self, *, deep: bool) -> None:
+        """See that its frames are there, and with `deep` that they are those that were imported; raises IntegrityError."""
+        frames = self.frames
+        if deep and frames_sha256(frames) != self.frames_sha256:
+            raise IntegrityError(
+                f"the frames of {self.pullback_id} are not those that were imported",
+                hint="restore frames.npy from a copy",
+            )
 
     @property
     def grid(self) -> WorkingGrid:

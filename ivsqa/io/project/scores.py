@@ -21,6 +21,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
 from ivsqa.errors import IntegrityError, OutsideError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file, outside
 from ivsqa.io.project.layout import ProjectLayout
 
@@ -59,8 +60,8 @@ class ScoreStore:
         """
         for path in entries(self._layout.scores(self._model_id) / pullback_id, "frames-*.parquet"):
             if not self._is_of(path, frames_sha256):
-                path.unlink()
-                _maps_beside(path).unlink(missing_ok=True)
+                atomic.remove(path)
+                atomic.remove(_maps_beside(path))
 
     def _is_of(self, path: Path, frames_sha256: str) -> bool:
         """Return whether a chunk is whole, with its error maps, and of frames of this hash."""
@@ -334,6 +335,7 @@ def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """
     # A panic is what polars makes of some broken files; it is no Exception.
     try:
+        doors.verify(path)
         with outside(path):
             return pl.read_parquet(path, columns=columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -343,6 +345,8 @@ def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
 def _read_all(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
     """Return some columns of several files as one table; see `_read`."""
     try:
+        for path in paths:
+            doors.verify(path)
         with outside():
             return pl.scan_parquet(list(paths)).select(columns).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ivsqa.errors import SourceError
-from ivsqa.io.atomic import sha256_of_file
 from ivsqa.io.formats.dicom_header import DicomHeader, number, numbers, signed_number, text
 from ivsqa.io.formats.dicom_length import pixel_bytes
 from ivsqa.io.formats.files import natural_key
+from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.sources.dicom_claims import calibration_of, timing_of
 from ivsqa.io.sources.dicom_groups import moment_of
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ivsqa.domain.pullback import PullbackClaims, PullbackFacts
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.errors import SourceError, located
-from ivsqa.io.atomic import sha256_of_file
 from ivsqa.io.budgets import check_frame_size, check_unpacked
 from ivsqa.io.formats.files import bare_name
+from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.sources.archives.aivus import with_aivus_claims
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
 from ivsqa.io.sources.archives.registry import annotations_beside, file_beside, named_beside, spacing_claims

@@ -10,7 +10,7 @@ import numpy as np
 from ivsqa.domain.acceptance.audit import draw_frames
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import StateError
-from ivsqa.io import atomic
+from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.project.audits import AuditRecord, write_pool
 from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
@@ -160,7 +160,7 @@ def _write(
     layout, round_id = project.layout, record.round_id
     write_selection(layout.selection(round_id), frames)
     write_pool(layout.audit_pool(round_id), pool)
-    audit = audit.model_copy(update={"pool_sha256": atomic.sha256_of_file(layout.audit_pool(round_id))})
+    audit = audit.model_copy(update={"pool_sha256": sha256_of_file(layout.audit_pool(round_id))})
     write_manifest(layout.audit_record(round_id), audit)
     # The manifest of the round comes last: where a round is, all else is.
     write_manifest(layout.round_record(round_id), record)

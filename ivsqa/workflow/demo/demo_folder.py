@@ -14,11 +14,13 @@ from pathlib import Path
 
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.leftovers import TEMPORARY_PREFIX
 from ivsqa.io.project.manifest import Manifest, read_manifest, write_manifest
 from ivsqa.io.project.records import Provenance, Sha256
 
 MARK = "demo.yaml"
-STAGE = f"{atomic.TEMPORARY_PREFIX}demo"
+STAGE = f"{TEMPORARY_PREFIX}demo"
 
 
 class DemoRecord(Manifest):
@@ -55,7 +57,7 @@ def make_room(folder: Path, *, overwrite: bool) -> None:
         name = path.relative_to(folder).as_posix()
         if name not in written:
             raise _refused("was not written by the demo", path)
-        if path.is_symlink() or atomic.sha256_of_file(path) != written[name]:
+        if path.is_symlink() or sha256_of_file(path) != written[name]:
             raise _refused("was changed since the demo wrote it", path)
     if not overwrite and {folder / name for name in written} <= there:
         raise StateError("this folder holds a demo", path=folder, hint="add --overwrite")
@@ -76,7 +78,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
 def write_mark(stage: Path, made: Provenance) -> None:
     """Write the mark of a demo that is played to its end."""
-    files = {path.relative_to(stage).as_posix(): atomic.sha256_of_file(path) for path in sorted(_files(stage))}
+    files = {path.relative_to(stage).as_posix(): sha256_of_file(path) for path in sorted(_files(stage))}
     write_manifest(stage / MARK, DemoRecord(files=files, provenance=made))
 
 

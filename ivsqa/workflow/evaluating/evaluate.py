@@ -135,6 +135,7 @@ def evaluate_model(
 
     Raises:
         StateError: no frame of that split is annotated, or there is no model.
+        IntegrityError: frames of the split are not those that were imported.
     """
     model = project.get_model(model_id)
     frames = project.annotated_frames(split)
@@ -143,6 +144,9 @@ def evaluate_model(
             f"no frame of a {split} subject is annotated",
             hint=f"choose some with: ivsqa select -n 30 --split {split} --strategy stratified",
         )
+    # A model is judged on what readers saw, or not at all.
+    for pullback in {frame.pullback.pullback_id: frame.pullback for frame in frames}.values():
+        pullback.check_frames(deep=True)
     priors = border_priors(model)
     signals = FrameSignals(project, load_predictor(project, model, device=device), priors)
     validation = project.annotated_frames("validation")

@@ -13,7 +13,9 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.selection.splits import assign_splits
 from ivsqa.errors import IvsqaError, SourceError, located
 from ivsqa.io import atomic
-from ivsqa.io.outside import apart
+from ivsqa.io.ledger import doors
+from ivsqa.io.leftovers import TEMPORARY_PREFIX, sweep, temporary_path
+from ivsqa.io.outside import apart, entries
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
@@ -74,12 +76,9 @@ def import_pullbacks(
     sources, result.failed = find_all_sources(paths, result.remarks)
     naming.expect(sources)
     with project_lock(project.layout.lock("import"), purpose="import", started_at=context.clock()):
-        atomic.remove_leftovers(project.layout.pullbacks, older_than_s=0.0)  # nobody else imports: we hold the lock
+        sweep(entries(project.layout.pullbacks, f"{TEMPORARY_PREFIX}*"), older_than_s=0.0)  # nobody else imports
         importer = _Importer(project, options, naming, context, result)
-        work = [
-            (source, project.layout.pullbacks / f"{atomic.TEMPORARY_PREFIX}import-{number}")
-            for number, source in enumerate(sources)
-        ]
+        work = [(source, temporary_path(project.layout.pullbacks / "pullback")) for source in sources]
         run = partial(decode, options=options, structures=project.structures, known=importer.known_sources)
         with context.progress("Importing", len(sources), "pullback") as advance:
             for decoded in in_processes(run, work, n_jobs=options.n_jobs, should_stop=context.should_stop):
@@ -138,7 +137,7 @@ class _Importer:
             self._result.unchanged.append(record.pullback_id)
         annotations = decoded.annotations
         contour_notes = () if isinstance(annotations, IvsqaError) else annotations.notes
-        notes = (*record.notes, *_text_notes(record, self._options, is_new=twin is None), *contour_notes)
+        notes = (*record.notes, *_text_notes(self._project, record, self._options, is_new=twin is None), *contour_notes)
         if notes:
             self._result.notes[record.pullback_id] = notes
         if isinstance(annotations, IvsqaError):  # only now: the pullback is in, its contours are not
@@ -217,7 +216,7 @@ class SubjectSplits:
         return split
 
 
-def _text_notes(record: PullbackRecord, options: ImportOptions, *, is_new: bool) -> tuple[str, ...]:
+def _text_notes(project: Project, record: PullbackRecord, options: ImportOptions, *, is_new: bool) -> tuple[str, ...]:
     """Return notes on burned-in text, with what can be done about it."""
     if not record.text_regions:
         return ()
@@ -226,7 +225,8 @@ def _text_notes(record: PullbackRecord, options: ImportOptions, *, is_new: bool)
     if record.text_masked:
         advice = ": blackened"
     elif options.mask_text and not is_new:
-        advice = f", and was imported with it: remove pullbacks/{record.pullback_id} and import again"
+        folder = project.layout.pullbacks / record.pullback_id
+        advice = f", and was imported with it: to import again, remove {folder}, then: {doors.acknowledging(folder)}"
     else:
         advice = ": look before you pass frames on; --mask-text blackens it"
     return (f"text seems to be burned in at {places}{advice}",)

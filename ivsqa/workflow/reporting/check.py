@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from ivsqa.domain.pullback import FrameKey, frames_sha256
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES
 from ivsqa.errors import IvsqaError
-from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
+from ivsqa.io.ledger.inspect import differences
+from ivsqa.io.leftovers import iter_temporary
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.reporting.finding import ProjectFinding
+from ivsqa.workflow.reporting.ledger_findings import findings_of
 from ivsqa.workflow.reporting.shared_frames import SharedFrames, shared_frames
 from ivsqa.workflow.rounds.returns import broken_rules
 from ivsqa.workflow.rounds.sent import read_sent
-
-
-@dataclass(frozen=True)
-class ProjectFinding:
-    """A fault of a project.
-
-    Attributes:
-        code: What kind, for programs.
-        where: What it is about.
-        message: What is wrong, for people.
-        hint: How to mend it.
-    """
-
-    code: str
-    where: str
-    message: str
-    hint: str = ""
 
 
 def check_project(project: Project, *, deep: bool = True, context: Context = DEFAULT_CONTEXT) -> list[ProjectFinding]:
@@ -45,6 +31,17 @@ def check_project(project: Project, *, deep: bool = True, context: Context = DEF
         deep: Also hash every frame, every weight and every accepted contour.
         context: Progress.
     """
+    # What readers would refuse is told below, and all of it; the project that was given remembers nothing of it.
+    with doors.open_doors():
+        findings = _findings(Project(project.layout, project.settings), deep=deep, context=context)
+    told = {finding.where for finding in findings}
+    differ = differences(doors.book_of(project.root), deep=deep)
+    findings += [one for one in findings_of(project.root, differ) if str(project.root / one.where) not in told]
+    return findings
+
+
+def _findings(project: Project, *, deep: bool, context: Context) -> list[ProjectFinding]:
+    """Return what is wrong with what is there, as it is."""
     findings: list[ProjectFinding] = []
     records, sound = _readable_pullbacks(project, findings), []
     with context.progress("Checking", len(records), "pullback") as advance:
@@ -95,17 +92,9 @@ def _readable_pullbacks(project: Project, findings: list[ProjectFinding]) -> lis
 def _check_frames(record: Pullback, *, deep: bool) -> Iterator[ProjectFinding]:
     """Yield the faults of a pullback's frames."""
     try:
-        frames = record.frames
+        record.check_frames(deep=deep)
     except IvsqaError as error:
         yield _of_error("frames", error, record.pullback_id)
-        return
-    if deep and frames_sha256(frames) != record.frames_sha256:
-        yield ProjectFinding(
-            "frames",
-            record.pullback_id,
-            "the frames are not those that were imported",
-            "restore frames.npy from a copy",
-        )
 
 
 def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFinding]:
@@ -256,7 +245,6 @@ def _check_certificates(project: Project, records: list[Pullback], *, deep: bool
 
 def _check_leftovers(project: Project) -> Iterator[ProjectFinding]:
     """Yield the files that killed processes left behind."""
-    for path in sorted(project.root.rglob(f"{atomic.TEMPORARY_PREFIX}*")):
-        yield ProjectFinding(
-            "leftover", path.relative_to(project.root).as_posix(), "left by a process that was stopped", f"rm -r {path}"
-        )
+    for path in sorted(iter_temporary(project.root)):
+        where = path.relative_to(project.root).as_posix()
+        yield ProjectFinding("leftover", where, "left by a process that was stopped", "ivsqa check --repair")

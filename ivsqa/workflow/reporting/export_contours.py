@@ -14,6 +14,7 @@ from ivsqa.domain.structures import IGNORE_LABEL, training_labels
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.formats.nifti import nifti_bytes
+from ivsqa.io.leftovers import TEMPORARY_PREFIX
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.sources.archives.echoplaque import TYPES, echoplaque_text
@@ -87,7 +88,7 @@ def export_contours(
     known = TYPES.values() if format == "echoplaque" else project.structures.names
     left_out = tuple(name for name in project.structures.names if name not in known)
     if not dry_run:
-        staging = folder.absolute().parent / f"{atomic.TEMPORARY_PREFIX}{folder.name}"
+        staging = folder.absolute().parent / f"{TEMPORARY_PREFIX}{folder.name}"
         drawn = _iter_drawn([record for record in records if record.pullback_id in counts], read)
         with (
             atomic.staged_folder(staging) as inside,

@@ -16,6 +16,8 @@ from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.topology import nested
 from ivsqa.errors import AnnotationError, IvsqaError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.leftovers import temporary_path
 from ivsqa.io.outside import apart
 from ivsqa.io.packets import ReturnedFrame, SentFrame, get_adapter, read_return
 from ivsqa.io.project.annotation_status import CONSENSUS
@@ -307,19 +309,20 @@ def _keep_copy(project: Project, record: RoundRecord, packet: PacketRecord, path
     if path.resolve().is_relative_to(project.layout.packet(record.round_id, packet.reader).resolve()):
         return  # edited in place: what counts stands in the revisions
     if path.is_file():
-        target = returns / atomic.sha256_of_file(path)[:12] / path.name
-        if not target.exists():
-            atomic.write_bytes(target, path.read_bytes())
+        name = sha256_of_file(path)[:12]
+    else:
+        files = (file for file in sorted(path.rglob("*")) if file.is_file())
+        hashes = [f"{file.relative_to(path)}:{sha256_of_file(file)}" for file in files]
+        name = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:12]
+    if (returns / name).exists():
         return
-    hashes = [
-        f"{file.relative_to(path)}:{atomic.sha256_of_file(file)}" for file in sorted(path.rglob("*")) if file.is_file()
-    ]
-    name = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:12]
-    if not (returns / name).exists():
-        with atomic.staged_folder(returns / f"{atomic.TEMPORARY_PREFIX}{name}") as folder:
+    with atomic.staged_folder(temporary_path(returns / name)) as folder:
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+        else:
             # Pictures that we drew for the packet: nobody edits them, and they are most of its bytes.
             shutil.copytree(path, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("heatmaps", "overlays"))
-            atomic.publish_folder(folder, returns / name)
+        atomic.publish_folder(folder, returns / name)
 
 
 def _append(

@@ -15,6 +15,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.leftovers import temporary_path
 from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
 from ivsqa.io.packets.packet import Purpose
 from ivsqa.io.project.annotation_status import CONSENSUS
@@ -157,7 +158,7 @@ def _write(
     """Write packet, sent contours and manifest."""
     layout, round_id, reader = project.layout, plan.round.round_id, plan.reader
     target = layout.packet(round_id, reader)
-    staging = target.with_name(f"{atomic.TEMPORARY_PREFIX}{target.name}")
+    staging = temporary_path(target)
     sent: list[SentFrame] = []
     frames = with_surroundings(project, iter_frames()) if SHOWN_BY in plan.formats else iter_frames()
     with atomic.staged_folder(staging) as folder, context.progress("Writing packet", len(plan.keys), "frame") as done:

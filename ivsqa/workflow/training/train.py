@@ -15,6 +15,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import fit_error_calibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
@@ -194,7 +195,11 @@ def _find_or_open(project: Project, request: Request, context: Context) -> Model
 def _stored_state(project: Project, model_id: str) -> TrainingState | None:
     """Return the state that a stopped training left, or None."""
     path = project.layout.checkpoint(model_id)
-    return TrainingState.from_bytes(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    doors.verify(path, data)
+    return TrainingState.from_bytes(data)
 
 
 def _run(
@@ -281,7 +286,7 @@ def _finish(
     )
     write_manifest(project.layout.model_record(model_id), record)
     # Only now: until the manifest says ready, a stop goes on from here.
-    project.layout.checkpoint(model_id).unlink(missing_ok=True)
+    atomic.remove(project.layout.checkpoint(model_id))
     return record
 
 

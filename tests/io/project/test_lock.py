@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from ivsqa.errors import ProjectLockedError
-from ivsqa.io.project.lock import project_lock
+from ivsqa.io.processes import this_process
+from ivsqa.io.project.lock import project_lock, remove_dead_locks
 
 NOW = "2026-01-02T03:04:05+00:00"
 NOBODY = 2**22 + 1  # above the largest process number the kernel gives
@@ -25,9 +27,7 @@ def hold(path: Path):
 
 
 def owned_by(path: Path, **owner) -> None:
-    path.write_text(
-        json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "born": None, "started_at": NOW} | owner)
-    )
+    path.write_text(json.dumps({"host": socket.gethostname(), **asdict(this_process()), "started_at": NOW} | owner))
 
 
 def test_the_lock_says_who_holds_it_and_goes_when_the_block_ends(path):
@@ -98,11 +98,83 @@ def test_a_process_of_another_user_is_respected(path):
 
 
 def test_a_lock_of_another_host_is_respected(path):
-    owned_by(path, host="some-other-host", pid=NOBODY)
+    owned_by(path, host="some-other-host", computer="ffff", boot="ffff", pid=NOBODY)
     with pytest.raises(ProjectLockedError, match="on some-other-host") as caught, hold(path):
         pass
     assert "rm " in caught.value.hint
     assert path.exists()
+
+
+def test_a_lock_of_another_container_with_the_same_host_name_is_respected(path):
+    owned_by(path, namespace="ffff", pid=NOBODY)
+    with pytest.raises(ProjectLockedError, match=f"on {socket.gethostname()}"), hold(path):
+        pass
+
+
+@pytest.mark.skipif(
+    "0000" in (this_process().computer, this_process().boot), reason="this system tells too little of itself"
+)
+def test_a_lock_from_before_the_machine_was_started_again_is_taken_over(path):
+    owned_by(path, boot="ffff", namespace="ffff")
+    with hold(path):
+        assert json.loads(path.read_text())["boot"] == this_process().boot
+
+
+def test_a_lock_of_an_older_version_is_respected(path):
+    path.write_text(json.dumps({"host": socket.gethostname(), "pid": NOBODY, "born": None, "started_at": NOW}))
+    with pytest.raises(ProjectLockedError), hold(path):
+        pass
+
+
+def test_path_in_a_hint_is_quoted(tmp_path):
+    path = tmp_path / "my study" / ".lock-train"
+    path.parent.mkdir()
+    owned_by(path, host="some-other-host", computer="ffff", boot="ffff")
+    with pytest.raises(ProjectLockedError) as caught, hold(path):
+        pass
+    assert f"rm '{path}'" in caught.value.hint
+
+
+def odd_link(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def odd_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def odd_giant(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(2**40)
+
+
+def odd_brackets(path: Path) -> None:
+    path.write_text("[" * 4000)
+
+
+@pytest.mark.parametrize("make", [odd_link, odd_pipe, odd_giant, odd_brackets])
+def test_what_is_no_lock_holds_nobody_up(path, make):
+    make(path)
+    with hold(path):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_folder_in_the_place_of_a_lock_is_left_alone_and_named(path):
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(ProjectLockedError, match="a folder is where a lock would be") as caught, hold(path):
+        pass
+    assert "mv " in caught.value.hint
+    assert (path / "inside").is_dir()
+
+
+def test_locks_of_dead_processes_are_removed_and_others_stay(tmp_path):
+    dead, living, elsewhere = (tmp_path / f".lock-{name}" for name in ("dead", "living", "elsewhere"))
+    owned_by(dead, pid=NOBODY)
+    owned_by(living)
+    owned_by(elsewhere, host="x", computer="ffff", boot="ffff")
+    assert remove_dead_locks(tmp_path) == [dead]
+    assert sorted(tmp_path.iterdir()) == sorted([living, elsewhere])
 
 
 @pytest.mark.parametrize("text", ["", "not json", "[]", '{"host": "x"}'])

@@ -43,7 +43,7 @@ def add_round(project: Project, round_id: str) -> None:
 def test_a_new_project_is_named_after_its_folder_and_holds_settings_and_key(project):
     assert project.settings.name == "study"
     assert project.structures.names == ("lumen", "eem")
-    assert sorted(path.name for path in project.root.iterdir()) == ["identity.yaml", "project.yaml"]
+    assert sorted(path.name for path in project.root.iterdir()) == ["identity.yaml", "ledger", "project.yaml"]
 
 
 @pytest.mark.parametrize("name", ["007", 'my "best" study', "C:\\data", "a: b # c", "Größe", "$x ${y}"])

@@ -15,6 +15,7 @@ from ivsqa.io.project.project import open_project
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.importing.gating import NOT_CLEAR
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, find_all_sources, import_pullbacks
+from ivsqa.workflow.reporting.ledger_findings import repair_project
 
 SUBJECTS = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
 NAMED = ImportOptions(subject_from=SUBJECTS)
@@ -212,12 +213,16 @@ def test_an_unusable_rule_stops_before_anything_is_read(empty, two):
     assert empty.pullback_ids() == []
 
 
-def test_a_lost_frames_file_comes_back_when_its_folder_is_removed_and_it_is_imported_again(empty, two):
+def test_a_lost_frames_file_comes_back_when_its_folder_is_given_up_and_it_is_imported_again(empty, two):
     import_pullbacks(empty, [two], NAMED)
     empty.layout.frames("S01-P1").unlink()
     with pytest.raises(IntegrityError):
         len(empty.pullback("S01-P1").frames)
-    shutil.rmtree(empty.layout.pullbacks / "S01-P1")
+    folder = empty.layout.pullbacks / "S01-P1"
+    shutil.rmtree(folder)
+    with pytest.raises(IntegrityError, match="is gone"):
+        import_pullbacks(open_project(empty.root), [two], NAMED)
+    repair_project(empty, repair=False, acknowledged=[folder])
     import_pullbacks(open_project(empty.root), [two], NAMED)
     assert empty.pullback("S01-P1").frames.shape == (10, 96, 96)
 
@@ -318,4 +323,4 @@ def test_burned_in_text_is_reported_and_blackened_on_request(tmp_path, two):
         [two / "S01-P1.dcm"],
         ImportOptions(subject_from=SUBJECTS, mask_text=True),
     )
-    assert "was imported with it: remove pullbacks/S01-P1" in later.notes["S01-P1"][-1]
+    assert "was imported with it: to import again, remove " in later.notes["S01-P1"][-1]

@@ -137,11 +137,13 @@ def test_a_model_without_scores_for_these_frames_draws_nothing(trained):
     assert all(frame.contours == {} for frame in sent)
 
 
-def test_lost_contours_as_sent_are_said(chosen):
+def test_lost_contours_as_sent_are_said(chosen, without_ledger):
     export_for_annotation(chosen)
     chosen.layout.sent_contours("r004").unlink()
-    with pytest.raises(IntegrityError, match="as sent are missing"):
+    with pytest.raises(IntegrityError, match=r"sent\.csv: is gone"):
         read_sent(chosen, "r004")
+    with pytest.raises(IntegrityError, match="as sent are missing"):
+        read_sent(without_ledger(chosen), "r004")
 
 
 def test_without_a_round_there_is_nothing_to_export(imported):

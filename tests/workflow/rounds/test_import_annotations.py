@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, PacketError, StateError
+from ivsqa.io import atomic
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
@@ -293,7 +294,7 @@ def test_distances_where_spacing_is_unknown_are_in_px_only(squares, redraw):
     lines = [
         "  spacing_mm: null" if line.startswith("  spacing_mm:") else line for line in path.read_text().splitlines()
     ]
-    path.write_text("\n".join(lines) + "\n")
+    atomic.write_text(path, "\n".join(lines) + "\n")
     squares.edit(redraw("lumen", 18, 42))
     result = take(squares)
     assert len(result.edit_px) == 1

@@ -7,7 +7,6 @@ import shapely
 
 from ivsqa.errors import AnnotationError, PacketError, StateError
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.project import open_project
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.refine import refine
 
@@ -193,8 +192,7 @@ def test_a_folder_with_something_else_is_not_written_into(squares):
         refine(squares.project, path, folder=other, dry_run=True)
 
 
-def test_before_a_packet_there_is_nothing_to_refine(trained, tmp_path):
-    root = shutil.copytree(trained.root, tmp_path / "none")
-    shutil.rmtree(root / "rounds")
+def test_before_a_packet_there_is_nothing_to_refine(trained, tmp_path, without_ledger):
+    shutil.rmtree(trained.layout.rounds)
     with pytest.raises(StateError, match="no packet was exported"):
-        refine(open_project(root), tmp_path / "points.csv")
+        refine(without_ledger(trained), tmp_path / "points.csv")

@@ -5,6 +5,7 @@ import pytest
 
 from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES, STRATEGIES
 from ivsqa.errors import NotFoundError, StateError
+from ivsqa.io import atomic
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.select import select_frames
@@ -111,7 +112,7 @@ def test_what_is_missing_is_said_with_the_command(imported, trained, scored, tmp
         select_frames(trained, n=3)
     assert "ivsqa score" in caught.value.hint
     for path in (scored.layout.scores("m001") / "S05-P1").glob("frames-*"):
-        path.unlink()
+        atomic.remove(path)
     with pytest.raises(StateError, match="S05-P1 is not scored with m001"):
         select_frames(scored, n=3)
 
@@ -148,7 +149,7 @@ def test_an_empty_split_and_an_empty_pool_are_told_apart(imported):
     for record in imported.pullbacks():
         if record.split != "train":
             for path in sorted((imported.layout.pullbacks / record.pullback_id).iterdir()):
-                path.unlink()
+                atomic.remove(path)
     with pytest.raises(StateError, match="no test subject"):
         select_frames(imported, n=3, split="test")
     select_frames(imported, n=60, strategy="random")  # as many as their distance allows

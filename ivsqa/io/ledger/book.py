@@ -1,0 +1,311 @@
+"""The ledger of one project: what it says, and how a command writes its chapter."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+
+import ivsqa
+from ivsqa.io.hashes import sha256_of_file, sha256_of_folder
+from ivsqa.io.ledger.entries import GONE, Chapter, Entry, Known, what_is_known
+from ivsqa.io.ledger.rooms import LEDGER_FOLDER, SETTINGS_NAME, is_in_a_whole, is_one_whole, worth_of
+from ivsqa.io.leftovers import iter_temporary, sweep, temporary_path
+from ivsqa.io.outside import is_file
+from ivsqa.io.processes import process_of, this_process
+
+_CHAPTER = re.compile(r"(\d{5,})-([a-z-]+)\.jsonl")
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command that writes.
+
+    Attributes:
+        name: As it is typed; "python" for a script or a notebook.
+        request: A hash of what it was asked for; "" where nobody knows.
+    """
+
+    name: str = "python"
+    request: str = ""
+
+
+class Book:
+    """The ledger of one project. What others wrote meanwhile is read when it is needed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / LEDGER_FOLDER
+        self.turn = RLock()
+        """Held from a line to the write that it announces: of one command, only the last line is ever in doubt."""
+        self.command = Command()
+        self._read: dict[str, tuple[int, Chapter]] = {}
+        self._view: _View | None = None
+        self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._own: tuple[int, Path] | None = None
+
+    # What it says
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is one: projects of older versions get theirs with the first write."""
+        return self.folder.is_dir()
+
+    def refresh(self) -> bool:
+        """Read what was written since it was read last; returns whether there was any."""
+        sizes = {}
+        if self.folder.is_dir():
+            with os.scandir(self.folder) as found:
+                sizes = {file.name: file.stat().st_size for file in found if _CHAPTER.fullmatch(file.name)}
+        if self._view is not None and sizes == {name: size for name, (size, _) in self._read.items()}:
+            return False
+        for name, size in sizes.items():
+            if name not in self._read or self._read[name][0] != size:
+                text = (self.folder / name).read_bytes().decode("utf-8", "replace")
+                self._read[name] = (size, Chapter.of(name, text))
+        self._read = {name: self._read[name] for name in sorted(sizes, key=_place)}
+        self._view = _View([chapter for _, chapter in self._read.values()])
+        return True
+
+    def hash_as_it_is(self, name: str) -> str:
+        """Return the hash of a file; it is read again only where it was written again."""
+        path = self.root / name
+        try:
+            stat = path.stat()
+        except OSError:
+            return GONE
+        state = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if name not in self._hashed or self._hashed[name][0] != state:
+            self._hashed[name] = state, hash_of(path)
+        return self._hashed[name][1]
+
+    @property
+    def view(self) -> _View:
+        """What it said when it was read last."""
+        if self._view is None:
+            self.refresh()
+        assert self._view is not None
+        return self._view
+
+    def accepts(self, name: str, sha256: str) -> bool:
+        """Whether a file may have this hash, or be `GONE`; a file that the ledger does not know may be anything."""
+        for again in (False, True):
+            # Whoever writes enters it first, so that what we saw is in the ledger by now.
+            if again and not self.refresh():
+                return False
+            known = self.view.known.get(name)
+            if known is None or sha256 in known.hashes:
+                return True
+        return False
+
+    def missing(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        """Return the names of the files that should be below a folder and are not; a pattern fits their names there."""
+        gone = [
+            name
+            for name in self.view.under(folder)
+            if pattern.fullmatch(name, len(folder) + 1) and not (self.root / name).exists()
+        ]
+        return [name for name in gone if not self.accepts(name, GONE)]
+
+    # What is written
+
+    def enter(self, entries: Iterable[Entry]) -> None:
+        """Append entries to the chapter of this command; the ledger is begun if there is none."""
+        listed = list(entries)
+        self.begin()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        lines = "".join(Entry(one.verb, one.path, one.sha256, one.over, one.n_bytes, now).line for one in listed)
+        pid = os.getpid()
+        if self._own is None or self._own[0] != pid or not self._own[1].is_file():
+            self._own = pid, self._new_chapter()
+            lines = self._opening(now) + lines
+        self._say(lines)
+
+    def take_back(self, entry: Entry) -> None:
+        """Enter that a write which was announced did not happen."""
+        with suppress(OSError):
+            self.enter([Entry("found", entry.path, entry.over)])
+            return
+        # The disk is full, most likely. The line stays the last of its chapter, and so in doubt.
+        self._own = None
+
+    def end(self) -> None:
+        """Enter that the command came to its end, where it wrote anything."""
+        if self._own is not None and self._own[0] == os.getpid() and self._own[1].is_file():
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            with suppress(OSError):
+                self._say(json.dumps({"end": self.command.name, "at": now}) + "\n")
+        self._own = None
+
+    def finish(self, chapters: Iterable[str]) -> None:
+        """Enter that earlier commands, which were stopped, had done their work."""
+        lines = "".join(json.dumps({"finished": name}) + "\n" for name in chapters)
+        self.enter([])
+        self._say(lines)
+
+    def stopped(self) -> dict[str, Chapter]:
+        """Return the chapters of the same request that were stopped before their end, by name, and are not finished since."""
+        self.refresh()
+        chapters = {chapter.name: chapter for chapter in self.view.chapters}
+        done = {name for chapter in chapters.values() for name in chapter.finishes}
+        own = self._own[1].name if self._own else ""
+        return {
+            name: chapter
+            for name, chapter in chapters.items()
+            if self.command.request and chapter.request == self.command.request
+            if not chapter.finished and name not in done and name != own
+        }
+
+    def iter_files(self) -> Iterator[str]:
+        """Yield the names of all files that a ledger knows and that are there; of folders that are entered as a whole, theirs."""
+        waiting = [self.root]
+        while waiting:
+            folder = waiting.pop()
+            with os.scandir(folder) as found:
+                for one in found:
+                    name = (folder / one.name).relative_to(self.root).as_posix()
+                    if one.is_dir(follow_symlinks=False):
+                        if is_one_whole(f"{name}/"):
+                            yield f"{name}/"
+                        elif folder == self.root or worth_of(f"{name}/x") is not None:
+                            waiting.append(folder / one.name)
+                    elif worth_of(name) is not None and not is_in_a_whole(name):
+                        yield name
+
+    def found(self, name: str) -> Entry:
+        """Return the entry of a file as it is now."""
+        path = self.root / name
+        return Entry("found", name, hash_of(path), GONE, size_of(path))
+
+    def _say(self, lines: str) -> None:
+        """Append lines to the chapter of this command."""
+        assert self._own is not None
+        self._view = None  # it says more than was read
+        try:
+            _append(self._own[1], lines)
+        except OSError:
+            self._own = None
+            raise
+
+    def begin(self) -> None:
+        """Begin the ledger with what is there, where there is none; it appears whole."""
+        if self.exists:
+            return
+        lines = [json.dumps({"begin": "found", "ivsqa": ivsqa.__version__}) + "\n"]
+        lines += [self.found(name).line for name in sorted(self.iter_files())]
+        lines.append(json.dumps({"end": "found"}) + "\n")
+        draft = temporary_path(self.folder)
+        draft.mkdir()
+        _append(draft / "00000-found.jsonl", "".join(lines))
+        try:
+            draft.rename(self.folder)
+        except OSError:
+            (draft / "00000-found.jsonl").unlink()
+            draft.rmdir()
+            if not self.folder.is_dir():  # else another process was first
+                raise
+
+    def _opening(self, now: str) -> str:
+        """Return the first lines of a chapter: of which command it is, and what happened since the last; and clean up."""
+        self.refresh()
+        said = {
+            "begin": self.command.name,
+            "request": self.command.request,
+            "process": this_process().token,
+            "ivsqa": ivsqa.__version__,
+            "at": now,
+        }
+        lines = [json.dumps({key: value for key, value in said.items() if value}) + "\n"]
+        dead = self._dead_and_unswept()
+        if dead:
+            sweep(iter_temporary(self.root))
+            lines += [json.dumps({"swept": name}) + "\n" for name in dead]
+        settings = self.found(SETTINGS_NAME)
+        if not self.accepts(SETTINGS_NAME, settings.sha256):
+            lines.append(settings.line)
+        return "".join(lines)
+
+    def _dead_and_unswept(self) -> list[str]:
+        """Return the names of chapters of commands that were stopped, and behind which nobody cleaned up."""
+        swept = {name for chapter in self.view.chapters for name in chapter.swept}
+        return [
+            chapter.name
+            for chapter in self.view.chapters
+            if not chapter.finished and chapter.name not in swept
+            if (process := process_of(chapter.process)) is not None and process.is_dead
+        ]
+
+    def _new_chapter(self) -> Path:
+        """Make the file of this command, numbered behind all there are, and return it."""
+        while True:
+            taken = [_place(path.name)[0] for path in self.folder.iterdir() if _CHAPTER.fullmatch(path.name)]
+            path = self.folder / f"{max(taken, default=0) + 1:05d}-{self.command.name}.jsonl"
+            with suppress(FileExistsError):
+                path.touch(exist_ok=False)
+                return path
+
+
+class _View:
+    """What the chapters of a ledger say, and which files lie where."""
+
+    def __init__(self, chapters: list[Chapter]) -> None:
+        self.chapters = chapters
+        self.known: dict[str, Known] = what_is_known(chapters)
+
+    @cached_property
+    def _by_folder(self) -> dict[str, list[str]]:
+        """By folder, the files in it and in the folders in it."""
+        by_folder: dict[str, list[str]] = {}
+        for name in self.known:
+            parts = name.split("/")
+            for depth in (1, 2):
+                if len(parts) > depth:
+                    by_folder.setdefault("/".join(parts[:-depth]), []).append(name)
+        return by_folder
+
+    def under(self, folder: str) -> list[str]:
+        """Return the files in a folder and in the folders in it."""
+        return self._by_folder.get(folder, [])
+
+
+def hash_of(path: Path) -> str:
+    """Return the hash of a file or a folder; `GONE` where there is none."""
+    if path.is_dir():
+        return sha256_of_folder(path)
+    return sha256_of_file(path) if is_file(path) else GONE
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder; 0 where there is none."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Return the place of a chapter by the name of its file: m100000 comes behind m99999."""
+    return int(name.partition("-")[0]), name
+
+
+def _append(path: Path, lines: str) -> None:
+    """Append lines to a file that nobody else writes to, and see them on the disk; where that fails, it is as it was."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        size = os.fstat(handle).st_size
+        try:
+            data = lines.encode("ascii")
+            while data:
+                data = data[os.write(handle, data) :]
+            os.fsync(handle)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(handle, size)
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,209 @@
+"""The doors of the ledger: each write to a project passes through one, and so does each reader of what a result rests on.
+
+Whoever writes or reads names a path and nothing else; the project around it is found here. Files outside of a project, and files
+that the ledger does not know, pass through as if there were no door.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from ivsqa.errors import IntegrityError
+from ivsqa.io.ledger.book import Book, Command, hash_of, size_of
+from ivsqa.io.ledger.entries import GONE, Entry, Known
+from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_one_whole, worth_of
+
+_books: dict[Path, Book] = {}
+_roots: dict[Path, Path] = {}
+"""By folder, the project that it is in."""
+_is_open: ContextVar[bool] = ContextVar("_is_open", default=False)
+_command = Command()
+
+
+@contextmanager
+def command(name: str, request: str = "") -> Iterator[None]:
+    """Name the command that writes in the block, and enter its end when that ends well or with an error that was told.
+
+    Args:
+        name: As it is typed.
+        request: All that it was asked for, as text; of it only a hash is written down.
+    """
+    global _command  # noqa: PLW0603  a process runs one command
+    before = _command
+    _command = Command(name, hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest() if request else "")
+    try:
+        yield
+    finally:
+        end()
+        _command = before
+
+
+def end() -> None:
+    """Enter that what was written came to its end."""
+    for book in _books.values():
+        book.end()
+
+
+def book_of(root: Path) -> Book:
+    """Return the ledger of a project."""
+    book = _books.setdefault(root, Book(root))
+    book.command = _command
+    return book
+
+
+@contextmanager
+def entering(path: Path, content: Path) -> Iterator[None]:
+    """Enter a file or a folder that gets its name in the block.
+
+    Args:
+        path: The name that it gets.
+        content: Where it lies until then.
+    """
+    found = _known_place(path, is_folder=content.is_dir())
+    if found is None:
+        yield
+        return
+    book, name = found
+    with book.turn:
+        entries = [
+            Entry("wrote", one, hash_of(source), hash_of(book.root / one), size_of(source))
+            for one, source in _parts(name, content)
+        ]
+        changed = [entry for entry in entries if entry.sha256 != entry.over]
+        if changed:
+            book.enter(changed)
+        try:
+            yield
+        except BaseException:
+            for entry in changed:
+                book.take_back(entry)
+            raise
+
+
+@contextmanager
+def removing(path: Path) -> Iterator[None]:
+    """Enter that a file is taken away in the block."""
+    found = _known_place(path, is_folder=False)
+    if found is None or not path.exists():
+        yield
+        return
+    book, name = found
+    with book.turn:
+        book.enter([Entry("removed", name)])
+        yield
+
+
+def begin(root: Path) -> None:
+    """Begin the ledger of a new project with what is there."""
+    book_of(root).begin()
+
+
+def verify(path: Path, data: bytes | None = None) -> None:
+    """See that a file that a result rests on is what was written last.
+
+    Args:
+        path: The file.
+        data: Its bytes, where they have been read; None: they are read.
+
+    Raises:
+        IntegrityError: it was changed.
+    """
+    found = None if _is_open.get() else _known_place(path, is_folder=False)
+    if found is None or worth_of(found[1]) is Worth.YOURS or not found[0].exists:
+        return
+    book, name = found
+    known = book.view.known.get(name)
+    if known is None:
+        return
+    sha256 = book.hash_as_it_is(name) if data is None else hashlib.sha256(data).hexdigest()
+    if not book.accepts(name, sha256):
+        raise error_of(book, name, book.view.known[name], is_there=sha256 != GONE)
+
+
+def miss_nothing(folder: Path, pattern: str) -> None:
+    """See that every file that was written in a folder is there.
+
+    Args:
+        folder: The folder.
+        pattern: Which of its files, as a regular expression of their names.
+
+    Raises:
+        IntegrityError: one is gone.
+    """
+    found = None if _is_open.get() else _place(folder)
+    if found is None or not found[0].exists:
+        return
+    book, name = found
+    for gone in book.missing(name, re.compile(pattern)):
+        raise error_of(book, gone, book.view.known[gone], is_there=False)
+
+
+@contextmanager
+def open_doors() -> Iterator[None]:
+    """Let readers through unseen in the block: `check` tells all that is wrong, not the first of it."""
+    token = _is_open.set(True)
+    try:
+        yield
+    finally:
+        _is_open.reset(token)
+
+
+def error_of(book: Book, name: str, known: Known, *, is_there: bool) -> IntegrityError:
+    """Return the error about a file that is gone or was changed."""
+    what = "was changed since" if is_there else "is gone:"
+    chapter = known.chapter.removesuffix(".jsonl")
+    mend = "ivsqa check --repair" if worth_of(name) is Worth.DERIVED else "restore it from a copy"
+    return IntegrityError(
+        f"{what} ivsqa wrote it ({chapter}{', ' if known.last.at else ''}{known.last.at})",
+        path=book.root / name,
+        hint=f"{mend}; `ivsqa check` lists all that is gone or changed",
+    )
+
+
+def acknowledging(path: Path) -> str:
+    """Return the command that lets a file, or all in a folder, count as it is, as a shell takes it."""
+    return f"ivsqa check --acknowledge {shlex.quote(str(path))}"
+
+
+def _parts(name: str, content: Path) -> list[tuple[str, Path]]:
+    """Return the files that are entered of what gets a name, each with where it lies until then."""
+    if not content.is_dir() or is_one_whole(f"{name}/"):
+        return [(f"{name}/" if content.is_dir() else name, content)]
+    files = [file for file in sorted(content.rglob("*")) if file.is_file()]
+    named = [(f"{name}/{file.relative_to(content).as_posix()}", file) for file in files]
+    return [(one, file) for one, file in named if worth_of(one) is not None]
+
+
+def _known_place(path: Path, *, is_folder: bool) -> tuple[Book, str] | None:
+    """Return the ledger that knows a file, and the name it has there; None where none does."""
+    found = _place(path)
+    if found is None or (not is_folder and worth_of(found[1]) is None):
+        return None
+    return found
+
+
+def _place(path: Path) -> tuple[Book, str] | None:
+    """Return the ledger of the project around a path, and the name that the path has there; None outside of any project."""
+    path = path.absolute()
+    if path.parent not in _roots:
+        root = next((folder for folder in path.parents if _is_project(folder)), None)
+        if root is None:
+            return None
+        _roots[path.parent] = root
+    root = _roots[path.parent]
+    return book_of(root), path.relative_to(root).as_posix()
+
+
+def _is_project(folder: Path) -> bool:
+    """Whether a folder is a project of ours: other programs have a project.yaml too."""
+    try:
+        with (folder / SETTINGS_NAME).open("rb") as stream:
+            return b"ivsqa/project" in stream.read(4096)
+    except OSError:
+        return False

@@ -1,0 +1,143 @@
+"""The lines of a ledger, and what they come to: pure.
+
+A line is a JSON object. The first of a file says which command it is of (`begin`), the last that it came to its end (`end`).
+Between them stands what was written (`wrote`), with its hash and that of what it replaced (`over`), or taken away (`removed`),
+and what was found to be there (`found`): when the ledger began, when a person had edited project.yaml, or had said that a file
+shall count as it is. And of commands that were stopped, by the names of their files: behind which this one cleaned up (`swept`),
+and of which it found that their work was done (`finished`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+GONE = ""
+"""In place of a hash: there is no such file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, written, removed or found.
+
+    Attributes:
+        verb: `wrote`, `removed` or `found`.
+        path: Of the file in the project; that of a folder that is entered as a whole ends with a slash.
+        sha256: Of what is there from then on; `GONE` where nothing is.
+        over: Of what was there before; `GONE` where nothing was.
+        n_bytes: Its size; of a folder, that of its files.
+        at: When, UTC, ISO 8601: for people; nothing follows from it.
+    """
+
+    verb: str
+    path: str
+    sha256: str = GONE
+    over: str = GONE
+    n_bytes: int = 0
+    at: str = ""
+
+    @property
+    def line(self) -> str:
+        """The entry as a line."""
+        fields = {self.verb: self.path, "sha256": self.sha256, "over": self.over, "bytes": self.n_bytes, "at": self.at}
+        return json.dumps({name: value for name, value in fields.items() if value}) + "\n"
+
+
+@dataclass
+class Chapter:
+    """What one command wrote down.
+
+    Attributes:
+        name: Of its file.
+        entries: In order.
+        command: Which command.
+        request: A hash of what it was asked for; "" where that is not known.
+        process: The token of the process that it ran in.
+        finished: Whether it came to its end.
+        finishes: Names of earlier chapters, which were stopped, whose work it found to be done.
+        swept: Names of earlier chapters, which were stopped, behind which it cleaned up.
+        unreadable: Numbers of lines that say nothing, from 1.
+    """
+
+    name: str
+    entries: list[Entry] = field(default_factory=list)
+    command: str = ""
+    request: str = ""
+    process: str = ""
+    finished: bool = False
+    finishes: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str, text: str) -> Chapter:
+        """Return the chapter in a file; a last line that was not written to its end says nothing."""
+        chapter = cls(name)
+        lines = text.split("\n")
+        for number, line in enumerate(lines[:-1], start=1):
+            try:
+                chapter._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                chapter.unreadable.append(number)
+        return chapter
+
+    def _take(self, said: dict[str, object]) -> None:
+        """Take in one line; raises ValueError where it is none of a ledger."""
+        verb, value = next(iter(said.items()))
+        if not isinstance(value, str):
+            raise TypeError(value)
+        if verb == "begin":
+            self.command, self.request = value, str(said.get("request", ""))
+            self.process = str(said.get("process", ""))
+        elif verb == "end":
+            self.finished = True
+        elif verb == "finished":
+            self.finishes.append(value)
+        elif verb == "swept":
+            self.swept.append(value)
+        elif verb in ("wrote", "removed", "found"):
+            n_bytes = said.get("bytes", 0)
+            if not isinstance(n_bytes, int):
+                raise TypeError(n_bytes)
+            hashes = str(said.get("sha256", GONE)), str(said.get("over", GONE))
+            self.entries.append(Entry(verb, value, *hashes, n_bytes, str(said.get("at", ""))))
+        else:
+            raise ValueError(verb)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger says of one file.
+
+    Attributes:
+        hashes: What it may be: one hash or `GONE`; several where a stop left it in doubt, or two wrote it at once.
+        last: The last entry about it, and the chapter that it is in.
+        chapter: The name of that chapter.
+    """
+
+    hashes: frozenset[str]
+    last: Entry
+    chapter: str
+
+
+def what_is_known(chapters: Iterable[Chapter]) -> dict[str, Known]:
+    """Return what the chapters of a ledger, in order of their names, say of each file, by path."""
+    known: dict[str, Known] = {}
+    for chapter in chapters:
+        for place, entry in enumerate(chapter.entries, start=1):
+            in_doubt = place == len(chapter.entries) and not chapter.finished
+            before = known[entry.path].hashes if entry.path in known else frozenset({GONE})
+            known[entry.path] = Known(_hashes_after(before, entry, in_doubt=in_doubt), entry, chapter.name)
+    return known
+
+
+def _hashes_after(before: frozenset[str], entry: Entry, *, in_doubt: bool) -> frozenset[str]:
+    """Return what a file may be after an entry, in doubt as the last of a command that was stopped.
+
+    Only what an entry says that it replaced is known to be replaced: chapters of two commands that ran at once stand one behind
+    the other.
+    """
+    if entry.verb == "found" or (entry.verb == "removed" and not in_doubt):
+        return frozenset({entry.sha256})
+    return (before | {entry.over} if in_doubt else before - {entry.over}) | {entry.sha256}
