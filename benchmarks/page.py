@@ -1,8 +1,9 @@
 """The page to annotate in, at size: how large its file is, how soon it opens, how soon a border follows a point.
 
-A packet of 512 × 512 phantom frames with error maps and probabilities is written as one page and opened from disk in headless
-Chromium. Then a point is set in each frame: a little beside the lumen, and beyond the EEM, so that both borders have to be laid
-jointly, which is the hardest case. Python lays the same borders for comparison.
+A packet of 512 × 512 phantom frames with error maps, probabilities and ten neighbours each is written as one page and opened
+from disk in headless Chromium. Then a point is set in each frame: a little beside the lumen, and beyond the EEM, which has to
+give way. Python lays the same borders for comparison. Last, a hand moves in small steps: how long each keeps a processor, all
+numbers and findings brought up to date and everything drawn.
 
 python benchmarks/page.py [--frames 200] [--different 20]
 """
@@ -26,7 +27,7 @@ from scipy.ndimage import gaussian_filter
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.grid import working_grid
-from ivsqa.io.packets import FrameProbabilities, PacketFrame, get_adapter
+from ivsqa.io.packets import FrameProbabilities, PacketFrame, Surroundings, get_adapter
 from ivsqa.io.packets.packet import PacketOrigin
 from ivsqa.phantom import iter_frames, phantom_pullback
 
@@ -44,7 +45,8 @@ def phantom_frames(n_different: int) -> list[PacketFrame]:
     pullback = phantom_pullback(seed=7, index=0, n_frames=n_different, size_px=SIZE_PX)
     grid = working_grid((SIZE_PX, SIZE_PX), size_px=GRID_PX)
     found = []
-    for number, (image, contours) in enumerate(zip(iter_frames(pullback), pullback.contours, strict=True)):
+    images = list(iter_frames(pullback))
+    for number, (image, contours) in enumerate(zip(images, pullback.contours, strict=True)):
         fields = np.stack(
             [grid_field(grid.contour_to_grid(contours[name]).mask((GRID_PX, GRID_PX))) for name in BOTH.names]
         )
@@ -61,6 +63,12 @@ def phantom_frames(n_different: int) -> list[PacketFrame]:
                 },
                 arcs=(DoubtfulArc("eem", 30.0, 90.0),),
                 probabilities=FrameProbabilities(grid, np.round(255.0 * fields).astype(np.uint8)),
+                surroundings=Surroundings(
+                    neighbours={step: images[(number + step) % n_different] for step in range(-5, 6) if step},
+                    step_mm=0.02,
+                    cut=np.stack([one[SIZE_PX // 2] for one in images], axis=1),
+                    place=number / max(n_different - 1, 1),
+                ),
             )
         )
     return found
@@ -116,6 +124,46 @@ def page_ms(tab: Tab, index: int, frame: PacketFrame, point: Nudge) -> float:
     )
 
 
+HANDS = {
+    "drag": ("v", "{}"),
+    "stroke": ("d", "{}"),
+    "rub": ("e", "{}"),
+    "drag a point": ("v", "{ shiftKey: true }"),
+}
+"""Tools that follow a hand: the key that takes each, and what is held meanwhile."""
+STEPS = 60
+
+
+def hand_ms(tab: Tab, tool: str, held: str) -> float:
+    """Return the processor's time that a step of a hand takes the page: along the EEM and a little out of it."""
+    tab.press(tool)
+    before = busy_ms(tab)
+    tab.evaluate(
+        f"""(async () => {{
+          const {{ stage }} = View;
+          stage.setPointerCapture = () => {{}};
+          const border = Tools.scene().contours.eem;
+          const box = stage.getBoundingClientRect();
+          const send = (kind, step) => new Promise((done) => {{
+            const [x, y] = View.toScreen(border[step % border.length]).map((value) => value + step * 0.3);
+            const where = {{ clientX: x + box.left, clientY: y + box.top, pointerId: 7, pointerType: "mouse", button: 0 }};
+            stage.dispatchEvent(new PointerEvent(kind, {{ ...where, ...{held} }}));
+            requestAnimationFrame(() => setTimeout(done));
+          }});
+          await send("pointerdown", 0);
+          for (let step = 1; step <= {STEPS}; step++) await send("pointermove", step);
+          await send("pointercancel", {STEPS});
+        }})()"""
+    )
+    return (busy_ms(tab) - before) / STEPS
+
+
+def busy_ms(tab: Tab) -> float:
+    """Return how long the page has kept a processor so far: other programs on the machine do not count."""
+    metrics = {one["name"]: one["value"] for one in tab.send("Performance.getMetrics")["metrics"]}
+    return 1000.0 * float(metrics["ThreadTime"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=200)
@@ -125,11 +173,14 @@ def main() -> None:
         sys.exit("there is no Chromium on this machine")
     frames = phantom_frames(options.different)
     with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as tab:
+        tab.send("Performance.setTimeDomain", timeDomain="threadTicks")
+        tab.send("Performance.enable")
         page = Path(folder) / "index.html"
         list(get_adapter("page").write(page.parent, repeated(frames, options.frames), BOTH, PacketOrigin("r001", "p1")))
         started = time.perf_counter()
-        tab.open(page, until="document.getElementById('name').textContent")
+        tab.open(page, until="document.body.dataset.ready")
         opened_s = time.perf_counter() - started
+        tab.evaluate("document.getElementById('guide').close()")
         changed = time.perf_counter()
         for index in range(1, 11):
             tab.press("ArrowRight")
@@ -153,6 +204,10 @@ def main() -> None:
             }
             rows.append([said, *(f"{value:.1f}" for value in (np.median(in_page), max(in_page), np.median(in_python)))])
         print_table(["point", "page ms", "at most", "Python ms"], rows)
+        hand_ms(tab, *HANDS["drag"])  # a page that has just been opened is not compiled yet
+        moves = {said: hand_ms(tab, *how) for said, how in HANDS.items()}
+        result["hand_ms"] = moves
+        print_table(["hand", "ms a step"], [[said, f"{value:.1f}"] for said, value in moves.items()])
     write_json("page", result)
 
 

@@ -22,7 +22,8 @@ class Reader:
         self.open()
 
     def open(self) -> None:
-        """Open the page, again if need be."""
+        """Open the page, again if need be, once all that was done before is on the disk."""
+        self.tab.wait_for("typeof Session === 'undefined' || !Session.isWriting")
         self.tab.open(self.page, until="document.body.dataset.ready")
         # The guide shows itself once in a browser's life.
         self.tab.evaluate("document.getElementById('guide').close()")

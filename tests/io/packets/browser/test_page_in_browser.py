@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -463,6 +464,7 @@ def test_a_tick_is_there_again_where_the_browser_ends_at_once(
         reader = Reader(tab, page, tmp_path / "browser" / "downloads")
         tab.press(" ")
         reader.at_frame(1)
+        tab.wait_for("!Session.isWriting")  # milliseconds, where a browser's other stores take seconds
         tab.kill_browser()
     with chromium(tmp_path / "browser") as tab:
         reader = Reader(tab, page, tmp_path / "browser" / "downloads")
@@ -510,3 +512,17 @@ def test_every_button_has_a_name_that_can_be_read_aloud(reader: Reader) -> None:
         " one.labels?.length)).map((one) => one.outerHTML)"
     )
     assert unnamed == []
+
+
+def test_a_phone_shows_all_of_it_in_its_width(reader: Reader) -> None:
+    reader.tab.open(reader.page, width=390, height=844, until="document.body.dataset.ready")
+    assert reader.tab.evaluate("document.documentElement.scrollWidth") <= 390
+    boxes = reader.tab.evaluate(
+        "['frames', 'stage', 'cine', 'cut', 'words', 'checked'].map((id) => document.getElementById(id).getBoundingClientRect())"
+        ".map((box) => [box.top, box.bottom])"
+    )
+    assert all(bottom > top for top, bottom in boxes)
+    assert all(
+        before[1] <= after[0] + 1.0 for before, after in pairwise(boxes)
+    )  # one below the other, none over the next
+    assert boxes[1][1] - boxes[1][0] > 300.0

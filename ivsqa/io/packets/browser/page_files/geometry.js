@@ -42,26 +42,46 @@ const Geometry = (() => {
     return [ox + mx / (3 * cross), oy + my / (3 * cross)];
   }
 
-  /** Return the nearest place on the line: distance, edge index, share along the edge, and the point itself. */
-  function nearest(contour, [px, py]) {
-    let best = { distance: Infinity };
-    contour.forEach(([ax, ay], edge) => {
-      const [bx, by] = next(contour, edge);
-      const [dx, dy] = [bx - ax, by - ay];
-      const share = Math.min(Math.max(((px - ax) * dx + (py - ay) * dy) / (dx * dx + dy * dy || 1), 0), 1);
-      const point = [ax + share * dx, ay + share * dy];
-      const away = distance(point, [px, py]);
-      if (away < best.distance) best = { distance: away, edge, share, point };
-    });
-    return best;
+  /** Return how far along an edge, 0 to 1, a point comes nearest to it. Numbers, not arrays: this runs a million times a second. */
+  function shareAlong(ax, ay, bx, by, px, py) {
+    const dx = bx - ax;
+    const dy = by - ay;
+    const share = ((px - ax) * dx + (py - ay) * dy) / (dx * dx + dy * dy || 1);
+    return share < 0 ? 0 : share > 1 ? 1 : share;
   }
 
-  function contains(contour, [px, py]) {
+  /** Return the nearest place on the line: distance, edge index, share along the edge, and the point itself. */
+  function nearest(contour, point, isOpen = false) {
+    const [px, py] = point;
+    let [best, least] = [0, Infinity];
+    const edges = contour.length - (isOpen ? 1 : 0);
+    for (let edge = 0; edge < edges; edge++) {
+      const a = contour[edge];
+      const b = contour[edge + 1 === contour.length ? 0 : edge + 1];
+      const share = shareAlong(a[0], a[1], b[0], b[1], px, py);
+      const x = a[0] + share * (b[0] - a[0]) - px;
+      const y = a[1] + share * (b[1] - a[1]) - py;
+      const away = x * x + y * y;
+      if (away < least) {
+        best = edge;
+        least = away;
+      }
+    }
+    const [a, b] = [contour[best], next(contour, best)];
+    const share = shareAlong(a[0], a[1], b[0], b[1], px, py);
+    const place = [a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])];
+    return { distance: Math.sqrt(least), edge: best, share, point: place };
+  }
+
+  function contains(contour, point) {
+    const [px, py] = point;
     let inside = false;
-    contour.forEach(([ax, ay], i) => {
-      const [bx, by] = next(contour, i);
-      if (ay > py !== by > py && px < ((bx - ax) * (py - ay)) / (by - ay) + ax) inside = !inside;
-    });
+    let b = contour[contour.length - 1];
+    for (let i = 0; i < contour.length; i++) {
+      const a = b;
+      b = contour[i];
+      if (a[1] > py !== b[1] > py && px < ((b[0] - a[0]) * (py - a[1])) / (b[1] - a[1]) + a[0]) inside = !inside;
+    }
     return inside;
   }
 
@@ -80,18 +100,23 @@ const Geometry = (() => {
     return worst;
   }
 
-  /** Return where a line crosses itself, null where it does not. */
+  const side = (a, b, c) => (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+
+  /** Return where a line crosses itself, null where it does not: edges by their left ends, each against those it overlaps in x. */
   function selfCrossing(contour) {
     const n = contour.length;
-    const side = (a, b, c) => (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
-    for (let i = 0; i < n; i++) {
+    const left = Float64Array.from(contour, (point, i) => Math.min(point[0], next(contour, i)[0]));
+    const right = Float64Array.from(contour, (point, i) => Math.max(point[0], next(contour, i)[0]));
+    const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => left[i] - left[j]);
+    for (let at = 0; at < n; at++) {
+      const i = order[at];
       const [a, b] = [contour[i], next(contour, i)];
-      const [left, right] = [Math.min(a[0], b[0]), Math.max(a[0], b[0])];
-      const [top, bottom] = [Math.min(a[1], b[1]), Math.max(a[1], b[1])];
-      for (let j = i + 2; j < n - (i === 0 ? 1 : 0); j++) {
-        const [c, d] = [contour[j], next(contour, j)];
-        if (Math.max(c[0], d[0]) < left || Math.min(c[0], d[0]) > right) continue;
-        if (Math.max(c[1], d[1]) < top || Math.min(c[1], d[1]) > bottom) continue;
+      for (let later = at + 1; later < n && left[order[later]] <= right[i]; later++) {
+        const j = order[later];
+        const apart = Math.abs(i - j);
+        if (apart < 2 || apart === n - 1) continue; // neighbours share a vertex
+        const c = contour[j];
+        const d = contour[j + 1 === n ? 0 : j + 1];
         if (side(a, b, c) * side(a, b, d) <= 0 && side(c, d, a) * side(c, d, b) <= 0) return a;
       }
     }

@@ -19,25 +19,29 @@ const Measures = (() => {
 
   /** Return the shortest and longest diameter through the centroid; each ends at the outermost crossing on either side. */
   function diameters(contour) {
+    const n = contour.length;
     const [cx, cy] = Geometry.centroid(contour);
-    const points = contour.map(([x, y]) => [x - cx, y - cy]);
-    let [shortest, longest] = [Infinity, 0];
+    const xs = Float64Array.from(contour, ([x]) => x - cx);
+    const ys = Float64Array.from(contour, ([, y]) => y - cy);
+    let shortest = Infinity;
+    let longest = 0;
     for (let direction = 0; direction < N_DIRECTIONS; direction++) {
-      const angle = (direction * Math.PI) / N_DIRECTIONS;
-      const [dx, dy] = [Math.cos(angle), Math.sin(angle)];
-      let [ahead, behind] = [-Infinity, -Infinity];
-      let [px, py] = points.at(-1);
-      let before = dx * py - dy * px;
-      for (const [x, y] of points) {
-        const after = dx * y - dy * x;
+      const dx = Math.cos((direction * Math.PI) / N_DIRECTIONS);
+      const dy = Math.sin((direction * Math.PI) / N_DIRECTIONS);
+      let ahead = -Infinity;
+      let behind = -Infinity;
+      let before = dx * ys[n - 1] - dy * xs[n - 1];
+      for (let i = 0, last = n - 1; i < n; last = i++) {
+        const after = dx * ys[i] - dy * xs[i];
         if (before > 0 !== after > 0) {
-          const reach = (px * y - x * py) / (after - before);
+          const reach = (xs[last] * ys[i] - xs[i] * ys[last]) / (after - before);
           if (reach > ahead) ahead = reach;
           if (-reach > behind) behind = -reach;
         }
-        [px, py, before] = [x, y, after];
+        before = after;
       }
-      [shortest, longest] = [Math.min(shortest, ahead + behind), Math.max(longest, ahead + behind)];
+      if (ahead + behind < shortest) shortest = ahead + behind;
+      if (ahead + behind > longest) longest = ahead + behind;
     }
     return { shortest, longest };
   }

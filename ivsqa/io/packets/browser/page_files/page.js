@@ -40,6 +40,7 @@
     const { name, rank } = contents.frames[index];
     const button = $("frames").children[index].firstChild;
     const mark = marks(Session.known(name));
+    if (button.dataset.mark === mark) return;
     button.dataset.mark = button.lastChild.textContent = mark;
     button.setAttribute("aria-label", `${rank}, ${name}${mark && `, ${spoken[mark]}`}`);
   }

@@ -18,6 +18,7 @@ const Session = (() => {
   let about = { session_id: random(), save: 0, changed: false, index: 0, look: null };
   let database = null; // null where this browser keeps nothing
   let isNew = true;
+  let writing = 0; // copies on their way to the disk
   let lastSign = performance.now();
   let [taken, keptChanged] = [() => {}, () => {}];
 
@@ -53,6 +54,7 @@ const Session = (() => {
   async function keep(frame) {
     if (!database) return;
     const writes = [[ABOUT, { ...about }], ...(frame ? [[`${KEY} ${frame.name}`, compact(record(frame))]] : [])];
+    writing += 1;
     try {
       const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
       const store = transaction.objectStore(STORE);
@@ -62,6 +64,8 @@ const Session = (() => {
     } catch {
       database = null;
       keptChanged();
+    } finally {
+      writing -= 1;
     }
   }
 
@@ -171,6 +175,7 @@ const Session = (() => {
     get index() { return Math.min(about.index, contents.frames.length - 1); },
     get kept() { return about; },
     get isKept() { return database !== null; },
+    get isWriting() { return writing > 0; },
     get isNew() { return isNew; },
     get isChanged() { return about.changed; },
   };

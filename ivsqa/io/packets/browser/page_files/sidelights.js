@@ -60,10 +60,9 @@ const Sidelights = (() => {
 
   async function showCut() {
     const shown = frame;
+    $("cut").hidden = shown.place === null; // before anything is waited for, so that the stage keeps its size
     const picture = await Packet.cut(shown);
-    if (shown !== frame) return;
-    $("cut").hidden = !picture;
-    if (!picture) return;
+    if (shown !== frame || !picture) return;
     const canvas = $("cut");
     [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
     const context = canvas.getContext("2d");

@@ -15,7 +15,7 @@ const Strokes = (() => {
     const [first, last] = [line[0], line.at(-1)];
     let [farthest, most] = [0, tolerance];
     for (let i = 1; i + 1 < line.length; i++) {
-      const away = nearest([first, last], line[i]).distance;
+      const away = openNearest([first, last], line[i]);
       if (away > most) [farthest, most] = [i, away];
     }
     if (!farthest) return [first, last];
@@ -40,11 +40,7 @@ const Strokes = (() => {
     return away(on) < away(back) ? [...stroke, ...back.slice(1, -1)] : [...stroke, ...[...on].reverse().slice(1, -1)];
   }
 
-  function openNearest(line, point) {
-    let least = Infinity;
-    for (let i = 0; i + 1 < line.length; i++) least = Math.min(least, nearest([line[i], line[i + 1]], point).distance);
-    return least;
-  }
+  const openNearest = (line, point) => nearest(line, point, true).distance;
 
   /** Return a contour without the vertices within a radius of a rubber's way; gaps are bridged smoothly. */
   function rubbed(contour, way, radius) {
@@ -53,7 +49,8 @@ const Strokes = (() => {
       const pieces = Math.max(Math.ceil(distance(point, end) / (0.5 * radius)), 1);
       return Array.from({ length: pieces }, (_, k) => point.map((value, axis) => value + ((end[axis] - value) * k) / pieces));
     });
-    const reached = (point) => (way.length > 1 ? openNearest(way, point) : distance(way[0], point)) < radius;
+    const path = simplified(way, 0.2 * radius);
+    const reached = (point) => (path.length > 1 ? openNearest(path, point) : distance(path[0], point)) < radius;
     const gone = fine.map(reached);
     if (!gone.includes(true) || gone.filter((one) => !one).length < 4) return contour;
     const start = gone.findIndex((one, i) => !one && gone[(i + gone.length - 1) % gone.length]);

@@ -19,6 +19,7 @@ const Tools = (() => {
   let grip = null;
   let draft = []; // of a border drawn anew: places clicked, and strokes between them
   let rolled = 0;
+  let isTelling = false;
   let told = () => {};
 
   const state = () => Session.record(frame).state;
@@ -156,10 +157,16 @@ const Tools = (() => {
     preview(plain({ ...state().contours, [held.name]: line }));
   }
 
+  /** Show what a hand is making; numbers and findings follow once a picture, not once a step. */
   function preview(next) {
     action.preview = next;
     View.draw();
-    told();
+    if (isTelling) return;
+    isTelling = true;
+    requestAnimationFrame(() => {
+      isTelling = false;
+      told();
+    });
   }
 
   /** Follow a hand that draws: where it began on the active border and is on it again, it replaces the stretch beside it. */

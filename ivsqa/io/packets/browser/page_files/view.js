@@ -15,6 +15,7 @@ const View = (() => {
   let frame = null;
   let scene = null; // what is drawn: a function that returns { contours, active, points, stroke, rubber, grip, before }
   let asked = false;
+  let drawnPixels = "";
 
   const toScreen = ([x, y]) => [(x + 0.5) * place.scale + place.left, (y + 0.5) * place.scale + place.top];
   const toFrame = ([x, y]) => [(x - place.left) / place.scale - 0.5, (y - place.top) / place.scale - 0.5];
@@ -84,18 +85,25 @@ const View = (() => {
     });
   }
 
-  function drawNow() {
+  /** Return a canvas to draw on, empty and as large as the stage. */
+  function emptied(canvas) {
     const dense = window.devicePixelRatio;
-    const [image, lines] = [below, above].map((canvas) => {
-      const [w, h] = [Math.round(stage.clientWidth * dense), Math.round(stage.clientHeight * dense)];
-      if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
-      const context = canvas.getContext("2d");
-      context.setTransform(dense, 0, 0, dense, 0, 0);
-      context.clearRect(0, 0, stage.clientWidth, stage.clientHeight);
-      return context;
-    });
+    const [w, h] = [Math.round(stage.clientWidth * dense), Math.round(stage.clientHeight * dense)];
+    if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+    const context = canvas.getContext("2d");
+    context.setTransform(dense, 0, 0, dense, 0, 0);
+    context.clearRect(0, 0, stage.clientWidth, stage.clientHeight);
+    return context;
+  }
+
+  function drawNow() {
+    const lines = emptied(above);
     const shown = scene();
-    drawPixels(image, lines);
+    // Pixels take the most time, and a hand that moves a border moves none of them.
+    const wanted = JSON.stringify([frame.name, place, Look.now, Cine.isAway, Cine.at, stage.clientWidth, stage.clientHeight, shows.heat]);
+    if (wanted !== drawnPixels) drawPixels(emptied(below));
+    drawnPixels = wanted;
+    if (shows.heat && frame.heat) lines.drawImage(frame.heat, ...frameBox());
     if (shows.marks && !Cine.isPlaying) frame.marks.forEach((mark) => drawMark(lines, mark, shown.contours));
     if (shows.contours) drawBorders(lines, shown);
     if (shown.stroke) drawStroke(lines, shown.stroke);
@@ -105,8 +113,8 @@ const View = (() => {
   }
 
   /** Draw the frame, or a neighbour within the square it was kept of, the rest of the frame being dimmed. */
-  function drawPixels(image, lines) {
-    const box = [place.left, place.top, frame.width_px * place.scale, frame.height_px * place.scale];
+  function drawPixels(image) {
+    const box = frameBox();
     image.imageSmoothingQuality = "high";
     image.drawImage(Look.seen(frame.image), ...box);
     if (Cine.isAway) {
@@ -116,10 +124,10 @@ const View = (() => {
       const corner = [left * place.scale + place.left, top * place.scale + place.top];
       image.drawImage(Look.seen(tiles), 0, Cine.at * tile, tile, tile, ...corner, side * place.scale, side * place.scale);
     }
-    const heat = shows.heat && frame.heat;
-    below.style.opacity = heat ? 0.62 : 1; // so that bright tissue is not taken for error
-    if (heat) lines.drawImage(frame.heat, ...box);
+    below.style.opacity = shows.heat && frame.heat ? 0.62 : 1; // so that bright tissue is not taken for error
   }
+
+  const frameBox = () => [place.left, place.top, frame.width_px * place.scale, frame.height_px * place.scale];
 
   function drawBorders(lines, { contours, active, grip, before }) {
     for (const { line, color } of before) stroke(lines, line, { color, width: 1, dash: [3, 5] });
