@@ -64,7 +64,10 @@ class Phantoms:
 
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Phantoms:
-    folder = tmp_path_factory.mktemp("phantoms")
+    return phantoms_in(tmp_path_factory.mktemp("phantoms"))
+
+
+def phantoms_in(folder: Path) -> Phantoms:
     written = write_phantom(folder, n_pullbacks=8, n_frames=N_FRAMES, seed=3, size_px=96)
     truth = {name: frames for file in written for name, frames in read_contours_csv(file.truth_path).items()}
     return Phantoms(folder, [file.path for file in written], truth)
@@ -72,7 +75,10 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Phantoms:
 
 @pytest.fixture(scope="session")
 def imported_study(tmp_path_factory: pytest.TempPathFactory, phantoms: Phantoms) -> Path:
-    root = tmp_path_factory.mktemp("imported") / "study"
+    return imported_in(tmp_path_factory.mktemp("imported") / "study", phantoms)
+
+
+def imported_in(root: Path, phantoms: Phantoms) -> Path:
     project = create_project(root, template="coronary-ivus", settings=SMALL)
     import_pullbacks(project, [phantoms.folder], ImportOptions(subject_from=SUBJECTS))
     return root
@@ -81,13 +87,16 @@ def imported_study(tmp_path_factory: pytest.TempPathFactory, phantoms: Phantoms)
 @pytest.fixture(scope="session")
 def started_study(tmp_path_factory: pytest.TempPathFactory, phantoms: Phantoms, imported_study: Path) -> Path:
     root = copied(imported_study, tmp_path_factory.mktemp("started"))
-    project = open_project(root)
+    start(open_project(root), phantoms)
+    return root
+
+
+def start(project: Project, phantoms: Phantoms) -> None:
     for split, n in START.items():
         select_frames(project, n=n, split=split, strategy="stratified")  # type: ignore[arg-type]
         packet = export_for_annotation(project).folder
         phantoms.annotate(packet)
         import_annotations(project, packet, reader="simulated")
-    return root
 
 
 @pytest.fixture(scope="session")

@@ -114,13 +114,27 @@ def is_file(path: Path) -> bool:
     """Return whether a file is there.
 
     Raises:
-        OutsideError: that may not be known, since a folder above it is closed.
+        OutsideError: something else has its name, or that may not be known, since a folder above it is closed.
     """
     with outside(path):
         try:
-            return stat.S_ISREG(path.stat().st_mode)
+            mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():
+                raise OutsideError(
+                    "is a link to what is not there", hint="restore the file from a copy", path=path
+                ) from None
             return False
+        _check_regular(mode, path)
+        return True
+
+
+def _check_regular(mode: int, path: Path) -> None:
+    """Refuse what is no file."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    if not stat.S_ISREG(mode):
+        raise OutsideError("is no file but a pipe or a device", hint="restore the file from a copy", path=path)
 
 
 @contextmanager
@@ -137,10 +151,7 @@ def opened_file(path: Path, *, at_most_bytes: int | None = None) -> Iterator[Buf
     with outside(path):
         # Asked before: to open a pipe waits until somebody writes into it.
         status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
-        if not stat.S_ISREG(status.st_mode):
-            raise OutsideError("is no file but a pipe or a device", hint="give a file", path=path)
+        _check_regular(status.st_mode, path)
         if at_most_bytes is not None and status.st_size > at_most_bytes:
             raise OutsideError(f"holds {status.st_size:,} bytes, more than any such file", path=path)
         with path.open("rb") as stream:

@@ -1,11 +1,13 @@
 import errno
 import os
+import random
 from pathlib import Path
 
 import pytest
 
 from ivsqa.errors import IvsqaError, OutsideError, SourceError
 from ivsqa.io.outside import apart, entries, is_file, opened_file, outside
+from tests.attacks.damages import WAYS
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_no_folder_is_empty_and_names_come_in_order(tmp_path):
     assert entries(tmp_path / "absent") == []
     assert not is_file(tmp_path / "absent")
     assert not is_file(tmp_path / "rev-1.csv" / "inside")
-    assert not is_file(tmp_path)
+    assert is_file(tmp_path / "rev-1.csv")
 
 
 def test_a_file_where_a_folder_should_be_is_not_taken_for_an_empty_folder(tmp_path):
@@ -81,6 +83,15 @@ def test_a_pipe_and_a_folder_are_no_file_and_are_not_waited_for(tmp_path):
         pass
     with pytest.raises(OutsideError, match="is a folder"), opened_file(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("odd", ["folder", "pipe", "dangling", "loop"])
+def test_what_has_the_name_of_a_file_and_is_none_is_never_taken_for_absent(tmp_path, odd):
+    path = tmp_path / "model.yaml"
+    path.touch()
+    WAYS[odd](path, random.Random(1))
+    with pytest.raises(OutsideError, match=r"model\.yaml: is "):
+        is_file(path)
 
 
 def test_a_file_larger_than_it_may_be_is_not_read(tmp_path):

@@ -92,10 +92,11 @@ def score_frames(
         context: Clock, progress, wish to stop.
 
     Raises:
-        StateError: there is no model or no pullback.
+        StateError: there is no model or no pullback, or the structures or the grid were changed since the model was trained.
         NotFoundError: no such model or pullback.
     """
     model = project.get_model(model_id)
+    project.check_fits(model)
     records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
     if not records:
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")

@@ -5,7 +5,7 @@ from PIL import Image
 from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import read_manifest, write_manifest
-from ivsqa.io.project.project import Project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import ScoresRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import Context
@@ -139,6 +139,29 @@ def test_a_model_never_scores_on_another_grid_than_it_learnt_on(trained, image):
     project = with_settings(trained.root, {"image": image})
     with pytest.raises(StateError, match="m001 was trained with image"):
         score_frames(project, device="cpu")
+
+
+def test_a_structure_that_was_renamed_after_scoring_is_said_in_a_line(scored):
+    path = scored.layout.settings
+    path.write_text(path.read_text(encoding="utf-8").replace("name: eem", "name: vessel"), encoding="utf-8")
+    with pytest.raises(StateError, match="m001 segments lumen, eem, the project lumen, vessel"):
+        score_frames(open_project(scored.root), top=3, device="cpu")
+
+
+def test_scores_that_were_damaged_are_made_again_and_come_out_the_same(scored):
+    before = {path: path.read_bytes() for path in scored.layout.scores("m001").rglob("*.parquet")}
+    cut, emptied = (
+        path for path in sorted(before) if path.parent.name in ("S01-P1", "S02-P1") and "frames" in path.name
+    )
+    cut.write_bytes(before[cut][:-50])
+    emptied.write_bytes(b"")
+    maps = scored.layout.error_map_chunk("m001", "S05-P1", 0, 9)
+    maps.unlink()
+    result = score_frames(scored, device="cpu")
+    assert (result.n_scored, result.n_reused) == (30, 50)
+    again = {path: path.read_bytes() for path in scored.layout.scores("m001").rglob("*.parquet")}
+    assert again.keys() == before.keys()
+    assert again[maps] == before[maps]
 
 
 def test_scores_of_frames_that_were_replaced_are_not_reused(scored):
