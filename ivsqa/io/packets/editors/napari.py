@@ -1,14 +1,15 @@
 """napari: a stack of images, and a table of shapes for each structure, which napari makes a layer of that name.
 
 The table has a vertex a line and no names, so the file's name is the structure. Its axes are slice, row and column, and a whole
-number is the centre of a pixel. Doubtful arcs are open lines in a layer of their own.
+number is the centre of a pixel. Borders are closed paths, since napari fills polygons with white. Doubtful arcs are open lines in
+a layer of their own. A table holds no colours either, so a script opens all of it as it should look.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from PIL import Image
 
 from ivsqa.domain.contour import EDGE_OFFSET_PX, Contour, Points
 from ivsqa.domain.structures import StructureSet
+from ivsqa.drawing.pictures import ARC_COLOR
 from ivsqa.errors import IvsqaError, PacketError, located
 from ivsqa.io.formats.documents import check_whole
 from ivsqa.io.formats.label_marks import MARKS, Tick, structure_named
 from ivsqa.io.formats.shapes import AGAIN, DECIMALS, ELLIPSE_VERTICES, largest_contour, stray_note
-from ivsqa.io.packets.adapter import first_line_of
+from ivsqa.io.packets.adapter import first_line_of, write_text
 from ivsqa.io.packets.drawing import look_here_lines, written_shapes
 from ivsqa.io.packets.editors.stacks import (
     FilledStack,
@@ -32,11 +34,55 @@ from ivsqa.io.packets.editors.stacks import (
     stack_of_file,
     stacks_of,
 )
-from ivsqa.io.packets.packet import ReturnedFrame, ReturnedPacket, SentFrame
-from ivsqa.io.packets.thinning import restored
+from ivsqa.io.packets.packet import PacketFrame, PacketOrigin, ReturnedFrame, ReturnedPacket, SentFrame
+from ivsqa.io.packets.thinning import restored, written_edge_points
 from ivsqa.io.tables import csv_text
 
 LOOK_HERE = "look-here"
+
+SCRIPT_NAME = "show.py"
+CLOSED_PX = 1.0
+"""Ends of a path that are no farther apart meet."""
+ROUNDING_PX = 0.002
+"""So near to where it was sent, a vertex was not moved."""
+
+_SCRIPT = '''"""Shows the stacks of this folder, with borders in their colours: run it with "napari show.py".
+
+Save a layer that you changed as CSV, under the name it has, over the file in the folder of its stack.
+"""
+
+import csv
+from pathlib import Path
+
+import napari
+
+COLORS = {colors}
+
+
+def shapes_of(path, kind):
+    """Return the shapes of a table as napari takes them; a closed path needs its last point no more as a polygon."""
+    shapes = {{}}
+    with path.open(newline="") as table:
+        for row in csv.DictReader(table):
+            point = [float(row[f"axis-{{axis}}"]) for axis in range(3)]
+            shapes.setdefault(row["index"], []).append(point)
+    return [points[:-1] if kind == "polygon" and points[0] == points[-1] else points for points in shapes.values()]
+
+
+for stack in sorted(Path(__file__).parent.glob("stack-*")):
+    viewer = napari.Viewer(title=stack.name)
+    viewer.open(str(stack / "image.tif"))
+    if (stack / "heatmap.tif").exists():
+        viewer.open(str(stack / "heatmap.tif"), colormap="inferno", blending="additive", visible=False)
+    for name, color in COLORS.items():
+        kind, path = "path" if name == {hints!r} else "polygon", stack / f"{{name}}.csv"
+        shapes = shapes_of(path, kind) if path.exists() else []
+        look = {{"edge_color": color, "face_color": "transparent", "edge_width": 1, "opacity": 1.0, "name": name}}
+        viewer.add_shapes(shapes or None, shape_type=kind, ndim=3, **look)
+    viewer.dims.set_point(0, 0)
+
+napari.run()
+'''
 
 _COLUMNS = ("index", "shape-type", "vertex-index", "axis-0", "axis-1", "axis-2")
 
@@ -47,6 +93,14 @@ class NapariAdapter(StackAdapter):
     name = "napari"
     suffix = ".csv"
     folder_name = "napari"
+
+    def write(
+        self, folder: Path, frames: Iterable[PacketFrame], structures: StructureSet, origin: PacketOrigin
+    ) -> Iterator[PacketFrame]:
+        """Write the stacks, and a script that opens them."""
+        yield from super().write(folder, frames, structures, origin)
+        colors = {LOOK_HERE: ARC_COLOR} | {name: structures.color_of(name) for name in reversed(structures.names)}
+        write_text(folder / self.folder_name / SCRIPT_NAME, _SCRIPT.format(colors=colors, hints=LOOK_HERE))
 
     def stack_files(self, filled: FilledStack, structures: StructureSet) -> Iterator[tuple[str, bytes]]:
         """Yield `<stack>/image.tif`, `heatmap.tif`, `look-here.csv` and a table for each structure."""
@@ -93,7 +147,7 @@ def _shapes(filled: FilledStack, structures: StructureSet) -> dict[str, list[tup
     shapes: dict[str, list[tuple[int, str, Points]]] = {name: [] for name in (*structures.names, LOOK_HERE)}
     for index, frame in enumerate(filled.frames):
         for name, points in written_shapes(frame, structures):
-            shapes[name].append((index, "polygon", points - EDGE_OFFSET_PX))
+            shapes[name].append((index, "path", np.vstack([points, points[:1]]) - EDGE_OFFSET_PX))
         shapes[LOOK_HERE] += [(index, "path", line - EDGE_OFFSET_PX) for line in look_here_lines(frame)]
     return shapes
 
@@ -188,7 +242,7 @@ def _returned(
             for name, layer in drawn.items():
                 if index in layer.shapes:
                     with located(path=layer.path, where=frame.name):
-                        contour, n_strays = _contour(layer.shapes[index])
+                        contour, n_strays = _contour(layer.shapes[index], frame.contours.get(name))
                     contours[name] = restored(contour, frame.contours.get(name))
                     notes += [stray_note(name, n_strays)] if n_strays else []
         except PacketError as error:
@@ -199,10 +253,10 @@ def _returned(
     return frames, rejected
 
 
-def _contour(shapes: Sequence[tuple[str, Points]]) -> tuple[Contour, int]:
+def _contour(shapes: Sequence[tuple[str, Points]], sent: Contour | None) -> tuple[Contour, int]:
     """Return the contour that the shapes of one structure in one slice mean, and how many strays were left out."""
     try:
-        contours = [Contour.from_points(_closed(kind, points)) for kind, points in shapes]
+        contours = [Contour.from_points(_closed(kind, points, sent)) for kind, points in shapes]
     except ValueError as error:
         raise PacketError(str(error), hint=AGAIN) from error
     try:
@@ -211,7 +265,7 @@ def _contour(shapes: Sequence[tuple[str, Points]]) -> tuple[Contour, int]:
         raise PacketError(f"holds {len(contours)} shapes in one slice", hint="keep one") from error
 
 
-def _closed(kind: str, points: Points) -> Points:
+def _closed(kind: str, points: Points, sent: Contour | None) -> Points:
     """Return the outline of a shape.
 
     Raises:
@@ -219,9 +273,31 @@ def _closed(kind: str, points: Points) -> Points:
     """
     if kind in ("polygon", "rectangle"):
         return points
+    if kind == "path" and len(points) > 3:
+        return _closed_path(points, sent)
     if kind == "ellipse" and len(points) == 4:  # given by the corners of the box around it
         centre = points.mean(axis=0)
         angles = np.linspace(0.0, 2.0 * np.pi, ELLIPSE_VERTICES, endpoint=False)
         half_width, half_height = (points[1] - points[0]) / 2.0, (points[3] - points[0]) / 2.0
         return np.asarray(centre + np.outer(np.cos(angles), half_width) + np.outer(np.sin(angles), half_height))
     raise ValueError(f"is drawn as a {kind}, which encloses nothing")
+
+
+def _closed_path(points: Points, sent: Contour | None) -> Points:
+    """Return the outline that a path means, which begins where it ends.
+
+    Two vertices lie at its seam, and a hand drags one of them: the one that lies where it was sent stayed behind.
+
+    Raises:
+        ValueError: it is open.
+    """
+    gap_px = float(np.hypot(*(points[-1] - points[0])))
+    if gap_px == 0.0:
+        return points[:-1]
+    if gap_px <= CLOSED_PX:
+        return points
+    written = np.empty((0, 2)) if sent is None else written_edge_points(sent) - EDGE_OFFSET_PX
+    stayed = [bool((np.abs(written - end).max(axis=1) <= ROUNDING_PX).any()) for end in points[[0, -1]]]
+    if stayed.count(True) != 1:
+        raise ValueError(f"is an open path, whose ends lie {gap_px:.1f} px apart")
+    return points[1:] if stayed[0] else points[:-1]

@@ -1,13 +1,20 @@
+from __future__ import annotations
+
 import csv
+import runpy
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
+from ivsqa.drawing.pictures import ARC_COLOR
 from ivsqa.io.packets import PacketFrame, ReturnedPacket, read_return
 from ivsqa.io.packets.thinning import written_edge_points
 
@@ -50,7 +57,8 @@ def test_shapes_are_slice_row_column(write: Write, frames: list[PacketFrame]) ->
     assert set(rows[0]) == {"index", "shape-type", "vertex-index", "axis-0", "axis-1", "axis-2"}
     second = [row for row in rows if row["index"] == "1"]
     x, y = written_edge_points(frames[1].contours["eem"])[0] - 0.5
-    assert (second[0]["shape-type"], float(second[0]["axis-0"])) == ("polygon", 1)
+    assert (second[0]["shape-type"], float(second[0]["axis-0"])) == ("path", 1)  # polygons are filled
+    assert [second[0][f"axis-{axis}"] for axis in range(3)] == [second[-1][f"axis-{axis}"] for axis in range(3)]
     assert (float(second[0]["axis-1"]), float(second[0]["axis-2"])) == (round(y, 3), round(x, 3))
     assert len(second) < len(frames[1].contours["eem"])  # thinned for the hand
 
@@ -77,10 +85,10 @@ def test_structure_that_nobody_drew_has_no_table(write: Write, frames: list[Pack
     assert {path.stem for path in write("napari", of=[bare]).rglob("napari/*/*.csv")} == {"eem"}
 
 
-def test_moved_vertex_moves_one_contour(returned: Return, frames: list[PacketFrame]) -> None:
+@pytest.mark.parametrize("number", [0, 2, -1])  # at the seam, where two vertices lie, and elsewhere
+def test_moved_vertex_moves_one_contour(number: int, returned: Return, frames: list[PacketFrame]) -> None:
     def change(rows: Rows) -> Rows:
-        (first, *_) = (row for row in rows if row[0] == "1")
-        first[5] = "90"
+        [row for row in rows if row[0] == "1"][number][5] = "90"
         return rows
 
     packet = returned(change)
@@ -91,6 +99,59 @@ def test_moved_vertex_moves_one_contour(returned: Return, frames: list[PacketFra
     assert (moved[:, 0] == 90).sum() == 1
     untouched = {tuple(point) for point in frames[1].contours["lumen"].points_px}
     assert sum(tuple(point) in untouched for point in moved) > 60
+
+
+def test_polygon_is_the_same_as_the_closed_path(returned: Return) -> None:
+    packet = returned(lambda rows: [[row[0], "polygon", *row[2:]] for row in rows])
+    assert packet.rejected == ()
+    assert not any(frame.is_changed for frame in packet.frames)
+
+
+def test_open_path_is_no_border(returned: Return) -> None:
+    line = shape("path", [(30, 40), (30, 80), (60, 80), (60, 40), (40, 40)], index=7)
+    packet = returned(lambda rows: [*only("0", "2")(rows), *csv.reader(line.splitlines())])
+    (error,) = packet.rejected
+    assert error.message == "is an open path, whose ends lie 10.0 px apart"
+    assert [frame.frame.frame_index for frame in packet.frames] == [0, 2]
+
+
+class Viewer:
+    """Takes what the script gives to napari."""
+
+    opened: ClassVar[list[Viewer]] = []
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.images: list[str] = []
+        self.layers: dict[str, tuple[list[Any], dict[str, object]]] = {}
+        self.dims = SimpleNamespace(set_point=lambda _axis, _index: None)
+        self.opened.append(self)
+
+    def open(self, path: str, **_look: object) -> None:
+        self.images.append(Path(path).name)
+
+    def add_shapes(self, shapes: list[list[list[float]]] | None, *, name: str, **look: object) -> None:
+        self.layers[name] = (shapes or [], look)
+
+
+def test_script_shows_borders_as_polygons_in_their_colours(
+    write: Write, frames: list[PacketFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = replace(frames[2], contours={"eem": frames[2].contours["eem"]})
+    folder = write("napari", of=[*frames[:2], bare]) / "napari"
+    monkeypatch.setattr(Viewer, "opened", [])
+    monkeypatch.setitem(sys.modules, "napari", SimpleNamespace(Viewer=Viewer, run=lambda: None))
+    runpy.run_path(str(folder / "show.py"))
+    (viewer,) = Viewer.opened
+    assert viewer.images == ["image.tif", "heatmap.tif"]
+    assert list(viewer.layers) == ["look-here", "eem", "lumen"]  # the innermost on top
+    assert [look["edge_color"] for _, look in viewer.layers.values()] == [ARC_COLOR, "#ffb000", "#00c8ff"]
+    assert [look["shape_type"] for _, look in viewer.layers.values()] == ["path", "polygon", "polygon"]
+    lumen, _ = viewer.layers["lumen"]
+    assert [len(shape) for shape in lumen] == [
+        len(written_edge_points(frame.contours["lumen"])) for frame in frames[:2]
+    ]
+    assert {point[0] for point in lumen[1]} == {1.0}
 
 
 def test_closed_ring_and_new_numbers_of_shapes_are_no_edit(returned: Return) -> None:
@@ -171,7 +232,7 @@ def test_shapes_enclose_their_area(kind: str, area_px2: float, returned: Return)
 @pytest.mark.parametrize(
     ("change", "message", "n_frames"),
     [
-        (redrawn("path", BOX), "is drawn as a path, which encloses nothing", 2),
+        (redrawn("path", BOX), "is an open path, whose ends lie 30.0 px apart", 2),
         (redrawn("ellipse", BOX[:3]), "is drawn as a ellipse, which encloses nothing", 2),
         (redrawn("polygon", BOX[:2]), "a contour needs three distinct vertices", 2),
         (lambda rows: rows + [["9", *row[1:]] for row in rows if row[0] == "1"], "holds 2 shapes in one slice", 2),
