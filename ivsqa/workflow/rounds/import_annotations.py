@@ -212,6 +212,8 @@ def _with_points_followed(returned: ReturnedFrame, refiner: Refiner) -> Returned
     n_points = len(returned.nudges)
     note = f"{' and '.join(structures)} laid through {n_points} point{'' if n_points == 1 else 's'}"
     contours = {**returned.contours, **{name: laid[name] for name in as_sent}}
+    gave_way = sorted(name for name in as_sent - set(structures) if laid[name] is not sent.contours[name])
+    note += "".join(f"; {name} was in the way and moved" for name in gave_way)
     return replace(returned, contours=contours, notes=(*returned.notes, note))
 
 

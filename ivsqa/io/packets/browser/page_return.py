@@ -1,6 +1,6 @@
 """contours-….json: what the page of a packet saves.
 
-Each save holds all frames that were looked at, so of one session only the latest counts, whatever browsers call the files.
+Each save holds all frames that were looked at, so of one session only the latest counts, whatever the files are called.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class _Save:
     packet_id: str
     frames: list[object]
 
+    @property
+    def names(self) -> set[str]:
+        """The frames that it holds."""
+        return {str(frame["name"]) for frame in self.frames if isinstance(frame, dict) and "name" in frame}
+
 
 class PageReturns(DocumentAdapter[tuple[str, str, object]]):
     """The page's files, read back; an entry holds the packet it answers, its place, and the data of a frame."""
@@ -57,9 +62,9 @@ class PageReturns(DocumentAdapter[tuple[str, str, object]]):
     marks = ((KIND.encode(),),)
 
     def paths(self, packet: PacketReturn) -> list[Path]:
-        """Return the latest save of each session below a folder; every other is left aside."""
+        """Return the latest save of each session below a folder, and what it lacks; every other is left aside."""
         paths = super().paths(packet)
-        latest: dict[str, list[_Save]] = {}
+        sessions: dict[str, list[_Save]] = {}
         counting: set[Path] = set()
         for path in paths:
             try:
@@ -67,14 +72,14 @@ class PageReturns(DocumentAdapter[tuple[str, str, object]]):
             except PacketError:
                 counting.add(path)  # read again, where what is wrong with it is reported
                 continue
+            sessions.setdefault(save.session_id, []).append(save)
+        for saves in sessions.values():
             # Browsers number downloads as they like, so the count inside the file tells which is the latest.
-            # Two of one number are of two tabs: both count, so that frames which differ are named and not chosen between.
-            known = latest.get(save.session_id)
-            if known is None or save.number > known[0].number:
-                latest[save.session_id] = [save]
-            elif save.number == known[0].number:
-                known.append(save)
-        counting |= {save.path for saves in latest.values() for save in saves}
+            newest = max(save.number for save in saves)
+            held = set().union(*(save.names for save in saves if save.number == newest))
+            # A save holds all of those before it, but for another tab's: two of one number, or frames that the latest lacks. Such
+            # files count besides, so that frames in which they differ are named and not chosen between.
+            counting |= {save.path for save in saves if save.number == newest or save.names - held}
         return [path for path in paths if path in counting]
 
     def entries(self, path: Path) -> list[tuple[str, str, object]]:

@@ -159,6 +159,19 @@ def test_of_two_tabs_neither_is_taken_for_the_other(
     assert "second, different file for pb-0a1b_f00000" in error.message
 
 
+def test_frames_that_only_another_tab_saved_are_taken_too(
+    write: Write, frames: list[PacketFrame], structures: StructureSet
+) -> None:
+    folder = write("page")
+    whole = json.loads((folder / "contours.json").read_text())
+    early = whole | {"frames": [whole["frames"][0] | {"checked": True}, whole["frames"][2]]}
+    late = whole | {"save": 2, "frames": [whole["frames"][1] | {"checked": True}, whole["frames"][2]]}
+    (folder / "contours.json").write_text(json.dumps(early))
+    (folder / "contours-p-2.json").write_text(json.dumps(late))
+    packet = read_return(folder, [frame.sent() for frame in frames], structures)
+    assert ([one.checked for one in packet.frames], packet.rejected) == ([True, True, False], ())
+
+
 def test_two_readers_who_differ_are_not_ours_to_settle(
     write: Write, frames: list[PacketFrame], structures: StructureSet
 ) -> None:

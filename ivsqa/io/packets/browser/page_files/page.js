@@ -64,7 +64,8 @@
     current.setAttribute("aria-current", "true");
     current.scrollIntoView({ block: "nearest", inline: "center" });
     $("name").textContent = `${frame.rank}. ${frame.name}`;
-    $("facts").textContent = frame.reason;
+    $("facts").textContent = frame.reason && `It was chosen for this: ${frame.reason}.`;
+    $("where").textContent = `frame ${frame.frame_index} of ${frame.pullback}`;
     $("next-mark").disabled = !frame.marks.length;
     $("doubt").replaceChildren(...frame.marks.map(({ says }) => element("li", { textContent: says })));
     tell();
