@@ -157,7 +157,7 @@ def percent(fraction: float | None) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number, or a dash where it is unknown."""
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return "–" if value is None or math.isnan(value) else f"{value:z.{digits}f}"
 
 
 def interval(ends: Sequence[float] | None, *, of_100: bool = False) -> str:

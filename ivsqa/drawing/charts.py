@@ -13,6 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ivsqa.domain.agreement.reader_agreement import BlandAltman
 from ivsqa.drawing.scales import Plot, Scale, round_step, ticks_between
 from ivsqa.drawing.templates import fill
 
@@ -163,6 +164,51 @@ def bound_chart(shares: Sequence[float], bounds: Sequence[float], *, at_most: fl
     curve = Series("proved", COLORS[0], points)
     return fill(
         "drawing/bound_chart.svg.j2", side=SIDE, plot=plot, series=curve, at_most=at_most, chosen=100.0 * chosen
+    )
+
+
+def agreement_chart(
+    pairs: NDArray[np.float64], *, limits: BlandAltman, others: BlandAltman | None, color: str, name: str, unit: str
+) -> Markup:
+    """Return differences of two methods (y) against their means (x), with bias and limits of agreement.
+
+    Args:
+        pairs: (n, 2), the method that is judged first; without NaN.
+        limits: Their bias and limits.
+        others: Of two readers of one frame, to judge by; None: nobody knows.
+        color: "#rrggbb".
+        name: What is measured.
+        unit: Its unit.
+
+    Source: Bland & Altman, Lancet 1986;1:307.
+    """
+    differences, means = pairs[:, 0] - pairs[:, 1], pairs.mean(axis=1)
+    ends = [end for one in (limits, others) if one for end in (one.low, one.high) if not isnan(end)]
+    reach = 1.1 * max(abs(value) for value in (*differences.tolist(), *ends))
+    y_step, x_step = round_step(2.0 * reach, 6), round_step(float(np.ptp(means)), 4)
+    # A tick beyond each end: no marker is cut, and equal means have an axis.
+    x_low, x_high = floor(means.min() / x_step - 1e-9) * x_step, ceil(means.max() / x_step + 1e-9) * x_step
+    reach = ceil(reach / y_step) * y_step
+    plot = Plot(
+        Scale(x_low, x_high, LEFT, SIDE - RIGHT, ticks_between(x_low, x_high, x_step), f"mean of both, {unit}", "%.3g"),
+        Scale(
+            -reach,
+            reach,
+            SIDE - BOTTOM,
+            TOP,
+            ticks_between(-reach, reach, y_step),
+            f"{name}: predicted − drawn, {unit}",
+            "%.3g",
+        ),
+    )
+    points = [Point(x, y) for x, y in zip(means.tolist(), differences.tolist(), strict=True)]
+    return fill(
+        "drawing/agreement_chart.svg.j2",
+        side=SIDE,
+        plot=plot,
+        series=Series(name, color, points),
+        limits=limits,
+        others=others,
     )
 
 

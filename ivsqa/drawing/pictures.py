@@ -32,10 +32,9 @@ DIMMING = 0.62
 """Brightness of the anatomy under the heat, so that bright tissue is not taken for error."""
 
 BACKGROUND = "#12161c"
-TEXT = "#eef1f4"
-FAINT_TEXT = "#9aa5b1"
+TEXT, FAINT_TEXT = "#eef1f4", "#9aa5b1"
 ARC_COLOR = "#ff5fd2"
-HEAT_LINE_COLOR = "#ffffff"
+HEAT_LINE_COLOR = REFERENCE_COLOR = "#ffffff"
 DASH_PX = (9.0, 7.0)
 """Length of a dash and of the gap after it."""
 
@@ -148,10 +147,13 @@ def thumbnail(
     *,
     structures: StructureSet,
     arcs: Sequence[DoubtfulArc] = (),
+    reference: Contours | None = None,
     size_px: int = 176,
 ) -> Image.Image:
-    """Return the frame with its contours in small, no side longer than `size_px`, without any text."""
-    panel, _ = _drawn_panel(frame, contours, structures, arcs, LINE_PX)
+    """Return the frame with its contours in small, a reference dashed in white, no side above `size_px`, without any text."""
+    panel, scale = _drawn_panel(frame, contours, structures, arcs, LINE_PX)
+    true = _contour_lines(reference or {}, structures, scale)
+    _draw_lines(panel, [replace(line, color=REFERENCE_COLOR, dashed=True) for line in true])
     panel.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
     return panel
 

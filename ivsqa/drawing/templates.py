@@ -64,10 +64,12 @@ def number(value: float | None, digits: int = 3) -> str:
     """Return a number, or a dash where it is not known: None, NaN or infinite.
 
     Example:
-        >>> number(-0.25, 2), number(None)
-        ('−0.25', '–')
+        >>> number(-0.25, 2), number(-0.001, 2), number(None)
+        ('−0.25', '0.00', '–')
     """
-    return "–" if value is None or not isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+    if value is None or not isfinite(value):
+        return "–"
+    return f"{value:z.{digits}f}".replace("-", "−")  # z: what rounds to 0 has no sign
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:

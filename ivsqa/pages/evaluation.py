@@ -8,8 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ivsqa.domain.agreement.reader_agreement import BetweenReaders
 from ivsqa.domain.quality.judged_estimate import ReliabilityBin
 from ivsqa.drawing.templates import fill
+from ivsqa.pages.areas import area_views
 
 MEASURES = (
     ("Dice", "dice", 3),
@@ -51,6 +53,7 @@ def evaluation_page(
     review: Markup,
     pictures: Sequence[SurprisePicture],
     colors: Mapping[str, str],
+    readers: Mapping[str, BetweenReaders],
 ) -> Markup:
     """Return the page.
 
@@ -62,6 +65,7 @@ def evaluation_page(
         review: Review curves, SVG.
         pictures: The worst surprises first.
         colors: "#rrggbb" by structure.
+        readers: How far two readers of one frame agree, by structure.
     """
     segmentation = answer["segmentation"]
     # Entropy is what comes for free with any network, so our figures stand beside its own.
@@ -86,4 +90,6 @@ def evaluation_page(
         review=review,
         pictures=pictures,
         colors=colors,
+        readers=readers,
+        views=area_views(answer, colors, readers),
     )

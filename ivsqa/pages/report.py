@@ -14,6 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.effort import Reading
+from ivsqa.domain.agreement.reader_agreement import BetweenReaders
 from ivsqa.domain.measures.frame_measures import column
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_chart, histogram_chart, scatter_chart
@@ -21,6 +22,7 @@ from ivsqa.drawing.templates import fill, number, percent
 from ivsqa.io.project.certificates import Finishing
 from ivsqa.io.project.evaluations import KeptSimulation
 from ivsqa.io.project.records import ModelRecord, RoundRecord
+from ivsqa.pages.areas import area_views
 
 MOST_TICKS = 6
 """Models whose labels are the ticks of a diagram: more would not fit beside each other."""
@@ -64,11 +66,14 @@ class PullbackPage:
 
     @property
     def mla_place(self) -> str:
-        """Where the minimum lumen area lies, for people."""
-        frame, place_mm = self.measures.get("mla_frame_index"), self.measures.get("mla_position_mm")
-        return (f"frame {frame}" if frame is not None else "") + (
-            f", {place_mm:.1f} mm" if place_mm is not None else ""
-        )
+        """Where the minimum lumen area lies, whether it was drawn, and where else it could be, for people."""
+        names = ("frame_index", "position_mm", "is_drawn", "n_frames")
+        frame, place_mm, is_drawn, n_frames = (self.measures.get(f"mla_{name}") for name in names)
+        if frame is None:
+            return "not known"
+        where = f"frame {frame}" + ("" if place_mm is None else f", {place_mm:.1f} mm")
+        others = f"; {n_frames} frames could hold it" if n_frames and n_frames > 1 else ""
+        return f"{where}, {'drawn by a person' if is_drawn else 'predicted'}{others}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +119,7 @@ class Work:
         moved_mm: Mean distance by which edited contours were moved; None where not known.
         border: Length of the borders as they came back, px of the working grid.
         corrected: As much of it as had to be corrected.
+        seconds: How long hands were on each frame of which that is known.
         returned_at: When the last of it came in, ISO 8601.
     """
 
@@ -124,7 +130,18 @@ class Work:
     moved_mm: float | None
     border: float
     corrected: float
+    seconds: Sequence[float]
     returned_at: str
+
+    @property
+    def share_corrected(self) -> float | None:
+        """Share of the border that had to be corrected; None where nothing was sent on purpose."""
+        return self.corrected / self.border if self.border else None
+
+    @property
+    def minutes(self) -> float | None:
+        """Minutes that the timed frames took; None where no time is known."""
+        return sum(self.seconds) / 60.0 if self.seconds else None
 
     @classmethod
     def of(cls, readings: Sequence[Reading]) -> Work:
@@ -139,6 +156,7 @@ class Work:
             moved_mm=float(np.mean(moved_mm)) if moved_mm else None,
             border=sum(reading.border for reading in readings),
             corrected=sum(reading.corrected for reading in readings),
+            seconds=[seconds for reading in readings for seconds in reading.seconds],
             returned_at=max(reading.returned_at for reading in readings),
         )
 
@@ -170,6 +188,8 @@ class Study:
         simulations: Rounds replayed.
         rounds: Oldest first.
         readings: By round and reader.
+        readers: How far two readers of one frame agree, by structure.
+        colors: "#rrggbb" by structure.
         n_imported: Frames that came with contours.
         outlook: What is left to gain; None before it can be said.
         finishing: What is delivered, and what is left to read; None before a certificate is written.
@@ -192,6 +212,8 @@ class Study:
     simulations: Sequence[KeptSimulation]
     rounds: Sequence[RoundRecord]
     readings: Sequence[Reading]
+    readers: Mapping[str, BetweenReaders]
+    colors: Mapping[str, str]
     n_imported: int
     outlook: Outlook | None
     finishing: Finishing | None
@@ -233,11 +255,19 @@ class Study:
         return float(np.mean([predicted - true for true, predicted in self.judged])) if self.judged else None
 
     @property
-    def share_corrected(self) -> float | None:
-        """Share of the border that readers had to correct in frames that came back; None before one did."""
-        # By length, not by reading: a round of few frames weighs little.
-        border = sum(reading.border for reading in self.readings)
-        return sum(reading.corrected for reading in self.readings) / border if border else None
+    def work(self) -> Work | None:
+        """All that readers gave back; None where nothing came back."""
+        return self.work_of()
+
+    @property
+    def corrected_by_round(self) -> list[tuple[str, float]]:
+        """Each round of which something came back, and the share of the border that readers had to correct in it."""
+        works = ((record.round_id, self.work_of(round_id=record.round_id)) for record in self.rounds)
+        return [
+            (name, work.share_corrected)
+            for name, work in works
+            if work is not None and work.share_corrected is not None
+        ]
 
     @property
     def outlook_interval(self) -> list[float] | None:
@@ -281,6 +311,7 @@ def report_page(study: Study) -> Markup:
         scatter=scatter_chart([Series("worst structure", COLORS[0], points)]) if study.evaluation else None,
         own=of_frames.get("error_map"),
         entropy=of_frames.get("entropy"),
+        views=area_views(study.evaluation, study.colors, study.readers),
         figures=_figures,
         poor_dice=POOR_DICE,
     )

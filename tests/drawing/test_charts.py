@@ -4,10 +4,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from ivsqa.domain.agreement.reader_agreement import bland_altman
 from ivsqa.drawing.charts import (
     Panel,
     Point,
     Series,
+    agreement_chart,
     curve_chart,
     curve_figure,
     histogram_chart,
@@ -46,6 +48,25 @@ def test_a_point_stands_where_its_values_say():
     shapes = Shapes(scatter_chart([lumen(Point(0.6, 0.8))]))  # both axes from 0.6 to 1
     _, marker = shapes.of("circle")[::-1]  # the legend's comes last
     assert (float(marker["cx"]), float(marker["cy"])) == pytest.approx((LEFT, (TOP + BOTTOM) / 2))
+
+
+def test_differences_of_areas_stand_over_their_means_between_the_limits_of_agreement():
+    pairs = np.array([[5.0, 4.0], [6.0, 8.0]])
+    limits, others = bland_altman(*pairs.T), bland_altman([1.0, 2.0], [1.5, 1.5])
+    shapes = Shapes(
+        agreement_chart(pairs, limits=limits, others=others, color="#56b4e9", name="lumen area", unit="mm²")
+    )
+    first, second = shapes.of("circle")
+    # Means 4.5 and 7 on an axis from 4 to 7.5; limits −4.66 and 3.66, so that the other axis goes from −6 to 6.
+    assert float(first["cx"]) == pytest.approx(LEFT + 0.5 / 3.5 * (RIGHT - LEFT), abs=0.06)
+    assert float(second["cx"]) == pytest.approx(LEFT + 3.0 / 3.5 * (RIGHT - LEFT), abs=0.06)
+    middle, unit = (TOP + BOTTOM) / 2.0, (BOTTOM - TOP) / 12.0
+    assert [float(one["cy"]) for one in (first, second)] == pytest.approx(
+        [middle - unit, middle + 2.0 * unit], abs=0.06
+    )
+    (grey,) = shapes.of("rect")
+    assert float(grey["height"]) == pytest.approx((others.high - others.low) * unit, abs=0.06)
+    assert {"mean −0.50", "limit 3.66", "limit −4.66"} <= set(shapes.words)
 
 
 def test_axes_are_cut_alike_so_that_equality_is_the_diagonal():

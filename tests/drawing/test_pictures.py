@@ -153,6 +153,14 @@ def test_comparison_shows_heat_only_where_error_is_predicted() -> None:
     assert right[300, 300].sum() == left[50, 50].sum() == 0
 
 
+def test_a_reference_over_a_small_picture_is_dashed_in_white() -> None:
+    inner = Contour.from_points([[250, 250], [350, 250], [350, 350], [250, 350]])
+    panel = pixels(thumbnail(FRAME, {"lumen": SQUARE}, structures=BOTH, reference={"lumen": inner}, size_px=560))
+    assert has_color(panel[199:202, 205:395], CYAN)
+    white = np.abs(panel[250:252] - 255).sum(axis=-1).min(axis=0) < 200
+    assert 0.4 < white[255:345].mean() < 0.8  # dashes of 9 px, gaps of 7
+
+
 def test_jpeg_is_a_jpeg_of_the_same_size() -> None:
     data = jpeg_bytes(Image.fromarray(FRAME))
     assert data[:2] == b"\xff\xd8"

@@ -2,12 +2,14 @@ import re
 from collections import Counter
 from dataclasses import replace
 from math import nan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from markupsafe import Markup
 
 from ivsqa.domain.agreement.effort import Reading
+from ivsqa.domain.agreement.reader_agreement import BetweenReaders, bland_altman
 from ivsqa.domain.selection.learning_curve import Outlook
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.io.project.evaluations import KeptSimulation
@@ -69,6 +71,8 @@ NEW = Study(
     simulations=[],
     rounds=[],
     readings=[],
+    readers={},
+    colors={"lumen": "#56b4e9"},
     n_imported=0,
     outlook=None,
     finishing=None,
@@ -80,7 +84,8 @@ NEW = Study(
     failures=[],
 )
 ROW = {"length_mm": 41.25, "mla_mm2": 3.1, "mla_low_mm2": 2.5, "mla_high_mm2": 3.75, "mla_frame_index": 12,
-       "mla_position_mm": 6.0, "atheroma_volume_fraction": 0.5, "atheroma_volume_fraction_low": -0.4,
+       "mla_position_mm": 6.0, "mla_is_drawn": True, "mla_n_frames": 4,
+       "atheroma_volume_fraction": 0.5, "atheroma_volume_fraction_low": -0.4,
        "atheroma_volume_fraction_high": 0.9}  # fmt: skip
 LESION = {"lesion": 1, "start_position_mm": 4.0, "end_position_mm": 8.5, "mla_mm2": 3.1, "plaque_burden": 0.62}
 STUDY = replace(
@@ -110,15 +115,50 @@ def words(text: str) -> str:
 def test_the_page_says_at_once_how_good_what_saved_and_what_is_left():
     text = words(report_page(STUDY))
     assert "Model m002 draws lumen with a Dice of 0.900 on 2 sealed test frames of 2 subjects." in text
-    assert "Readers had to correct 25 % of the border in frames they were sent" in text
-    assert "75 % of the border in frames sent to readers stood as it was" in text
+    assert "Readers had to correct 25 % of the border in round r001; the rest stood as it was sent." in text
+    assert "25 % of the border to correct in round r001" in text
     assert "4.0 % of the training frames drawn by people: 8 of 200" in text
     assert "The study as of 2026-03-02, by ivsqa 0.1.0." in text
 
 
+def test_what_each_round_cost_is_said_first_and_last_in_border_and_in_minutes():
+    second = Reading("r002", "<reader>", "2026-03-03T08:00:00", Counter(edited=8), Counter(edited=16))
+    second.border, second.corrected, second.seconds = 400.0, 40.0, [30.0, 60.0, 90.0]
+    text = words(report_page(replace(STUDY, readings=[READING, second])))
+    assert "Readers had to correct 25 % of the border in round r001, and 10 % in r002, the last." in text
+    assert "Hands were on 3 frames for 3 minutes, 60 s each." in text
+    assert "10 % of the border to correct in round r002; by round 25 → 10 %" in text
+    assert "8 2026-03-03 10 % 3 3 frames 0 16" in text
+
+
+def test_a_blind_round_in_which_nothing_was_sent_is_no_round_of_the_headline():
+    blind = Reading("r002", "<reader>", "2026-03-03T08:00:00", Counter(new=8), Counter(new=16))
+    text = words(report_page(replace(STUDY, readings=[READING, blind])))
+    assert "25 % of the border in round r001; the rest stood" in text
+
+
+def test_two_readers_stand_beside_the_model_that_is_judged_by_them():
+    readers = {"lumen": BetweenReaders(0.96, bland_altman([5.0, 6.0], [5.5, 6.0]), 12)}
+    text = words(report_page(replace(STUDY, readers=readers)))
+    assert "Two readers of one frame reach 0.960 (lumen, 12 frames)." in text
+    assert "sealed test subjects; two readers 0.960" in text
+    assert "two readers of one frame 0.960 12 frames" in text
+
+
+def test_the_promise_of_a_certificate_in_force_stands_in_the_headline():
+    finishing = SimpleNamespace(
+        certificate=SimpleNamespace(certificate_id="c001", model_id="m002", sentence="the mean Dice error is at most 0.1"),
+        is_in_force=True, stale=(), n_accepted=9, n_read=8, n_out=0, n_left=0, minutes=None, minutes_spent=None, n_timed=0,
+    )  # fmt: skip
+    lead = "Promised by certificate c001: the mean Dice error is at most 0.1."
+    assert lead in words(report_page(replace(STUDY, finishing=finishing)))
+    finishing.is_in_force = False
+    assert lead not in words(report_page(replace(STUDY, finishing=finishing)))
+
+
 def test_the_frames_left_have_an_expected_error_with_its_bound():
     text = words(report_page(STUDY))
-    assert "is 0.120 on average, and at most 0.140 in 97.5 % of other draws" in text
+    assert "is 0.120 on average; of other subjects like these it would hardly be more than 0.140." in text
     assert "12.5 % of them are expected below a Dice of 0.8" in text
     assert (
         "On 2 sealed test frames it was 0.060 too high on average." in text
@@ -134,7 +174,7 @@ def test_the_page_says_whether_to_go_on(gain, said):
     outlook = Outlook(160, 192, Measured(0.88, nan, nan), 0.125, 8, gain)
     text = words(report_page(replace(STUDY, outlook=outlook)))
     assert said in text
-    assert "at most" not in text  # with one subject there is no bound
+    assert "hardly be more" not in text  # with one subject there is no bound
 
 
 def test_a_refused_model_is_listed_and_stands_in_no_curve():
@@ -149,14 +189,14 @@ def test_a_refused_model_is_listed_and_stands_in_no_curve():
 
 def test_rounds_and_readers_say_what_came_back():
     text = words(report_page(STUDY))
-    assert "8 1 unreadable 25 % 9 5 by 0.20 mm 0 0 2026-03-02" in text
+    assert "8 1 unreadable, 2026-03-02 25 % – 9 5 by 0.20 mm 0 0" in text
     assert "&lt;reader&gt; 1 8" in text
     assert "r002 train sqa m001 8 imported – – – – – – –" in text
 
 
 def test_a_pullback_has_its_figures_with_intervals_and_no_share_beyond_what_can_be():
     text = words(report_page(STUDY))
-    assert "3.1 (2.5 to 3.8) MLA, mm² (frame 12, 6.0 mm)" in text
+    assert "3.1 (2.5 to 3.8) MLA, mm²: frame 12, 6.0 mm, drawn by a person; 4 frames could hold it" in text
     assert "50 % (0 % to 90 %)" in text
     assert "1 4.0 8.5 3.1 62 % – –" in text
     assert "1 more pullback" in text

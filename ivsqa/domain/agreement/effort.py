@@ -36,6 +36,7 @@ class Reading:
         edit_mm: Mean distance by which each edited contour was moved, where spacing is known.
         border: Length of the borders as they came back, px of the working grid.
         corrected: The part of it that the reader had to correct: not sent, or off by more than experts differ.
+        seconds: How long hands were on each frame of which the editor reported it.
     """
 
     round_id: str
@@ -46,6 +47,7 @@ class Reading:
     edit_mm: list[float] = field(default_factory=list)
     border: float = 0.0
     corrected: float = 0.0
+    seconds: list[float] = field(default_factory=list)
 
 
 def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_px: float) -> float:

@@ -58,6 +58,21 @@ class BlandAltman:
     n: int
 
 
+@dataclass(frozen=True)
+class BetweenReaders:
+    """How far two readers of one frame agree on a border: what a model is judged by.
+
+    Attributes:
+        dice: Mean over frames and pairs of readers who both drew it.
+        area_mm2: Their areas; of nothing where spacing is unknown.
+        n_frames: Frames behind the mean.
+    """
+
+    dice: float
+    area_mm2: BlandAltman
+    n_frames: int
+
+
 def intraclass_correlation(ratings: ArrayLike) -> IntraclassCorrelation:
     """Return ICC(2,1): two-way random effects, absolute agreement, single rater.
 

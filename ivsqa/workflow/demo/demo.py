@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.drawing.pictures import contact_sheet, overlay, png_bytes
+from ivsqa.drawing.pictures import contact_sheet, png_bytes, thumbnail
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.project.new_project import create_project
@@ -30,6 +29,7 @@ from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pull
 from ivsqa.workflow.predicting.lazy_predictor import LazyPredictor
 from ivsqa.workflow.predicting.prediction import border_priors, contours_on_frame
 from ivsqa.workflow.reporting.report import write_report
+from ivsqa.workflow.reporting.report_pullbacks import square_around
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
@@ -37,7 +37,7 @@ from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 from ivsqa.workflow.training.train import finetune_model
 
 SUBJECT_PATTERN = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
-N_EXAMPLES = 8
+N_EXAMPLES, EXAMPLE_PX = 8, 400
 
 QUICKER = {"training": {"batch_size": 8}}
 """What the demo sets otherwise than the template, to have more steps in a minute on two cores."""
@@ -274,16 +274,22 @@ class _Demo:
             drawn.append(contours_on_frame(self.project.structures, grid, laid_borders(probabilities, priors)))
 
     def _example(self, pictures: Path, key: FrameKey, drawn: Iterable[Contours]) -> Example:
-        """Write the truth and each model's contours on one frame side by side."""
+        """Write each model's contours on one frame side by side, the truth dashed over each: no eye carries it across."""
         pullback_id, index = key
-        record = self.project.pullback(pullback_id)
-        frame = record.frames[index]
+        record, truth = self.project.pullback(pullback_id), self._truth[pullback_id][index]
+        rows, columns = square_around(truth, record.frame_shape)
+        frame, corner = record.frames[index][rows, columns], (-float(columns.start), -float(rows.start))
 
-        def panel(contours: Contours) -> Image.Image:
-            return overlay(frame, contours, structures=self.project.structures, spacing_mm=record.spacing_mm)
+        def cut(contours: Contours) -> Contours:
+            return {name: contour.mapped((1.0, 1.0), corner) for name, contour in contours.items()}
 
-        panels = [panel(self._truth[pullback_id][index]), *(panel(contours) for contours in drawn)]
-        names = ["truth", STARTER, *(f"round {number}" for number in range(1, len(panels) - 1))]
+        panels = [
+            thumbnail(
+                frame, cut(contours), structures=self.project.structures, reference=cut(truth), size_px=EXAMPLE_PX
+            )
+            for contours in drawn
+        ]
+        names = [STARTER, *(f"round {number}" for number in range(1, len(panels)))]
         path = pictures / f"{pullback_id}_f{index:05d}.png"
-        atomic.write_bytes(path, png_bytes(contact_sheet(panels, names, columns=len(panels))))
+        atomic.write_bytes(path, png_bytes(contact_sheet(panels, names, columns=len(panels), cell_px=EXAMPLE_PX)))
         return Example(f"{pullback_id} frame {index}", path.relative_to(self._folder))

@@ -16,9 +16,11 @@ from ivsqa.domain.agreement.contour_agreement import (
     plaque_burden,
     summary_by_mean,
 )
-from ivsqa.domain.contour import Mask
+from ivsqa.domain.agreement.reader_agreement import BlandAltman, bland_altman
+from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior
 from ivsqa.domain.geometry.laid_borders import LaidBorders
+from ivsqa.domain.geometry.topology import enclosed_area
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.judged_estimate import (
     Estimate,
@@ -107,6 +109,7 @@ class Tally:
         self._entropy_counts = np.zeros((2, 256), dtype=np.int64)
         self._mean_entropy: list[float] = []
         self.burden_errors: list[float] = []
+        self.areas_mm2: list[dict[str, tuple[float, float]]] = []
         self.frames: list[JudgedFrame] = []
         self.surprises: list[Surprise] = []
 
@@ -136,6 +139,9 @@ class Tally:
             predicted=predicted,
         )
         self.frames.append(judged)
+        self.areas_mm2.append(
+            {name: _areas_mm2(score.contours.get(name), reference.get(name), spacing_mm) for name in self._names}
+        )
         self._keep_surprise(frame, judged, score)
         if len(self._names) > 1 and len(reference) == len(score.contours) == len(self._names):
             inner, outer = self._names[0], self._names[-1]
@@ -192,6 +198,10 @@ class Tally:
             # Only these keep their maps, so that memory does not grow with the frames.
             surprise = Surprise(frame, score, structure, score.dice[structure], judged.true_dice[structure])
             self.surprises = sorted([*self.surprises, surprise], key=lambda kept: -kept.size)[:N_SURPRISES]
+
+    def area_agreement(self) -> dict[str, BlandAltman]:
+        """Return how predicted areas agree with drawn ones by structure, in mm²; of no frame where spacing is unknown."""
+        return {name: bland_altman(*np.array([areas[name] for areas in self.areas_mm2]).T) for name in self._names}
 
     def segmentation(self) -> dict[str, AgreementSummary]:
         """Return the mean agreement by structure."""
@@ -280,6 +290,15 @@ class Tally:
             *strata_by(f"{self._names[0]} size", sizes, by_size, signal=ERROR_MAP),
             *strata_by("subject", [frame.subject_id for frame in self.frames], self.frames, signal=ERROR_MAP),
         ]
+
+
+def _areas_mm2(
+    predicted: Contour | None, drawn: Contour | None, spacing_mm: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Return what a predicted and a drawn contour enclose; NaN where one is absent or spacing is unknown."""
+    x, y = spacing_mm or (math.nan, math.nan)
+    first, second = (math.nan if one is None else float(enclosed_area(one).area) * x * y for one in (predicted, drawn))
+    return first, second
 
 
 def _rng() -> np.random.Generator:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ivsqa.domain.agreement.contour_agreement import AgreementSummary
+from ivsqa.domain.agreement.reader_agreement import BetweenReaders, BlandAltman
 from ivsqa.domain.quality.judged_estimate import EstimateFigures, JudgedFrame, Stratum, reliability
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.quality.review_curve import GOAL_DICE, ReviewFigures
@@ -27,6 +28,7 @@ from ivsqa.workflow.evaluating.collector import FRAME, TRUTH, SqaQuality, Surpri
 from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.prediction import border_priors
 from ivsqa.workflow.predicting.signals import ENTROPY, ERROR_MAP, MC_DROPOUT, N_DRAWS, FrameSignals
+from ivsqa.workflow.readers.read_twice import between_readers, frames_read_twice
 
 NAMES = {ERROR_MAP: "error map", ENTROPY: "entropy", MC_DROPOUT: "MC-dropout", TRUTH: "truth"}
 """Orders of a review, as its diagram names them."""
@@ -43,6 +45,7 @@ class Evaluation:
         n_subjects: Their subjects.
         segmentation: Mean agreement by structure.
         intervals: The same means with their intervals over subjects, by structure, then measure.
+        areas: How predicted areas agree with drawn ones, mm², by structure.
         plaque_burden_mae: Mean absolute error of plaque burden, a fraction; NaN without two structures.
         sqa: How good the estimate of quality is.
         estimate: How good each signal is, by (signal, structure or "frame").
@@ -53,6 +56,7 @@ class Evaluation:
         surprises: The frames that turned out most unlike their estimate, worst first.
         page: Where the page lies, relative to the project.
         frames: Every frame, with what was predicted of it and what turned out.
+        areas_mm2: The areas predicted and drawn in each of them, by structure; NaN where not known.
     """
 
     model_id: str
@@ -61,6 +65,7 @@ class Evaluation:
     n_subjects: int
     segmentation: dict[str, AgreementSummary]
     intervals: dict[str, dict[str, Measured]]
+    areas: dict[str, BlandAltman]
     plaque_burden_mae: float
     sqa: SqaQuality
     estimate: dict[tuple[str, str], EstimateFigures]
@@ -71,6 +76,7 @@ class Evaluation:
     surprises: list[Surprise]
     page: str
     frames: list[JudgedFrame]
+    areas_mm2: list[dict[str, tuple[float, float]]]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain values, the same on every command line; what is unknown is None."""
@@ -83,7 +89,7 @@ class Evaluation:
             "segmentation": {
                 name: _plain(vars(summary.mean))
                 | {"n_frames": summary.n_frames, "n_missing": summary.n_missing}
-                | {"interval": _intervals(self.intervals[name])}
+                | {"area_mm2": _plain(vars(self.areas[name])), "interval": _intervals(self.intervals[name])}
                 for name, summary in self.segmentation.items()
             },
             "plaque_burden_mae": _plain(self.plaque_burden_mae),
@@ -112,9 +118,10 @@ class Evaluation:
                     {
                         "quality": frame.quality(ERROR_MAP),
                         "dice": {name: agreement.dice for name, agreement in frame.agreements.items()},
+                        "area_mm2": areas,
                     }
                 )
-                for frame in self.frames
+                for frame, areas in zip(self.frames, self.areas_mm2, strict=True)
             ],
             "page": self.page,
         }
@@ -147,6 +154,7 @@ def evaluate_model(
     # A model is judged on what readers saw, or not at all.
     for pullback in {frame.pullback.pullback_id: frame.pullback for frame in frames}.values():
         pullback.check_frames(deep=True)
+    readers = between_readers(frames_read_twice(project, split=split))
     priors = border_priors(model)
     signals = FrameSignals(project, load_predictor(project, model, device=device), priors)
     validation = project.annotated_frames("validation")
@@ -167,6 +175,7 @@ def evaluate_model(
         n_subjects=len({frame.pullback.subject_id for frame in frames}),
         segmentation=tally.segmentation(),
         intervals=tally.intervals(),
+        areas=tally.area_agreement(),
         plaque_burden_mae=float(np.mean(tally.burden_errors)) if tally.burden_errors else math.nan,
         sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
         estimate=estimate,
@@ -177,16 +186,17 @@ def evaluate_model(
         surprises=tally.surprises,
         page=page.relative_to(project.root).as_posix(),
         frames=tally.frames,
+        areas_mm2=tally.areas_mm2,
     )
     # The page shows the very values of the JSON, rounded alike.
     answer = {"version": 1} | evaluation.to_dict()
-    atomic.write_text(page, _page(project, answer, tally))
+    atomic.write_text(page, _page(project, answer, tally, readers))
     # Last: status takes a model for evaluated once this is there, and its page must be, too.
     atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
     return evaluation
 
 
-def _page(project: Project, answer: Mapping[str, Any], tally: Tally) -> str:
+def _page(project: Project, answer: Mapping[str, Any], tally: Tally, readers: Mapping[str, BetweenReaders]) -> str:
     """Return the page of an evaluation: diagrams, and pictures of the greatest surprises."""
     colors = {structure.name: structure.color for structure in project.structures.structures}
     scatter = [
@@ -215,6 +225,7 @@ def _page(project: Project, answer: Mapping[str, Any], tally: Tally) -> str:
         review=review_chart({NAMES[order]: curve for order, curve in tally.review_curves().items()}, goal=GOAL_DICE),
         pictures=[_picture(project, surprise) for surprise in tally.surprises],
         colors=colors,
+        readers=readers,
     )
 
 
@@ -242,6 +253,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  whatever JSON holds
     """Return values with floats rounded, and None for those that JSON cannot say."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     return value

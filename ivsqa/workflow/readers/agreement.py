@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.agreement.consensus import common_centre
-from ivsqa.domain.agreement.contour_agreement import ContourAgreement, contour_agreement
 from ivsqa.domain.agreement.reader_agreement import (
     BlandAltman,
     IntraclassCorrelation,
     bland_altman,
-    distance_by_arc,
     icc_value,
     intraclass_correlation,
 )
-from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.geometry.arcs import N_ARCS
-from ivsqa.domain.geometry.topology import enclosed_area
 from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects, means_over_subjects, subject_numbers
-from ivsqa.io.project.annotation_records import RevisionRecord
-from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.tables import csv_text
-
-Pair = tuple[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class ReadTwice:
-    """One border of one frame, by two readers.
-
-    Attributes:
-        pullback: Its pullback.
-        frame_index: 0-based.
-        structure: The border.
-        readers: First and second, by name.
-        contours: Dice, ASSD and so on of the first against the second; all NaN where neither drew it.
-        areas_px2: What each encloses; NaN where not drawn.
-        areas_mm2: The same in mm²; NaN also where spacing is unknown.
-        by_arc_px: Distance in each arc of 10°, (36,); NaN unless both drew it.
-        by_arc_mm: The same in mm; NaN where spacing is unknown.
-    """
-
-    pullback: Pullback
-    frame_index: int
-    structure: str
-    readers: Pair
-    contours: ContourAgreement
-    areas_px2: tuple[float, float]
-    areas_mm2: tuple[float, float]
-    by_arc_px: NDArray[np.float64]
-    by_arc_mm: NDArray[np.float64]
+from ivsqa.workflow.readers.read_twice import Pair, ReadTwice, frames_read_twice
 
 
 @dataclass(frozen=True)
@@ -145,68 +108,19 @@ def reader_agreement(project: Project, *, round_id: str | None = None) -> Reader
     if round_id is not None:
         # Refuses a round that is not there, which would look like one that nobody read twice.
         project.get_round(round_id)
-    store = project.annotations
-    frames: list[ReadTwice] = []
-    n_frames = n_disputed = n_unreadable = 0
-    for pullback in project.pullbacks():
-        for index, standing in pullback.standings.items():
-            records = {
-                reader: record
-                for reader, record in standing.readings.items()
-                if round_id is None or record.round_id == round_id
-            }
-            if len(records) < 2:  # nobody to compare with
-                continue
-            able = {name: record for name, record in records.items() if record.origin_of(index) != "unreadable"}
-            n_frames += 1
-            n_disputed += standing.is_disputed
-            n_unreadable += 0 < len(able) < len(records)
-            frames += _read_twice(project, store, pullback, index, able)
+    twice = list(frames_read_twice(project, round_id=round_id))
+    frames = [border for frame in twice for border in frame.borders]
     pairs: dict[tuple[Pair, str], list[ReadTwice]] = {}
     for row in frames:
         pairs.setdefault((row.readers, row.structure), []).append(row)
     order = sorted(pairs, key=lambda pair: (pair[0], project.structures.names.index(pair[1])))
-    return ReaderAgreement(n_frames, n_disputed, n_unreadable, frames, [_figures(pairs[pair]) for pair in order])
-
-
-def _read_twice(
-    project: Project,
-    store: AnnotationStore,
-    pullback: Pullback,
-    index: int,
-    records: dict[str, RevisionRecord],
-) -> Iterator[ReadTwice]:
-    """Yield each border of a frame for each pair of those who could judge it."""
-    drawn = {reader: store.contours(record).get(index, {}) for reader, record in records.items()}
-    for first, second in combinations(sorted(drawn), 2):
-        both: list[Contours] = [drawn[first], drawn[second]]
-        for name in project.structures.names:
-            a, b = both[0].get(name), both[1].get(name)
-            spacing, by_arc_px, by_arc_mm = pullback.spacing_mm, np.full(N_ARCS, nan), np.full(N_ARCS, nan)
-            if a is not None and b is not None:
-                # One centre for all borders of a frame, so that an arc is the same direction for each.
-                centre = common_centre(both, project.structures)
-                by_arc_px = distance_by_arc(a, b, centre)
-                if spacing is not None:
-                    by_arc_mm = distance_by_arc(a, b, centre, spacing=spacing)
-            pixel_mm2 = nan if spacing is None else spacing[0] * spacing[1]
-            areas = (_area_px2(a), _area_px2(b))
-            yield ReadTwice(
-                pullback=pullback,
-                frame_index=index,
-                structure=name,
-                readers=(first, second),
-                contours=contour_agreement(a, b, spacing_mm=spacing),
-                areas_px2=areas,
-                areas_mm2=(areas[0] * pixel_mm2, areas[1] * pixel_mm2),
-                by_arc_px=by_arc_px,
-                by_arc_mm=by_arc_mm,
-            )
-
-
-def _area_px2(contour: Contour | None) -> float:
-    """Return the area of a contour, px²; NaN where there is none."""
-    return nan if contour is None else float(enclosed_area(contour).area)
+    return ReaderAgreement(
+        n_frames=len(twice),
+        n_disputed=sum(frame.is_disputed for frame in twice),
+        n_unreadable_for_some=sum(frame.is_unreadable_for_some for frame in twice),
+        frames=frames,
+        pairs=[_figures(pairs[pair]) for pair in order],
+    )
 
 
 def _figures(rows: Sequence[ReadTwice]) -> PairAgreement:

@@ -81,6 +81,8 @@ def _count(
     contours = project.annotations.contours(revision)
     # ISO 8601 in UTC sorts as time does.
     reading.returned_at = max(reading.returned_at, revision.provenance.created_at)
+    timed = revision.timed_works
+    reading.seconds += [timed[index].seconds for index in indices if index in timed]
     for index in indices:
         origin = revision.origin_of(index)
         reading.frames[origin] += 1

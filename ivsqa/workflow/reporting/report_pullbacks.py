@@ -42,6 +42,8 @@ BANDS = {
     None: "No intervals: too few validation subjects.",
 }
 """What the legend says of intervals, by what they were calibrated on."""
+ENOUGH_SUBJECTS = 5
+"""Validation subjects from which on intervals are not just the widest seen; see `conformal_factor`."""
 
 
 def pullback_pages(
@@ -91,7 +93,7 @@ class _PullbackDrawing:
         self._frames = measures.frames.filter(of_this)
         self._lesions = measures.lesions.filter(of_this).to_dicts()
         self._row = measures.pullbacks.filter(of_this).to_dicts()[0]
-        self._calibrated_on = measures.calibrated_on
+        self._calibrated_on, self._n_calibration = measures.calibrated_on, measures.n_calibration_subjects
         self._drawn = (self._frames["source"] == "annotation").to_numpy()
         self._quality = self._read_quality()
 
@@ -200,7 +202,7 @@ class _PullbackDrawing:
     def _picture(self, score: FrameScore) -> WorstFrame:
         """Return a frame with its predicted contours and its error map."""
         record, project = self._record, self._project
-        rows, columns = _around(score.contours, record.frame_shape)
+        rows, columns = square_around(score.contours, record.frame_shape)
         corner = (-float(columns.start), -float(rows.start))
         maps = record.error_maps_of(score)
         panels = comparison(
@@ -228,6 +230,10 @@ class _PullbackDrawing:
             sentences.append("Ticks at the foot: frames drawn by people, which count as they stand.")
         if not self._drawn.all() and self._store is not None:
             sentences.append(BANDS[self._calibrated_on])
+            if self._calibrated_on == "study" and self._n_calibration < ENOUGH_SUBJECTS:
+                sentences.append(
+                    f"They are as wide as the widest seen, since {self._n_calibration} validation subjects are few."
+                )
         if self._lesions:
             sentences.append(f"Shaded: lesions, plaque burden of {100.0 * self._rule.burden:.0f} % and more.")
         if has_worst:
@@ -235,7 +241,7 @@ class _PullbackDrawing:
         return " ".join(sentences)
 
 
-def _around(contours: Contours, shape: tuple[int, int]) -> tuple[slice, slice]:
+def square_around(contours: Contours, shape: tuple[int, int]) -> tuple[slice, slice]:
     """Return the rows and columns of a square around the contours with room beside them; the whole frame without any."""
     if not contours:
         return slice(0, shape[0]), slice(0, shape[1])

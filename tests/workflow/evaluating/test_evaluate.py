@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.quality.review_curve import review_shares
 from ivsqa.errors import IntegrityError, StateError
@@ -22,7 +23,19 @@ def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
     assert {frame.key for frame in result.frames} == {frame.key for frame in trained.annotated_frames("test")}
     plain = result.to_dict()
     assert set(plain["segmentation"]) == {"lumen", "eem"}
-    keys = {"dice", "jaccard", "hd95_mm", "assd_mm", "pad", "hd95_px", "assd_px", "n_frames", "n_missing", "interval"}
+    keys = {
+        "dice",
+        "jaccard",
+        "hd95_mm",
+        "assd_mm",
+        "pad",
+        "hd95_px",
+        "assd_px",
+        "n_frames",
+        "n_missing",
+        "area_mm2",
+        "interval",
+    }
     assert set(plain["segmentation"]["eem"]) == keys
     assert 0.5 < plain["segmentation"]["eem"]["dice"] <= 1.0
     assert plain["segmentation"]["eem"]["jaccard"] < plain["segmentation"]["eem"]["dice"]
@@ -139,7 +152,7 @@ def test_surprises_come_largest_first_and_are_drawn_on_the_page(trained):
     page = (trained.root / result.page).read_text(encoding="utf-8")
     assert trained.root / result.page == trained.layout.evaluation_page("m001", "test")
     assert page.count("data:image/jpeg") == 2 * 3
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 3 + 2  # and areas of two structures
     assert all(f"{one['pullback_id']} frame {one['frame_index']}" in page for one in result.to_dict()["surprises"])
 
 
@@ -180,3 +193,17 @@ def test_a_border_that_nobody_drew_counts_as_missing_and_in_no_pixel(tally_of):
     assert tally.counts[ERROR_MAP, "lumen"].sum() == 0
     assert tally.burden_errors == []
     assert "lumen size" not in {one.kind for one in tally.strata()}
+
+
+def test_areas_predicted_and_drawn_stand_beside_each_other_with_their_limits(trained):
+    answer = evaluate_model(trained, split="train", device="cpu").to_dict()
+    pairs = np.array([frame["area_mm2"]["lumen"] for frame in answer["frames"]])
+    limits = answer["segmentation"]["lumen"]["area_mm2"]
+    assert limits["n"] == len(pairs) == answer["n_frames"]
+    assert limits["bias"] == pytest.approx((pairs[:, 0] - pairs[:, 1]).mean(), abs=1e-5)
+    assert limits["high"] - limits["low"] == pytest.approx(2 * 1.96 * (pairs[:, 0] - pairs[:, 1]).std(ddof=1), abs=1e-4)
+    key = FrameKey(answer["frames"][0]["pullback_id"], answer["frames"][0]["frame_index"])
+    pullback = trained.pullback(key.pullback_id)
+    drawn = pullback.annotations[key.frame_index].contours["lumen"]
+    assert pairs[0, 1] == pytest.approx(drawn.area_px2 * np.prod(pullback.spacing_mm), abs=1e-5)
+    assert "Do areas agree with those of readers?" in (trained.root / answer["page"]).read_text(encoding="utf-8")

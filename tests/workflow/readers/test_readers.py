@@ -21,6 +21,7 @@ from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.demo.simulated_annotator import Annotator, annotate_packet
 from ivsqa.workflow.readers.adjudicate import adjudicate
 from ivsqa.workflow.readers.agreement import agreement_csv, reader_agreement
+from ivsqa.workflow.readers.read_twice import between_readers, frames_read_twice
 from ivsqa.workflow.readers.undo import undo
 from ivsqa.workflow.reporting.status import project_status
 from ivsqa.workflow.reporting.why import explain_frame
@@ -253,6 +254,18 @@ def test_a_known_bias_is_measured_as_what_it_is(read_twice):
     eem = next(pair for pair in result.pairs if pair.structure == "eem")
     inside = [number for number in range(36) if BULGE_DEG[0] <= 10 * number < BULGE_DEG[1]]
     assert np.argsort(eem.by_arc_px)[-1] in inside
+
+
+def test_how_far_two_readers_of_one_frame_agree_is_pooled_over_pairs_and_only_of_the_subjects_asked_for(read_twice):
+    agreement = reader_agreement(read_twice.project)
+    between = between_readers(frames_read_twice(read_twice.project))
+    assert set(between) == {"lumen", "eem"}
+    for pair in agreement.pairs:
+        one = between[pair.structure]
+        assert (one.dice, one.n_frames) == (pytest.approx(pair.dice.value), pair.n_frames)
+        assert one.area_mm2 == pair.area_mm2.bland_altman
+    assert list(frames_read_twice(read_twice.project, split="train"))
+    assert between_readers(frames_read_twice(read_twice.project, split="test")) == {}
 
 
 def test_agreement_is_that_of_the_readers_whatever_was_settled_since(read_twice, bytes_of):

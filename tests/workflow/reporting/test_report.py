@@ -84,7 +84,7 @@ def test_without_a_model_the_frames_and_what_was_drawn_are_shown(imported, start
     assert text.count("cut along the catheter") == len(of_training(imported))
     result = write_report(started)
     text = result.page.read_text(encoding="utf-8")
-    assert "effort saved" in text
+    assert "of the border to correct in round r003; by round 100 → " in text
     assert "area, mm²" in text
     assert "Is another round worth it?" not in text
     most = max(of_training(started), key=lambda name: len(started.annotations.annotated_frames(name)))
