@@ -61,7 +61,12 @@ def area_views(
         small = pairs[np.argsort(pairs[:, 1], kind="stable")[: -(-len(pairs) // 3)]]
         limits, of_small, others = bland_altman(*pairs.T), bland_altman(*small.T), readers.get(name)
         chart = agreement_chart(
-            pairs, limits=limits, others=others and others.area_mm2, color=color, name=f"{name} area", unit="mm²"
+            pairs,
+            limits=limits,
+            others=None if others is None else others.area_mm2,
+            color=color,
+            name=f"{name} area",
+            unit="mm²",
         )
         shares = (of.bias / float(some[:, 1].mean()) for of, some in ((limits, pairs), (of_small, small)))
         views.append(AreaView(name, limits, next(shares), of_small.bias, next(shares), others, chart))

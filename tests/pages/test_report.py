@@ -3,6 +3,7 @@ from collections import Counter
 from dataclasses import replace
 from math import nan
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_two_readers_stand_beside_the_model_that_is_judged_by_them():
 
 
 def test_the_promise_of_a_certificate_in_force_stands_in_the_headline():
-    finishing = SimpleNamespace(
+    finishing: Any = SimpleNamespace(
         certificate=SimpleNamespace(certificate_id="c001", model_id="m002", sentence="the mean Dice error is at most 0.1"),
         is_in_force=True, stale=(), n_accepted=9, n_read=8, n_out=0, n_left=0, minutes=None, minutes_spent=None, n_timed=0,
     )  # fmt: skip
