@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from io import BufferedReader
 from pathlib import Path
 
@@ -104,10 +105,10 @@ def entries(folder: Path, pattern: str = "*") -> list[Path]:
     with outside(folder):
         try:
             with os.scandir(folder) as found:
-                names = [entry.name for entry in found if fnmatchcase(entry.name, pattern)]
+                names = [entry.name for entry in found]
         except FileNotFoundError:
             return []
-    return [folder / name for name in sorted(names)]
+    return [folder / name for name in sorted(filter(re.compile(translate(pattern)).match, names))]
 
 
 def is_file(path: Path) -> bool:

@@ -20,11 +20,11 @@ from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import entries, is_file
+from ivsqa.io.outside import is_file
 from ivsqa.io.project.annotation_records import PointerMove, PointerRecord, ReadingTimesRecord, RevisionRecord
 from ivsqa.io.project.annotation_status import History, Standing
 from ivsqa.io.project.layout import ProjectLayout
-from ivsqa.io.project.manifest import ReadManifest, read_manifest, write_manifest
+from ivsqa.io.project.manifest import ManifestCache, write_manifest
 from ivsqa.io.project.records import Provenance
 
 Origin = Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"]
@@ -65,9 +65,9 @@ class Annotation(OfFrame):
 class AnnotationStore:
     """Reads and appends the revisions of one project."""
 
-    def __init__(self, layout: ProjectLayout, read: ReadManifest = read_manifest) -> None:
+    def __init__(self, layout: ProjectLayout, read: ManifestCache | None = None) -> None:
         self._layout = layout
-        self._read = read
+        self._read = read or ManifestCache()
 
     def append(
         self,
@@ -172,9 +172,9 @@ class AnnotationStore:
         folder = self._layout.annotations / pullback_id
         doors.miss_nothing(folder, r"(rev|ptr)-\w+\.(yaml|contours\.csv)")
         doors.miss_nothing(self._layout.annotations, r"ptr-\w+\.yaml")
-        revisions = [self._read(path, RevisionRecord) for path in entries(folder, "rev-*.yaml")]
+        revisions = [self._read(path, RevisionRecord) for path in self._read.entries(folder, "rev-*.yaml")]
         # Those of ivsqa 0.1 lie beside the revisions.
-        paths = chain(entries(folder, "ptr-*.yaml"), entries(self._layout.annotations, "ptr-*.yaml"))
+        paths = chain.from_iterable(self._read.entries(at, "ptr-*.yaml") for at in (folder, self._layout.annotations))
         pointers = (self._read(path, PointerRecord) for path in paths)
         return History.of(pullback_id, revisions, [record for record in pointers if record.moves_in(pullback_id)])
 

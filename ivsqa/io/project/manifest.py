@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args
@@ -19,12 +20,15 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
 from ivsqa.io import atomic
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import is_file, opened_file
+from ivsqa.io.outside import entries, is_file, opened_file
 from ivsqa.io.project import strict_yaml
+from ivsqa.io.project.plain_yaml import plain_mapping
 
 KIND_PREFIX = "ivsqa/"
 LARGEST_BYTES = 16 * 2**20
 """A packet of 20,000 frames, or the frame times of 400,000, take less; YAML takes a hundred times its size in memory."""
+SETTLED_NS = 2 * 10**9
+"""After so long, another change of a folder shows in its time: FAT counts two seconds."""
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 OrNan = Annotated[float | None, BeforeValidator(lambda value: None if value == ".nan" else value)]
 """A number that an ivsqa before 0.2 wrote as NaN where it was unknown."""
@@ -97,11 +101,12 @@ class ReadManifest(Protocol):
 class ManifestCache:
     """Reads manifests as `read_manifest` does, and each only once for as long as its file stays as it is.
 
-    A command asks for the same few hundred manifests several times, and reading YAML strictly takes a millisecond or more.
+    A command asks for the same thousands of manifests several times; to parse one takes longer than to see that it is the same.
     """
 
     def __init__(self) -> None:
         self._read: dict[tuple[Path, type[Manifest]], tuple[tuple[int, int, int], Manifest]] = {}
+        self._listed: dict[tuple[Path, str], tuple[int, list[Path]]] = {}
 
     def __reduce__(self) -> tuple[type[ManifestCache], tuple[()]]:
         """Leave behind what was read: a pullback that goes to another process would take all others along."""
@@ -121,15 +126,33 @@ class ManifestCache:
         assert isinstance(manifest, model)
         return manifest
 
+    def entries(self, folder: Path, pattern: str) -> list[Path]:
+        """Return what `outside.entries` does; a folder of thousands is listed again only where something came or went since."""
+        try:
+            changed_ns = folder.stat().st_mtime_ns
+        except OSError:
+            return entries(folder, pattern)  # which says what is wrong
+        before = self._listed.get((folder, pattern))
+        if before is not None and before[0] == changed_ns:
+            return before[1]
+        listed = entries(folder, pattern)
+        # Clocks of disks are coarse: what comes within a moment of what is listed here would leave the same time.
+        if time.time_ns() - changed_ns > SETTLED_NS:
+            self._listed[folder, pattern] = (changed_ns, listed)
+        return listed
+
 
 def parse_manifest(text: str, model: type[AnyManifest], *, path: Path | None = None) -> AnyManifest:
     """Return the manifest in a text; see `read_manifest`."""
-    data, node = strict_yaml.parse(text, path=path)
+    data = plain_mapping(text)
+    if data is None:
+        data, _ = strict_yaml.parse(text, path=path)
     data = _upgraded(_checked_envelope(data, model, path), model)
     try:
         # Through JSON, where a list is a tuple's honest form: strict Python mode would refuse it.
         return model.model_validate_json(json.dumps(data))
     except ValidationError as error:
+        _, node = strict_yaml.parse(text, path=path)
         raise _manifest_error(error.errors(include_url=False)[0], model, node, path) from None
 
 
