@@ -26,6 +26,8 @@ N_BATCHES = 100
 """Batches drawn by `stochastic_batch`, of which the best is taken."""
 MOST_COMPARED = 20_000
 """Frames among which a core-set or a batch is sought; of more, so many are drawn at random."""
+BLOCK = 2048
+"""Frames compared with as many others at a time: their distances take 32 MB."""
 WORST_SHARE = 0.01
 """Of millions of frames the worst hundredth is put in order first: seldom are more looked at."""
 
@@ -62,7 +64,7 @@ def stratified(pool: Pool, n: int, allowed: Allowed, rng: np.random.Generator, *
 
 def worst_first(pool: Pool, n: int, allowed: Allowed, *, noun: str) -> Choices:
     """Choose by score alone."""
-    for rank, row in enumerate(islice(_worst_free(pool, allowed), n), start=1):
+    for rank, row in enumerate(islice(worst_free(pool, allowed), n), start=1):
         allowed.take(row)
         yield row, f"{noun} {pool.score[row]:.3g}, number {rank} of those that can be chosen"
 
@@ -89,7 +91,7 @@ def worst_and_diverse(pool: Pool, n: int, allowed: Allowed, *, taken: Rows, dive
     worst: dict[int, list[int]] = {}
     for pullback, n_turns in sorted(Counter(turns).items()):
         begin, end = pool.begins[pullback : pullback + 2]
-        for row in islice(_worst_free(pool, trial, np.arange(begin, end)), n_turns * POOL_PER_CHOICE):
+        for row in islice(worst_free(pool, trial, np.arange(begin, end)), n_turns * POOL_PER_CHOICE):
             trial.take(row)
             worst.setdefault(pullback, []).append(row)
     rows = np.array([row for candidates in worst.values() for row in candidates], dtype=np.intp)
@@ -152,7 +154,7 @@ def stochastic_batch(pool: Pool, n: int, allowed: Allowed, rng: np.random.Genera
         yield row, f"in the most uncertain of {N_BATCHES} random batches"
 
 
-def _worst_free(pool: Pool, allowed: Allowed, rows: Rows | None = None) -> Iterator[int]:
+def worst_free(pool: Pool, allowed: Allowed, rows: Rows | None = None) -> Iterator[int]:
     """Yield scored rows that are free when their turn comes, highest score first, equal ones by row; None: of all rows."""
     scored = np.flatnonzero(~np.isnan(pool.score)) if rows is None else rows[~np.isnan(pool.score[rows])]
     n_first = round(WORST_SHARE * len(scored))
@@ -250,16 +252,13 @@ class _Distances:
     def __init__(self, pool: Pool, rows: Rows, taken: Rows) -> None:
         self._described, known = _described(pool, rows, taken)
         self.nearest = np.full(len(rows), np.inf)
-        for place in known:
-            self._count(place)
+        for begin in range(0, len(rows) if len(known) else 0, BLOCK):
+            block = self._described[begin : begin + BLOCK]
+            self.nearest[begin : begin + BLOCK] = _away(block, known[_nearest(block, known)])
 
     def choose(self, index: int) -> None:
         """Count a row, by its index, as chosen."""
-        self._count(self._described[index])
-
-    def _count(self, place: NDArray[np.float64]) -> None:
-        away = np.sqrt(np.square(self._described - place).sum(axis=1))
-        np.minimum(self.nearest, away, out=self.nearest)
+        np.minimum(self.nearest, _away(self._described, self._described[index]), out=self.nearest)
 
     def share(self, left: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the distance as a share of the largest among those left; 1 for all before anything is chosen."""
@@ -267,6 +266,32 @@ class _Distances:
         if np.isinf(largest):
             return np.ones(len(self.nearest))
         return self.nearest / max(largest, np.finfo(np.float64).tiny)
+
+
+def _away(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance of each place, (n, F), from another, (n, F) or (F,)."""
+    return np.sqrt(np.square(some - others).sum(axis=1))
+
+
+def _nearest(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the number of the nearest of others, (m, F), to each place, (n, F); a product of matrices tells it fastest.
+
+    It rounds, so places are told from their middle, and the distance itself is measured anew.
+    """
+    middle = others.mean(axis=0)
+    some, others = some - middle, others - middle
+    best = np.zeros(len(some), dtype=np.intp)
+    least = np.full(len(some), np.inf)
+    for begin in range(0, len(others), BLOCK):
+        block = others[begin : begin + BLOCK]
+        squares = np.square(block).sum(axis=1) - 2.0 * (
+            some @ block.T
+        )  # less the square of each place, which is one for all
+        at = np.argmin(squares, axis=1)
+        found = squares[np.arange(len(some)), at]
+        closer = found < least
+        best[closer], least[closer] = begin + at[closer], found[closer]
+    return best
 
 
 def _described(pool: Pool, rows: Rows, taken: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.selection import strategies as ways
 from ivsqa.domain.selection.plan import STRATEGIES, Selection, plan_selection
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool, PullbackFrames, Rows
 from ivsqa.domain.selection.strategies import Choices
@@ -214,6 +215,21 @@ def test_diversity_stays_within_the_pool_of_worst_frames():
 def test_coreset_covers_what_there_is():
     frames = [Frame("a1", index, features=(float(x),)) for index, x in enumerate((0, 1, 2, 10, 11, 50))]
     assert set(keys(frames, plan(frames, 2, "coreset", taken=[("a1", 0)]))) == {("a1", 5), ("a1", 4)}
+
+
+def test_coreset_compares_with_every_taken_frame_far_from_the_origin_and_between_equals_too(monkeypatch):
+    monkeypatch.setattr(ways, "BLOCK", 7)  # frames and taken ones come in several parts
+    rng = np.random.default_rng(5)
+    features = np.round(rng.normal(size=(60, 3)), 1) + 1e6
+    features[40:50] = features[:10]  # equal to others, some of which are taken
+    frames = [Frame("a1", index, features=tuple(place)) for index, place in enumerate(features.tolist())]
+    scaled = features / features[20:].std(axis=0)
+    taken = list(range(20))
+    for _ in range(8):
+        away = [min(np.sqrt(np.square(one - scaled[other]).sum()) for other in taken) for one in scaled]
+        taken.append(int(np.argmax(away)))
+    selection = plan(frames, 8, "coreset", taken=[FrameKey("a1", index) for index in range(20)])
+    assert [index for _, index in keys(frames, selection)] == taken[20:]
 
 
 def test_stochastic_batch_is_more_uncertain_than_a_random_one():
