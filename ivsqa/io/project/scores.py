@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,10 @@ from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file, outside
 from ivsqa.io.project.layout import ProjectLayout
 
-SCORE_AGAIN = "make them again with: ivsqa score"
-_BYTES_OF_A_POINT = 8
 CHUNK_FRAMES = 1024
 """Seconds of work on any machine, and few files where pullbacks are many."""
+MOST_CHUNKS = 256
+"""Read as one table: what is read stays within some tens of megabytes."""
 
 
 class ScoreStore:
@@ -53,36 +54,53 @@ class ScoreStore:
         """Whether a pullback is scored to its end."""
         return all(self.has_chunk(pullback_id, *chunk) for chunk in self.chunks(n_frames))
 
-    def remove_useless(self, pullback_id: str, frames_sha256: str) -> None:
+    def remove_useless(self, frames_sha256: Mapping[str, str]) -> None:
         """Remove the scores of other frames under the same id, and damaged ones, so that they are made again.
 
-        Rows go first: a chunk without them does not count.
+        Rows go first: a chunk without them does not count. Of each file no more is read than which frames it is of: where the
+        rest is damaged, whoever reads it says how to make it again.
+
+        Args:
+            frames_sha256: The hash of the frames of each pullback.
         """
-        for path in entries(self._layout.scores(self._model_id) / pullback_id, "frames-*.parquet"):
-            if not self._is_of(path, frames_sha256):
+        chunks = [
+            (path, sha256)
+            for pullback_id, sha256 in frames_sha256.items()
+            for path in entries(self._layout.scores(self._model_id) / pullback_id, "frames-*.parquet")
+        ]
+        for begin in range(0, len(chunks), MOST_CHUNKS):
+            for path in self._iter_useless(chunks[begin : begin + MOST_CHUNKS]):
                 atomic.remove(path)
                 atomic.remove(_maps_beside(path))
 
-    def _is_of(self, path: Path, frames_sha256: str) -> bool:
-        """Return whether a chunk is whole, with its error maps, and of frames of this hash."""
-        begin, end = (int(number) for number in path.stem.split("-")[1:])
-        wanted = list(range(begin, end + 1))
+    def _iter_useless(self, chunks: Sequence[tuple[Path, str]]) -> Iterator[Path]:
+        """Yield the chunks that are not whole, with their error maps, or not of frames of the hash beside them."""
+        # Many are read as one, for few are useless; these are sought by halves.
+        if self._are_useful(dict(chunks)):
+            return
+        if len(chunks) == 1:
+            yield chunks[0][0]
+            return
+        half = len(chunks) // 2
+        yield from self._iter_useless(chunks[:half])
+        yield from self._iter_useless(chunks[half:])
+
+    def _are_useful(self, frames_sha256: Mapping[Path, str]) -> bool:
+        """Return whether chunks hold a row and an error map for each of their frames, and are of frames of these hashes."""
+        frames = [_frames_in(path) for path in frames_sha256]
+        maps = [_maps_beside(path) for path in frames_sha256]
         try:
-            rows, maps = _read(path, list(self._schema())), _read(_maps_beside(path), ["frame_index", "error_maps"])
+            rows = _read_all(list(frames_sha256), ["frame_index", "frames_sha256"])
+            indices = [rows["frame_index"], _read_all(maps, ["frame_index"])["frame_index"]]
         except (IntegrityError, OutsideError) as error:
-            if isinstance(error, OutsideError) and is_file(_maps_beside(path)):
-                raise  # it is not known what is in it
+            if isinstance(error, OutsideError) and all(map(is_file, maps)):
+                raise  # it is not known what is in them
             return False
-        found = [table.get_column("frame_index").to_list() for table in (rows, maps)]
-        contours = rows.select(pl.col(f"contour_{name}").bin.size() % _BYTES_OF_A_POINT for name in self._structures)
-        sizes = maps.get_column("error_maps").bin.size().unique().to_list()
-        return (
-            found == [wanted, wanted]
-            and set(rows.get_column("frames_sha256")) == {frames_sha256}
-            and not any(column.fill_null(0).max() for column in contours)
-            and len(sizes) == 1
-            and _side_of(sizes[0], len(self._structures)) is not None
+        wanted = pl.Series([*chain.from_iterable(frames)], dtype=pl.Int32)
+        hashes = chain.from_iterable(
+            [sha256] * len(of) for sha256, of in zip(frames_sha256.values(), frames, strict=True)
         )
+        return all(index.equals(wanted) for index in indices) and rows["frames_sha256"].equals(pl.Series([*hashes]))
 
     def write_chunk(self, frames_sha256: str, scores: Sequence[FrameScore]) -> None:
         """Write the scores of a run of consecutive frames of one pullback."""
@@ -140,22 +158,32 @@ class ScoreStore:
             begin += n
         return by_pullback
 
-    def features(self, keys: Sequence[FrameKey]) -> NDArray[np.float32]:
-        """Return the descriptions of scored frames, (n, F), in the order of their keys.
+    def rows(self, keys: Sequence[FrameKey], names: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of scored frames, a row each, in the order of their keys.
 
         Raises:
             StateError: a frame is not scored yet.
         """
-        by_chunk: dict[Path, list[int]] = {}
+        by_chunk: dict[FrameKey, list[int]] = {}
         for row, (pullback_id, index) in enumerate(keys):
-            by_chunk.setdefault(self._chunk_of(pullback_id, index), []).append(row)
-        by_row: dict[int, NDArray[np.float32]] = {}
-        for path, rows in by_chunk.items():
-            listed = _read(path, ["features"]).get_column("features")
-            with _whole(path):
-                table = listed.explode().to_numpy().reshape(len(listed), -1)
-                by_row |= {row: table[keys[row][1] % CHUNK_FRAMES] for row in rows}
-        return np.stack([by_row[row] for row in range(len(keys))]) if keys else np.empty((0, 0), dtype=np.float32)
+            by_chunk.setdefault(FrameKey(pullback_id, index - index % CHUNK_FRAMES), []).append(row)
+        parts = []
+        for (pullback_id, first), rows in by_chunk.items():
+            path, inside = self._chunk_of(pullback_id, first), [keys[row][1] - first for row in rows]
+            table = _read(path, list(names))
+            if max(inside) >= len(table):
+                self._chunk_of(pullback_id, first + max(inside))  # which says whether it is not scored, or lost
+                raise _damaged(path)
+            parts.append(table[inside])
+        if not parts:
+            return pl.DataFrame(schema={name: self._schema()[name] for name in names})
+        return pl.concat(parts)[np.argsort(np.concatenate(list(by_chunk.values())))]
+
+    def features(self, keys: Sequence[FrameKey]) -> NDArray[np.float32]:
+        """Return the descriptions of scored frames, (n, F), in the order of their keys; raises as `rows`."""
+        listed = self.rows(keys, ["features"]).get_column("features")
+        with _whole(self._layout.scores(self._model_id)):
+            return listed.explode().to_numpy().reshape(len(keys), -1) if keys else np.empty((0, 0), dtype=np.float32)
 
     def contours(self, pullback_id: str, n_frames: int) -> dict[int, dict[str, Contour]]:
         """Return the predicted contours of the scored frames of a pullback, by frame index; read without their error maps."""
@@ -314,8 +342,15 @@ def _side_of(n_bytes: int | None, n_structures: int) -> int | None:
     return side if side and side * side * n_structures == n_bytes else None
 
 
+def _frames_in(path: Path) -> range:
+    """Return the frames that a chunk is of, by its name."""
+    first, last = (int(number) for number in path.stem.split("-")[1:])
+    return range(first, last + 1)
+
+
 def _damaged(path: Path) -> IntegrityError:
-    return IntegrityError("these scores are damaged", path=path, hint=SCORE_AGAIN)
+    again = f" --all --pullback {path.parent.name}" if path.suffix else ""
+    return IntegrityError("these scores are damaged", path=path, hint=f"make them again with: ivsqa score{again}")
 
 
 @contextmanager

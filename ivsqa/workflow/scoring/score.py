@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import polars as pl
 
 from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.domain.selection.pool import Allowed, Limits, Pool
+from ivsqa.domain.selection.strategies import worst_free
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.lock import project_lock
@@ -104,9 +106,8 @@ def score_frames(
     # A lock a model: two models may score at once.
     with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
         _write_record(project, model, context)
-        for record in records:
-            # A pullback that was removed and imported anew may have other frames under its old id.
-            store.remove_useless(record.pullback_id, record.frames_sha256)
+        # A pullback that was removed and imported anew may have other frames under its old id.
+        store.remove_useless({record.pullback_id: record.frames_sha256 for record in records})
         work = [
             (record, chunk)
             for record in records
@@ -230,24 +231,27 @@ def _iter_batches(work: Sequence[tuple[Pullback, tuple[int, int]]], context: Con
 
 def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullback], top: int) -> list[RankedFrame]:
     """Return the frames of lowest quality that a selection may choose, worst first: of training subjects alone."""
-    choosable = project.choosable([pullback for pullback in pullbacks if pullback.split == "train"])
-    pool = pl.DataFrame(
-        [(pullback_id, index) for pullback_id, free in choosable.items() for index in np.flatnonzero(free).tolist()],
-        schema={"pullback_id": pl.String, "frame_index": pl.Int32},
-        orient="row",
-    )
-    table = store.table().join(pool, on=["pullback_id", "frame_index"]).sort("quality", "pullback_id", "frame_index")
+    training = [pullback for pullback in pullbacks if pullback.split == "train"]
+    if not training:
+        return []
+    names = project.structures.names
+    free = project.choosable(training)
+    read = store.columns({pullback.pullback_id: pullback.n_frames for pullback in training}, ["quality"])
+    doubt = {name: np.where(free[name], -columns["quality"], np.nan) for name, columns in read.items()}
+    pool = Pool.of(pullback.choices(score=doubt[pullback.pullback_id]) for pullback in training)
+    keys = [pool.key(row) for row in islice(worst_free(pool, Allowed(pool, Limits())), top)]
+    table = store.rows(keys, ["quality", "n_regions", *(f"dice_{name}" for name in names)])
     return [
         RankedFrame(
             rank=rank,
-            pullback_id=row["pullback_id"],
-            frame_index=row["frame_index"],
+            pullback_id=key.pullback_id,
+            frame_index=key.frame_index,
             quality=row["quality"],
-            worst=min(project.structures.names, key=lambda name: row[f"dice_{name}"]),
-            dice={name: row[f"dice_{name}"] for name in project.structures.names},
+            worst=min(names, key=lambda name: row[f"dice_{name}"]),
+            dice={name: row[f"dice_{name}"] for name in names},
             n_regions=row["n_regions"],
         )
-        for rank, row in enumerate(table.head(top).iter_rows(named=True), start=1)
+        for rank, (key, row) in enumerate(zip(keys, table.iter_rows(named=True), strict=True), start=1)
     ]
 
 
