@@ -1,0 +1,188 @@
+"""What each command costs as a study grows: whole processes, in processor time and peak memory, from 1,000 frames on.
+
+    python benchmarks/scale.py [--frames 1000 40000 200000] [--only "select sqa"] [--work DIR]
+
+A study of N frames has a pullback for every 100 of them, 4,000 at most, each of its own subject, with one annotated frame. Its
+frames are files of zeros that take no room; its scores, under the name of the starter model, are made up, written by what writes
+those of `score`. 1,000,000 and 10,000,000 frames are made where they are asked for; the latter take an hour and 20 GB. What was
+measured of other sizes stays in the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import RESULTS, WORK, print_table, write_json
+from shell import IVSQA
+
+from ivsqa.domain.contour import Contour
+from ivsqa.domain.quality.frame_score import SIGNALS, FrameScore
+from ivsqa.io.project.annotations import NewAnnotation
+from ivsqa.io.project.manifest import write_manifest
+from ivsqa.io.project.project import Project, open_project
+from ivsqa.io.project.records import Provenance, PullbackRecord, ScoresRecord, Split
+
+MADE = Provenance(created_at="2026-01-01T00:00:00+00:00", ivsqa_version="0")
+SIDE_PX, MAP_PX, N_FEATURES = 512, 96, 96
+ANNOTATED_FRAME = 50
+MOST_PULLBACKS = 4_000
+COMMANDS = {
+    "status": "status",
+    "why": "why S00002-P1:7",
+    "select stratified": "select -n 50 --strategy stratified --dry-run",
+    "select sqa": "select -n 50 --strategy sqa --dry-run",
+    "select coreset": "select -n 50 --strategy coreset --dry-run",
+    "score, nothing to do": "score --top 10",
+    "check --quick": "check --quick",
+    "report": "report",
+    "export, 50 frames": "export-for-annotation --format labelme",
+    "evaluate": "evaluate",
+    "measure a pullback": "measure S00002-P1",
+    "train, one step": "train --steps 1",
+}
+"""What is run, in this order, by its name in the table; `export` sends a round of 50 frames that is chosen before."""
+WITH_PEAK = """
+import atexit, sys
+from pathlib import Path
+from ivsqa.cli.main import main
+# Of this address space alone: ru_maxrss would begin with what the parent had when it started us.
+atexit.register(lambda: print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0], file=sys.stderr))
+main()
+"""
+
+
+def circle(radius_px: float) -> Contour:
+    """Return a circle about the centre of a frame."""
+    angle = np.linspace(0.0, 2.0 * np.pi, 120, endpoint=False)
+    return Contour.from_points(SIDE_PX / 2 + radius_px * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+
+
+DRAWN = {"lumen": circle(70.0), "eem": circle(110.0)}
+CORRECTED = {"lumen": circle(80.0), "eem": circle(115.0)}
+
+
+def study_with(n_frames: int, work: Path) -> Path:
+    """Return a study of that many frames; what a run before has left in it is removed."""
+    root = work / f"scale-{n_frames}"
+    if not (root / "done").is_file():
+        shutil.rmtree(root, ignore_errors=True)
+        subprocess.run([*IVSQA, "init", str(root)], check=True, capture_output=True)
+        project = open_project(root)
+        starter = project.starter()
+        assert starter is not None
+        assert starter.weights_sha256 is not None
+        record = ScoresRecord(
+            model_id=starter.model_id,
+            weights_sha256=starter.weights_sha256,
+            structures=starter.structures,
+            image=starter.image,
+            provenance=MADE,
+        )
+        write_manifest(project.layout.scores_record(starter.model_id), record)
+        n_pullbacks = min(MOST_PULLBACKS, n_frames // 100)
+        rng = np.random.default_rng(0)
+        for number in range(n_pullbacks):
+            add_pullback(project, number, n_frames // n_pullbacks, starter.model_id, rng)
+        (root / "done").touch()
+    for made in ("models", "rounds", "reports"):
+        shutil.rmtree(root / made, ignore_errors=True)
+    return root
+
+
+def add_pullback(project: Project, number: int, n_frames: int, model_id: str, rng: np.random.Generator) -> None:
+    """Add a pullback of zeros, scored to its end, with one annotated frame."""
+    split: Split = "test" if number % 10 == 0 else "validation" if number % 10 == 1 else "train"
+    record = PullbackRecord(
+        pullback_id=f"S{number:05d}-P1", subject_id=f"S{number:05d}", split=split, n_frames=n_frames, height_px=SIDE_PX,
+        width_px=SIDE_PX, spacing_mm=(0.02, 0.02), spacing_source="user", frame_interval_s=1 / 30, frame_time_s=None,
+        frame_time_source="FrameTime", pullback_speed_mm_s=0.5, pullback_speed_source="user", start_frame_index=None,
+        stop_frame_index=None, manufacturer_model="", notes=(), frames_sha256="a" * 64, source_sha256="b" * 64, provenance=MADE,
+    )  # fmt: skip
+    layout, names = project.layout, project.structures.names
+    write_manifest(layout.pullback_record(record.pullback_id), record)
+    shape = (n_frames, SIDE_PX, SIDE_PX)
+    np.lib.format.open_memmap(layout.frames(record.pullback_id), mode="w+", dtype=np.uint8, shape=shape)
+    store = project.scores(model_id)
+    error_maps = np.zeros((len(names), MAP_PX, MAP_PX), dtype=np.uint8)
+    error_maps[:, 40:44, 20:70] = 90
+    for first, last in store.chunks(n_frames):
+        quality = rng.random(last - first + 1).tolist()
+        features = rng.normal(size=(last - first + 1, N_FEATURES)).astype(np.float32)
+        store.write_chunk(
+            record.frames_sha256,
+            [
+                FrameScore(
+                    pullback_id=record.pullback_id, frame_index=index, quality=quality[row],
+                    dice=dict.fromkeys(names, quality[row]), dice_lower=dict.fromkeys(names), expected_error_px=200.0,
+                    n_regions=1, signals=dict.fromkeys(SIGNALS, 1.0 - quality[row]), features=features[row], contours=DRAWN,
+                    error_maps=error_maps,
+                )
+                for row, index in enumerate(range(first, last + 1))
+            ],
+        )  # fmt: skip
+    project.annotations.append(
+        record.pullback_id,
+        {ANNOTATED_FRAME: NewAnnotation(CORRECTED, "edited")},
+        reader="anna",
+        source="csv",
+        made=MADE,
+        spacing_mm=record.spacing_mm,
+    )
+
+
+def cost_of(arguments: list[str], study: Path) -> dict[str, float]:
+    """Return processor seconds of a command and all it starts, seconds, and its peak memory; a failure stops the benchmark."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_PEAK, *arguments], capture_output=True, text=True, check=False, cwd=study
+    )
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        raise SystemExit(f"ivsqa {' '.join(arguments)} → {done.returncode}\n{done.stdout}\n{done.stderr}")
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"cpu_s": cpu_s, "seconds": seconds, "peak_mb": int(done.stderr.split()[-1]) / 1024}
+
+
+def measured(n_frames: int, work: Path, only: list[str]) -> list[dict[str, Any]]:
+    """Return the cost of each command in a study of that many frames."""
+    study = study_with(n_frames, work)
+    rows: list[dict[str, Any]] = []
+    for name, line in COMMANDS.items():
+        if only and name not in only:
+            continue
+        if name.startswith("export"):
+            subprocess.run([*IVSQA, "select", "-n", "50"], check=True, capture_output=True, cwd=study)
+        rows.append({"frames": n_frames, "command": name} | cost_of(line.split(), study))
+        print_table(list(rows[-1]), [list(rows[-1].values())])
+    return rows
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, nargs="+", default=[1_000, 40_000, 200_000])
+    parser.add_argument("--only", nargs="+", default=[], choices=COMMANDS)
+    parser.add_argument("--work", type=Path, default=WORK)
+    options = parser.parse_args()
+    rows = [row for n_frames in options.frames for row in measured(n_frames, options.work, options.only)]
+    before = RESULTS / "scale.json"
+    kept = json.loads(before.read_text(encoding="utf-8"))["rows"] if before.is_file() else []
+    again = {(row["frames"], row["command"]) for row in rows}
+    rows += [row for row in kept if (row["frames"], row["command"]) not in again]
+    order = list(COMMANDS)
+    rows.sort(key=lambda row: (row["frames"], order.index(row["command"])))
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
+    write_json("scale", {"python": sys.version.split()[0], "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
