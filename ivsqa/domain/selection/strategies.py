@@ -270,7 +270,7 @@ class _Distances:
 
 def _away(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distance of each place, (n, F), from another, (n, F) or (F,)."""
-    return np.sqrt(np.square(some - others).sum(axis=1))
+    return np.asarray(np.sqrt(np.square(some - others).sum(axis=1)))
 
 
 def _nearest(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.intp]:
