@@ -57,7 +57,7 @@ class Reader:
         before = set(self.downloads.iterdir())
         self.tab.press("s")
         until = time.monotonic() + LONGEST_S
-        while not (new := [path for path in set(self.downloads.iterdir()) - before if path.suffix == ".json"]):
+        while not (new := [path for path in set(self.downloads.glob("*.json")) - before if path.stat().st_size]):
             assert time.monotonic() < until, f"nothing was saved: {self.words()}"
             self.tab.evaluate("new Promise((done) => setTimeout(done, 20))")
         (target,) = new

@@ -5,7 +5,14 @@
   const { contents } = Packet;
   const $ = (id) => document.getElementById(id);
   const seconds = (s) => (s < 60 ? `${Math.round(s)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`);
-  const clock = (hours) => `${hours.join(", ").replace(/, (\d+)$/, " and $1")} o’clock`;
+  /** Return hours of the clock in words: from where they begin to where they end, where they follow each other. */
+  function clock(hours) {
+    const begins = hours.filter((hour) => !hours.includes(((hour + 10) % 12) + 1));
+    const [first, last] = [begins[0], (((begins[0] ?? 1) + hours.length - 2) % 12) + 1];
+    if (hours.length > 1 && begins.length === 1) return `from ${first} to ${last} o’clock`;
+    return begins.length ? `at ${hours.join(", ").replace(/, (\d+)$/, " and $1")} o’clock` : "all around";
+  }
+
   const fileName = (save) => `contours-${[contents.packet_id, contents.reader].filter(Boolean).join("-")}-${save}.json`;
   let frame = null;
   let message = "";
@@ -96,7 +103,7 @@
   }
 
   function gaveWay() {
-    return Tools.gaveWay().map(({ name, hours }) => `The ${name} border was in the way and moved, at ${clock(hours)}.`).join(" ");
+    return Tools.gaveWay().map(({ name, hours }) => `The ${name} border was in the way and moved ${clock(hours)}.`).join(" ");
   }
 
   function hint() {

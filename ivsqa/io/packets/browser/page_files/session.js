@@ -42,8 +42,7 @@ const Session = (() => {
       for (const { name } of contents.frames) {
         const stored = kept.get(`${KEY} ${name}`);
         if (!stored) continue;
-        const state = stored.state && { base: stored.state.contours, ...stored.state };
-        records.set(name, { ...stored, state, past: [], future: [] });
+        records.set(name, stored);
       }
     } catch {
       database = null;
@@ -75,9 +74,10 @@ const Session = (() => {
     if (store && (await answer(store.get(OWNER))) !== tab) taken();
   }
 
-  function compact({ past, future, state, ...plain }) {
-    const { contours, points, base } = state ?? { points: [] };
-    return { ...plain, state: plain.moved || points.length ? { contours, points, ...(points.length && { base }) } : null };
+  /** Return a record without borders where the frame is as it was sent, and nothing can be undone. */
+  function compact(one) {
+    const { moved, past, future, state } = one;
+    return moved || past.length || future.length || state?.points.length ? { ...one } : { ...one, state: null };
   }
 
   /** Return what is known of a frame that is being looked at. */

@@ -6,6 +6,7 @@ const Strokes = (() => {
   const SMOOTH_ORDERS = 9; // of Fourier; what is finer than this is the hand, not the vessel
   const SMOOTH_VERTICES = 128;
   const BRIDGE_STEP_PX = 3;
+  const EASING = 5; // a stroke that begins beside the border comes to it within so many times the distance
 
   const length = (line) => line.reduce((sum, point, i) => sum + (i ? distance(line[i - 1], point) : 0), 0);
 
@@ -31,13 +32,28 @@ const Strokes = (() => {
     return [...points, to.point];
   }
 
-  /** Return a contour with the stretch beside a stroke replaced by it; the stroke begins and ends on the contour. */
-  function spliced(contour, stroke) {
-    const [from, to] = [nearest(contour, stroke[0]), nearest(contour, stroke.at(-1))];
+  /** Return a contour with the stretch beside a hand's way replaced by it; the way begins and ends near the contour. */
+  function spliced(contour, way, tolerance) {
+    const [from, to] = [nearest(contour, way[0]), nearest(contour, way.at(-1))];
+    const stroke = simplified(eased(way, from, to), tolerance);
     const [on, back] = [stretch(contour, from, to), stretch(contour, to, from)];
     const away = (points) => points.reduce((sum, point) => sum + openNearest(stroke, point), 0) / points.length;
     // Of the two ways around, the one that runs beside the stroke is what the hand meant to replace.
     return away(on) < away(back) ? [...stroke, ...back.slice(1, -1)] : [...stroke, ...[...on].reverse().slice(1, -1)];
+  }
+
+  /** Return a way that meets the contour at both ends: what it misses it by there fades along it, so that no step is left. */
+  function eased(way, from, to) {
+    const total = length(way);
+    const miss = (place, point) => [0, 1].map((axis) => place.point[axis] - point[axis]);
+    const [first, last] = [miss(from, way[0]), miss(to, way.at(-1))];
+    const share = (walked, { distance: away }) => Math.max(1 - walked / Math.max(EASING * away, 1e-9), 0);
+    let walked = 0;
+    return way.map((point, i) => {
+      walked += i ? distance(way[i - 1], point) : 0;
+      const [near, far] = [share(walked, from), share(total - walked, to)];
+      return [0, 1].map((axis) => point[axis] + near * first[axis] + far * last[axis]);
+    });
   }
 
   const openNearest = (line, point) => nearest(line, point, true).distance;

@@ -174,12 +174,12 @@ const Tools = (() => {
     action.way.push(place);
     const contour = state().contours[active];
     const near = (point) => contour && Geometry.nearest(contour, point).distance * View.scale < 2 * action.hit;
-    const line = Strokes.simplified(action.way, STROKE_PX / View.scale);
+    const tolerance = STROKE_PX / View.scale;
     const [first, length] = [action.way[0], Strokes.length(action.way)];
     const isClosed = Geometry.distance(first, place) < 0.25 * length && length * View.scale > 60;
     let drawn = null;
-    if (!draft.length && isClosed && !(near(first) && length < 0.6 * Geometry.perimeter(contour))) drawn = line;
-    else if (!draft.length && near(first) && near(place)) drawn = Strokes.spliced(contour, line);
+    if (!draft.length && isClosed && !(near(first) && length < 0.6 * Geometry.perimeter(contour))) drawn = Strokes.simplified(action.way, tolerance);
+    else if (!draft.length && near(first) && near(place)) drawn = Strokes.spliced(contour, action.way, tolerance);
     preview(drawn && drawn.length > 2 ? plain({ ...state().contours, [active]: Geometry.rounded(drawn) }) : null);
   }
 
