@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ivsqa.workflow.accepting.accept import accept, withdraw_certificate
     from ivsqa.workflow.accepting.audit import draw_audit, release_audit
     from ivsqa.workflow.evaluating.evaluate import evaluate_model
+    from ivsqa.workflow.importing.amend import amend
     from ivsqa.workflow.importing.import_pullbacks import import_pullbacks
     from ivsqa.workflow.measuring.measure import measure_pullbacks
     from ivsqa.workflow.readers.adjudicate import adjudicate
@@ -53,6 +54,7 @@ class Study(Project):
 
     if TYPE_CHECKING:
         import_pullbacks = import_pullbacks
+        amend = amend
         train = train_model
         finetune = finetune_model
         score = score_frames
@@ -76,6 +78,7 @@ class Study(Project):
         why = explain_frame
     else:
         import_pullbacks = _UseCase("importing.import_pullbacks", "import_pullbacks")
+        amend = _UseCase("importing.amend", "amend")
         train = _UseCase("training.train", "train_model")
         finetune = _UseCase("training.train", "finetune_model")
         score = _UseCase("scoring.score", "score_frames")

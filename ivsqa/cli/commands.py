@@ -17,7 +17,7 @@ import typer
 import typer.main
 
 GROUPS = {
-    "Study": ("init", "import", "status", "check", "why"),
+    "Study": ("init", "import", "amend", "status", "check", "why"),
     "Learning": ("train", "finetune", "evaluate", "score"),
     "Rounds": ("select", "export-for-annotation", "refine", "import-annotations", "simulate"),
     "Readers": ("agreement", "adjudicate", "undo"),

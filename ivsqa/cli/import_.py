@@ -84,7 +84,7 @@ def import_(
 
     study = opened(project)
     options = ImportOptions(
-        spacing_mm=_spacing(spacing_mm),
+        spacing_mm=spacing_of(spacing_mm),
         pullback_speed_mm_s=pullback_speed,
         frame_rate_hz=frame_rate,
         spacing_from_beside=spacing_from == "beside",
@@ -244,7 +244,7 @@ def _say(result: ImportResult) -> None:
     say("next: ivsqa status")
 
 
-def _spacing(text: str | None) -> tuple[float, float] | None:
+def spacing_of(text: str | None) -> tuple[float, float] | None:
     """Return (x, y) mm per pixel from one number or two."""
     if text is None:
         return None

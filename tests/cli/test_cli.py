@@ -24,7 +24,7 @@ from ivsqa.io.project.settings import PACKET_FORMATS
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    "init", "import", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
+    "init", "import", "amend", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
     "measure", "report", "export", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate",
     "undo", "phantom", "demo", "audit", "accept",
 )  # fmt: skip
@@ -117,6 +117,7 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
     "line",
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
      "refine --nudges x.csv", "import-annotations .", "export x --format nnunet", "agreement", "adjudicate", "undo a:1",
+     "amend a --undo --by a --why b",
      "audit -n 5", "accept"],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
@@ -559,3 +560,23 @@ def test_what_a_header_says_of_the_console_cannot_move_the_cursor(run, imported,
     ran = run("import", tmp_path, "--dry-run", "--project", imported.root)
     assert "look\N{REPLACEMENT CHARACTER}[2J" in ran.out
     assert "\x1b" not in ran.out
+
+
+def test_a_fact_is_amended_shown_and_taken_back(run, imported):
+    line = ["amend", "S01-P1", "--project", imported.root, "--by", "anna", "--why", "rings"]
+    ran = run(*line, "--spacing-mm", "0.05", "--start-frame", "2")
+    assert ran.code == 0
+    assert [row.split() for row in ran.out.splitlines()[1:3]] == [
+        ["S01-P1", "a001", "mm", "per", "pixel", "0.104", "0.05"],
+        ["S01-P1", "a001", "start", "frame", "unknown", "2"],
+    ]
+    assert "ivsqa measure" in ran.err
+    back = run(*line, "--undo")
+    assert ["S01-P1", "a002", "mm", "per", "pixel", "0.05", "0.104"] in [row.split() for row in back.out.splitlines()]
+
+
+@pytest.mark.parametrize("line", ["", "--undo --subject x"])
+def test_an_amendment_gives_facts_or_undoes(run, imported, line):
+    ran = run(f"amend S01-P1 --project {imported.root} --by anna --why rings {line}")
+    assert ran.code == EXIT_USAGE
+    assert "give the facts that are right, or --undo alone" in ran.err

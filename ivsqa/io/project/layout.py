@@ -50,6 +50,10 @@ class ProjectLayout:
         """Facts of one pullback."""
         return self.pullbacks / pullback_id / "pullback.yaml"
 
+    def amendment(self, pullback_id: str, amendment_id: str) -> Path:
+        """One correction of its facts."""
+        return self.pullbacks / pullback_id / f"amendment-{amendment_id.removeprefix('a')}.yaml"
+
     def frames(self, pullback_id: str) -> Path:
         """Its frames, uint8 (n, height, width)."""
         return self.pullbacks / pullback_id / "frames.npy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,11 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.ledger import doors
+from ivsqa.io.project.amendments import AmendmentRecord, amended, read_amendments
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.certificates import AcceptedFrame, CertificateRecord, digest
+from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import ModelRecord, PullbackRecord
 
 if TYPE_CHECKING:
@@ -36,13 +39,43 @@ class Pullback(PullbackRecord):
     """
 
     _project: Project = PrivateAttr()
+    _imported: PullbackRecord = PrivateAttr()
+    _amendments: tuple[AmendmentRecord, ...] = PrivateAttr(default=())
 
     @classmethod
     def of(cls, project: Project, record: PullbackRecord) -> Pullback:
-        """Return the pullback of a manifest."""
-        pullback = cls.model_construct(**dict(record))
-        pullback._project = project
+        """Return the pullback of a manifest, with the facts that were corrected since its import."""
+        amendments = read_amendments(project.layout, record.pullback_id, project._read)
+        pullback = cls.of_facts(project, amended(record, amendments))
+        pullback._imported, pullback._amendments = record, tuple(amendments)
         return pullback
+
+    @classmethod
+    def of_facts(cls, project: Project, facts: PullbackRecord) -> Pullback:
+        """Return the pullback as it would be with these facts."""
+        pullback = cls.model_construct(**{name: getattr(facts, name) for name in PullbackRecord.model_fields})
+        pullback._project, pullback._imported = project, facts
+        return pullback
+
+    def with_amendments(self, amendments: Sequence[AmendmentRecord]) -> PullbackRecord:
+        """Return the facts as they would be with these corrections instead of those there are."""
+        return amended(self._imported, amendments)
+
+    @property
+    def imported(self) -> PullbackRecord:
+        """Its facts as they were imported."""
+        return self._imported
+
+    @property
+    def amendments(self) -> tuple[AmendmentRecord, ...]:
+        """Every correction of them, oldest first, those that count no more too."""
+        return self._amendments
+
+    def rewrite(self, **fields: object) -> Pullback:
+        """Write facts that were found out since its import into its manifest, and return the pullback with them."""
+        record = self._imported.model_copy(update=fields)
+        write_manifest(self._project.layout.pullback_record(self.pullback_id), record)
+        return Pullback.of(self._project, record)
 
     def check_index(self, frame_index: int) -> None:
         """Refuse an index that is of none of its frames; raises NotFoundError."""

@@ -102,6 +102,11 @@ class ScoreStore:
         )
         return all(index.equals(wanted) for index in indices) and rows["frames_sha256"].equals(pl.Series([*hashes]))
 
+    def remove(self, pullback_id: str) -> None:
+        """Remove the scores of a pullback, rows first: they are drawn anew when it is scored."""
+        for path in sorted(entries(self._layout.scores(self._model_id) / pullback_id, "*.parquet"), reverse=True):
+            atomic.remove(path)
+
     def write_chunk(self, frames_sha256: str, scores: Sequence[FrameScore]) -> None:
         """Write the scores of a run of consecutive frames of one pullback."""
         pullback_id, first, last = scores[0].pullback_id, scores[0].frame_index, scores[-1].frame_index

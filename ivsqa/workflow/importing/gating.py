@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ivsqa.domain.frames.gating import find_end_diastoles, widening
-from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -31,17 +30,18 @@ def gate_pullbacks(
     todo = [record for record in map(project.pullback, wanted) if record.gating_source == NOT_TRIED]
     with context.progress("Gating", len(todo), "pullback") as advance:
         gated = in_processes(_gated, todo, n_jobs=n_jobs, should_stop=context.should_stop)
-        for record in gated:
-            write_manifest(project.layout.pullback_record(record.pullback_id), record)
+        for pullback_id, phases in gated:
+            project.pullback(pullback_id).rewrite(**phases)
             advance(1)
     return [record.pullback_id for record in map(project.pullback, wanted) if record.end_diastolic_frames is None]
 
 
-def _gated(record: Pullback) -> Pullback:
-    """Return a record with the end-diastolic frames in its images."""
+def _gated(record: Pullback) -> tuple[str, dict[str, object]]:
+    """Return the id of a pullback, and what its images say of end-diastole, as its manifest has it."""
     rate = record.frame_rate_hz
     gating = None if rate is None else find_end_diastoles(widening(iter(record.frames)), rate)
     if gating is None:
         # Written down too, or each import with --gated would search the images again.
-        return record.model_copy(update={"gating_source": NOT_CLEAR})
-    return record.model_copy(update={"end_diastolic_frames": gating.end_diastolic, "gating_source": FROM_IMAGES})
+        return record.pullback_id, {"gating_source": NOT_CLEAR}
+    found: dict[str, object] = {"end_diastolic_frames": gating.end_diastolic, "gating_source": FROM_IMAGES}
+    return record.pullback_id, found

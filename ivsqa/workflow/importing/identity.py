@@ -149,11 +149,11 @@ def _without_suffix(name: str) -> str:
 
 
 def _identity(subject: str, pullback: str | None, key: bytes) -> Identity:
-    subject_id, former_id = _id_of(subject, key)
-    return Identity(subject_id, _id_of(pullback, key)[0] if pullback else None, former_id=former_id)
+    subject_id, former_id = id_of(subject, key)
+    return Identity(subject_id, id_of(pullback, key)[0] if pullback else None, former_id=former_id)
 
 
-def _id_of(name: str, key: bytes) -> tuple[str, str]:
+def id_of(name: str, key: bytes) -> tuple[str, str]:
     """Return an id that can be a folder everywhere, and what it would have been without a hash, "" where it has none.
 
     A name that can be one stays. Of any other the letters that can stay, and a keyed hash that keeps it apart from names that

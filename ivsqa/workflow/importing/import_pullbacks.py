@@ -25,6 +25,7 @@ from ivsqa.io.reading import reading
 from ivsqa.io.sources.find import find_sources, is_packed
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.importing.amend import facts_not_taken
 from ivsqa.workflow.importing.contour_files import append_contours, import_contour_files
 from ivsqa.workflow.importing.decode import Decoded, decode
 from ivsqa.workflow.importing.gating import NOT_GATED, gate_pullbacks
@@ -137,7 +138,9 @@ class _Importer:
             self._result.unchanged.append(record.pullback_id)
         annotations = decoded.annotations
         contour_notes = () if isinstance(annotations, IvsqaError) else annotations.notes
-        notes = (*record.notes, *_text_notes(self._project, record, self._options, is_new=twin is None), *contour_notes)
+        not_taken = () if twin is None else self._not_taken(twin, decoded)
+        text_notes = _text_notes(self._project, record, self._options, is_new=twin is None)
+        notes = (*record.notes, *not_taken, *text_notes, *contour_notes)
         if notes:
             self._result.notes[record.pullback_id] = notes
         if isinstance(annotations, IvsqaError):  # only now: the pullback is in, its contours are not
@@ -158,14 +161,19 @@ class _Importer:
             None,
         )
 
+    def _not_taken(self, twin: PullbackRecord, decoded: Decoded) -> tuple[str, ...]:
+        """Return notes on facts that this import says otherwise than the project."""
+        subject_id = ""
+        if self._options.subject_from is not None:
+            subject_id = self._naming.by_rule(decoded.source)
+        return facts_not_taken(self._project.pullback(twin.pullback_id), decoded.facts, subject_id)
+
     def _with_phases(self, record: PullbackRecord, facts: PullbackFacts) -> PullbackRecord:
         """Store the phases that lie beside a pullback since its import; they replace those found in images."""
         phases = {"end_diastolic_frames": facts.end_diastolic_frames, "gating_source": facts.gating_source}
         if facts.end_diastolic_frames is None or all(getattr(record, name) == phases[name] for name in phases):
             return record
-        record = record.model_copy(update=phases)
-        write_manifest(self._project.layout.pullback_record(record.pullback_id), record)
-        return record
+        return self._project.pullback(record.pullback_id).rewrite(**phases)
 
     def _publish(self, decoded: Decoded) -> PullbackRecord:
         """Name a decoded source and give it its place; returns its record."""

@@ -54,6 +54,13 @@ class Naming:
             with suppress(IvsqaError):  # what has no name is refused in its turn
                 self._named.add(self._identify(source, "").subject_id)
 
+    def by_rule(self, source: PullbackSource) -> str:
+        """Return the subject by a pattern or a table, which is not remembered; "" where these name none."""
+        if not self._by_header:
+            with suppress(IvsqaError):
+                return self._identify(source, "").subject_id
+        return ""
+
     def of(self, source: PullbackSource, content: str) -> Identity:
         """Return the ids of a source.
 

@@ -13,7 +13,7 @@ ARGUMENTS |= {
     "frame_index": 7,
     "name": "simulation",
 }
-ARGUMENTS |= {"pointer_id": "ptr-1", "reader": "anna", "certificate_id": "c001"}
+ARGUMENTS |= {"amendment_id": "a001", "pointer_id": "ptr-1", "reader": "anna", "certificate_id": "c001"}
 
 
 def every_path() -> dict[str, Path]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
-from ivsqa.io.project import annotation_records, records
+from ivsqa.io.project import amendments, annotation_records, records
 from ivsqa.io.project.manifest import (
     Manifest,
     ManifestCache,
@@ -49,7 +49,7 @@ def text_of(version: int, body: str) -> str:
 
 def kinds() -> dict[str, type[Manifest]]:
     found: dict[str, type[Manifest]] = {ProjectSettings.KIND: ProjectSettings}
-    for value in (vars(records) | vars(annotation_records)).values():
+    for value in (vars(records) | vars(annotation_records) | vars(amendments)).values():
         if isinstance(value, type) and issubclass(value, Manifest) and value is not Manifest:
             found[value.KIND] = value
     return found
@@ -177,7 +177,7 @@ def test_every_sample_ever_released_still_opens(path):
 
 
 def test_no_two_kinds_share_a_name():
-    defined = (vars(records) | vars(annotation_records)).values()
+    defined = (vars(records) | vars(annotation_records) | vars(amendments)).values()
     classes = {model for model in defined if isinstance(model, type) and issubclass(model, Manifest)}
     assert len(kinds()) == len(classes - {Manifest}) + 1
 

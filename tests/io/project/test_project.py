@@ -23,7 +23,8 @@ def project(tmp_path: Path) -> Project:
 
 def add_pullback(project: Project, pullback_id: str, frames: np.ndarray | None = None) -> Pullback:
     sample = read_manifest(SAMPLES / "pullback-1.yaml", PullbackRecord)
-    record = sample.model_copy(update={"pullback_id": pullback_id, "n_frames": 2, "height_px": 4, "width_px": 6})
+    small = {"n_frames": 2, "frame_time_s": (0.0, 0.033), "height_px": 4, "width_px": 6}
+    record = sample.model_copy(update={"pullback_id": pullback_id, **small})
     write_manifest(project.layout.pullback_record(pullback_id), record)
     np.save(project.layout.frames(pullback_id), np.zeros((2, 4, 6), np.uint8) if frames is None else frames)
     return project.pullback(pullback_id)
