@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pydicom
@@ -21,6 +21,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -37,7 +38,7 @@ from ivsqa.io.formats.dicom_header import (
 )
 from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.grey import luma
-from ivsqa.io.formats.jpeg_head import check_jpeg_head
+from ivsqa.io.formats.jpeg_head import check_jpeg_head, is_luma_first, is_stored_by_differences
 
 Grey: TypeAlias = NDArray[np.uint8]
 
@@ -48,7 +49,10 @@ UNREAD = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
 """What the standard knows besides; any other value may be anything, and is not repeated in a message."""
 
 DECODED_AS_RGB = ("RGB", "YBR_RCT", "YBR_ICT")
-ENCAPSULATED_OB = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+ENCAPSULATED = tuple(struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, 0xFFFFFFFF) for vr in (b"OB", b"OW", b"UN"))
+"""The standard says OB; what was anonymised or archived may say otherwise, and its fragments are the same."""
+RIGHT_ALIGNED = JPEGTransferSyntaxes + JPEGLSTransferSyntaxes + JPEG2000TransferSyntaxes
+"""Syntaxes whose decoders give the stored bits from bit 0 on, wherever HighBit was."""
 
 
 def iter_grey_frames(path: Path) -> Iterator[Grey]:
@@ -78,19 +82,37 @@ def iter_grey_frames(path: Path) -> Iterator[Grey]:
 
 
 def _decoded(header: DicomHeader) -> Iterator[Grey]:
-    """Return an iterator over the grey frames, by the quickest way that this file allows."""
-    photometric = header.photometric
+    """Yield the grey frames, by the quickest way that this file allows."""
+    photometric = _photometric(header)
     if photometric in LUMA_FIRST and header.syntax == JPEGBaseline8Bit:
-        return _luma_of_jpeg(header)
-    if photometric in LUMA_FIRST:
-        return (_eight_bits(pixels[..., 0], header) for pixels in _pixels(header, raw=True))
-    if photometric in DECODED_AS_RGB:
-        return (luma(_eight_bits(pixels, header)) for pixels in _pixels(header, raw=False))
-    if photometric in ONE_SAMPLE:
-        return _through_table(header)
-    named = photometric if photometric in UNREAD else "is of an unknown kind and"
-    message = f"its photometric interpretation {named} cannot be read"
-    raise SourceError(message, hint=SYNTAX_HINT, path=header.path)
+        yield from _luma_of_jpeg(header)
+    elif photometric in LUMA_FIRST:
+        yield from (_eight_bits(pixels[..., 0], header) for pixels in _pixels(header, raw=True))
+    elif photometric in DECODED_AS_RGB:
+        yield from (
+            luma(_eight_bits(pixels, header)) for pixels in _pixels(header, raw=photometric != header.photometric)
+        )
+    elif photometric in ONE_SAMPLE:
+        yield from _through_table(header)
+    else:
+        named = photometric if photometric in UNREAD else "is of an unknown kind and"
+        message = f"its photometric interpretation {named} cannot be read"
+        raise SourceError(message, hint=SYNTAX_HINT, path=header.path)
+
+
+def _photometric(header: DicomHeader) -> str:
+    """Return what the samples are: as the header says, but for what the compressed frames cannot be.
+
+    Subsampled chroma is no green and blue, and JPEG 2000 that was stored by differences comes out as RGB.
+    """
+    photometric = header.photometric
+    if header.samples == 3 and header.syntax in (*JPEG2000TransferSyntaxes, JPEGBaseline8Bit):
+        frame = next(_encapsulated(header), b"")
+        if photometric in DECODED_AS_RGB and header.syntax == JPEGBaseline8Bit and is_luma_first(frame):
+            return LUMA_FIRST[0]
+        if photometric in LUMA_FIRST and header.syntax in JPEG2000TransferSyntaxes and is_stored_by_differences(frame):
+            return DECODED_AS_RGB[0]
+    return photometric
 
 
 def _pixels(header: DicomHeader, *, raw: bool) -> Iterator[NDArray[np.integer]]:
@@ -98,12 +120,14 @@ def _pixels(header: DicomHeader, *, raw: bool) -> Iterator[NDArray[np.integer]]:
 
     Deflated files and those without meta header cannot be read in pieces and are read whole.
     """
+    # Else all but the lowest bits would be cut off.
+    bits: dict[str, Any] = {"bits_stored": header.bits_allocated} if _bits_below(header) else {}
     if header.syntax == DeflatedExplicitVRLittleEndian or not header.has_syntax:
         whole = pydicom.dcmread(header.path, force=True)
         whole.file_meta.TransferSyntaxUID = header.syntax
-        yield from iter_pixels(whole, raw=raw, number_of_frames=header.n_frames)
+        yield from iter_pixels(whole, raw=raw, number_of_frames=header.n_frames, **bits)
         return
-    frames = iter_pixels(header.path, raw=raw, number_of_frames=header.n_frames)
+    frames = iter_pixels(header.path, raw=raw, number_of_frames=header.n_frames, **bits)
     if header.syntax not in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes:
         yield from frames
         return
@@ -129,7 +153,7 @@ def _encapsulated(header: DicomHeader) -> Iterator[bytes]:
     tags = header.dataset
     with header.path.open("rb") as stream:
         pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["Rows"])
-        if stream.read(len(ENCAPSULATED_OB)) != ENCAPSULATED_OB:
+        if stream.read(len(ENCAPSULATED[0])) not in ENCAPSULATED:
             raise ValueError("the pixel data is not encapsulated")
         offsets = (tags[0x7FE00001].value, tags[0x7FE00002].value) if 0x7FE00001 in tags else None
         yield from generate_frames(stream, number_of_frames=header.n_frames, extended_offsets=offsets)
@@ -137,8 +161,16 @@ def _encapsulated(header: DicomHeader) -> Iterator[bytes]:
 
 def _eight_bits(pixels: NDArray[np.integer], header: DicomHeader) -> Grey:
     """Return colour samples as 8 bits, by the bits they are stored in."""
-    excess = 0 if pixels.dtype.itemsize == 1 else max((header.bits_stored or 16) - 8, 0)
+    excess = 0 if pixels.dtype.itemsize == 1 else max((header.bits_stored or 16) - 8, 0) + _bits_below(header)
     return np.asarray(pixels >> excess, dtype=np.uint8)
+
+
+def _bits_below(header: DicomHeader) -> int:
+    """Return how many bits lie below those that are stored: HighBit says where these end."""
+    high_bit, bits = number(header.dataset, "HighBit"), header.bits_stored
+    if high_bit is None or bits is None or header.syntax in RIGHT_ALIGNED or high_bit >= header.bits_allocated:
+        return 0
+    return max(int(high_bit) + 1 - bits, 0)
 
 
 def _through_table(header: DicomHeader) -> Iterator[Grey]:
@@ -147,10 +179,10 @@ def _through_table(header: DicomHeader) -> Iterator[Grey]:
     if bits > MAX_BITS:
         raise SourceError(f"its pixels have {bits} bits, which cannot be read", hint=SYNTAX_HINT, path=header.path)
     table = _palette_table(header, bits) if header.photometric == "PALETTE COLOR" else _grey_table(header, bits)
-    stored = np.uint16(len(table) - 1)
+    stored, below = np.uint16(len(table) - 1), _bits_below(header)
     for pixels in _pixels(header, raw=True):
-        # Above the stored bits there may be overlays, and for signed values copies of the sign.
-        unsigned = pixels.astype(f"u{pixels.dtype.itemsize}", copy=False)
+        # Above the stored bits there may be overlays, and for signed values copies of the sign; below them overlays too.
+        unsigned = pixels.astype(f"u{pixels.dtype.itemsize}", copy=False) >> below
         yield table[unsigned if len(table) == 256 and unsigned.dtype == np.uint8 else unsigned & stored]
 
 

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+DEEPEST = (1 << 16) - 1
+PHOTOMETRIC = 262
 DEEP_DEPTHS = (8, 10, 12, 14, 16)
+
+
+def is_white_least(image: Image.Image) -> bool:
+    """Return whether 0 is white in a 16-bit TIFF (MinIsWhite); of fewer bits Pillow turns the values around itself."""
+    return image.mode in SIXTEEN_BIT_MODES and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -24,7 +31,7 @@ def grey_from_image(image: Image.Image, *, white: int = 255) -> NDArray[np.uint8
 
     Args:
         image: Grey, colour, palette or 16-bit; alpha is ignored.
-        white: The value that becomes 255 in a 16-bit picture.
+        white: The value that becomes 255 in a 16-bit picture, or black where its least is white.
 
     Raises:
         ValueError: the mode has no defined white: floating point.
@@ -32,6 +39,7 @@ def grey_from_image(image: Image.Image, *, white: int = 255) -> NDArray[np.uint8
     if image.mode in SIXTEEN_BIT_MODES:
         # In int64, as 65535 · 255 is beyond 16 bits.
         values = np.clip(np.asarray(image).astype(np.int64), 0, white)
+        values = white - values if is_white_least(image) else values
         return np.asarray((values * 255 + white // 2) // white, dtype=np.uint8)
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, for which no white is defined")

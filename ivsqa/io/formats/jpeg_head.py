@@ -17,6 +17,8 @@ FRAME_HEADERS = {0xC0, 0xC1, 0xC3, 0xF7}
 STANDALONE = range(0xD0, 0xDA)
 """Restarts, start and end of the image: they have no content, and no place in the head."""
 
+APP0, APP14 = 0xE0, 0xEE
+CODING_STYLE = b"\xff\x52\x00"
 LOSSLESS = 0xC3
 MAX_HUFFMAN_SYMBOLS = 256
 
@@ -44,6 +46,31 @@ def check_jpeg_head(frame: bytes, *, shape: tuple[int, int], samples: int) -> No
                 raise ValueError("the frame header does not fit the image")
         elif marker == START_OF_SCAN:
             _check_scan(segment, kind, tables)
+
+
+def is_luma_first(frame: bytes) -> bool:
+    """Return whether the components of a JPEG frame can be no red, green and blue: a marker says so, or the last two are smaller.
+
+    Source: JFIF (APP0 means Y, Cb, Cr), Adobe's APP14 (its last byte is 0 for RGB), T.81 B.2.2 (sampling factors).
+    """
+    sampling: list[int] = []
+    for marker, segment in _segments(frame):
+        if marker == APP0 and segment.startswith(b"JFIF\0"):
+            return True
+        if marker == APP14 and segment.startswith(b"Adobe") and len(segment) >= 12:
+            return segment[11] != 0
+        if marker in FRAME_HEADERS and len(segment) == 6 + 3 * 3:
+            sampling = list(segment[7::3])
+    return len(set(sampling)) > 1
+
+
+def is_stored_by_differences(frame: bytes) -> bool:
+    """Return whether a JPEG 2000 frame says that decoding turns its components into red, green and blue.
+
+    Source: ITU-T T.800 A.6.1 (the COD segment, in which the multiple component transformation stands).
+    """
+    at = frame.find(CODING_STYLE)
+    return at >= 0 and frame[at + 8 : at + 9] == b"\1"
 
 
 def _segments(frame: bytes) -> Iterator[tuple[int, bytes]]:

@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ivsqa.errors import IvsqaError, PacketError, SourceError, located
 from ivsqa.io.budgets import COPY_AGAIN, check_frame_size
@@ -29,6 +30,10 @@ from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 Seen = TypeVar("Seen")
 FORMATS = ("PNG", "JPEG", "TIFF")
 IMAGE_DESCRIPTION = 270
+EXIF_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
+"""Where Pillow keeps what may say how a picture lies."""
+LYING = (5, 6, 7, 8)
+"""Turns that exchange width and height."""
 PROBLEMS = (
     Image.DecompressionBombError,
     AttributeError,
@@ -63,7 +68,8 @@ def opened(picture: Picture, *, error: type[IvsqaError] = SourceError, where: st
         error: SourceError for frames, AnnotationError for masks.
         where: The frame it is about, for the message.
     """
-    with _as_error(picture.path, error, where), Image.open(picture.path, formats=FORMATS) as image:
+    with _as_error(picture.path, error, where), ExitStack() as file:
+        image = _opened(picture.path, file)
         _turn_to(image, picture, error)
         yield image
 
@@ -84,10 +90,16 @@ def look_at_each(pictures: Sequence[Picture], look: Callable[[Image.Image], Seen
             with _as_error(picture.path, SourceError, f"frame {index}"):
                 if image is None or picture.path != pictures[index - 1].path:
                     file.close()
-                    image = file.enter_context(Image.open(picture.path, formats=FORMATS))
+                    image = _opened(picture.path, file)
                 _turn_to(image, picture, SourceError)
                 seen = look(image)
             yield seen
+
+
+def _opened(path: Path, file: ExitStack) -> Image.Image:
+    """Return a picture, which `file` closes. Not by its name: Pillow 13 maps TIFF files into memory, and turned ones wrongly."""
+    stream = file.enter_context(path.open("rb"))
+    return file.enter_context(Image.open(stream, formats=FORMATS))
 
 
 @contextmanager
@@ -106,6 +118,39 @@ def _turn_to(image: Image.Image, picture: Picture, error: type[IvsqaError]) -> N
     if image.tell() != picture.page:
         image.seek(picture.page)
     check_frame_size(image.height, image.width, error=error)
+
+
+def turn_of(image: Image.Image) -> int:
+    """Return how a picture is to be turned to stand upright, as EXIF numbers it, 1 to 8; 1 is as it is stored.
+
+    Of a TIFF it is 1 always: Pillow turns these itself. What stands behind the pixels of a PNG is not looked for, as that would
+    decode them.
+    """
+    said = any(key in image.info for key in EXIF_KEYS)
+    turn = image.getexif().get(ExifTags.Base.Orientation, 1) if said and image.format != "TIFF" else 1
+    return turn if turn in range(1, 9) else 1
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return (width, height) of a picture as it stands upright; decodes nothing."""
+    return (image.height, image.width) if turn_of(image) in LYING else image.size
+
+
+def turned(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Return pixels as stored, (height, width) or (height, width, channels), as they stand upright.
+
+    Args:
+        pixels: As stored.
+        turn: See `turn_of`, which is asked before anything is decoded.
+
+    Example:
+        >>> import numpy as np
+        >>> stored = np.array([[1, 2], [3, 4]])
+        >>> turned(stored, 6).tolist(), turned(stored, 8).tolist(), turned(stored, 3).tolist()
+        ([[3, 1], [4, 2]], [[2, 4], [1, 3]], [[4, 3], [2, 1]])
+    """
+    pixels = pixels.swapaxes(0, 1) if turn in LYING else pixels
+    return pixels[:: -1 if turn in (3, 4, 7, 8) else 1, :: -1 if turn in (2, 3, 6, 7) else 1]
 
 
 def _explained(path: Path, problem: Exception) -> tuple[str, str]:

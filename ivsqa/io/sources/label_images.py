@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from ivsqa.domain.contour import Mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.files import IMAGE_EXTENSIONS, bare_name, is_litter, visible_files
-from ivsqa.io.formats.pictures import Picture, opened
+from ivsqa.io.formats.grey import is_white_least
+from ivsqa.io.formats.pictures import LYING, Picture, opened, turn_of, turned
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target, structure_named
 from ivsqa.io.sources.labels import LabelMeaning, contours_from_masks, label_pixels, masks_of_labels, read_names
 
@@ -74,7 +76,7 @@ def _iter_masks(folder: Path, target: Target, notes: list[str]) -> Iterator[tupl
         structure = structure_named(named.name, target.structures, path=named)
         for path, index in _mask_files(named, target):
             with located(path=path, where=f"frame {index}"):
-                mask = _mask(path, target.shape)
+                mask = _mask(path, target.shape, target.turn_of(index))
             yield path, index, {structure: mask}
     if is_general:
         meaning = LabelMeaning.beside(folder, target.structures)
@@ -82,7 +84,7 @@ def _iter_masks(folder: Path, target: Target, notes: list[str]) -> Iterator[tupl
         notes += meaning.notes
         for path, index in _mask_files(folder, target):
             with located(path=path, where=f"frame {index}"):
-                pixels = read_label_map(path, target.shape)
+                pixels = read_label_map(path, target.shape, target.turn_of(index))
                 if pixels.ndim == 3:
                     masks = _masks_from_planes(pixels, planes)
                 else:
@@ -107,31 +109,51 @@ def _mask_files(folder: Path, target: Target) -> list[tuple[Path, int]]:
     return pairs
 
 
-def read_label_map(path: Path, shape: tuple[int, int]) -> NDArray[np.integer]:
+def read_label_map(path: Path, shape: tuple[int, int], turn: int = 1) -> NDArray[np.integer]:
     """Return the label values of a frame, (height, width), or channels, (height, width, n), where they differ.
 
+    Args:
+        path: The label map.
+        shape: (height, width) of its frame.
+        turn: How the frame is turned, see `turn_of`.
+
     Raises:
-        AnnotationError: it cannot be read, or has not the size of its frame.
+        AnnotationError: it cannot be read, has not the size of its frame, or may be of the frame before it was turned.
     """
     with opened(Picture(path), error=AnnotationError) as image:
+        own_turn = turn_of(image)
         pixels = label_pixels(image)
-    _check_shape(pixels.shape, shape)
+    return _on_frame(pixels, shape, own_turn, turn)
+
+
+def _on_frame(pixels: NDArray[Any], shape: tuple[int, int], own_turn: int, turn: int) -> NDArray[Any]:
+    """Return the pixels of a mask as its frame stands; raises where they do not fit it."""
+    if own_turn == 1 and turn != 1:
+        if turn not in LYING or shape[0] == shape[1]:
+            message = "its frame is turned as its EXIF says, and nothing tells whether the mask is"
+            hint = "save frames and masks as they stand, without EXIF"
+            raise AnnotationError(message, hint=hint)
+        own_turn = turn if pixels.shape[:2] == shape[::-1] else 1
+    pixels = turned(pixels, own_turn)
+    if pixels.shape[:2] != shape:
+        message = f"is {pixels.shape[1]} × {pixels.shape[0]} px, but its frame is {shape[1]} × {shape[0]} px"
+        raise AnnotationError(message, hint="export the masks in the size of the frames")
     return pixels
 
 
-def _check_shape(shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
-    """Raise where a mask has not the size of its frame."""
-    if shape[:2] != wanted:
-        message = f"is {shape[1]} × {shape[0]} px, but its frame is {wanted[1]} × {wanted[0]} px"
-        raise AnnotationError(message, hint="export the masks in the size of the frames")
-
-
-def _mask(path: Path, shape: tuple[int, int]) -> Mask:
-    """Return the mask of a picture: what is neither black nor transparent is inside, bool (height, width)."""
+def _mask(path: Path, shape: tuple[int, int], turn: int) -> Mask:
+    """Return the mask of a picture as its frame stands: inside is what is neither black nor transparent, bool (height, width)."""
     with opened(Picture(path), error=AnnotationError) as image:
+        own_turn = turn_of(image)
+        is_turned_around = is_white_least(image)
         is_grey = image.mode in {"1", "L"} or image.mode.startswith("I")
         grey = np.asarray(image) if is_grey else _shown_grey(image)
-    _check_shape(grey.shape, shape)
+    grey = grey.max(initial=0) - grey if is_turned_around else grey
+    return _on_frame(_inside(grey), shape, own_turn, turn)
+
+
+def _inside(grey: NDArray[Any]) -> Mask:
+    """Return what is white in a picture of black and white, bool (height, width)."""
     # White is 1 in some masks, 255 or 65535 in others.
     white = int(grey.max(initial=0))
     if white == 0 or grey.dtype == np.bool_ or np.isin(grey, (0, white)).all():

@@ -17,7 +17,7 @@ import scipy
 from numpy.typing import NDArray
 from PIL import Image
 
-from ivsqa.domain.contour import Mask, contour_from_mask
+from ivsqa.domain.contour import Contour, Mask, contour_from_mask
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, located
 from ivsqa.io.formats.contours_csv import FrameContours
@@ -28,6 +28,8 @@ from ivsqa.io.tables import FIRST_ROW, read_rows, whole_number
 LABELS_TABLE = ("labels.csv", "value")
 RING_NAMES = (WALL, "plaque", "media", "vessel")
 """What sets call the ring between lumen and EEM, or the EEM with all in it: here they are the same."""
+HOLLOW_SHARE = 0.5
+"""A mask that covers less of what its outline encloses is no area with a shadow in it."""
 NO_BORDERS = (*MARKS, "perivascular")
 
 
@@ -179,6 +181,9 @@ def contours_from_masks(frames: Iterable[tuple[int, Mapping[str, Mask]]], struct
     Args:
         frames: frame_index and its masks by structure; one by one, as the masks of a whole pullback need not fit into memory.
         structures: The structures of the study.
+
+    Raises:
+        AnnotationError: a mask is a ring around what it should show.
     """
     contours: FrameContours = {}
     scattered: dict[str, list[int]] = {name: [] for name in structures.names}
@@ -187,6 +192,7 @@ def contours_from_masks(frames: Iterable[tuple[int, Mapping[str, Mask]]], struct
             contour = contour_from_mask(masks[structure])
             if contour is None:
                 continue
+            _check_inside(masks[structure], contour, structure, f"frame {index}")
             contours.setdefault(index, {})[structure] = contour
             if scipy.ndimage.label(masks[structure])[1] > 1:
                 scattered[structure].append(index)
@@ -196,3 +202,11 @@ def contours_from_masks(frames: Iterable[tuple[int, Mapping[str, Mask]]], struct
         if indices
     )
     return FoundAnnotations(contours, notes)
+
+
+def _check_inside(mask: Mask, contour: Contour, structure: str, where: str) -> None:
+    """Raise where a mask shows what lies around its structure, within the field of view."""
+    if mask.sum() < HOLLOW_SHARE * contour.area_px2 and scipy.ndimage.label(mask)[1] == 1:
+        message = f"the mask of {structure} is a ring around a hole larger than itself"
+        hint = "a mask is white inside and black outside: turn it around, or draw what it encloses"
+        raise AnnotationError(message, hint=hint, where=where)

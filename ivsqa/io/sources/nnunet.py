@@ -88,7 +88,7 @@ class NnunetPictures(FrameFolderSource):
             for index, path in enumerate(self.labels):
                 if path is not None:
                     with located(path=path, where=f"frame {index}"):
-                        values = read_label_map(path, shape)
+                        values = read_label_map(path, shape, self._turns[index])
                         if values.ndim == 3:
                             raise AnnotationError("holds colours, not labels")
                         masks = masks_of_labels(values[None], meaning, structures)

@@ -22,7 +22,7 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, SourceError, located
 from ivsqa.io.budgets import check_unpacked
 from ivsqa.io.formats.files import bare_name
-from ivsqa.io.formats.grey import deep_white
+from ivsqa.io.formats.grey import DEEPEST, deep_white
 from ivsqa.io.formats.nrrd import read_segmentation
 from ivsqa.io.formats.volume import Volume, open_volume
 from ivsqa.io.formats.voxels import OFF_GRID_PX, whole_numbers
@@ -33,7 +33,6 @@ from ivsqa.io.sources.source import PullbackSource
 LABEL_NAME = re.compile(r"(?P<image>.+)[._-](seg|segmentation|labels?|labelmap|masks?)", re.IGNORECASE)
 IMAGE_NAME = re.compile(r"(?P<stem>.+)[._-]image", re.IGNORECASE)
 MOST_LABELS = 16
-DEEPEST = (1 << 16) - 1
 SEG_NRRD = ".seg.nrrd"
 MOST_LAYERS = 16
 """More voxels than the image has in so many layers are no answer to it, and are not unpacked."""

@@ -93,8 +93,8 @@ class Naming:
         remarks = list(self._remarks)
         if self._n_nobody:
             remarks.append(
-                f"{self._n_nobody} pullbacks have a PatientID that names nobody, such as ANONYMOUS: each study counts as its "
-                f"own subject. If one person has several, {ASK} before you train"
+                f"PatientIDs that name nobody, such as ANONYMOUS: {self._n_nobody}. Each study of these counts as its own "
+                f"subject. If one person has several, {ASK} before you train"
             )
         for subject_id, seen in self._seen.items():
             if len(seen.studies) > MOST_STUDIES:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
@@ -106,5 +108,57 @@ def test_a14_a_patient_id_that_names_nobody_is_asked_about(bring):
     assert (result.failed, result.n_guessed_subjects) == ([], 6)
     assert len({record.subject_id for record in result.imported}) == 6
     (remark,) = result.remarks
-    assert "6 pullbacks have a PatientID that names nobody" in remark
+    assert "PatientIDs that name nobody, such as ANONYMOUS: 6." in remark
     assert "--subject-from" in remark
+
+
+def frame_of(study: Project, result: ImportResult, number: int = 0) -> np.ndarray:
+    return np.asarray(study.pullback(result.imported[number].pullback_id).frames[0])
+
+
+def test_a5_subsampled_chroma_is_no_green_and_blue(bring):
+    """Taken for RGB, grey 20 became 97."""
+    study, result = bring("a5_rgb_jpeg")
+    (record,) = result.imported
+    assert (result.failed, result.unchanged) == ([], [record.pullback_id])  # the same with a marker and without
+    assert np.median(frame_of(study, result)) == 58
+
+
+def test_a16_bits_that_end_at_bit_15_are_those(bring):
+    study, result = bring("a16_highbit")
+    with Image.open(CASES / "d1_names" / "run 0" / "f0.png") as picture:
+        truth = np.asarray(picture)
+    assert np.abs(frame_of(study, result).astype(int) - truth)[8:].max() <= 2
+
+
+def test_f2_a_tiff_whose_least_is_white_is_turned_around_at_any_depth(bring):
+    _, result = bring("f2_miniswhite")
+    (record,) = result.imported
+    assert (result.failed, result.unchanged) == ([], [record.pullback_id])  # the same in 8 bits and in 16
+
+
+def test_h1_encapsulated_pixels_that_call_themselves_words_are_read(bring):
+    _, result = bring("h1_ow")
+    assert (result.failed, [record.n_frames for record in result.imported]) == ([], [4, 4])
+
+
+def test_c3_a_mask_that_is_black_inside_is_refused_and_the_frames_come_in(bring):
+    _, result = bring("c3_inverted")
+    assert (len(result.imported), result.n_annotations) == (1, 0)
+    (error,) = result.failed
+    assert error.path == CASES / "c3_inverted"
+    assert "lumen fills frame 0" in error.message
+
+
+def test_j2_a_mask_that_is_white_all_over_goes_by_its_transparency(bring):
+    """The opaque part of the first has 2,828 px."""
+    study, result = bring("j2_alpha")
+    assert (result.failed, result.n_annotations) == ([], 3)
+    (record,) = result.imported
+    lumen = study.annotations.current(record.pullback_id)[0].contours["lumen"]
+    assert lumen.area_px2 == pytest.approx(2828, rel=0.03)
+
+
+def test_c1b_a_tiff_with_exif_stands_upright(bring):
+    _, result = bring("c1b_exif_tiff")
+    assert result.failed == []

@@ -58,6 +58,7 @@ class Target:
         spacing_mm: (x, y) mm per px; None where unknown.
         index_by_stem: frame_index by the name of a frame's own file; empty where all frames are in one.
         is_settled: The spacing that the files state was heard already, as a claim beside the frames: no note on it.
+        turns: How each frame's file is turned to stand upright; empty where none is.
     """
 
     name: str
@@ -67,6 +68,11 @@ class Target:
     spacing_mm: tuple[float, float] | None = None
     index_by_stem: Mapping[str, int] = field(default_factory=dict)
     is_settled: bool = False
+    turns: Sequence[int] = ()
+
+    def turn_of(self, index: int) -> int:
+        """Return how the file of a frame is turned to stand upright, as EXIF numbers it; 1 where it is not."""
+        return self.turns[index] if self.turns else 1
 
 
 @dataclass
