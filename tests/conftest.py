@@ -164,3 +164,17 @@ def without_ledger() -> Callable[[Project], Project]:
         return open_project(project.root)
 
     return forget
+
+
+@pytest.fixture
+def stopped_at_its_end() -> Callable[[Project], Project]:
+    """Return a project as if the last command had been killed when all its work was done, before it could say so."""
+
+    def stop(project: Project) -> Project:
+        last = max((project.root / LEDGER_FOLDER).iterdir())
+        lines = last.read_text(encoding="utf-8").splitlines(keepends=True)
+        assert '"end"' in lines.pop()
+        last.write_text("".join(lines), encoding="utf-8")
+        return open_project(project.root)
+
+    return stop

@@ -23,6 +23,7 @@ from tests.conftest import Phantoms
 KINDS: dict[str, str] = {
     "settings": r"project\.yaml",
     "identity": r"identity\.yaml",
+    "ledger": r"ledger/.*\.jsonl",
     "pullback": r"pullbacks/.*/pullback\.yaml",
     "frames": r"pullbacks/.*/frames\.npy",
     "revision": r"annotations/.*rev-[^.]*\.yaml",

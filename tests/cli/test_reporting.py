@@ -24,7 +24,7 @@ def test_what_could_not_be_read_is_listed_and_the_page_is_there_all_the_same(run
     ran = run("report", "--project", scored.root, "--pullback", name)
     assert ran.code == 3
     assert "1 part of the study could not be read" in ran.err
-    assert "mend: import the pullback again" in ran.err
+    assert "mend: restore the file from a copy" in ran.err
     assert scored.layout.report.is_file()
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from threading import RLock
 
@@ -18,7 +19,7 @@ from ivsqa.io.hashes import sha256_of_file, sha256_of_folder
 from ivsqa.io.ledger.entries import GONE, Chapter, Entry, Known, what_is_known
 from ivsqa.io.ledger.rooms import LEDGER_FOLDER, SETTINGS_NAME, is_in_a_whole, is_one_whole, worth_of
 from ivsqa.io.leftovers import iter_temporary, sweep, temporary_path
-from ivsqa.io.outside import is_file
+from ivsqa.io.outside import entries, is_file, opened_file, outside
 from ivsqa.io.processes import process_of, this_process
 
 _CHAPTER = re.compile(r"(\d{5,})-([a-z-]+)\.jsonl")
@@ -60,16 +61,14 @@ class Book:
 
     def refresh(self) -> bool:
         """Read what was written since it was read last; returns whether there was any."""
-        sizes = {}
-        if self.folder.is_dir():
-            with os.scandir(self.folder) as found:
-                sizes = {file.name: file.stat().st_size for file in found if _CHAPTER.fullmatch(file.name)}
+        with outside(self.folder):
+            sizes = {path.name: path.stat().st_size for path in entries(self.folder) if _CHAPTER.fullmatch(path.name)}
         if self._view is not None and sizes == {name: size for name, (size, _) in self._read.items()}:
             return False
         for name, size in sizes.items():
             if name not in self._read or self._read[name][0] != size:
-                text = (self.folder / name).read_bytes().decode("utf-8", "replace")
-                self._read[name] = (size, Chapter.of(name, text))
+                with opened_file(self.folder / name) as stream:
+                    self._read[name] = (size, Chapter.of(name, stream.read().decode("utf-8", "replace")))
         self._read = {name: self._read[name] for name in sorted(sizes, key=_place)}
         self._view = _View([chapter for _, chapter in self._read.values()])
         return True
@@ -116,9 +115,9 @@ class Book:
 
     # What is written
 
-    def enter(self, entries: Iterable[Entry]) -> None:
+    def enter(self, new: Iterable[Entry]) -> None:
         """Append entries to the chapter of this command; the ledger is begun if there is none."""
-        listed = list(entries)
+        listed = list(new)
         self.begin()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lines = "".join(Entry(one.verb, one.path, one.sha256, one.over, one.n_bytes, now).line for one in listed)
@@ -144,24 +143,19 @@ class Book:
                 self._say(json.dumps({"end": self.command.name, "at": now}) + "\n")
         self._own = None
 
-    def finish(self, chapters: Iterable[str]) -> None:
-        """Enter that earlier commands, which were stopped, had done their work."""
-        lines = "".join(json.dumps({"finished": name}) + "\n" for name in chapters)
+    def finish(self, name: str) -> None:
+        """Enter that an earlier command, which was stopped, had done its work."""
         self.enter([])
-        self._say(lines)
+        self._say(json.dumps({"finished": name}) + "\n")
 
-    def stopped(self) -> dict[str, Chapter]:
-        """Return the chapters of the same request that were stopped before their end, by name, and are not finished since."""
+    def stopped(self) -> list[Chapter]:
+        """Return the chapters of the same request that were stopped before their end, newest first, unless others wrote."""
+        if not self.command.request or not self.exists:
+            return []
         self.refresh()
-        chapters = {chapter.name: chapter for chapter in self.view.chapters}
-        done = {name for chapter in chapters.values() for name in chapter.finishes}
         own = self._own[1].name if self._own else ""
-        return {
-            name: chapter
-            for name, chapter in chapters.items()
-            if self.command.request and chapter.request == self.command.request
-            if not chapter.finished and name not in done and name != own
-        }
+        others = (chapter for chapter in reversed(self.view.chapters) if chapter.name != own)
+        return list(takewhile(lambda one: one.request == self.command.request and not one.finished, others))
 
     def iter_files(self) -> Iterator[str]:
         """Yield the names of all files that a ledger knows and that are there; of folders that are entered as a whole, theirs."""

@@ -35,6 +35,7 @@ def command(name: str, request: str = "") -> Iterator[None]:
         request: All that it was asked for, as text; of it only a hash is written down.
     """
     global _command  # noqa: PLW0603  a process runs one command
+    end()  # what was written before is not of this command
     before = _command
     _command = Command(name, hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest() if request else "")
     try:
@@ -97,6 +98,26 @@ def removing(path: Path) -> Iterator[None]:
     with book.turn:
         book.enter([Entry("removed", name)])
         yield
+
+
+def done_before(root: Path, pattern: str) -> str | None:
+    """Return the file that the same command wrote before it was stopped; None: it was not stopped, or had not come so far.
+
+    A command that does something more each time asks this first: given again right after a stop, it gives what it had done. Once
+    it came to its end, or another command wrote, it means one more. Ask where no other process can be about the same.
+
+    Args:
+        root: The project.
+        pattern: A regular expression of the names of files that are its work.
+    """
+    book = book_of(root)
+    for chapter in book.stopped():
+        written = (entry for entry in reversed(chapter.entries) if re.fullmatch(pattern, entry.path))
+        entry = next(written, None)
+        if entry is not None and entry.sha256 == hash_of(root / entry.path):
+            book.finish(chapter.name)
+            return entry.path
+    return None
 
 
 def begin(root: Path) -> None:

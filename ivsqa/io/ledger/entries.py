@@ -55,7 +55,6 @@ class Chapter:
         request: A hash of what it was asked for; "" where that is not known.
         process: The token of the process that it ran in.
         finished: Whether it came to its end.
-        finishes: Names of earlier chapters, which were stopped, whose work it found to be done.
         swept: Names of earlier chapters, which were stopped, behind which it cleaned up.
         unreadable: Numbers of lines that say nothing, from 1.
     """
@@ -66,7 +65,6 @@ class Chapter:
     request: str = ""
     process: str = ""
     finished: bool = False
-    finishes: list[str] = field(default_factory=list)
     swept: list[str] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
 
@@ -93,7 +91,7 @@ class Chapter:
         elif verb == "end":
             self.finished = True
         elif verb == "finished":
-            self.finishes.append(value)
+            pass  # for people: whose work that was follows from the order
         elif verb == "swept":
             self.swept.append(value)
         elif verb in ("wrote", "removed", "found"):

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ivsqa.errors import ProjectLockedError
-from ivsqa.io.leftovers import temporary_path
+from ivsqa.io.leftovers import TEMPORARY_PREFIX, iter_temporary, sweep, temporary_path
 from ivsqa.io.outside import entries
 from ivsqa.io.processes import Process, this_process
 
@@ -65,7 +65,8 @@ def project_lock(path: Path, *, purpose: str, started_at: str, dry_run: bool = F
 
 
 def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
-    """Make the lock file, removing one whose owner has died."""
+    """Make the lock file, removing one whose owner has died, and what that left unfinished."""
+    sweep(entries(path.parent, f"{TEMPORARY_PREFIX}*"))
     for _ in range(3):
         with contextlib.suppress(FileExistsError):
             # Written whole before it gets its name: a lock can never be seen half-written.
@@ -82,6 +83,7 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
             holder = _read_owner(path)
         if holder is None or _is_dead(holder):
             _remove_stale(path, holder)
+            sweep(iter_temporary(path.parent))
             continue
         raise ProjectLockedError(
             f"{purpose} is already running on {holder['host']} (process {holder['pid']}, since {holder['started_at']})",

@@ -15,6 +15,7 @@ from ivsqa.domain.acceptance.needed import least_audit
 from ivsqa.domain.acceptance.promise import LossKind
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.audits import AuditRecord, PromiseRecord
 from ivsqa.io.project.certificates import UNSEALED, AcceptedFrame, CertificateRecord, CurvePoint, digest
 from ivsqa.io.project.layout import next_id
@@ -161,6 +162,9 @@ def withdraw_certificate(
     store = project.certificates
     lock, now = project.layout.lock("rounds"), context.clock()
     with project_lock(lock, purpose="withdrawing", started_at=now, dry_run=dry_run):
+        done = None if dry_run else doors.done_before(project.root, r"certificates/c\d+/certificate\.yaml")
+        if done is not None:
+            return store.get(Path(done).parent.name)
         certificate_id = certificate_id or store.newest_id()
         if certificate_id is None:
             raise StateError("there is no certificate to withdraw")

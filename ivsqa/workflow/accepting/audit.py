@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ivsqa.domain.acceptance.audit import draw_frames
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import StateError
 from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.audits import AuditRecord, write_pool
 from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
@@ -67,6 +69,8 @@ def draw_audit(
     project.get_model(None)  # refuses where there is none
     lock, now = project.layout.lock("rounds"), context.clock()
     with project_lock(lock, purpose="opening a round", started_at=now, dry_run=dry_run):
+        if not dry_run and (done := _done_before(project, "round")) is not None:
+            return done
         round_id = next_id("r", [record.round_id for record in project.round_records()])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         pool = list(_iter_pool(project))
@@ -123,6 +127,8 @@ def release_audit(
     """
     lock, now = project.layout.lock("rounds"), context.clock()
     with project_lock(lock, purpose="releasing an audit", started_at=now, dry_run=dry_run):
+        if not dry_run and (done := _done_before(project, "audit")) is not None:
+            return done
         if round_id is None:
             held = [audit.round_id for audit in project.audits.all() if not audit.is_released]
             if not held:
@@ -135,6 +141,17 @@ def release_audit(
         if not dry_run:
             write_manifest(project.layout.audit_record(round_id), audit)
         return AuditResult(record, audit, list(record.frames))
+
+
+def _done_before(project: Project, kind: str) -> AuditResult | None:
+    """Return the audit of which the same command wrote `round.yaml` or `audit.yaml` before it was stopped, or None."""
+    name = doors.done_before(project.root, rf"rounds/r\d+/{kind}\.yaml")
+    if name is None:
+        return None
+    record = project.get_round(Path(name).parent.name)
+    audit = project.audits.find(record.round_id)
+    assert audit is not None  # written before the round
+    return AuditResult(record, audit, list(record.frames))
 
 
 def _iter_pool(project: Project) -> Iterator[FrameKey]:

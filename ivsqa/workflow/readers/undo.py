@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import NotFoundError, StateError
-from ivsqa.io.project.annotation_records import RevisionRecord
+from ivsqa.io.ledger import doors
+from ivsqa.io.project.annotation_records import PointerRecord, RevisionRecord
+from ivsqa.io.project.annotation_status import History
+from ivsqa.io.project.lock import project_lock
+from ivsqa.io.project.manifest import read_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -62,6 +67,21 @@ def undo(
         NotFoundError: no such frame, revision or round.
         StateError: nothing of it can be taken back, or several readers are concerned.
     """
+    lock, now = project.layout.lock("rounds"), context.clock()
+    with project_lock(lock, purpose="taking annotations back", started_at=now, dry_run=dry_run):
+        # Given again after a stop, it takes back what it took back, and not one step more.
+        done = None if dry_run else doors.done_before(project.root, r"annotations/ptr-\w+\.yaml")
+        if done is not None:
+            return _steps_done(project, project.root / done)
+        steps = _plan(project, what, reader, redo=redo)
+        if not dry_run:
+            targets = {FrameKey(step.pullback_id, step.frame_index): step.after for step in steps}
+            project.annotations.move(steps[0].reader, targets, made=provenance(now))
+        return steps
+
+
+def _plan(project: Project, what: Sequence[str], reader: str | None, *, redo: bool) -> list[Step]:
+    """Return the steps that one reader's pointer is to go; raises as `undo`."""
     # A set: a frame may be named along with its round.
     possible = {step for name in what for step in _steps(project, name, redo=redo)}
     steps = sorted(
@@ -75,10 +95,22 @@ def undo(
     readers = sorted({step.reader for step in steps})
     if len(readers) > 1:
         raise StateError(f"{names} is what {' and '.join(readers)} said", hint="name one with: --reader NAME")
-    if not dry_run:
-        targets = {FrameKey(step.pullback_id, step.frame_index): step.after for step in steps}
-        project.annotations.move(readers[0], targets, made=provenance(context.clock()))
     return steps
+
+
+def _steps_done(project: Project, path: Path) -> list[Step]:
+    """Return the steps that a move of the pointer was."""
+    record = read_manifest(path, PointerRecord)
+    steps = []
+    for move in record.moves:
+        history = project.annotations.history(move.pullback_id)
+        others = [other for other in history.pointers if other.pointer_id != record.pointer_id]
+        before = History.of(move.pullback_id, history.revisions, others).counting
+        for index in move.frames:
+            counted = before.get(index, {}).get(record.reader)
+            at = counted.revision_id if counted is not None else None
+            steps.append(Step(move.pullback_id, index, record.reader, at, move.revision_id))
+    return sorted(steps, key=lambda step: (step.pullback_id, step.frame_index))
 
 
 def _steps(project: Project, name: str, *, redo: bool) -> Iterator[Step]:

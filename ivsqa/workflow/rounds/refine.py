@@ -20,6 +20,7 @@ from ivsqa.drawing.pictures import overlay, png_bytes
 from ivsqa.errors import AnnotationError, IvsqaError, PacketError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text
+from ivsqa.io.leftovers import TEMPORARY_PREFIX
 from ivsqa.io.packets import SentFrame, read_return
 from ivsqa.io.packets.nudges_csv import is_nudges_csv, read_nudges_csv
 from ivsqa.io.project.project import Project
@@ -214,7 +215,18 @@ def _refuse_to_overwrite(folder: Path, text: str) -> None:
 
 
 def _write(project: Project, result: RefineResult, text: str) -> None:
-    """Write the proposal, and pictures for a person to look at."""
+    """Write the proposal, and pictures for a person to look at; the folder appears whole."""
+    if result.folder.exists():  # with this very proposal, as was checked
+        return
+    staging = result.folder.absolute().with_name(f"{TEMPORARY_PREFIX}{result.folder.name}")
+    with atomic.staged_folder(staging) as inside:
+        _write_pictures(project, result, inside / OVERLAYS_NAME)
+        atomic.write_text(inside / CONTOURS_NAME, text)
+        atomic.publish_folder(inside, result.folder.absolute())
+
+
+def _write_pictures(project: Project, result: RefineResult, folder: Path) -> None:
+    """Write a picture a frame."""
     for frame in result.frames:
         sent, points = frame.sent, "point" if frame.n_points == 1 else "points"
         picture = overlay(
@@ -225,6 +237,4 @@ def _write(project: Project, result: RefineResult, text: str) -> None:
             subtitle=f"laid through {frame.n_points} {points}",
             spacing_mm=sent.spacing_mm,
         )
-        atomic.write_bytes(result.folder / OVERLAYS_NAME / f"{sent.name}.png", png_bytes(picture))
-    # Last: where the table is, the pictures are.
-    atomic.write_text(result.folder / CONTOURS_NAME, text)
+        atomic.write_bytes(folder / f"{sent.name}.png", png_bytes(picture))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.plan import COLUMN_OF, LOOKS_AT_FRAMES, Selection, Strategy, plan_selection
 from ivsqa.domain.selection.pool import Limits, Pool
 from ivsqa.errors import NotFoundError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
@@ -110,13 +112,14 @@ def select_frames(
     # From the first look on: two rounds opened at once would have one id and the same frames.
     lock, now = project.layout.lock("rounds"), context.clock()
     with project_lock(lock, purpose="opening a round", started_at=now, dry_run=dry_run):
+        if not dry_run and (opened := _opened_before(project)) is not None:
+            return opened
         round_id = next_id("r", [record.round_id for record in project.round_records()])
         seed = int(round_id.removeprefix("r")) if seed is None else seed
         records = _records_of_split(project, split, pullback_ids)
         model = project.get_model(model_id) if strategy in LOOKS_AT_FRAMES else None
         frames_of = _frames_of(records, gated=gated, every_mm=every_mm)
-        # One that gives no frame must not count for the even share of the others.
-        records = [record for record in records if record.pullback_id in frames_of]
+        records = [one for one in records if one.pullback_id in frames_of]  # others count for no even share
         plan = _plan(project, records, frames_of, model, strategy=strategy, n=n, seed=seed)
         settings = project.settings.selection
         record = RoundRecord(
@@ -139,8 +142,7 @@ def select_frames(
             provenance=provenance(context.clock(), "numpy"),
         )
         frames = _selected_frames(project, model, plan)
-        if not dry_run:
-            _write(project, record, frames)
+        _write(project, record, frames, dry_run=dry_run)
     return SelectResult(record, frames)
 
 
@@ -159,6 +161,8 @@ def _select_review(
     """Open a round of what is left to read; arguments and errors as in `select_frames`."""
     lock, now = project.layout.lock("rounds"), context.clock()
     with project_lock(lock, purpose="opening a round", started_at=now, dry_run=dry_run):
+        if not dry_run and (opened := _opened_before(project)) is not None:
+            return opened
         model = project.get_model(model_id)
         records = _records_of_split(project, split, pullback_ids)
         frames_of = _frames_of(records, gated=gated, every_mm=every_mm)
@@ -183,13 +187,25 @@ def _select_review(
             shortfall="" if len(frames) == n else f"{len(frames)} of {n} frames: no more are left to read",
             provenance=provenance(context.clock(), "numpy"),
         )
-        if not dry_run:
-            _write(project, record, frames)
+        _write(project, record, frames, dry_run=dry_run)
         return SelectResult(record, frames, minutes_to_read(project, model, by_pullback(frames)))
 
 
-def _write(project: Project, record: RoundRecord, frames: Sequence[SelectedFrame]) -> None:
-    """Write a round; the manifest comes last: where a round is, its frames are."""
+def _opened_before(project: Project) -> SelectResult | None:
+    """Return the round that the same command opened before it was stopped, or None."""
+    name = doors.done_before(project.root, r"rounds/r\d+/round\.yaml")
+    if name is None:
+        return None
+    opened = project.get_round(Path(name).parent.name)
+    model = project.get_model(opened.model_id) if opened.strategy == REVIEW else None
+    minutes = minutes_to_read(project, model, by_pullback(opened.frames)) if model else None
+    return SelectResult(opened, list(opened.frames), minutes)
+
+
+def _write(project: Project, record: RoundRecord, frames: Sequence[SelectedFrame], *, dry_run: bool) -> None:
+    """Write a round, but in a dry run; the manifest comes last: where a round is, its frames are."""
+    if dry_run:
+        return
     write_selection(project.layout.selection(record.round_id), frames)
     write_manifest(project.layout.round_record(record.round_id), record)
 

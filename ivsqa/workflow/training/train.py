@@ -100,9 +100,16 @@ def finetune_model(
     Raises:
         StateError: there is no model yet, or nothing is annotated.
     """
-    parent = project.get_model(parent_id)
+    parent = parent_before(project) or project.get_model(parent_id)
     project.check_fits(parent)
     return _train(project, parent, seed, max_steps, device, context, finetune=True)
+
+
+def parent_before(project: Project) -> ModelRecord | None:
+    """Return the parent of the model that the same command trained before it was stopped: it goes on from that one again."""
+    name = doors.done_before(project.root, r"models/m\d+/model\.yaml")
+    made = next((model for model in project.models() if name == f"models/{model.model_id}/model.yaml"), None)
+    return project.get_model(made.parent) if made is not None and made.parent is not None else None
 
 
 def _train(

@@ -62,7 +62,7 @@ def test_chapter_reads_back_what_was_written_with_names_in_any_script():
     read = Chapter.of("00001-import.jsonl", text + '{"finished": "n"}\n{"swept": "m"}\n{"end": "import"}\n')
     assert read.entries == entries
     assert (read.command, read.request, read.process, read.finished) == ("import", "r", "p", True)
-    assert (read.finishes, read.swept, read.unreadable) == (["n"], ["m"], [])
+    assert (read.swept, read.unreadable) == (["m"], [])
 
 
 def test_line_that_was_not_written_to_its_end_says_nothing_and_one_that_was_changed_is_told():

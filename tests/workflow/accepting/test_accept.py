@@ -9,8 +9,10 @@ from ivsqa.domain.acceptance.promise import Promise
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.certificates import CertificateRecord, digest
 from ivsqa.io.project.manifest import read_manifest, write_manifest
+from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, ScoresRecord
 from ivsqa.workflow.accepting.accept import accept, withdraw_certificate
 from ivsqa.workflow.accepting.audit import draw_audit, release_audit
@@ -288,6 +290,21 @@ def test_the_certificate_before_is_in_force_again_when_one_is_withdrawn(audited,
         withdraw_certificate(audited)
     with pytest.raises(NotFoundError, match="no certificate 'c009'"):
         withdraw_certificate(audited, "c009")
+
+
+def test_withdrawing_that_was_killed_at_its_end_withdraws_no_other(audited, stopped_at_its_end):
+    accept(audited, at_most=0.05)
+    accept(audited, at_most=0.03)
+    withdrawn(audited)
+    withdrawn(stopped_at_its_end(audited))
+    assert audited.certificates.newest_id() == "c001"
+
+
+def withdrawn(project: Project) -> Project:
+    """Withdraw the newest certificate, as the command does."""
+    with doors.command("accept", "accept --withdraw"):
+        assert withdraw_certificate(project).certificate_id == "c002"
+    return project
 
 
 def test_an_assisted_audit_stands_in_the_certificate(project):

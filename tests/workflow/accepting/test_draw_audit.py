@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ivsqa.errors import IntegrityError, IvsqaError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.audits import read_pool
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.selections import read_selection
@@ -29,6 +30,20 @@ def audited(scored, phantoms):
     phantoms.annotate(packet)
     import_annotations(scored, packet, reader="blind")
     return result
+
+
+def test_audit_that_was_killed_at_its_end_is_drawn_and_released_once(scored, stopped_at_its_end):
+    for _ in range(2):
+        with doors.command("audit", "audit -n 5"):
+            drawn = draw_audit(scored, 5)
+        assert (drawn.round.round_id, len(drawn.frames)) == ("r004", 5)
+        scored = stopped_at_its_end(scored)
+    with doors.command("audit", "audit -n 4"):
+        draw_audit(scored, 4)
+    for _ in range(2):
+        with doors.command("audit", "audit --release"):
+            assert release_audit(scored).round.round_id == "r005"
+        scored = stopped_at_its_end(scored)
 
 
 def test_an_audit_is_drawn_from_every_frame_that_nobody_read_whatever_its_split(scored):

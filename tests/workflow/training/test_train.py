@@ -5,6 +5,7 @@ import pytest
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import IntegrityError, ProjectLockedError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
@@ -17,7 +18,7 @@ from ivsqa.workflow.predicting.samples import frames_on_grid, sample_set
 from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.import_annotations import import_annotations
 from ivsqa.workflow.rounds.select import select_frames
-from ivsqa.workflow.training.train import finetune_model, train_model
+from ivsqa.workflow.training.train import finetune_model, parent_before, train_model
 from tests.edited_settings import with_settings
 
 
@@ -220,3 +221,16 @@ def test_the_table_of_frames_reads_back_by_role(started, tmp_path):
     path.write_text(frames_csv([("train", frames[0]), ("validation", frames[1])]))
     assert read_training_frames(path, "train") == {frames[0].key}
     assert read_training_frames(path, "validation") == {frames[1].key}
+
+
+def test_finetuning_that_was_killed_when_its_model_was_written_begins_with_the_same_parent_once_more(
+    trained, phantoms, stopped_at_its_end
+):
+    annotate_more(trained, phantoms)
+    with doors.command("finetune", "finetune"):
+        finetune_model(trained, max_steps=2, device="cpu")
+    for _ in range(2):
+        with doors.command("finetune", "finetune"):
+            assert parent_before(stopped_at_its_end(trained)) == trained.get_model("m001")
+    with doors.command("finetune", "finetune"):
+        assert parent_before(trained) is None

@@ -1,0 +1,85 @@
+"""The same command after a kill, before whichever change on disk, comes to the same end as one that nobody killed."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ivsqa.io.ledger.book import Book
+from ivsqa.io.ledger.inspect import differences
+from ivsqa.io.project.project import Project, open_project
+from tests.killed import run, run_until_killed
+
+MOST_CHANGES = 60
+
+
+def what_counts(project: Project) -> object:
+    """Return what counts of each frame, and of how many steps back it is the result."""
+    return {
+        pullback.pullback_id: [(index, one.current, one.readings) for index, one in pullback.standings.items()]
+        for pullback in project.pullbacks()
+    }
+
+
+def rounds(project: Project) -> object:
+    return [(record.round_id, record.state, [one.key for one in record.frames]) for record in project.rounds()]
+
+
+def ends(root: Path, tmp_path: Path, arguments: Sequence[str], state: Callable[[Project], object]) -> list[object]:
+    """Return the state after the command, and then after a kill at each change and the command again."""
+
+    def fresh(n: int) -> Path:
+        return shutil.copytree(root, tmp_path / f"study-{n}")
+
+    whole = fresh(0)
+    run(arguments, whole)
+    found = [state(open_project(whole))]
+    for n in range(1, MOST_CHANGES):
+        study = fresh(n)
+        killed = run_until_killed(arguments, study, n)
+        if killed:
+            run(arguments, study)
+        found.append(state(open_project(study)))
+        assert not list(study.rglob(".tmp-*")), f"left by a kill before change {n}"
+        assert differences(Book(study), deep=True) == [], f"after a kill before change {n}"
+        if not killed:
+            return found
+        shutil.rmtree(study)
+    raise AssertionError("it never came to its end")
+
+
+def frames_by_one(project: Project) -> list[str]:
+    """Return a frame of each of two pullbacks that somebody read."""
+    return [
+        f"{pullback.pullback_id}:{min(pullback.standings)}" for pullback in project.pullbacks() if pullback.standings
+    ][:2]
+
+
+def test_undo_of_two_frames_takes_each_back_once(started, tmp_path):
+    found = ends(started.root, tmp_path, ["undo", *frames_by_one(started)], what_counts)
+    assert len(found) > 5
+    assert all(state == found[0] for state in found)
+
+
+@pytest.mark.parametrize("command", [["select", "-n", "3", "--strategy", "random"]])
+def test_one_round_is_opened(started, tmp_path, command):
+    found = ends(started.root, tmp_path, command, rounds)
+    assert len(found) > 8
+    assert all(state == found[0] for state in found)
+
+
+def test_once_it_came_to_its_end_the_same_command_means_one_more(started):
+    for _ in range(2):
+        run(["select", "-n", "3", "--strategy", "random"], started.root)
+    assert [record.round_id for record in started.rounds()][-2:] == ["r004", "r005"]
+
+
+def test_after_another_command_wrote_the_same_command_means_one_more(started):
+    command = ["select", "-n", "3", "--strategy", "random"]
+    n = 1
+    while run_until_killed(command, started.root, n) and not started.layout.round_record("r004").exists():
+        n += 1
+    run(["export-for-annotation", "--format", "csv"], started.root)
+    run(command, started.root)
+    assert [record.round_id for record in open_project(started.root).rounds()][-2:] == ["r004", "r005"]
