@@ -16,6 +16,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, ScoresRecord
 from ivsqa.workflow.accepting.accept import accept, withdraw_certificate
 from ivsqa.workflow.accepting.audit import draw_audit, release_audit
+from ivsqa.workflow.importing.amend import NewFacts, amend
 from ivsqa.workflow.readers.undo import undo
 from ivsqa.workflow.reporting.check import check_project
 from tests.workflow.accepting.audited_study import GOOD_TO, as_reader_draws, give_up, predicted_losses, read, study
@@ -332,3 +333,21 @@ def test_a_digest_tells_contours_from_others():
     moved = {**CONTOURS, "lumen": Contour.from_points(CONTOURS["lumen"].points_px + 1e-3)}
     assert digest(CONTOURS) == digest(dict(reversed(list(CONTOURS.items()))))
     assert len({digest(CONTOURS), digest(moved), digest({"lumen": CONTOURS["lumen"]}), digest({})}) == 4
+
+
+def test_a_spacing_is_not_amended_under_a_certificate_and_is_once_it_is_given_up(audited, bytes_of):
+    certificate = certified(audited)
+    pullback_id = next(one for one in audited.pullback_ids() if audited.pullback(one).accepted(certificate))
+    other = NewFacts(spacing_mm=(0.2, 0.2))
+    before = bytes_of(audited.root)
+    with pytest.raises(StateError, match=r"accepts .* as they were drawn with the spacing of before") as caught:
+        amend(audited, [pullback_id], other, by="anna", why="rings")
+    assert (
+        caught.value.hint == f"give it up first, and accept anew: ivsqa accept --withdraw {certificate.certificate_id}"
+    )
+    assert bytes_of(audited.root) == before
+    amend(audited, [pullback_id], NewFacts(pullback_speed_mm_s=1.0), by="anna", why="log")  # moves no contour
+    assert audited.certificates.in_force() == certificate
+    withdraw_certificate(audited)
+    amend(audited, [pullback_id], other, by="anna", why="rings")
+    assert audited.pullback(pullback_id).spacing_mm == (0.2, 0.2)
