@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ivsqa.domain.pullback import PullbackFacts
@@ -14,6 +14,7 @@ from ivsqa.io.project.records import Split
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.importing.amend import facts_not_taken
 from ivsqa.workflow.importing.identity import Identity, is_named_by_content
 from ivsqa.workflow.importing.import_pullbacks import SubjectSplits, find_all_sources
 from ivsqa.workflow.importing.naming import Naming
@@ -82,6 +83,9 @@ def plan_import(
         fingerprint = source.fingerprint() if by_source or is_named_by_content(source) else ""
         record = by_source.get(fingerprint)
         named = Identity(record.subject_id, record.pullback_id) if record else naming.of(source, fingerprint)
+        if record is not None:
+            not_taken = facts_not_taken(record, facts, naming.by_rule(source))
+            facts = replace(facts, notes=(*facts.notes, *not_taken))
         return PlannedPullback(
             path=source.path,
             kind=source.kind(),

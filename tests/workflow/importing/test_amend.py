@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from ivsqa.errors import IvsqaError, NotFoundError, StateError
+from ivsqa.errors import IntegrityError, IvsqaError, NotFoundError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.project.manifest import read_manifest
 from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import PullbackRecord
 from ivsqa.workflow.importing.amend import NewFacts
 from ivsqa.workflow.importing.amend import amend as amend_by
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
+from ivsqa.workflow.importing.plan import plan_import
 from tests.workflow.scored_study import study_of
 
 
@@ -146,6 +148,8 @@ def test_a_spacing_given_at_a_second_import_is_named_with_the_way_to_take_it(tmp
         Image.fromarray(np.full((64, 64), 40 * index, dtype=np.uint8)).save(tmp_path / "run" / f"{index}.png")
     (record,) = import_pullbacks(project, [tmp_path / "run"], ImportOptions()).imported
     second = ImportOptions(spacing_mm=(0.1, 0.1), frame_rate_hz=30.0)
+    (planned,) = plan_import(project, [tmp_path / "run"], second).pullbacks
+    assert any(note.endswith(f"ivsqa amend {record.pullback_id} --spacing-mm 0.1") for note in planned.facts.notes)
     notes = import_pullbacks(project, [tmp_path / "run"], second).notes[record.pullback_id]
     assert any(note.endswith(f"ivsqa amend {record.pullback_id} --spacing-mm 0.1") for note in notes)
     assert any(note.endswith(f"ivsqa amend {record.pullback_id} --frame-rate 30") for note in notes)
@@ -162,3 +166,11 @@ def test_what_is_found_out_later_is_written_without_what_was_amended(study):
     record = read_manifest(study.layout.pullback_record("S01-P1"), PullbackRecord)
     assert written.spacing_mm == (0.2, 0.2)
     assert record.spacing_mm == pytest.approx((0.104, 0.104))
+
+
+def test_an_amendment_that_is_gone_is_missed(study):
+    amend(study, ["S01-P1"], NewFacts(spacing_mm=(0.2, 0.2)))
+    study.layout.amendment("S01-P1", "a001").unlink()
+    doors.book_of(study.root).refresh()  # as the next command reads it
+    with pytest.raises(IntegrityError, match="is gone"):
+        open_project(study.root).pullback("S01-P1")
