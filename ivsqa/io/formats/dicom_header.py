@@ -65,9 +65,12 @@ IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7.3",  # Multi-frame Grayscale Word Secondary Capture
     "1.2.840.10008.5.1.4.1.1.7.4",  # Multi-frame True Color Secondary Capture
     "1.2.840.10008.5.1.4.1.1.14.1",  # Intravascular OCT, for presentation
-    "1.2.840.10008.5.1.4.1.1.14.2",  # Intravascular OCT, for processing
+    "1.2.840.10008.5.1.4.1.1.14.2",  # Intravascular OCT, for processing: refused by `check_image`
 }
 """Objects that hold pullbacks. A study folder also holds angiograms and reports: those are left alone."""
+
+FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.14.2"
+"""Intravascular OCT by angle and depth (PS3.3 A.66.4): no picture of a vessel until it is turned into one."""
 
 INTRAVASCULAR_MODALITIES = {"IVUS", "IVOCT", "US"}
 
@@ -205,6 +208,9 @@ class DicomHeader:
             if not self.is_image:
                 message = f"this DICOM object is {_known_name(self.sop_class)}, not an ultrasound image"
                 raise SourceError(message, hint="import the ultrasound files")
+            if self.sop_class == FOR_PROCESSING:
+                message = "it holds lines by angle and depth, for processing, and no picture of a vessel"
+                raise SourceError(message, hint="import the object for presentation of the same run")
             syntax = self.syntax
             if syntax in JPEG_XL:
                 message = f"its pixels are {JPEG_XL[syntax]} ({syntax}), which cannot be read"

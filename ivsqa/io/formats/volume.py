@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from ivsqa.io.formats.nrrd import dtype_of, opened_nrrd, read_layers, to_lps_mm
 from ivsqa.io.formats.voxels import RAS_FROM_LPS
 
 SAVE_AGAIN = "copy it again, or save it as one grey volume, frames along the last axis"
+ALIKE = 0.01
+"""Sizes of voxels that differ by less than this share are the same."""
 NO_SPACING = "unknown: the header has no voxel size in mm"
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "": 1.0, "micron": 1e-3, "um": 1e-3, "meter": 1e3, "m": 1e3, "cm": 10.0}
@@ -86,9 +89,9 @@ def _nifti(path: Path) -> Volume:
     with opened_nifti(path) as image:
         if image.get_data_dtype().fields is not None:
             raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
-        shape = _frames_last(image.shape, path)
-        _check_end(path, image.dataobj.offset, shape, image.get_data_dtype().itemsize)
         zooms = [float(side) for side in image.header.get_zooms()]
+        shape = _frames_last(image.shape, zooms, path)
+        _check_end(path, image.dataobj.offset, shape, image.get_data_dtype().itemsize)
         space, time = _nifti_units(image.header)
         # Numbers that are scaled as they are read become float64.
         is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1.0, 0.0)
@@ -144,12 +147,12 @@ def _nrrd(path: Path) -> Volume:
         is_colour = "color" in "".join(str(kind) for kind in header.get("kinds", ())).lower() or len(sizes) > 3
         if is_colour:
             raise SourceError("holds several values a voxel", hint=SAVE_AGAIN, path=path)
-        shape = _frames_last(sizes, path)
-        n_bytes = dtype_of(header).itemsize
         zooms = _nrrd_spacing(header)
+        shape = _frames_last(sizes, zooms, path)
+        n_bytes = dtype_of(header).itemsize
         affine = to_lps_mm(header) if len(sizes) == 3 and "space" in header else None
     units = header.get("space units") or ["mm"]
-    spacing, source = _spacing(zooms, str(units[0]).strip('"'), "NRRD voxel size")
+    spacing, source = _spacing(zooms[:2], str(units[0]).strip('"'), "NRRD voxel size")
     return Volume(path, shape, spacing, source, None, affine, n_bytes, partial(_nrrd_voxels, path, shape))
 
 
@@ -161,10 +164,10 @@ def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
 
 
 def _nrrd_spacing(header: Mapping[str, Any]) -> list[float]:
-    """Return the size of a voxel along the first two axes, [] where the header has none."""
+    """Return the size of a voxel along each axis, [] where the header has none."""
     if "space directions" in header:
-        return [float(np.linalg.norm(step)) for step in np.array(header["space directions"], dtype=np.float64)[:2]]
-    return [float(side) for side in header.get("spacings", ())][:2]
+        return [float(np.linalg.norm(step)) for step in np.array(header["space directions"], dtype=np.float64)]
+    return [float(side) for side in header.get("spacings", ())]
 
 
 def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, float] | None, str]:
@@ -178,8 +181,13 @@ def _spacing(zooms: list[float], units: str, source: str) -> tuple[tuple[float, 
     return (round(zooms[0] * scale, 9), round(zooms[1] * scale, 9)), source
 
 
-def _frames_last(sizes: tuple[int, ...], path: Path) -> tuple[int, int, int]:
+def _frames_last(sizes: tuple[int, ...], zooms: list[float], path: Path) -> tuple[int, int, int]:
     """Return (frames, height, width) of sizes as stored.
+
+    Args:
+        sizes: Voxels along each axis.
+        zooms: Size of a voxel along each axis, in any unit; [] where unknown.
+        path: The file.
 
     Raises:
         SourceError: of too many dimensions, or with the frames along the first axis.
@@ -191,7 +199,10 @@ def _frames_last(sizes: tuple[int, ...], path: Path) -> tuple[int, int, int]:
     if len(sides) != 3 or min(sides) < 1:
         raise SourceError(f"is a volume of {size}, which is no stack of frames", hint=SAVE_AGAIN, path=path)
     width, height, n_frames = sides
-    # As frames are square, a first side unlike the two others is the number of frames.
-    if width != height == n_frames:
-        raise SourceError(f"has its frames along the first axis ({size})", hint=SAVE_AGAIN, path=path)
+    # As frames are square, a first side unlike the two others is the number of frames; pixels are square too.
+    steps = zooms[:3] if len(zooms) > 2 and zooms[2] > 0.0 else []
+    is_turned = bool(steps) and isclose(steps[1], steps[2], rel_tol=ALIKE) and not isclose(*steps[:2], rel_tol=ALIKE)
+    if width != height == n_frames or is_turned:
+        step = f", voxels of {' × '.join(f'{step:g}' for step in steps)}" if steps else ""
+        raise SourceError(f"has its frames along the first axis ({size}{step})", hint=SAVE_AGAIN, path=path)
     return n_frames, height, width

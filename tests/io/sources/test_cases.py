@@ -69,6 +69,7 @@ def test_a_field_of_5_cm_is_noted(case):
 @pytest.mark.parametrize("name", ["a6c_ivoct", "a6_enhanced"])
 def test_the_spacing_of_functional_groups_is_read(case, name):
     sources, _ = case(name)
+    sources = [source for source in sources if source.path.name != "ivoct_processing.dcm"]
     assert {source.facts().spacing_mm for source in sources} == {(0.02, 0.02)}
     # Its frames begin 10 ms after each other by one tag, 1 s by another.
     assert all("FrameReferenceDateTime" in " ".join(source.facts().notes) for source in sources)
@@ -143,4 +144,18 @@ def test_a_video_that_lost_a_frame_is_refused(case):
     pytest.importorskip("cv2", reason="the extra ivsqa[video] is not installed")
     (source,), _ = case("f4_avi")
     with pytest.raises(SourceError, match="holds 8 of the 9 frames it declares"):
+        source.facts()
+
+
+def test_lines_by_angle_and_depth_are_no_picture(case):
+    (source,), _ = case("a6b_ivoct_processing")
+    with pytest.raises(SourceError, match="lines by angle and depth"):
+        source.facts()
+    (source,), _ = case("a6c_ivoct")
+    assert source.facts().n_frames == 5
+
+
+def test_frames_along_the_first_axis_are_known_by_the_sides_of_their_voxels(case):
+    (source,), _ = case("c6_first_axis")
+    with pytest.raises(SourceError, match=r"along the first axis \(20 × 96 × 128, voxels of 1 × 0.04 × 0.04\)"):
         source.facts()
