@@ -169,7 +169,8 @@ def test_what_is_found_out_later_is_written_without_what_was_amended(study):
 
 
 def test_an_amendment_that_is_gone_is_missed(study):
-    amend(study, ["S01-P1"], NewFacts(spacing_mm=(0.2, 0.2)))
+    with doors.command("amend"):
+        amend(study, ["S01-P1"], NewFacts(spacing_mm=(0.2, 0.2)))
     study.layout.amendment("S01-P1", "a001").unlink()
     doors.book_of(study.root).refresh()  # as the next command reads it
     with pytest.raises(IntegrityError, match="is gone"):
