@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ivsqa.io.atomic import (
+    allocate,
     publish_folder,
     replacing,
     staged_folder,
@@ -115,3 +116,13 @@ def test_publishing_never_replaces_a_folder(tmp_path):
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256_of_file(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system sets no room aside")
+def test_a_file_with_holes_gets_all_its_room_at_once(tmp_path):
+    path = tmp_path / "frames.npy"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 20)
+    allocate(path)
+    assert path.stat().st_size == 1 << 20
+    assert path.stat().st_blocks * 512 >= 1 << 20

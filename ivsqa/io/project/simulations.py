@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
+from ivsqa.io.outside import entries, opened_file
 
 
 class StoredRung(NamedTuple):
@@ -53,15 +57,19 @@ class ArmStore:
 
     def facts(self) -> list[dict[str, Any]]:
         """Return the records of the rungs there are, by labels."""
-        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("*.json"))]
+        return [_read_facts(path) for path in entries(self._folder, "*.json")]
 
     def last(self) -> StoredRung | None:
         """Return the rung to go on from; None where there is none, or a stop came between files of a rung."""
         facts = self.facts()
         if not facts:
             return None
-        with np.load(self._folder / "last.npz") as kept:
-            rows, labels = kept["rows"], kept["labels"]
+        path = self._folder / "last.npz"
+        try:
+            with opened_file(path) as stream, np.load(stream, allow_pickle=False) as kept:
+                rows, labels = kept["rows"], kept["labels"]
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            raise _damaged(path) from None
         # Then the files are those of a rung whose record was not written any more.
         if len(rows) != facts[-1]["n_labels"]:
             return None
@@ -70,7 +78,7 @@ class ArmStore:
 
 def iter_arms(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield the name and the records of each arm of a simulation."""
-    for path in sorted((folder / "arms").glob("*")):
+    for path in entries(folder / "arms"):
         yield path.name, ArmStore(folder, path.name).facts()
 
 
@@ -86,5 +94,21 @@ class SeedStore:
 
     def facts(self) -> dict[int, dict[str, Any]]:
         """Return what there is, by seed."""
-        paths = sorted(self._folder.glob("*.json"))
-        return {int(path.stem): json.loads(path.read_text(encoding="utf-8")) for path in paths}
+        return {int(path.stem): _read_facts(path) for path in entries(self._folder, "*.json")}
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    """Return what a rung or a seed came to; raises IntegrityError where the file is damaged."""
+    try:
+        with opened_file(path) as stream:
+            facts = json.loads(stream.read().decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise _damaged(path) from None
+    if not isinstance(facts, dict):
+        raise _damaged(path)
+    return facts
+
+
+def _damaged(path: Path) -> IntegrityError:
+    hint = f"remove the folder {path.parent.name} of it; the same command makes it again"
+    return IntegrityError("what a simulation came to is damaged", path=path, hint=hint)

@@ -1,0 +1,28 @@
+"""A full disk costs nothing that was there, leaves nothing half-written, and the same command goes on."""
+
+import pytest
+
+from tests.attacks.attack import run
+from tests.attacks.full_disk import NEEDING_ROOM, asked, full_disk
+from tests.attacks.study_of_every_kind import linked_copy
+
+
+@pytest.mark.parametrize("line", NEEDING_ROOM, ids=lambda line: line.split()[0])
+def test_a_full_disk_is_one_line_and_costs_nothing(study_of_every_kind, tmp_path, bytes_of, line):
+    # The first file still finds room, where there are several.
+    after = 0 if line.startswith("undo") else 1
+    root = linked_copy(study_of_every_kind, tmp_path / "study")
+    before = bytes_of(root)
+    command = asked(line, root, tmp_path)
+    with full_disk(after=after) as refused:
+        said = run(command, root)
+    assert refused
+    assert (said.code, said.bug) == (3, "")
+    assert "the disk is full" in said.errors
+    assert "the same command" in said.errors
+    left = bytes_of(root)
+    assert [name for name in left if ".tmp-" in name or ".lock-" in name] == []
+    drawn = {name: data for name, data in before.items() if name.startswith("annotations/")}
+    assert drawn.items() <= left.items()
+    again = run(command, root)
+    assert (again.code, again.bug) == (0, "")
