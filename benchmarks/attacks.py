@@ -60,6 +60,7 @@ def main() -> None:
         ("attack", "commands", "answered or refused in a line", "tracebacks"),
         [(name, *row) for name, row in others.items()],
     )
+    shutil.rmtree(WORK / "attacks")  # nobody should meet folders of the name of a file
     worst = [one for one in attacks if one.verdict in VERDICTS[3:] and one.kind != EDITED]
     for one in worst:
         print(f"{one.verdict}: {one.name} {one.way}: {one.line}")
