@@ -133,7 +133,7 @@ def whole_revisions(study: Path) -> dict[str, str]:
     layout = ProjectLayout(study)
     store = AnnotationStore(layout)
     found: dict[str, str] = {}
-    for folder in sorted(layout.annotations.glob("*")):
+    for folder in sorted(path for path in layout.annotations.glob("*") if path.is_dir()):
         for revision in store.revisions(folder.name):
             n_frames = len(store.contours(revision))
             if n_frames != len(revision.frame_indices):
@@ -209,7 +209,12 @@ def state(study: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(study.rglob("*")):
         name = path.relative_to(study).as_posix()
-        if not path.is_file() or name.startswith((".lock", "reports")) or "checkpoint" in name or ".tmp-" in name:
+        if (
+            not path.is_file()
+            or name.startswith((".lock", "ledger/", "reports"))
+            or "checkpoint" in name
+            or ".tmp-" in name
+        ):
             continue
         if path.suffix == ".yaml":
             text = re.sub(r"created_at: .*", "", path.read_text(encoding="utf-8"))

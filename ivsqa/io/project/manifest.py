@@ -162,9 +162,9 @@ def manifest_text(manifest: Manifest) -> str:
     return strict_yaml.to_text(envelope | manifest.model_dump(mode="json"))
 
 
-def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest atomically."""
-    atomic.write_text(path, manifest_text(manifest))
+def write_manifest(path: Path, manifest: Manifest, *, mode: int = 0o666) -> None:
+    """Write a manifest atomically; `mode` as in `atomic.replacing`."""
+    atomic.write_text(path, manifest_text(manifest), mode=mode)
 
 
 def _checked_envelope(data: Any, model: type[Manifest], path: Path | None) -> dict[str, Any]:  # noqa: ANN401

@@ -53,7 +53,7 @@ def create_project(
     checked = parse_manifest(text, ProjectSettings, path=layout.settings)
     # A key that is there stays: with another, subjects would come under other pseudonyms.
     if not layout.identity.exists():
-        write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)))
+        write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)), mode=0o600)
     # Last, as it is what makes the folder a project.
     atomic.write_text(layout.settings, text)
     doors.begin(layout.root)

@@ -1,3 +1,6 @@
+import os
+import stat
+
 import pytest
 
 from ivsqa.errors import ManifestError
@@ -47,3 +50,10 @@ def test_a_setting_that_does_not_exist_makes_no_project(tmp_path):
 @pytest.mark.parametrize("name", ['quotes " and \\ backslashes', "no", "007", "a: b # c", "Kårdiö, [x]"])
 def test_any_name_is_kept_as_it_is(tmp_path, name):
     assert create_project(tmp_path / "study", template="coronary-ivus", name=name).settings.name == name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
+def test_key_of_the_pseudonyms_is_its_owners_alone(tmp_path):
+    layout = create_project(tmp_path / "study", template="coronary-ivus").layout
+    assert stat.S_IMODE(layout.identity.stat().st_mode) == 0o600
+    assert stat.S_IMODE(layout.settings.stat().st_mode) != 0o600

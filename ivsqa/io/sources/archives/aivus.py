@@ -245,7 +245,8 @@ def with_aivus_claims(claims: PullbackClaims, paths: list[Path]) -> PullbackClai
                 claims = _with_report(claims, path)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             reason = str(error) if type(error) is ValueError else "it cannot be read as a report of AIVUS"
-            claims = claims.with_claims(notes=(f"{path.name} is not used: {reason}",))
+            # Not by its name, which may be that of a person: notes are kept.
+            claims = claims.with_claims(notes=(f"a report of AIVUS beside it is not used: {reason}",))
     return claims
 
 

@@ -86,7 +86,7 @@ def test_a_report_of_another_pullback_is_not_used_and_noted(tmp_path, row):
     facts = with_claims_beside(FACTS, tmp_path / "run.avi").settled()
     assert replace(facts, notes=()) == FACTS.settled()
     assert facts.notes == (
-        "run_report.txt is not used: it is about frame 9, but the pullback has 8, so it is of another one",
+        "a report of AIVUS beside it is not used: it is about frame 9, but the pullback has 8, so it is of another one",
     )
 
 
@@ -95,7 +95,7 @@ def test_a_report_with_words_for_numbers_is_not_used_and_noted(tmp_path, row):
     report(tmp_path / "run_report.txt", [row])
     facts = with_claims_beside(FACTS, tmp_path / "run.avi").settled()
     assert replace(facts, notes=()) == FACTS.settled()
-    assert facts.notes == ("run_report.txt is not used: it cannot be read as a report of AIVUS",)
+    assert facts.notes == ("a report of AIVUS beside it is not used: it cannot be read as a report of AIVUS",)
 
 
 @pytest.mark.parametrize("text", ["{broken", "[]", '{"phases": 3}', '{"0": {"phase": ["D"]}}'])
