@@ -259,7 +259,8 @@ def facts_not_taken(pullback: Pullback, facts: PullbackFacts, subject_id: str = 
     if subject_id and subject_id not in (imported.subject_id, pullback.subject_id):
         found.append(("the subject", subject_id, "--subject-from", f"--subject {subject_id}"))
     return tuple(
-        f"it is here already, so {what} {value} (by {source}) is not taken: ivsqa amend {pullback.pullback_id} {option}"
+        f"it is here already, so {what} {value} (by {source}) is not taken: "
+        f"ivsqa amend {pullback.pullback_id} {option} --by NAME --why TEXT"
         for what, value, source, option in found
     )
 

@@ -132,7 +132,8 @@ def test_a_second_import_says_which_facts_it_did_not_take_and_how_to_amend(study
     again = import_pullbacks(study, phantoms.files[:1], ImportOptions(subject_from=r"(?P<subject>S\d)"))
     (note,) = (note for note in again.notes["S01-P1"] if "not taken" in note)
     assert note == (
-        "it is here already, so the subject S0 (by --subject-from) is not taken: ivsqa amend S01-P1 --subject S0"
+        "it is here already, so the subject S0 (by --subject-from) is not taken: "
+        "ivsqa amend S01-P1 --subject S0 --by NAME --why TEXT"
     )
     assert study.pullback("S01-P1").spacing_mm == (0.2, 0.2)  # nor does the header take it back
 
@@ -149,10 +150,17 @@ def test_a_spacing_given_at_a_second_import_is_named_with_the_way_to_take_it(tmp
     (record,) = import_pullbacks(project, [tmp_path / "run"], ImportOptions()).imported
     second = ImportOptions(spacing_mm=(0.1, 0.1), frame_rate_hz=30.0)
     (planned,) = plan_import(project, [tmp_path / "run"], second).pullbacks
-    assert any(note.endswith(f"ivsqa amend {record.pullback_id} --spacing-mm 0.1") for note in planned.facts.notes)
+    assert any(
+        note.endswith(f"ivsqa amend {record.pullback_id} --spacing-mm 0.1 --by NAME --why TEXT")
+        for note in planned.facts.notes
+    )
     notes = import_pullbacks(project, [tmp_path / "run"], second).notes[record.pullback_id]
-    assert any(note.endswith(f"ivsqa amend {record.pullback_id} --spacing-mm 0.1") for note in notes)
-    assert any(note.endswith(f"ivsqa amend {record.pullback_id} --frame-rate 30") for note in notes)
+    assert any(
+        note.endswith(f"ivsqa amend {record.pullback_id} --spacing-mm 0.1 --by NAME --why TEXT") for note in notes
+    )
+    assert any(
+        note.endswith(f"ivsqa amend {record.pullback_id} --frame-rate 30 --by NAME --why TEXT") for note in notes
+    )
     amend(project, [record.pullback_id], NewFacts(spacing_mm=(0.1, 0.1), frame_rate_hz=30.0))
     assert not any(
         "not taken" in note
