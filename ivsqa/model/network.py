@@ -93,6 +93,15 @@ def _block(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
     )
 
 
+def enlarged(maps: Tensor, size: torch.Size) -> Tensor:
+    """Return coarse maps (b, c, h, w) at a finer size, each pixel from the nearest: the same bits in either way."""
+    is_doubled = size == torch.Size([2 * side for side in maps.shape[-2:]])
+    # A CPU repeats pixels in a third of the time; but the gradient of that is summed in bfloat16, and rounds.
+    if is_doubled and maps.device.type == "cpu" and not torch.is_grad_enabled():
+        return maps.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    return F.interpolate(maps, size=size, mode="nearest")
+
+
 class EncoderDecoder(nn.Module):
     """A U-Net whose finest level has half the resolution of its input and its output.
 
@@ -125,8 +134,7 @@ class EncoderDecoder(nn.Module):
         x = self.dropout(bottleneck)
         for block in reversed(self.decoder):
             skip = skips.pop()
-            x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
-            x = block(torch.cat([x, skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
+            x = block(torch.cat([enlarged(x, skip.shape[-2:]), skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
         # Interpolated, not shuffled: borders are smooth, and shuffled neighbours, from different kernels, show as a checkerboard.
         logits = (LOGIT_GAIN * self.head(x)).float()  # (b, n_out, s/2, s/2); half precision is stretched more slowly
         return Maps(F.interpolate(logits, scale_factor=2, mode="bilinear"), bottleneck)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ivsqa.model.network import TwoBranchNetwork, nested_probabilities, normalized, pooled
+from ivsqa.model.network import TwoBranchNetwork, enlarged, nested_probabilities, normalized, pooled
 from tests.model import configs
 
 
@@ -74,3 +74,13 @@ def test_the_surer_opinion_counts_for_more():
     assert together[0, 0].item() == pytest.approx(odds / (odds + 1.0), abs=1e-5)
     shifted = torch.softmax(pooled(first + 3.0, second - 1.0), dim=1)  # logits are known but for a constant
     torch.testing.assert_close(shifted, together)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [(6, 8), (5, 8)])  # doubled, and not quite
+def test_coarse_maps_are_enlarged_to_the_same_bits_with_and_without_a_gradient(dtype, size):
+    maps = torch.randn((2, 3, 3, 4), generator=torch.Generator().manual_seed(0)).to(dtype)
+    with_gradient = enlarged(maps, torch.Size(size))
+    with torch.inference_mode():
+        assert torch.equal(enlarged(maps, torch.Size(size)), with_gradient)
+    assert with_gradient[1, 2, :2, 2:4].tolist() == [[maps[1, 2, 0, 1].item()] * 2] * 2
