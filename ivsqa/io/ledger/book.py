@@ -106,12 +106,16 @@ class Book:
 
     def missing(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
         """Return the names of the files that should be below a folder and are not; a pattern fits their names there."""
-        gone = [
-            name
-            for name in self.view.under(folder)
-            if pattern.fullmatch(name, len(folder) + 1) and not (self.root / name).exists()
-        ]
+        gone = [name for name in self.view.under(folder, pattern) if not (self.root / name).exists()]
         return [name for name in gone if not self.accepts(name, GONE)]
+
+    def has_its_size(self, name: str) -> bool:
+        """Whether a file is as large as what was written last."""
+        last = self.view.known[name].last
+        try:
+            return last.sha256 != GONE and (self.root / name).stat().st_size == last.n_bytes
+        except OSError:
+            return False
 
     # What is written
 
@@ -252,6 +256,7 @@ class _View:
     def __init__(self, chapters: list[Chapter]) -> None:
         self.chapters = chapters
         self.known: dict[str, Known] = what_is_known(chapters)
+        self._fitting: dict[tuple[str, re.Pattern[str]], list[str]] = {}
 
     @cached_property
     def _by_folder(self) -> dict[str, list[str]]:
@@ -264,9 +269,13 @@ class _View:
                     by_folder.setdefault("/".join(parts[:-depth]), []).append(name)
         return by_folder
 
-    def under(self, folder: str) -> list[str]:
-        """Return the files in a folder and in the folders in it."""
-        return self._by_folder.get(folder, [])
+    def under(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
+        """Return the files in a folder and in the folders in it whose names there fit a pattern."""
+        if (folder, pattern) not in self._fitting:
+            listed = self._by_folder.get(folder, [])
+            # Asked for each of thousands of pullbacks, and the same each time.
+            self._fitting[folder, pattern] = [name for name in listed if pattern.fullmatch(name, len(folder) + 1)]
+        return self._fitting[folder, pattern]
 
 
 def hash_of(path: Path) -> str:

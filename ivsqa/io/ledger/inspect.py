@@ -48,6 +48,15 @@ def differences(book: Book, *, deep: bool) -> list[Difference]:
     return sorted(found, key=lambda one: one.name)
 
 
+def edited(book: Book) -> list[str]:
+    """Return the names of the files that are there to be edited and were, since ivsqa last saw them."""
+    if not book.exists:
+        return []
+    yours = {name: known for name, known in book.view.known.items() if _worth(name) is Worth.YOURS}
+    there = {name for name in yours if (book.root / name).is_file()}
+    return sorted(name for name in there if not _is_as_known(book, name, yours[name], deep=True))
+
+
 def faults_of_the_ledger(book: Book) -> Iterator[tuple[str, str]]:
     """Yield (file, what is wrong with it) of the ledger itself: chapters that are missing, and lines that say nothing."""
     numbers = set()

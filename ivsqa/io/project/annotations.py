@@ -191,15 +191,23 @@ class AnnotationStore:
         standings = self.standings(pullback_id).items()
         return [index for index, one in standings if not (one.is_disputed or one.is_annotated(index))]
 
-    def current(self, pullback_id: str) -> dict[int, Annotation]:
+    def current(
+        self, pullback_id: str, read: Mapping[str, Mapping[int, dict[str, Contour]]] | None = None
+    ) -> dict[int, Annotation]:
         """Return the current annotation of every annotated frame of a pullback; unreadable and disputed frames have none.
+
+        Args:
+            pullback_id: Whose frames.
+            read: The contours of revisions that have been read already, by id; others are read.
 
         Raises:
             IntegrityError: a contour file is not what its manifest says.
         """
         annotated = self._annotated(pullback_id)
-        needed = {revision.revision_id: revision for revision in annotated.values()}
-        contours = {revision_id: self.contours(revision) for revision_id, revision in needed.items()}
+        contours = dict(read or {})
+        for revision in annotated.values():
+            if revision.revision_id not in contours:
+                contours[revision.revision_id] = self.contours(revision)
         return {
             index: Annotation(pullback_id, index, contours[revision.revision_id].get(index, {}), revision)
             for index, revision in annotated.items()

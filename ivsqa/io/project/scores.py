@@ -375,7 +375,7 @@ def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """
     # A panic is what polars makes of some broken files; it is no Exception.
     try:
-        doors.verify(path)
+        doors.verify(path, in_part=columns is not None)
         with outside(path):
             return pl.read_parquet(path, columns=columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -386,7 +386,7 @@ def _read_all(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
     """Return some columns of several files as one table; see `_read`."""
     try:
         for path in paths:
-            doors.verify(path)
+            doors.verify(path, in_part=True)
         with outside():
             return pl.scan_parquet(list(paths)).select(columns).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):

@@ -102,9 +102,8 @@ def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFi
     store = project.annotations
     try:
         # Reading verifies the hash, also of revisions that do not count now: undo may bring them back.
-        for revision in store.revisions(record.pullback_id):
-            store.contours(revision)
-        current = store.current(record.pullback_id)
+        read = {one.revision_id: store.contours(one) for one in store.revisions(record.pullback_id)}
+        current = store.current(record.pullback_id, read)
     except IvsqaError as error:
         yield _of_error("annotation", error, record.pullback_id)
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ivsqa.errors import NotFoundError
 from ivsqa.io.ledger import doors
-from ivsqa.io.ledger.inspect import Difference, acknowledge, differences, faults_of_the_ledger, remove_damaged
+from ivsqa.io.ledger.inspect import Difference, acknowledge, edited, faults_of_the_ledger, remove_damaged
 from ivsqa.io.ledger.rooms import Worth
 from ivsqa.io.leftovers import LEFTOVER_AGE_S, iter_temporary, sweep
 from ivsqa.io.project.lock import remove_dead_locks
@@ -60,7 +60,7 @@ def repair_project(project: Project, *, repair: bool, acknowledged: Sequence[Pat
 
 def edited_files(project: Project) -> list[str]:
     """Return the names of the files that are there to be edited and were, since ivsqa last saw them."""
-    return [one.name for one in differences(doors.book_of(project.root), deep=False) if one.kind == "edited"]
+    return edited(doors.book_of(project.root))
 
 
 def findings_of(root: Path, differ: Sequence[Difference]) -> Iterator[ProjectFinding]:

@@ -281,3 +281,15 @@ def test_check_may_look_at_what_readers_refuse(root):
         doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
     with pytest.raises(IntegrityError):
         doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+
+
+def test_who_reads_a_part_of_a_file_sees_its_size_and_check_its_bytes(root):
+    write(root, CHUNK, "rows")
+    (root / CHUNK).write_text("rovs")
+    doors.verify(root / CHUNK, in_part=True)
+    with pytest.raises(IntegrityError, match="was changed"):
+        doors.verify(root / CHUNK)
+    assert kinds(root)[CHUNK] == "changed"
+    (root / CHUNK).write_text("more rows")
+    with pytest.raises(IntegrityError, match="was changed"):
+        doors.verify(root / CHUNK, in_part=True)
