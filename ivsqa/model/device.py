@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
 from ivsqa.errors import IvsqaError
 from ivsqa.model.config import Precision
+
+_limited: tuple[int, int] | None = None
+"""The number of threads that `use_free_cores` set, and how many there were before."""
 
 
 def select_device(name: str) -> torch.device:
@@ -39,12 +42,35 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let networks on the CPU compute on one core each while the block runs: several at once, or the same bits anywhere."""
-    n_threads = torch.get_num_threads()
+    global _limited  # noqa: PLW0603  as torch's own setting, it is of the process
+    n_threads, limited_before = torch.get_num_threads(), _limited
+    _limited = None
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(n_threads)
+        _limited = limited_before
+
+
+def most_cores() -> int:
+    """Return how many cores networks on the CPU may compute on: as many as torch took before `use_cores` took fewer."""
+    now = torch.get_num_threads()
+    return _limited[1] if _limited is not None and _limited[0] == now else now
+
+
+def use_free_cores(free_cores: Callable[[], int]) -> None:
+    """Let networks on the CPU compute on as many cores as are free from now on, and on no more than they may.
+
+    Args:
+        free_cores: Asked where they may compute on several.
+    """
+    global _limited  # noqa: PLW0603  as torch's own setting, it is of the process
+    most = most_cores()
+    if most > 1:
+        n_threads = min(free_cores(), most)
+        torch.set_num_threads(n_threads)
+        _limited = (n_threads, most)
 
 
 @contextmanager

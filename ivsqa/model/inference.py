@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ivsqa.errors import StateError
 from ivsqa.model.config import NetworkConfig, Precision
-from ivsqa.model.device import one_thread, select_device, uses_bf16
+from ivsqa.model.device import most_cores, one_thread, select_device, uses_bf16
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.state import TrainedModel
 
@@ -86,9 +86,9 @@ class Predictor:
         if self.device.type != "cpu":
             yield 2
             return
-        n_threads = torch.get_num_threads()
+        n_workers = most_cores()  # each on its own, none waits for another where one has no core
         with one_thread():
-            yield n_threads
+            yield n_workers
 
     @property
     def has_dropout(self) -> bool:

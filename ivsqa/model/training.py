@@ -1,7 +1,8 @@
 """The training loop: it can be stopped after any step, and goes on as if it had not been.
 
 Every draw is a function of (seed, purpose, step), so weights, optimiser and step are all there is to keep. On one CPU with one
-number of threads the weights of a resumed training equal those of an uninterrupted one bit by bit.
+number of threads the weights of a resumed training equal those of an uninterrupted one bit by bit; on cores that others use too
+that number changes, and with it the last bits.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
-from ivsqa.model.device import deterministic, select_device, uses_bf16
+from ivsqa.model.device import deterministic, select_device, use_free_cores, uses_bf16
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.objective import Lesson, drawn_lesson, lesson_loss, new_network
 from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
 
 SAVE_EVERY_S = 20.0
+LOOK_EVERY_S = 30.0
+"""Time between two looks at how many cores are free."""
 GRADIENT_NORM = 1.0
 _AUGMENTATION, _CORRUPTION, _DROPOUT, _OTHERS = 2, 3, 4, 5
 _EVALUATION_BATCH = 32
@@ -73,6 +76,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[StepReport], None] = lambda _: None,
     save_every_s: float = SAVE_EVERY_S,
+    free_cores: Callable[[], int] | None = None,
 ) -> TrainResult:
     """Train on annotated frames until the steps are used up or the validation Dice stops rising, then on others besides.
 
@@ -89,6 +93,7 @@ def train(
         should_stop: Asked before each step.
         on_step: Told of each step.
         save_every_s: Time between two states, in seconds.
+        free_cores: Asked now and then how many cores to compute on, on a CPU; None: as many as torch takes.
 
     Raises:
         ValueError: frames or labels do not fit the network.
@@ -99,7 +104,9 @@ def train(
         if samples is not None:
             samples.check_fits(size_px=network_config.size_px, n_structures=network_config.n_structures)
     chosen = select_device(device)
+    look = _Look(free_cores if chosen.type == "cpu" else None)
     with deterministic(chosen):
+        look.when_due()
         others = unannotated if unannotated is not None and len(unannotated) else None
         run = _Run(_Task(network_config, config, training, validation, others, start), chosen)
         if state is None:
@@ -112,11 +119,26 @@ def train(
                 if save is not None:
                     save(run.state())
                 return run.result()
+            look.when_due()
             on_step(run.step())
             if save is not None and time.monotonic() - saved_at >= save_every_s:
                 save(run.state())
                 saved_at = time.monotonic()
         return run.result()
+
+
+class _Look:
+    """Looks now and then how many cores are free, and computes on so many: others come and go while a training runs."""
+
+    def __init__(self, free_cores: Callable[[], int] | None) -> None:
+        self._free_cores = free_cores
+        self._due_at = time.monotonic()
+
+    def when_due(self) -> None:
+        """Look, where it is time to."""
+        if self._free_cores is not None and time.monotonic() >= self._due_at:
+            use_free_cores(self._free_cores)
+            self._due_at = time.monotonic() + LOOK_EVERY_S
 
 
 def validation_dice(network: TwoBranchNetwork, samples: SampleSet, *, device: torch.device, bf16: bool) -> float:

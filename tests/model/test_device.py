@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ivsqa.errors import IvsqaError
-from ivsqa.model.device import deterministic, select_device, uses_bf16
+from ivsqa.model.device import deterministic, most_cores, one_thread, select_device, use_free_cores, uses_bf16
 
 CPU = torch.device("cpu")
 
@@ -37,3 +37,23 @@ def test_determinism_ends_with_the_block_even_on_an_error():
         fail()
     assert seen == [True]
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_threads_follow_the_cores_that_are_free_and_never_outnumber_those_allowed():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        use_free_cores(lambda: 1)
+        assert (torch.get_num_threads(), most_cores()) == (1, 2)
+        with one_thread():
+            use_free_cores(lambda: 2)
+            assert (torch.get_num_threads(), most_cores()) == (1, 1)
+        use_free_cores(lambda: 16)
+        assert (torch.get_num_threads(), most_cores()) == (2, 2)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_who_may_use_one_core_is_not_asked_which_are_free():
+    with one_thread():
+        use_free_cores(lambda: pytest.fail("asked"))

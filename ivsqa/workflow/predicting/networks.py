@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ivsqa.errors import StateError
+from ivsqa.io.cores import FreeCores
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.settings import AugmentationSettings, NetworkSettings, ProjectSettings, TrainingSettings
 from ivsqa.model.augmentation import AugmentationConfig
 from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.device import use_free_cores
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.warm_start import refitted
@@ -105,6 +107,7 @@ def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Pred
         StateError: it was trained for other structures or on another grid.
     """
     project.check_fits(model)
+    use_free_cores(FreeCores())
     return Predictor(
         load_weights(project, model),
         NetworkConfig.from_dict(model.network),

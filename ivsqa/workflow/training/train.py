@@ -15,6 +15,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import fit_error_calibration
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
+from ivsqa.io.cores import FreeCores
 from ivsqa.io.ledger import doors
 from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
@@ -242,6 +243,7 @@ def _run(
             save=lambda current: atomic.write_bytes(project.layout.checkpoint(model_id), current.to_bytes()),
             should_stop=context.should_stop,
             on_step=lambda report: _show(advance, report),
+            free_cores=FreeCores(),
         )
     return result, validation
 
