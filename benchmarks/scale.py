@@ -92,9 +92,12 @@ def study_with(n_frames: int, work: Path) -> Path:
         rng = np.random.default_rng(0)
         for number in range(n_pullbacks):
             add_pullback(project, number, n_frames // n_pullbacks, starter.model_id, rng)
+        shutil.copytree(root / "ledger", root / ".ledger")
         (root / "done").touch()
-    for made in ("models", "rounds", "reports"):
+    # The ledger of then knows nothing of them.
+    for made in ("models", "rounds", "reports", "ledger"):
         shutil.rmtree(root / made, ignore_errors=True)
+    shutil.copytree(root / ".ledger", root / "ledger")
     return root
 
 

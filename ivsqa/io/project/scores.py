@@ -8,7 +8,7 @@ nothing is computed twice and nothing stale is read.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -190,14 +190,24 @@ class ScoreStore:
         with _whole(self._layout.scores(self._model_id)):
             return listed.explode().to_numpy().reshape(len(keys), -1) if keys else np.empty((0, 0), dtype=np.float32)
 
-    def contours(self, pullback_id: str, n_frames: int) -> dict[int, dict[str, Contour]]:
-        """Return the predicted contours of the scored frames of a pullback, by frame index; read without their error maps."""
+    def contours(
+        self, pullback_id: str, n_frames: int, wanted: Collection[int] | None = None
+    ) -> dict[int, dict[str, Contour]]:
+        """Return the predicted contours of the scored frames of a pullback, by frame index; read without their error maps.
+
+        Args:
+            pullback_id: Whose frames.
+            n_frames: How many it has.
+            wanted: Of which frames; None: of all.
+        """
         columns = [f"contour_{name}" for name in self._structures]
         by_frame: dict[int, dict[str, Contour]] = {}
         for first, last in self.chunks(n_frames):
-            if self.has_chunk(pullback_id, first, last):
+            inside = None if wanted is None else [index for index in wanted if first <= index <= last]
+            if inside != [] and self.has_chunk(pullback_id, first, last):
                 path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
                 rows = _read(path, ["frame_index", *columns])
+                rows = rows if inside is None else rows.filter(pl.col("frame_index").is_in(inside))
                 with _whole(path):
                     by_frame |= {row["frame_index"]: self._contours(row) for row in rows.iter_rows(named=True)}
         return by_frame

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from ivsqa.domain.agreement.corrections import carried_from, nearest_corrected
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.formats.contours_csv import read_contours_csv
-from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
@@ -44,7 +43,8 @@ class Carrier:
     def __init__(self, project: Project, plan: PacketPlan) -> None:
         self._project = project
         self._plan = plan
-        self._of_pullback = lru_cache(maxsize=1)(self._read)
+        # Frames of a packet come in the order of choice, not by pullback.
+        self._annotations = cache(project.annotations.current)
         self._before = {} if plan.purpose == "correction" else self._carried_before()
 
     def __call__(self, pullback: Pullback, frame_index: int, drawn: Contours) -> Start:
@@ -53,9 +53,11 @@ class Carrier:
             return self._before.get(FrameKey(pullback.pullback_id, frame_index)) or Start(drawn)
         if not self._project.settings.packet.carry or self._plan.model_id is None or not drawn:
             return Start(drawn)
-        annotations, drawings = self._of_pullback(pullback.pullback_id)
-        read = [index for index in annotations if index in drawings]
-        found = nearest_corrected(frame_index, read, pullback.positions_mm())
+        annotations, positions = self._annotations(pullback.pullback_id), pullback.positions_mm()
+        in_reach = [index for index in annotations if nearest_corrected(frame_index, [index], positions) is not None]
+        store = self._project.scores(str(self._plan.model_id))
+        drawings = store.contours(pullback.pullback_id, pullback.n_frames, in_reach) if in_reach else {}
+        found = nearest_corrected(frame_index, drawings, positions)
         if found is None:
             return Start(drawn)
         near, share = found
@@ -82,9 +84,3 @@ class Carrier:
             frame.key: Start(sent.get(frame.pullback_id, {}).get(frame.frame_index, {}), frame.carried_from)
             for frame in frames
         }
-
-    def _read(self, pullback_id: str) -> tuple[dict[int, Annotation], dict[int, Contours]]:
-        """Return the annotations of a pullback, and the contours that the model of the packet draws there."""
-        store = self._project.scores(str(self._plan.model_id))
-        drawings = store.contours(pullback_id, self._project.pullback(pullback_id).n_frames)
-        return self._project.annotations.current(pullback_id), dict(drawings)

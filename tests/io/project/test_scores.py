@@ -208,6 +208,16 @@ def test_rows_that_are_missing_shift_no_column_to_other_frames(store, layout):
         store.columns({"pb-1": 3, "pb-2": 3}, ["quality"])
 
 
+def test_contours_of_some_frames_are_those_of_all(store):
+    write(store, CHUNK_FRAMES + 2)
+    drawn = store.contours("pb-1", CHUNK_FRAMES + 2)
+    some = store.contours("pb-1", CHUNK_FRAMES + 2, [3, CHUNK_FRAMES + 1, CHUNK_FRAMES + 9])
+    assert sorted(some) == [3, CHUNK_FRAMES + 1]
+    for index in some:
+        np.testing.assert_array_equal(some[index]["lumen"].points_px, drawn[index]["lumen"].points_px)
+    assert store.contours("pb-1", CHUNK_FRAMES + 2, []) == {}
+
+
 def test_scoring_again_writes_the_same_bytes(store, layout):
     write(store, 2)
     before = {path: path.read_bytes() for path in layout.scores("m001").rglob("*.parquet")}
