@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -22,9 +21,9 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
 from ivsqa.errors import IntegrityError, OutsideError, StateError
 from ivsqa.io import atomic
-from ivsqa.io.ledger import doors
-from ivsqa.io.outside import entries, is_file, outside
+from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.score_files import damaged, frames_in, maps_beside, read_table, read_tables, side_of, whole_table
 
 CHUNK_FRAMES = 1024
 """Seconds of work on any machine, and few files where pullbacks are many."""
@@ -48,7 +47,7 @@ class ScoreStore:
     def has_chunk(self, pullback_id: str, first: int, last: int, *, drawn: bool = False) -> bool:
         """Whether a chunk is there, whole, and with `drawn` also what takes draws with dropout."""
         path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
-        return is_file(path) and not (drawn and _read(path, [BALD]).get_column(BALD).has_nulls())
+        return is_file(path) and not (drawn and read_table(path, [BALD]).get_column(BALD).has_nulls())
 
     def is_whole(self, pullback_id: str, n_frames: int) -> bool:
         """Whether a pullback is scored to its end."""
@@ -71,7 +70,7 @@ class ScoreStore:
         for begin in range(0, len(chunks), MOST_CHUNKS):
             for path in self._iter_useless(chunks[begin : begin + MOST_CHUNKS]):
                 atomic.remove(path)
-                atomic.remove(_maps_beside(path))
+                atomic.remove(maps_beside(path))
 
     def _iter_useless(self, chunks: Sequence[tuple[Path, str]]) -> Iterator[Path]:
         """Yield the chunks that are not whole, with their error maps, or not of frames of the hash beside them."""
@@ -87,11 +86,11 @@ class ScoreStore:
 
     def _are_useful(self, frames_sha256: Mapping[Path, str]) -> bool:
         """Return whether chunks hold a row and an error map for each of their frames, and are of frames of these hashes."""
-        frames = [_frames_in(path) for path in frames_sha256]
-        maps = [_maps_beside(path) for path in frames_sha256]
+        frames = [frames_in(path) for path in frames_sha256]
+        maps = [maps_beside(path) for path in frames_sha256]
         try:
-            rows = _read_all(list(frames_sha256), ["frame_index", "frames_sha256"])
-            indices = [rows["frame_index"], _read_all(maps, ["frame_index"])["frame_index"]]
+            rows = read_tables(list(frames_sha256), ["frame_index", "frames_sha256"])
+            indices = [rows["frame_index"], read_tables(maps, ["frame_index"])["frame_index"]]
         except (IntegrityError, OutsideError) as error:
             if isinstance(error, OutsideError) and all(map(is_file, maps)):
                 raise  # it is not known what is in them
@@ -139,7 +138,7 @@ class ScoreStore:
             StateError: nothing is scored yet.
         """
         columns = [name for name in self._schema() if not name.startswith("contour_")]
-        return _read_all(self._paths("*"), columns).sort("pullback_id", "frame_index")
+        return read_tables(self._paths("*"), columns).sort("pullback_id", "frame_index")
 
     def columns(self, n_frames: Mapping[str, int], names: Sequence[str]) -> dict[str, dict[str, NDArray[np.float64]]]:
         """Return some columns of wholly scored pullbacks, (n_frames,) each in the order of frames, by pullback and name.
@@ -153,9 +152,9 @@ class ScoreStore:
         """
         chunks = {pullback_id: self._whole(pullback_id, n) for pullback_id, n in n_frames.items()}
         paths = [path for listed in chunks.values() for path in listed]
-        table = _read_all(paths, names)
+        table = read_tables(paths, names)
         if len(table) != sum(n_frames.values()):
-            raise _damaged(self._layout.scores(self._model_id))
+            raise damaged(self._layout.scores(self._model_id))
         read = {name: table.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
         by_pullback, begin = {}, 0
         for pullback_id, n in n_frames.items():
@@ -175,10 +174,10 @@ class ScoreStore:
         parts = []
         for (pullback_id, first), rows in by_chunk.items():
             path, inside = self._chunk_of(pullback_id, first), [keys[row][1] - first for row in rows]
-            table = _read(path, list(names))
+            table = read_table(path, list(names))
             if max(inside) >= len(table):
                 self._chunk_of(pullback_id, first + max(inside))  # which says whether it is not scored, or lost
-                raise _damaged(path)
+                raise damaged(path)
             parts.append(table[inside])
         if not parts:
             return pl.DataFrame(schema={name: self._schema()[name] for name in names})
@@ -187,7 +186,7 @@ class ScoreStore:
     def features(self, keys: Sequence[FrameKey]) -> NDArray[np.float32]:
         """Return the descriptions of scored frames, (n, F), in the order of their keys; raises as `rows`."""
         listed = self.rows(keys, ["features"]).get_column("features")
-        with _whole(self._layout.scores(self._model_id)):
+        with whole_table(self._layout.scores(self._model_id)):
             return listed.explode().to_numpy().reshape(len(keys), -1) if keys else np.empty((0, 0), dtype=np.float32)
 
     def contours(
@@ -206,9 +205,9 @@ class ScoreStore:
             inside = None if wanted is None else [index for index in wanted if first <= index <= last]
             if inside != [] and self.has_chunk(pullback_id, first, last):
                 path = self._layout.score_chunk(self._model_id, pullback_id, first, last)
-                rows = _read(path, ["frame_index", *columns])
+                rows = read_table(path, ["frame_index", *columns])
                 rows = rows if inside is None else rows.filter(pl.col("frame_index").is_in(inside))
-                with _whole(path):
+                with whole_table(path):
                     by_frame |= {row["frame_index"]: self._contours(row) for row in rows.iter_rows(named=True)}
         return by_frame
 
@@ -223,15 +222,15 @@ class ScoreStore:
         for first in sorted({index // CHUNK_FRAMES * CHUNK_FRAMES for index in wanted}):
             inside = [index for index in wanted if first <= index < first + CHUNK_FRAMES]
             path = self._chunk_of(pullback_id, inside[0])
-            rows = _read(path).filter(pl.col("frame_index").is_in(inside)).sort("frame_index")
-            maps = dict(_read(_maps_beside(path)).filter(pl.col("frame_index").is_in(inside)).iter_rows())
+            rows = read_table(path).filter(pl.col("frame_index").is_in(inside)).sort("frame_index")
+            maps = dict(read_table(maps_beside(path)).filter(pl.col("frame_index").is_in(inside)).iter_rows())
             if rows.get_column("frame_index").to_list() != inside:
-                raise _damaged(path)
+                raise damaged(path)
             for row in rows.iter_rows(named=True):
                 packed = maps.get(row["frame_index"], b"")
-                if _side_of(len(packed), len(self._structures)) is None:
-                    raise _damaged(_maps_beside(path))
-                with _whole(path):
+                if side_of(len(packed), len(self._structures)) is None:
+                    raise damaged(maps_beside(path))
+                with whole_table(path):
                     score = self._score(row, packed)
                 yield score
 
@@ -321,7 +320,7 @@ class ScoreStore:
 
     def _score(self, row: dict[str, object], packed_maps: bytes) -> FrameScore:
         """Return a row as a score."""
-        size = _side_of(len(packed_maps), len(self._structures)) or 0
+        size = side_of(len(packed_maps), len(self._structures)) or 0
         values: dict[str, float] = {key: float(value) for key, value in row.items() if isinstance(value, (int, float))}
         return FrameScore(
             pullback_id=str(row["pullback_id"]),
@@ -344,62 +343,3 @@ class ScoreStore:
             for name in self._structures
             if isinstance(packed := row[f"contour_{name}"], bytes)
         }
-
-
-def _maps_beside(path: Path) -> Path:
-    """Return the error maps of a chunk of rows."""
-    return path.with_name(path.name.replace("frames-", "error-maps-"))
-
-
-def _side_of(n_bytes: int | None, n_structures: int) -> int | None:
-    """Return the side of square maps, one a structure, in px; None where so many bytes are none."""
-    side = round(((n_bytes or 0) / n_structures) ** 0.5)
-    return side if side and side * side * n_structures == n_bytes else None
-
-
-def _frames_in(path: Path) -> range:
-    """Return the frames that a chunk is of, by its name."""
-    first, last = (int(number) for number in path.stem.split("-")[1:])
-    return range(first, last + 1)
-
-
-def _damaged(path: Path) -> IntegrityError:
-    again = f" --all --pullback {path.parent.name}" if path.suffix else ""
-    return IntegrityError("these scores are damaged", path=path, hint=f"make them again with: ivsqa score{again}")
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """Refuse a table whose values are not what was written: too few, too many, of no size or no number."""
-    try:
-        yield
-    except (ValueError, KeyError, IndexError, TypeError):
-        raise _damaged(path) from None
-
-
-def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
-    """Return the table in a file, or some of its columns.
-
-    Raises:
-        IntegrityError: it is damaged.
-    """
-    # A panic is what polars makes of some broken files; it is no Exception.
-    try:
-        doors.verify(path, in_part=columns is not None)
-        with outside(path):
-            return pl.read_parquet(path, columns=columns)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        raise _damaged(path) from None
-
-
-def _read_all(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
-    """Return some columns of several files as one table; see `_read`."""
-    try:
-        for path in paths:
-            doors.verify(path, in_part=True)
-        with outside():
-            return pl.scan_parquet(list(paths)).select(columns).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        for path in paths:  # which one it was is in no error
-            _read(path, list(columns))
-        raise _damaged(paths[0].parents[1]) from None
