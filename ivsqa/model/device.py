@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ import torch
 from ivsqa.errors import IvsqaError
 from ivsqa.model.config import Precision
 
+LOOK_EVERY_S = 30.0
+"""Time between two looks at how many cores are free."""
 _limited: tuple[int, int] | None = None
 """The number of threads that `use_free_cores` set, and how many there were before."""
 
@@ -71,6 +74,20 @@ def use_free_cores(free_cores: Callable[[], int]) -> None:
         n_threads = min(free_cores(), most)
         torch.set_num_threads(n_threads)
         _limited = (n_threads, most)
+
+
+class CoreWatch:
+    """Looks now and then how many cores are free, and computes on so many: others come and go while a training runs."""
+
+    def __init__(self, free_cores: Callable[[], int] | None) -> None:
+        self._free_cores = free_cores
+        self._due_at = time.monotonic()
+
+    def when_due(self) -> None:
+        """Look, where it is time to."""
+        if self._free_cores is not None and time.monotonic() >= self._due_at:
+            use_free_cores(self._free_cores)
+            self._due_at = time.monotonic() + LOOK_EVERY_S
 
 
 @contextmanager

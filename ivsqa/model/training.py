@@ -27,15 +27,13 @@ from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
 from ivsqa.model.data import SampleSet, batch_indices, rng_for
-from ivsqa.model.device import deterministic, select_device, use_free_cores, uses_bf16
+from ivsqa.model.device import CoreWatch, deterministic, select_device, uses_bf16
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.objective import Lesson, drawn_lesson, lesson_loss, new_network
 from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
 
 SAVE_EVERY_S = 20.0
-LOOK_EVERY_S = 30.0
-"""Time between two looks at how many cores are free."""
 GRADIENT_NORM = 1.0
 _AUGMENTATION, _CORRUPTION, _DROPOUT, _OTHERS = 2, 3, 4, 5
 _EVALUATION_BATCH = 32
@@ -104,7 +102,7 @@ def train(
         if samples is not None:
             samples.check_fits(size_px=network_config.size_px, n_structures=network_config.n_structures)
     chosen = select_device(device)
-    look = _Look(free_cores if chosen.type == "cpu" else None)
+    look = CoreWatch(free_cores if chosen.type == "cpu" else None)
     with deterministic(chosen):
         look.when_due()
         others = unannotated if unannotated is not None and len(unannotated) else None
@@ -125,20 +123,6 @@ def train(
                 save(run.state())
                 saved_at = time.monotonic()
         return run.result()
-
-
-class _Look:
-    """Looks now and then how many cores are free, and computes on so many: others come and go while a training runs."""
-
-    def __init__(self, free_cores: Callable[[], int] | None) -> None:
-        self._free_cores = free_cores
-        self._due_at = time.monotonic()
-
-    def when_due(self) -> None:
-        """Look, where it is time to."""
-        if self._free_cores is not None and time.monotonic() >= self._due_at:
-            use_free_cores(self._free_cores)
-            self._due_at = time.monotonic() + LOOK_EVERY_S
 
 
 def validation_dice(network: TwoBranchNetwork, samples: SampleSet, *, device: torch.device, bf16: bool) -> float:
