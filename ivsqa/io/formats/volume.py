@@ -203,6 +203,6 @@ def _frames_last(sizes: tuple[int, ...], zooms: list[float], path: Path) -> tupl
     steps = zooms[:3] if len(zooms) > 2 and zooms[2] > 0.0 else []
     is_turned = bool(steps) and isclose(steps[1], steps[2], rel_tol=ALIKE) and not isclose(*steps[:2], rel_tol=ALIKE)
     if width != height == n_frames or is_turned:
-        step = f", voxels of {' × '.join(f'{step:g}' for step in steps)}" if steps else ""
+        step = f", voxels of {' × '.join(f'{step:g}' for step in steps)}" if is_turned else ""
         raise SourceError(f"has its frames along the first axis ({size}{step})", hint=SAVE_AGAIN, path=path)
     return n_frames, height, width
