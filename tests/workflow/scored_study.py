@@ -22,11 +22,12 @@ def study_of(root: Path, splits: list[Split], n_frames: list[int], seed: int) ->
     """Return a project with a scored pullback a subject; frames that must not be chosen are those that look worst."""
     project = create_project(root, template="coronary-ivus")
     names = project.structures.names
+    image = project.settings.image.model_dump(mode="json")
     write_manifest(
         project.layout.model_record("m001"),
         ModelRecord(
             model_id="m001", state="ready", parent=None, request_sha256="c" * 64, seed=0, structures=names, network={},
-            training={}, image={}, n_training_frames=1, n_validation_frames=0, n_subjects=1, accepted=True,
+            training={}, image=image, n_training_frames=1, n_validation_frames=0, n_subjects=1, accepted=True,
             weights_sha256="d" * 64, provenance=MADE,
         ),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.manifest import read_manifest, write_manifest
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.records import ModelRecord, Provenance, RoundRecord, Split
+from ivsqa.io.project.records import Provenance, RoundRecord, Split
 from tests.workflow.scored_study import CONTOURS, study_of
 
 N_TRAIN, N_TEST, N_FRAMES = 8, 2, 40
@@ -19,11 +19,7 @@ GOOD_TO = 0.35
 def study(root: Path) -> Project:
     """Return 320 frames of training subjects, predicted to lose 0.1 to 0.5, and 80 of test subjects, 0.8 to 1."""
     splits: list[Split] = ["train" if number < N_TRAIN else "test" for number in range(N_TRAIN + N_TEST)]
-    project = study_of(root, splits, [N_FRAMES] * len(splits), seed=1)
-    image = project.settings.image.model_dump(mode="json")
-    model = read_manifest(project.layout.model_record("m001"), ModelRecord).model_copy(update={"image": image})
-    write_manifest(project.layout.model_record("m001"), model)
-    return project
+    return study_of(root, splits, [N_FRAMES] * len(splits), seed=1)
 
 
 def predicted_losses(project: Project) -> dict[FrameKey, float]:
