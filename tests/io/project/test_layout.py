@@ -21,7 +21,7 @@ def every_path() -> dict[str, Path]:
     for name, member in inspect.getmembers(ProjectLayout):
         if isinstance(member, property):
             paths[name] = getattr(ProjectLayout(ROOT), name)
-        elif inspect.isfunction(member) and not name.startswith("_"):
+        elif inspect.isfunction(member) and inspect.signature(member).return_annotation == "Path":
             wanted = list(inspect.signature(member).parameters)[1:]
             paths[name] = getattr(ProjectLayout(ROOT), name)(*(ARGUMENTS[key] for key in wanted))
     return paths

@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,6 @@ def test_the_thousandth_model_is_newer_than_the_one_before(project):
 
 def test_a_copy_a_person_made_of_a_model_is_no_model(project):
     add_model(project, "m001")
-    (project.layout.models / "m001").rename(project.layout.models / "m001-old")
+    shutil.copytree(project.layout.models / "m001", project.layout.models / "m001-old")
     add_model(project, "m002")
-    assert [model.model_id for model in project.models()] == ["m002"]
+    assert [model.model_id for model in project.models()] == ["m001", "m002"]
