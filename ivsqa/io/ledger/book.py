@@ -145,6 +145,7 @@ class Book:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             with suppress(OSError):
                 self._say(json.dumps({"end": self.command.name, "at": now}) + "\n")
+            self._view = None  # it says more than was read
         self._own = None
 
     def finish(self, name: str) -> None:
@@ -183,9 +184,12 @@ class Book:
         return Entry("found", name, hash_of(path), GONE, size_of(path))
 
     def _say(self, lines: str) -> None:
-        """Append lines to the chapter of this command."""
+        """Append lines to the chapter of this command.
+
+        What is read of the ledger stays as it is until the command ends, or a file is other than it says: a command that writes
+        to thousands of pullbacks, and reads in between, would read all of it thousands of times.
+        """
         assert self._own is not None
-        self._view = None  # it says more than was read
         try:
             _append(self._own[1], lines)
         except OSError:

@@ -293,3 +293,18 @@ def test_who_reads_a_part_of_a_file_sees_its_size_and_check_its_bytes(root):
     (root / CHUNK).write_text("more rows")
     with pytest.raises(IntegrityError, match="was changed"):
         doors.verify(root / CHUNK, in_part=True)
+
+
+def test_a_command_that_writes_and_reads_in_turn_reads_the_ledger_once(root):
+    with doors.command("import"):
+        atomic.write_text(root / ROUND, "state: exported\n")
+        seen = doors.book_of(root).view
+        for number in range(2, 5):
+            other = root / f"rounds/r00{number}/round.yaml"
+            atomic.write_text(other, "state: selected\n")
+            doors.verify(other)
+            doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+        assert doors.book_of(root).view is seen
+    (root / "rounds/r004/round.yaml").write_text("state: imported\n")
+    with pytest.raises(IntegrityError, match="was changed"):  # once the command ended, its own files are looked at too
+        doors.verify(root / "rounds/r004/round.yaml")
