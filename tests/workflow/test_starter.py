@@ -9,6 +9,7 @@ import pytest
 
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.project import starter as starters
+from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import StarterRecord
 from ivsqa.model.inference import Predictor
@@ -241,3 +242,13 @@ def test_measures_of_a_model_of_the_study_are_calibrated_on_the_study(scored):
     measured = measure_pullbacks(scored)
     assert measured.calibrated_on in ("study", None)
     assert measured.frames.filter(pl.col("source") == "prediction").height > 0
+
+
+@pytest.mark.usefixtures("come_along")
+def test_a_new_study_without_a_frame_has_a_state(tmp_path):
+    root = create_project(tmp_path / "study", template="coronary-ivus").root
+    project = with_settings(root, {"image": {"working_size_px": 32}, "network": {"widths": [8, 16]}})
+    status = project_status(project)
+    assert status.current_model is not None
+    assert (sum(status.n_frames.values()), status.outlook) == (0, None)
+    assert status.next_step[1].startswith("ivsqa import")

@@ -61,7 +61,9 @@ def read_table(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
 
 
 def read_tables(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
-    """Return some columns of several files as one table; see `read_table`."""
+    """Return some columns of several files as one table, of none an empty one; see `read_table`."""
+    if not paths:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
     try:
         for path in paths:
             doors.verify(path, in_part=True)
