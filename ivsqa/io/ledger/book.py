@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from threading import RLock
 
 import ivsqa
 from ivsqa.io.hashes import sha256_of_file, sha256_of_folder
-from ivsqa.io.ledger.entries import GONE, Chapter, Entry, Known, what_is_known
+from ivsqa.io.ledger.entries import GONE, Chapter, Entry
 from ivsqa.io.ledger.rooms import LEDGER_FOLDER, SETTINGS_NAME, is_in_a_whole, is_one_whole, worth_of
+from ivsqa.io.ledger.view import View
 from ivsqa.io.leftovers import iter_temporary, sweep, temporary_path
 from ivsqa.io.outside import entries, is_file, opened_file, outside
 from ivsqa.io.processes import process_of, this_process
@@ -47,8 +47,10 @@ class Book:
         self.turn = RLock()
         """Held from a line to the write that it announces: of one command, only the last line is ever in doubt."""
         self.command = Command()
-        self._read: dict[str, tuple[int, Chapter]] = {}
-        self._view: _View | None = None
+        self._reading = RLock()
+        self._read: dict[str, int] = {}
+        """By file that was read, how much of it: whole lines only."""
+        self._view: View | None = None
         self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
         self._own: tuple[int, Path] | None = None
 
@@ -63,15 +65,29 @@ class Book:
         """Read what was written since it was read last; returns whether there was any."""
         with outside(self.folder):
             sizes = {path.name: path.stat().st_size for path in entries(self.folder) if _CHAPTER.fullmatch(path.name)}
-        if self._view is not None and sizes == {name: size for name, (size, _) in self._read.items()}:
-            return False
-        for name, size in sizes.items():
-            if name not in self._read or self._read[name][0] != size:
-                with opened_file(self.folder / name) as stream:
-                    self._read[name] = (size, Chapter.of(name, stream.read().decode("utf-8", "replace")))
-        self._read = {name: self._read[name] for name in sorted(sizes, key=_place)}
-        self._view = _View([chapter for _, chapter in self._read.values()])
+        names = sorted(sizes, key=_place)
+        with self._reading:
+            if self._view is not None and sizes == self._read:
+                return False
+            is_longer = names[: len(self._read)] == list(self._read) and all(
+                sizes[name] >= n for name, n in self._read.items()
+            )
+            if self._view is None or not is_longer:
+                self._view, self._read = View(), {}
+            for name in names:
+                if self._read.get(name) != sizes[name]:
+                    self._read_on(name)
         return True
+
+    def _read_on(self, name: str) -> None:
+        """Read the lines of a chapter that were not read yet."""
+        with self._reading, opened_file(self.folder / name) as stream:
+            stream.seek(self._read.get(name, 0))
+            new = stream.read()
+            lines = new[: new.rfind(b"\n") + 1]
+            self._read[name] = self._read.get(name, 0) + len(lines)
+            assert self._view is not None
+            self._view.read(name, lines.decode("utf-8", "replace"))
 
     def hash_as_it_is(self, name: str) -> str:
         """Return the hash of a file; it is read again only where it was written again."""
@@ -86,7 +102,7 @@ class Book:
         return self._hashed[name][1]
 
     @property
-    def view(self) -> _View:
+    def view(self) -> View:
         """What it said when it was read last."""
         if self._view is None:
             self.refresh()
@@ -145,7 +161,6 @@ class Book:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             with suppress(OSError):
                 self._say(json.dumps({"end": self.command.name, "at": now}) + "\n")
-            self._view = None  # it says more than was read
         self._own = None
 
     def finish(self, name: str) -> None:
@@ -184,17 +199,15 @@ class Book:
         return Entry("found", name, hash_of(path), GONE, size_of(path))
 
     def _say(self, lines: str) -> None:
-        """Append lines to the chapter of this command.
-
-        What is read of the ledger stays as it is until the command ends, or a file is other than it says: a command that writes
-        to thousands of pullbacks, and reads in between, would read all of it thousands of times.
-        """
+        """Append lines to the chapter of this command."""
         assert self._own is not None
         try:
             _append(self._own[1], lines)
         except OSError:
             self._own = None
             raise
+        if self._view is not None:
+            self._read_on(self._own[1].name)
 
     def begin(self) -> None:
         """Begin the ledger with what is there, where there is none; it appears whole."""
@@ -252,34 +265,6 @@ class Book:
             with suppress(FileExistsError):
                 path.touch(exist_ok=False)
                 return path
-
-
-class _View:
-    """What the chapters of a ledger say, and which files lie where."""
-
-    def __init__(self, chapters: list[Chapter]) -> None:
-        self.chapters = chapters
-        self.known: dict[str, Known] = what_is_known(chapters)
-        self._fitting: dict[tuple[str, re.Pattern[str]], list[str]] = {}
-
-    @cached_property
-    def _by_folder(self) -> dict[str, list[str]]:
-        """By folder, the files in it and in the folders in it."""
-        by_folder: dict[str, list[str]] = {}
-        for name in self.known:
-            parts = name.split("/")
-            for depth in (1, 2):
-                if len(parts) > depth:
-                    by_folder.setdefault("/".join(parts[:-depth]), []).append(name)
-        return by_folder
-
-    def under(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
-        """Return the files in a folder and in the folders in it whose names there fit a pattern."""
-        if (folder, pattern) not in self._fitting:
-            listed = self._by_folder.get(folder, [])
-            # Asked for each of thousands of pullbacks, and the same each time.
-            self._fitting[folder, pattern] = [name for name in listed if pattern.fullmatch(name, len(folder) + 1)]
-        return self._fitting[folder, pattern]
 
 
 def hash_of(path: Path) -> str:

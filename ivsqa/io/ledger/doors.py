@@ -16,8 +16,9 @@ from pathlib import Path
 
 from ivsqa.errors import IntegrityError
 from ivsqa.io.ledger.book import Book, Command, hash_of, size_of
-from ivsqa.io.ledger.entries import GONE, Entry, Known
+from ivsqa.io.ledger.entries import GONE, Entry
 from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_one_whole, worth_of
+from ivsqa.io.ledger.view import Known
 
 _books: dict[Path, Book] = {}
 _roots: dict[Path, Path] = {}

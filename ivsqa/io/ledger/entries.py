@@ -10,7 +10,6 @@ and of which it found that their work was done (`finished`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 GONE = ""
@@ -57,6 +56,7 @@ class Chapter:
         finished: Whether it came to its end.
         swept: Names of earlier chapters, which were stopped, behind which it cleaned up.
         unreadable: Numbers of lines that say nothing, from 1.
+        n_lines: How many lines were read.
     """
 
     name: str
@@ -67,18 +67,23 @@ class Chapter:
     finished: bool = False
     swept: list[str] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
+    n_lines: int = 0
 
     @classmethod
     def of(cls, name: str, text: str) -> Chapter:
         """Return the chapter in a file; a last line that was not written to its end says nothing."""
         chapter = cls(name)
-        lines = text.split("\n")
-        for number, line in enumerate(lines[:-1], start=1):
-            try:
-                chapter._take(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                chapter.unreadable.append(number)
+        chapter.read(text)
         return chapter
+
+    def read(self, text: str) -> None:
+        """Take in the next lines; what stands behind the last end of a line says nothing."""
+        for line in text.split("\n")[:-1]:
+            self.n_lines += 1
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.unreadable.append(self.n_lines)
 
     def _take(self, said: dict[str, object]) -> None:
         """Take in one line; raises ValueError where it is none of a ledger."""
@@ -104,33 +109,7 @@ class Chapter:
             raise ValueError(verb)
 
 
-@dataclass(frozen=True)
-class Known:
-    """What the ledger says of one file.
-
-    Attributes:
-        hashes: What it may be: one hash or `GONE`; several where a stop left it in doubt, or two wrote it at once.
-        last: The last entry about it, and the chapter that it is in.
-        chapter: The name of that chapter.
-    """
-
-    hashes: frozenset[str]
-    last: Entry
-    chapter: str
-
-
-def what_is_known(chapters: Iterable[Chapter]) -> dict[str, Known]:
-    """Return what the chapters of a ledger, in order of their names, say of each file, by path."""
-    known: dict[str, Known] = {}
-    for chapter in chapters:
-        for place, entry in enumerate(chapter.entries, start=1):
-            in_doubt = place == len(chapter.entries) and not chapter.finished
-            before = known[entry.path].hashes if entry.path in known else frozenset({GONE})
-            known[entry.path] = Known(_hashes_after(before, entry, in_doubt=in_doubt), entry, chapter.name)
-    return known
-
-
-def _hashes_after(before: frozenset[str], entry: Entry, *, in_doubt: bool) -> frozenset[str]:
+def hashes_after(before: frozenset[str], entry: Entry, *, in_doubt: bool) -> frozenset[str]:
     """Return what a file may be after an entry, in doubt as the last of a command that was stopped.
 
     Only what an entry says that it replaced is known to be replaced: chapters of two commands that ran at once stand one behind

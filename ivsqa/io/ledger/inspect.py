@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from ivsqa.io.ledger.book import Book, hash_of, size_of
-from ivsqa.io.ledger.entries import GONE, Entry, Known
+from ivsqa.io.ledger.entries import GONE, Entry
 from ivsqa.io.ledger.rooms import Worth, is_bulky, worth_of
+from ivsqa.io.ledger.view import Known
 
 
 @dataclass(frozen=True)
