@@ -250,7 +250,7 @@ def test_rooms_of_io_know_only_what_they_share(room):
 
 
 def test_every_module_belongs_to_a_layer():
-    assert {layer_of(path) for path in MODULES} == {*LAYERS, "__init__"}
+    assert {layer_of(path) for path in MODULES} == {*LAYERS, "__init__", "__main__"}
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "domain").rglob("*.py")), ids=lambda p: p.stem)
@@ -290,7 +290,13 @@ def test_no_error_is_swallowed_and_nothing_is_printed(path):
 
 
 @pytest.mark.parametrize(
-    "statement", ["import ivsqa", "import ivsqa.cli.main", "from ivsqa.cli.main import app; app(['--help'])"]
+    "statement",
+    [
+        "import ivsqa",
+        "import ivsqa.cli.main",
+        "from ivsqa.cli.main import app; app(['--help'])",
+        "sys.argv[1:] = ['--help']; import ivsqa.__main__",
+    ],
 )
 def test_help_loads_nothing_heavy(statement):
     heavy = (

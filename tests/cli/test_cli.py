@@ -481,7 +481,7 @@ def test_a_locked_project_says_who_holds_it(run, imported, phantoms):
 
 
 def shell(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-c", "from ivsqa.cli.main import main; main()", *map(str, arguments)]
+    return [sys.executable, "-m", "ivsqa", *map(str, arguments)]
 
 
 def test_a_bug_shows_as_a_traceback_without_locals_and_exits_1():
