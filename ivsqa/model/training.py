@@ -8,8 +8,6 @@ that number changes, and with it the last bits.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -23,19 +21,17 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.errors import IvsqaError, StateError
-from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
-from ivsqa.model.corruption import corrupt, sample_corruption
-from ivsqa.model.data import SampleSet, batch_indices, rng_for
+from ivsqa.model.data import SampleSet
 from ivsqa.model.device import CoreWatch, deterministic, select_device, uses_bf16
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
-from ivsqa.model.objective import Lesson, drawn_lesson, lesson_loss, new_network
+from ivsqa.model.objective import lesson_loss, new_network
 from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
+from ivsqa.model.task import Task, annotated_lesson, dropout_seed, unannotated_lesson
 
 SAVE_EVERY_S = 20.0
 GRADIENT_NORM = 1.0
-_AUGMENTATION, _CORRUPTION, _DROPOUT, _OTHERS = 2, 3, 4, 5
 _EVALUATION_BATCH = 32
 
 
@@ -106,7 +102,7 @@ def train(
     with deterministic(chosen):
         look.when_due()
         others = unannotated if unannotated is not None and len(unannotated) else None
-        run = _Run(_Task(network_config, config, training, validation, others, start), chosen)
+        run = _Run(Task(network_config, config, training, validation, others, start), chosen)
         if state is None:
             run.begin()
         else:
@@ -143,33 +139,10 @@ def validation_dice(network: TwoBranchNetwork, samples: SampleSet, *, device: to
     return float(torch.from_numpy(np.concatenate(values)).nanmean())
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """Everything that determines the result of a training; see `train`."""
-
-    network: NetworkConfig
-    config: TrainingConfig
-    training: SampleSet
-    validation: SampleSet | None
-    unannotated: NDArray[np.uint8] | None
-    start: TrainedModel | None
-
-    def sha256(self) -> str:
-        """Return the hash that a checkpoint is kept under."""
-        content = {
-            "network": self.network.to_dict(),
-            "training": self.config.to_dict(),
-            "frames": [None if frames is None else frames.sha256() for frames in (self.training, self.validation)],
-            "unannotated": None if self.unannotated is None else hashlib.sha256(self.unannotated.tobytes()).hexdigest(),
-            "start": None if self.start is None else hashlib.sha256(self.start.to_bytes()).hexdigest(),
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 class _Run:
     """The moving parts of one training."""
 
-    def __init__(self, task: _Task, device: torch.device) -> None:
+    def __init__(self, task: Task, device: torch.device) -> None:
         config = task.config
         self.task, self.config = task, config
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
@@ -247,36 +220,12 @@ class _Run:
 
     def _loss(self) -> Tensor:
         """Return the loss of this step's batch, a scalar."""
-        lesson = self._annotated()
-        torch.manual_seed(int(rng_for(self.config.seed, _DROPOUT, self.steps).integers(2**63)))
+        lesson = annotated_lesson(self.task, self.steps, self.device)
+        torch.manual_seed(dropout_seed(self.task, self.steps))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             if self.stage == "self-training":
-                lesson = lesson.beside(self._unannotated())
+                lesson = lesson.beside(unannotated_lesson(self.task, self.steps, self.averaged, self.device))
             return lesson_loss(self.network, lesson)
-
-    def _annotated(self) -> Lesson:
-        """Return this step's annotated frames, varied and damaged."""
-        config, step, training = self.config, self.steps, self.task.training
-        chosen = batch_indices(training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
-        images, labels = (
-            torch.from_numpy(array[chosen]).to(self.device) for array in (training.images, training.labels)
-        )
-        varied = sample(rng_for(config.seed, _AUGMENTATION, step), len(chosen), config.augmentation)
-        images, labels = apply(images, labels, varied)
-        damage = sample_corruption(rng_for(config.seed, _CORRUPTION, step), len(chosen), config.augmentation.corruption)
-        return Lesson.of_annotations(corrupt(images, damage), labels, self.task.network.n_rings)
-
-    def _unannotated(self) -> Lesson:
-        """Return this step's frames without annotation, varied alike for teacher and pupils."""
-        config, others = self.config, self.task.unannotated
-        assert others is not None
-        rng = rng_for(config.seed, _OTHERS, self.steps)
-        n = min(config.batch_size, len(others))
-        frames = torch.from_numpy(others[rng.choice(len(others), n, replace=False)]).to(self.device)
-        images, labels = apply(frames, torch.zeros_like(frames), sample(rng, n, config.augmentation))
-        damaged = corrupt(images, sample_corruption(rng, n, config.augmentation.corruption))
-        sure_only = config.self_train == "accepted"
-        return drawn_lesson(self.averaged, images, damaged, known_pixels(labels), sure_only=sure_only)
 
     def _average(self) -> None:
         """Move the running means of the weights; quickly at first, to forget the first weights."""

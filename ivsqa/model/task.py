@@ -1,0 +1,77 @@
+"""What determines a training, and what each of its steps is taught.
+
+Every draw is a function of (seed, purpose, step).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ivsqa.model.augmentation import apply, sample
+from ivsqa.model.config import NetworkConfig, TrainingConfig
+from ivsqa.model.corruption import corrupt, sample_corruption
+from ivsqa.model.data import SampleSet, batch_indices, rng_for
+from ivsqa.model.losses import known_pixels
+from ivsqa.model.network import TwoBranchNetwork
+from ivsqa.model.objective import Lesson, drawn_lesson
+from ivsqa.model.state import TrainedModel
+
+_AUGMENTATION, _CORRUPTION, _DROPOUT, _OTHERS = 2, 3, 4, 5
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Everything that determines the result of a training; see `ivsqa.model.training.train`."""
+
+    network: NetworkConfig
+    config: TrainingConfig
+    training: SampleSet
+    validation: SampleSet | None
+    unannotated: NDArray[np.uint8] | None
+    start: TrainedModel | None
+
+    def sha256(self) -> str:
+        """Return the hash that a checkpoint is kept under."""
+        content = {
+            "network": self.network.to_dict(),
+            "training": self.config.to_dict(),
+            "frames": [None if frames is None else frames.sha256() for frames in (self.training, self.validation)],
+            "unannotated": None if self.unannotated is None else hashlib.sha256(self.unannotated.tobytes()).hexdigest(),
+            "start": None if self.start is None else hashlib.sha256(self.start.to_bytes()).hexdigest(),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def dropout_seed(task: Task, step: int) -> int:
+    """Return the seed of the channels that a step leaves out."""
+    return int(rng_for(task.config.seed, _DROPOUT, step).integers(2**63))
+
+
+def annotated_lesson(task: Task, step: int, device: torch.device) -> Lesson:
+    """Return a step's annotated frames, varied and damaged."""
+    config, training = task.config, task.training
+    chosen = batch_indices(training.weights, step=step, batch_size=config.batch_size, seed=config.seed)
+    images, labels = (torch.from_numpy(array[chosen]).to(device) for array in (training.images, training.labels))
+    varied = sample(rng_for(config.seed, _AUGMENTATION, step), len(chosen), config.augmentation)
+    images, labels = apply(images, labels, varied)
+    damage = sample_corruption(rng_for(config.seed, _CORRUPTION, step), len(chosen), config.augmentation.corruption)
+    return Lesson.of_annotations(corrupt(images, damage), labels, task.network.n_rings)
+
+
+def unannotated_lesson(task: Task, step: int, teacher: TwoBranchNetwork, device: torch.device) -> Lesson:
+    """Return a step's frames without annotation, varied alike for teacher and pupils."""
+    config, others = task.config, task.unannotated
+    assert others is not None
+    rng = rng_for(config.seed, _OTHERS, step)
+    n = min(config.batch_size, len(others))
+    frames = torch.from_numpy(others[rng.choice(len(others), n, replace=False)]).to(device)
+    images, labels = apply(frames, torch.zeros_like(frames), sample(rng, n, config.augmentation))
+    damaged = corrupt(images, sample_corruption(rng, n, config.augmentation.corruption))
+    sure_only = config.self_train == "accepted"
+    return drawn_lesson(teacher, images, damaged, known_pixels(labels), sure_only=sure_only)
