@@ -7,6 +7,7 @@ that the ledger does not know, pass through as if there were no door.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_one_whole, worth_of
 from ivsqa.io.ledger.view import Known
 
 _books: dict[Path, Book] = {}
-_roots: dict[Path, Path] = {}
-"""By folder, the project that it is in."""
+_within: dict[str, tuple[Path, str]] = {}
+"""By folder, the project that it is in, and how the names of its files begin there."""
 _is_open: ContextVar[bool] = ContextVar("_is_open", default=False)
 _command = Command()
 
@@ -54,9 +55,10 @@ def end() -> None:
 
 def book_of(root: Path) -> Book:
     """Return the ledger of a project."""
-    book = _books.setdefault(root, Book(root))
-    book.command = _command
-    return book
+    if root not in _books:
+        _books[root] = Book(root)
+    _books[root].command = _command
+    return _books[root]
 
 
 @contextmanager
@@ -213,14 +215,26 @@ def _known_place(path: Path, *, is_folder: bool) -> tuple[Book, str] | None:
 
 def _place(path: Path) -> tuple[Book, str] | None:
     """Return the ledger of the project around a path, and the name that the path has there; None outside of any project."""
-    path = path.absolute()
-    if path.parent not in _roots:
-        root = next((folder for folder in path.parents if _is_project(folder)), None)
-        if root is None:
+    # Asked several times for each of thousands of files: paths are taken apart as text.
+    folder, _, name = os.path.abspath(path).rpartition(os.sep)  # noqa: PTH100  a link keeps its name
+    within = _inside(folder or os.sep)
+    return None if within is None else (book_of(within[0]), within[1] + name)
+
+
+def _inside(folder: str) -> tuple[Path, str] | None:
+    """Return the project that a folder is in, or is, and how the names of its files begin there."""
+    if folder not in _within:
+        above, _, name = folder.rpartition(os.sep)
+        if _is_project(Path(folder)):
+            _within[folder] = Path(folder), ""
+        elif not name:  # the root of the disk
             return None
-        _roots[path.parent] = root
-    root = _roots[path.parent]
-    return book_of(root), path.relative_to(root).as_posix()
+        else:
+            around = _inside(above or os.sep)
+            if around is None:
+                return None
+            _within[folder] = around[0], f"{around[1]}{name}/"
+    return _within[folder]
 
 
 def _is_project(folder: Path) -> bool:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook, expected_accuracy
 from ivsqa.domain.statistics.bootstrap import means_over_subjects, subject_numbers
 from ivsqa.errors import StateError
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, RoundRecord
 
 
-def find_outlook(project: Project) -> Outlook | None:
-    """Return the outlook; None before every training frame is scored by the current model, and once all are read."""
+def find_outlook(project: Project, pullbacks: Sequence[Pullback]) -> Outlook | None:
+    """Return the outlook; None before every training frame is scored by the current model, and once all are read.
+
+    Args:
+        project: The project.
+        pullbacks: All for training.
+    """
     model = project.current_model()
     if model is None:
         return None
-    pullbacks = project.pullbacks("train")
     try:
         columns = project.scores(model).columns(
             {pullback.pullback_id: pullback.n_frames for pullback in pullbacks}, ["quality"]

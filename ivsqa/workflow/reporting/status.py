@@ -63,7 +63,8 @@ def project_status(project: Project) -> Status:
     n_without_spacing = n_disputed = 0
     n_held, held = dict.fromkeys(SPLITS, 0), project.audits.held_frames()
     n_reviewed, reviews = dict.fromkeys(SPLITS, 0), project.review_ids()
-    for record in project.pullbacks():
+    pullbacks = project.pullbacks()
+    for record in pullbacks:
         subjects[record.split].add(record.subject_id)
         n_pullbacks[record.split] += 1
         n_frames[record.split] += record.n_frames
@@ -76,7 +77,8 @@ def project_status(project: Project) -> Status:
         n_disputed += sum(standing.is_disputed for standing in standings.values())
         n_without_spacing += record.spacing_mm is None
     models, rounds, current = project.models(), project.rounds(), project.current_model()
-    outlook, finishing = find_outlook(project), find_finishing(project)
+    outlook = find_outlook(project, [record for record in pullbacks if record.split == "train"])
+    finishing = find_finishing(project)
     # Held back are frames that would teach; those of test subjects teach nothing, and judge.
     n_usable: dict[str, int] = {
         split: n_annotated[split] - n_reviewed[split] - (0 if split == "test" else n_held[split]) for split in SPLITS

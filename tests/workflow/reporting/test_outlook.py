@@ -11,15 +11,15 @@ from tests.edited_settings import with_settings
 
 
 def test_before_every_frame_is_scored_nothing_is_said(imported, trained, scored):
-    assert find_outlook(imported) is None
-    assert find_outlook(trained) is None
+    assert find_outlook(imported, imported.pullbacks("train")) is None
+    assert find_outlook(trained, trained.pullbacks("train")) is None
     for path in (scored.layout.scores("m001") / "S05-P1").glob("frames-*"):
         path.unlink()
-    assert find_outlook(scored) is None
+    assert find_outlook(scored, scored.pullbacks("train")) is None
 
 
 def test_what_is_left_is_what_nobody_read_of_training_subjects(scored):
-    outlook = find_outlook(scored)
+    outlook = find_outlook(scored, scored.pullbacks("train"))
     assert outlook is not None
     training = scored.pullbacks("train")
     n_read = sum(len(record.standings) for record in training)
@@ -41,7 +41,7 @@ def test_another_round_is_worth_what_labels_brought_before(scored, dice, n_label
     write_manifest(scored.layout.model_record("m000"), older)
     now = model.model_copy(update={"validation_dice": dice, "n_training_frames": n_labels})
     write_manifest(scored.layout.model_record("m001"), now)
-    outlook = find_outlook(scored)
+    outlook = find_outlook(scored, scored.pullbacks("train"))
     assert outlook is not None
     assert outlook.expected_gain == (None if gain is None else pytest.approx(gain, abs=5e-4))
     assert project_status(scored).next_step[1] == step
@@ -72,7 +72,7 @@ def test_where_no_frame_may_be_chosen_nothing_is_chosen_next(scored):
     for pullback in study.pullbacks("train"):
         unreadable = {0: NewAnnotation({}, "unreadable")}
         study.annotations.append(pullback.pullback_id, unreadable, reader="anna", source="csv", made=made)
-    outlook = find_outlook(study)
+    outlook = find_outlook(study, study.pullbacks("train"))
     assert outlook is not None
     assert (outlook.n_pool, outlook.n_unread > 0) == (0, True)
     assert project_status(study).next_step == ("no frame is left to choose: measure on test subjects", "ivsqa evaluate")

@@ -13,7 +13,7 @@ from tests.starters import write_starter
 
 
 def gain_of_more(study: Project) -> float | None:
-    outlook = find_outlook(study)
+    outlook = find_outlook(study, study.pullbacks("train"))
     assert outlook is not None
     return outlook.expected_gain
 
