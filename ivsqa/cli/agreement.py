@@ -21,11 +21,12 @@ def agreement(
         str | None, typer.Option("--round", metavar="ID", help="Only this round.", show_default="all rounds")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Also write a row a frame, border and pair of readers.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Also write a row a frame, border and pair of readings."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far readers agree. Dice, distance, and areas: ICC(2,1), bias and limits of agreement (Bland and Altman)."""
+    """Show how far readers agree, and each with themselves. Dice, distances; areas by ICC(2,1) and as Bland and Altman do."""
     from ivsqa.workflow.readers.agreement import agreement_csv, reader_agreement
 
     result = reader_agreement(opened(project), round_id=round_id)
@@ -35,7 +36,7 @@ def agreement(
         atomic.write_text(csv, agreement_csv(result.frames))
     if as_json:
         pairs = [_pair_as_plain(pair) for pair in result.pairs]
-        say_json({**picked(result, "n_frames", "n_disputed", "n_unreadable_for_some"), "pairs": pairs})
+        say_json({**picked(result, "n_frames", "n_repeated", "n_disputed", "n_unreadable_for_some"), "pairs": pairs})
         return
     _say(result)
     if csv is not None:
@@ -47,7 +48,8 @@ def agreement(
 def _pair_as_plain(pair: PairAgreement) -> dict[str, Any]:
     """Return the figures of two readers and a border under their fixed keys."""
     return {
-        **picked(pair, "readers", "structure", "n_frames", "n_one_only", "n_subjects", "dice", "assd_mm", "assd_px"),
+        **picked(pair, "readers", "is_repeat", "structure", "n_frames", "n_one_only", "n_subjects"),
+        **picked(pair, "dice", "assd_mm", "assd_px", "hd95_mm", "hd95_px"),
         "area_mm2": _area_as_plain(pair.area_mm2),
         "area_px2": _area_as_plain(pair.area_px2),
         "by_arc_mm": pair.by_arc_mm.tolist(),
@@ -75,6 +77,8 @@ def _area_as_plain(area: AreaAgreement) -> dict[str, float]:
 def _say(result: ReaderAgreement) -> None:
     """Print the figures for people."""
     say(f"{count(result.n_frames, 'frame')} read by several, {result.n_disputed:,} of them not settled")
+    if result.n_repeated:
+        say(f"{count(result.n_repeated, 'frame')} read twice by one reader")
     if result.n_unreadable_for_some:
         say(f"{count(result.n_unreadable_for_some, 'frame')} that one reader cannot judge and another can")
     if not result.pairs:
@@ -85,12 +89,15 @@ def _say(result: ReaderAgreement) -> None:
     borders, areas = [], []
     for pair in result.pairs:
         names = (", ".join(pair.readers), pair.structure)
-        assd, area = (pair.assd_mm, pair.area_mm2) if in_mm else (pair.assd_px, pair.area_px2)
-        figures = (number(pair.dice.value), number(assd.value))
+        assd, hd95 = (pair.assd_mm, pair.hd95_mm) if in_mm else (pair.assd_px, pair.hd95_px)
+        area = pair.area_mm2 if in_mm else pair.area_px2
+        figures = (number(pair.dice.value), number(assd.value), number(hd95.value))
         borders.append((*names, f"{pair.n_frames:,}", f"{pair.n_one_only:,}", *figures))
         within = f"{number(area.icc.low)} to {number(area.icc.high)}"
         limits = f"{number(area.bland_altman.low, digits)} to {number(area.bland_altman.high, digits)}"
         areas.append((*names, number(area.icc.value), within, number(area.bland_altman.bias, digits), limits))
-    say_table(("readers", "border", ">frames", ">by one only", ">Dice", f">ASSD {unit}"), borders, n_ids=2)
-    say_table(("readers", f"area {unit}²", ">ICC(2,1)", ">95 %", ">bias", ">limits of agreement"), areas, n_ids=2)
+    say_table(
+        ("readers", "border", ">frames", ">by one only", ">Dice", f">ASSD {unit}", f">HD95 {unit}"), borders, n_ids=2
+    )
+    say_table(("readers", f"area {unit}²", ">ICC(2,1)", ">95 %", ">bias", ">limits"), areas, n_ids=2)
     say("ICC: 95 % as if frames were independent. Bias: first - second; limits: of 95 %.")

@@ -21,6 +21,18 @@ def export_for_annotation(
             metavar="NAME", help="For one of several readers, who do not see each other's work; a pseudonym will do."
         ),
     ] = None,
+    repeats: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For a reader who reads frames once more, to be compared with themselves.",
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", metavar="N", min=1, help="With --repeats: how many, drawn at random.", show_default="all"),
+    ] = None,
     make_zip: ZipOption = False,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -33,13 +45,15 @@ def export_for_annotation(
             opened(project),
             round_id=round_id,
             reader=reader,
+            repeats=repeats,
+            n=n,
             formats=formats or (),
             make_zip=make_zip,
             dry_run=dry_run,
             context=context,
         )
     if as_json:
-        packet = {"round_id": result.round.round_id, "packet": result.folder, "reader": reader}
+        packet = {"round_id": result.round.round_id, "packet": result.folder, "reader": result.reader}
         say_json(packet | picked(result, "formats", "n_frames", "size_mb"))
         return
     verb = "would write" if dry_run else "wrote"
@@ -48,5 +62,5 @@ def export_for_annotation(
     if result.archive and not dry_run:
         say(f"to send: {result.archive}")
     say("the annotator starts with INSTRUCTIONS.html")
-    name = f" --reader {reader}" if reader else ""
+    name = f" --reader {result.reader}" if result.reader else ""
     say(f"next, when it comes back: ivsqa import-annotations PATH{name}")

@@ -75,6 +75,7 @@ def _as_plain(result: ImportAnnotationsResult) -> dict[str, object]:
         "n_frames_unchecked": result.n_unchecked,
         "n_frames_unreadable": result.n_unreadable,
         "n_frames_disputed": result.n_disputed,
+        "repeats": result.repeats,
         "frames_out": list(result.out),
         "minutes": round(sum(result.active_s) / 60.0, 2) if result.active_s else None,
     }
@@ -109,7 +110,8 @@ def _say(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
         say("not written: --dry-run")
         return
     known = f", {result.n_already} were here" if result.n_already else ""
-    say(f"{count(result.n_taken, 'frame')} newly annotated{known}")
+    done = f"read again by {result.repeats}, to be compared" if result.repeats else "newly annotated"
+    say(f"{count(result.n_taken, 'frame')} {done}{known}")
     if result.out:
         names = ", ".join(result.out[:MOST_NAMES])
         more = f" and {len(result.out) - MOST_NAMES} more" if len(result.out) > MOST_NAMES else ""
@@ -118,7 +120,7 @@ def _say(result: ImportAnnotationsResult, *, dry_run: bool) -> None:
         say(unsettled(result.n_disputed))
         say(f"next: ivsqa agreement, then ivsqa adjudicate --round {result.round_id}")
         return
-    say("next: ivsqa status")
+    say(f"next: ivsqa agreement --round {result.round_id}" if result.repeats else "next: ivsqa status")
 
 
 def _say_not_taken(result: ImportAnnotationsResult) -> None:

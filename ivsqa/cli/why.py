@@ -49,6 +49,7 @@ def _as_plain(chain: FrameChain) -> dict[str, object]:
                 "created_at": revision.provenance.created_at,
                 "origin": revision.origin_of(chain.frame_index),
                 "is_reference": bool(revision.settles),
+                "repeats": revision.repeats,
                 "counts": chain.counts(revision),
             }
             for revision in chain.revisions
@@ -94,4 +95,6 @@ def _role(chain: FrameChain, revision: RevisionRecord) -> str:
     """Return the role of a revision for the frame now, in words."""
     if chain.standing is not None and revision == chain.standing.current:
         return ", the reference" if revision.settles else ", counts"
+    if chain.is_compared(revision):
+        return f", read again, to be compared with {revision.repeats}"
     return "" if chain.counts(revision) else ", taken back or replaced"

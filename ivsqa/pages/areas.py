@@ -25,6 +25,7 @@ class AreaView:
         small_bias: Their mean in the third of frames with the smallest drawn areas, mm².
         small_share: The same over the mean drawn area of these.
         readers: How far two readers of one frame differ; None where nobody read what another did.
+        again: How far one reader differs from themselves; None where nobody read a frame twice.
         chart: The diagram, SVG.
     """
 
@@ -34,18 +35,23 @@ class AreaView:
     small_bias: float
     small_share: float
     readers: BetweenReaders | None
+    again: BetweenReaders | None
     chart: Markup
 
 
 def area_views(
-    answer: Mapping[str, Any] | None, colors: Mapping[str, str], readers: Mapping[str, BetweenReaders]
+    answer: Mapping[str, Any] | None,
+    colors: Mapping[str, str],
+    readers: Mapping[str, BetweenReaders],
+    again: Mapping[str, BetweenReaders],
 ) -> list[AreaView]:
     """Return the areas of each structure of which two frames or more have both; none of an older evaluation.
 
     Args:
         answer: The evaluation as `ivsqa evaluate --json` prints it; None: there is none.
         colors: "#rrggbb" by structure.
-        readers: How far readers agree, by structure.
+        readers: How far two readers of one frame agree, by structure.
+        again: How far one reader who read a frame twice does.
     """
     frames = [] if answer is None else [frame["area_mm2"] for frame in answer["frames"] if "area_mm2" in frame]
     views = []
@@ -69,5 +75,6 @@ def area_views(
             unit="mm²",
         )
         shares = (of.bias / float(some[:, 1].mean()) for of, some in ((limits, pairs), (of_small, small)))
-        views.append(AreaView(name, limits, next(shares), of_small.bias, next(shares), others, chart))
+        view = AreaView(name, limits, next(shares), of_small.bias, next(shares), others, again.get(name), chart)
+        views.append(view)
     return views

@@ -54,6 +54,7 @@ def evaluation_page(
     pictures: Sequence[SurprisePicture],
     colors: Mapping[str, str],
     readers: Mapping[str, BetweenReaders],
+    again: Mapping[str, BetweenReaders],
 ) -> Markup:
     """Return the page.
 
@@ -66,6 +67,7 @@ def evaluation_page(
         pictures: The worst surprises first.
         colors: "#rrggbb" by structure.
         readers: How far two readers of one frame agree, by structure.
+        again: How far one reader who read a frame twice does.
     """
     segmentation = answer["segmentation"]
     # Entropy is what comes for free with any network, so our figures stand beside its own.
@@ -91,5 +93,6 @@ def evaluation_page(
         pictures=pictures,
         colors=colors,
         readers=readers,
-        views=area_views(answer, colors, readers),
+        again=again,
+        views=area_views(answer, colors, readers, again),
     )

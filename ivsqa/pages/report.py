@@ -189,6 +189,7 @@ class Study:
         rounds: Oldest first.
         readings: By round and reader.
         readers: How far two readers of one frame agree, by structure.
+        again: How far one reader who read a frame twice does.
         colors: "#rrggbb" by structure.
         n_imported: Frames that came with contours.
         outlook: What is left to gain; None before it can be said.
@@ -213,6 +214,7 @@ class Study:
     rounds: Sequence[RoundRecord]
     readings: Sequence[Reading]
     readers: Mapping[str, BetweenReaders]
+    again: Mapping[str, BetweenReaders]
     colors: Mapping[str, str]
     n_imported: int
     outlook: Outlook | None
@@ -311,7 +313,7 @@ def report_page(study: Study) -> Markup:
         scatter=scatter_chart([Series("worst structure", COLORS[0], points)]) if study.evaluation else None,
         own=of_frames.get("error_map"),
         entropy=of_frames.get("entropy"),
-        views=area_views(study.evaluation, study.colors, study.readers),
+        views=area_views(study.evaluation, study.colors, study.readers, study.again),
         figures=_figures,
         poor_dice=POOR_DICE,
     )

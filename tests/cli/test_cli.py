@@ -285,6 +285,29 @@ def test_readers_are_compared_settled_and_taken_back(run, scored, phantoms):
     assert "3 frames done again" in again
 
 
+def test_a_reader_is_compared_with_themselves(run, scored, phantoms):
+    at = ["--project", scored.root]
+    run("select", "-n", "3", "--strategy", "random", *at)
+    phantoms.annotate(Path(run("export-for-annotation", "--json", *at).answer["packet"]))
+    run("import-annotations", scored.root / "rounds/r004/packet", "--reader", "reader-1", *at)
+    sent = run("export-for-annotation", "--repeats", "reader-1", "-n", "2", *at).out
+    assert "wrote 2 frames" in sent
+    assert "next, when it comes back: ivsqa import-annotations PATH --reader reader-1-2" in sent
+    packet = scored.root / "rounds/r004/packet-reader-1-2"
+    phantoms.annotate(packet, seed=1)
+    back = run("import-annotations", packet, "--reader", "reader-1-2", *at).out
+    assert "2 frames read again by reader-1, to be compared\n" in back
+    assert back.endswith("next: ivsqa agreement --round r004\n")
+    shown = run("agreement", *at).out
+    assert shown.startswith("0 frames read by several, 0 of them not settled\n2 frames read twice by one reader\n")
+    assert "reader-1, reader-1-2" in shown
+    assert max(map(len, shown.splitlines()[:-1])) <= 80
+    frame = next((packet / "images").iterdir()).stem
+    assert "read again, to be compared with reader-1" in run("why", frame, *at).out
+    refused = run("export-for-annotation", "--reader", "ben", "-n", "2", *at)
+    assert refused.code == 3
+
+
 def test_a_project_that_one_person_reads_has_nothing_to_compare(run, started):
     assert run("agreement", "--project", started.root).out == "0 frames read by several, 0 of them not settled\n"
 

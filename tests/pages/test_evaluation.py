@@ -66,6 +66,7 @@ def page(
     colors: dict[str, str] | None = None,
     title: str = "S1-P1 frame 3",
     readers: dict[str, BetweenReaders] | None = None,
+    again: dict[str, BetweenReaders] | None = None,
     **changes: Any,
 ) -> str:
     return evaluation_page(
@@ -77,6 +78,7 @@ def page(
         pictures=[SurprisePicture(title, "lumen", 0.9, 0.25, (b"left", b"right"))],
         colors=colors or {"lumen": "#56b4e9"},
         readers=readers or {},
+        again=again or {},
     )
 
 
@@ -156,10 +158,20 @@ def test_areas_stand_beside_those_of_readers_and_two_readers_say_how_near_is_nea
     assert "draws the lumen 0.25 mm² (3 %) smaller than readers on average" in text
     assert "and 0.75 mm² (14 %) larger in the third of frames where it is smallest" in text
     assert "Two readers of one frame differ by −0.98 to 0.98 mm²." in text  # ± 1.96 · 0.5
-    assert "two readers of one frame reach a Dice of 0.960 (lumen, 3 frames)" in text
+    assert "Two readers of one frame reach a Dice of 0.960 (lumen, 3 frames). That is what to judge it by." in text
     alone = " ".join(page(frames=AREAS).split())
     assert "How far two readers of one frame differ is not known here" in alone
     assert "ivsqa export-for-annotation --reader NAME" in alone
+
+
+def test_one_reader_who_read_twice_stands_beside_two_readers_and_alone():
+    again = {"lumen": BetweenReaders(0.98, bland_altman([5.0, 6.0, 7.0], [4.75, 6.0, 7.25]), 3)}
+    text = " ".join(page(frames=AREAS, readers=READERS, again=again).split())
+    assert "One reader who reads a frame twice reaches 0.980 (lumen, 3 frames). That is what" in text
+    assert "One reader who reads a frame twice differs by −0.49 to 0.49 mm²." in text  # ± 1.96 · 0.25
+    alone = " ".join(page(frames=AREAS, again=again).split())
+    assert "One reader who reads a frame twice reaches a Dice of 0.980" in alone
+    assert "Two readers of one frame reach" not in alone
 
 
 def test_an_evaluation_of_before_areas_were_kept_has_no_section_of_them():

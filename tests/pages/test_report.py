@@ -73,6 +73,7 @@ NEW = Study(
     rounds=[],
     readings=[],
     readers={},
+    again={},
     colors={"lumen": "#56b4e9"},
     n_imported=0,
     outlook=None,
@@ -140,10 +141,12 @@ def test_a_blind_round_in_which_nothing_was_sent_is_no_round_of_the_headline():
 
 def test_two_readers_stand_beside_the_model_that_is_judged_by_them():
     readers = {"lumen": BetweenReaders(0.96, bland_altman([5.0, 6.0], [5.5, 6.0]), 12)}
-    text = words(report_page(replace(STUDY, readers=readers)))
-    assert "Two readers of one frame reach 0.960 (lumen, 12 frames)." in text
-    assert "sealed test subjects; two readers 0.960" in text
-    assert "two readers of one frame 0.960 12 frames" in text
+    again = {"lumen": BetweenReaders(0.98, bland_altman([5.0, 6.0], [5.25, 6.0]), 9)}
+    text = words(report_page(replace(STUDY, readers=readers, again=again)))
+    assert "Two readers of one frame reach a Dice of 0.960 (lumen, 12 frames)." in text
+    assert "One reader who reads a frame twice reaches 0.980 (lumen, 9 frames)." in text
+    assert "sealed test subjects; two readers 0.960; one reader twice 0.980" in text
+    assert "two readers of one frame 0.960 12 frames one reader twice of one frame 0.980 9 frames" in text
 
 
 def test_the_promise_of_a_certificate_in_force_stands_in_the_headline():

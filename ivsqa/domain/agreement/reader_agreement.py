@@ -60,10 +60,10 @@ class BlandAltman:
 
 @dataclass(frozen=True)
 class BetweenReaders:
-    """How far two readers of one frame agree on a border: what a model is judged by.
+    """How far two readings of one frame agree on a border, by two people or by one: what a model is judged by.
 
     Attributes:
-        dice: Mean over frames and pairs of readers who both drew it.
+        dice: Mean over frames and pairs of readings that both have it.
         area_mm2: Their areas; of nothing where spacing is unknown.
         n_frames: Frames behind the mean.
     """

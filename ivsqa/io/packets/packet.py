@@ -27,7 +27,7 @@ from ivsqa.io.formats.shapes import DECIMALS
 IMAGES_FOLDER = "images"
 """Where a packet keeps its untouched frames."""
 
-Purpose = Literal["correction", "reading", "adjudication"]
+Purpose = Literal["correction", "reading", "repeat", "adjudication"]
 """What a packet is for: to correct what a model drew, the same as one of several readers, or to decide between readers."""
 
 # A dash in front would read as an option, and a dot hide the file.

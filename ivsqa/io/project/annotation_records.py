@@ -37,8 +37,9 @@ class RevisionRecord(Manifest):
     `frames` lists frame indices by how each came about: `new` (drawn), `edited` (a prediction, moved), `nudged` (a prediction,
     laid anew through points that a person set), `accepted` (a prediction a person left as it is), `imported` (from files that
     came with the pullback), `agreed` (settled between readers who agreed), `unreadable` (no one can annotate it).
-    `settles` names the readings between which this revision decides; a revision with any is a reference. `times` is null where
-    the editor reports none. `parents` are the revisions and moves that it comes after: they alone tell the order.
+    `settles` names the readings between which this revision decides; a revision with any is a reference. `repeats` names the
+    reader who read the frames once more, to be compared with themselves. `times` is null where the editor reports none.
+    `parents` are the revisions and moves that it comes after: they alone tell the order.
     Version 1: ivsqa 0.1. Version 2: `parents` name moves of the pointer, and references that were there, too.
     """
 
@@ -54,6 +55,7 @@ class RevisionRecord(Manifest):
     parents: tuple[str, ...]
     frames: dict[Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"], tuple[int, ...]]
     settles: tuple[str, ...] = ()
+    repeats: str | None = None
     times: ReadingTimesRecord | None = None
     contours_sha256: Sha256
     provenance: Provenance

@@ -2,13 +2,14 @@
 
 Everything here is derived from revisions and moves of pointers, and says nothing that these do not. A reader's pointer is at the
 last revision unless it was moved. A frame that one person read is annotated. One that several read is in dispute until a
-reference settles it: nobody's contours are taken silently for everybody's.
+reference settles it: nobody's contours are taken silently for everybody's. Who reads a frame once more to be compared with
+themselves changes nothing of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
@@ -29,10 +30,13 @@ class Standing:
     Attributes:
         readings: By reader, what counts of each; a reader who took everything back is absent.
         reference: What settles the frame between them; None where nothing does.
+        repeats: By the name that it goes by, what a reader said who read the frame once more; it is compared with their reading,
+            and counts for nothing else.
     """
 
     readings: Mapping[str, RevisionRecord]
     reference: RevisionRecord | None
+    repeats: Mapping[str, RevisionRecord] = field(default_factory=dict)
 
     @property
     def current(self) -> RevisionRecord | None:
@@ -110,9 +114,8 @@ class History:
     def standings(self) -> dict[int, Standing]:
         """Return the standings of the frames of which something counts, by frame index."""
         places = {record.revision_id: place for place, record in enumerate(self.revisions)}
-        return {
-            index: _standing(self.counting[index], places) for index in sorted(self.counting) if self.counting[index]
-        }
+        standings = ((index, _standing(self.counting[index], places)) for index in sorted(self.counting))
+        return {index: standing for index, standing in standings if standing.readings or standing.reference}
 
     def steps(self, frame_index: int, reader: str) -> tuple[list[RevisionRecord], int]:
         """Return the revisions of a frame by one reader in order, and the number of the one that counts, from 0; -1: none."""
@@ -210,7 +213,8 @@ def _standing(of_frame: Mapping[str, RevisionRecord], places: Mapping[str, int])
     What a person decided holds until it is undone. What readers agreed on holds as long as they say just that: where one reads
     again, takes back, or another joins them, the frame is open again.
     """
-    readings = {reader: record for reader, record in sorted(of_frame.items()) if not record.settles}
+    said_of = {reader: record for reader, record in sorted(of_frame.items()) if not record.settles}
+    readings = {reader: record for reader, record in said_of.items() if record.repeats is None}
     said = {record.revision_id for record in readings.values()}
     references = [
         record
@@ -218,4 +222,4 @@ def _standing(of_frame: Mapping[str, RevisionRecord], places: Mapping[str, int])
         if record.settles and (record.reader != CONSENSUS or set(record.settles) == said)
     ]
     newest = max(references, key=lambda record: places[record.revision_id], default=None)
-    return Standing(readings, newest)
+    return Standing(readings, newest, {name: record for name, record in said_of.items() if name not in readings})

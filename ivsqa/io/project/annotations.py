@@ -80,6 +80,7 @@ class AnnotationStore:
         round_id: str | None = None,
         spacing_mm: tuple[float, float] | None = None,
         settles: Iterable[str] = (),
+        repeats: str | None = None,
     ) -> tuple[RevisionRecord, bool]:
         """Append a revision, unless one that says the same is already there; one that was undone counts again.
 
@@ -92,6 +93,7 @@ class AnnotationStore:
             round_id: The round they answer.
             spacing_mm: Adds mm columns to the CSV.
             settles: The readings between which it decides, where it is a reference. They must be those of every frame.
+            repeats: The reader who read them once more, under the name of `reader`.
 
         Returns:
             The revision, and whether it is new, or counts again.
@@ -121,6 +123,7 @@ class AnnotationStore:
             parents=self.history(pullback_id).parents(frames, reader, of_reference=bool(settles)),
             frames={origin: tuple(indices) for origin, indices in by_origin.items()},
             settles=settles,
+            repeats=repeats,
             times=_times_record({index: one.timed for index, one in frames.items() if one.timed is not None}),
             contours_sha256=hashlib.sha256(text.encode()).hexdigest(),
             provenance=made,

@@ -10,7 +10,7 @@ import platform
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 import ivsqa
 from ivsqa.domain.pullback import FrameKey, PullbackFacts
 from ivsqa.io.project.bounds import Count, Index, Interval, Names, Seconds, SidePx, SpacingMm
-from ivsqa.io.project.manifest import Manifest, OrNan, Section
+from ivsqa.io.project.manifest import Manifest, OrNan, Section, Upgrade
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -296,16 +296,20 @@ class PacketFrameRecord(Section):
 class PacketRecord(Manifest):
     """`packet.yaml`: what was sent, and to whom. The contours as sent stand in `sent.csv`, which stays in the project.
 
-    `reader` is null where the packet is for whoever works on it; `purpose` says what it is for.
-    Version 1: ivsqa 0.1.
+    `reader` is null where the packet is for whoever works on it; `purpose` says what it is for. `repeats` names the reader who
+    reads frames once more, to be compared with themselves.
+    Version 1: ivsqa 0.1. Version 2: `repeats`, and the purpose of that name.
     """
 
     KIND = "packet"
+    SCHEMA_VERSION = 2
+    UPGRADES: ClassVar[dict[int, Upgrade]] = {1: dict}
 
     packet_id: str
     round_id: str
     reader: str | None = None
-    purpose: Literal["correction", "reading", "adjudication"] = "correction"
+    purpose: Literal["correction", "reading", "repeat", "adjudication"] = "correction"
+    repeats: str | None = None
     model_id: str | None
     formats: tuple[str, ...]
     structures: Names

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ivsqa.domain.agreement.contour_agreement import AgreementSummary
-from ivsqa.domain.agreement.reader_agreement import BetweenReaders, BlandAltman
+from ivsqa.domain.agreement.reader_agreement import BlandAltman
 from ivsqa.domain.quality.judged_estimate import EstimateFigures, JudgedFrame, Stratum, reliability
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.quality.review_curve import GOAL_DICE, ReviewFigures
@@ -28,7 +28,7 @@ from ivsqa.workflow.evaluating.collector import FRAME, TRUTH, SqaQuality, Surpri
 from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.prediction import border_priors
 from ivsqa.workflow.predicting.signals import ENTROPY, ERROR_MAP, MC_DROPOUT, N_DRAWS, FrameSignals
-from ivsqa.workflow.readers.read_twice import between_readers, frames_read_twice
+from ivsqa.workflow.readers.read_twice import FrameReadTwice, between_readers, frames_read_twice
 
 NAMES = {ERROR_MAP: "error map", ENTROPY: "entropy", MC_DROPOUT: "MC-dropout", TRUTH: "truth"}
 """Orders of a review, as its diagram names them."""
@@ -154,7 +154,7 @@ def evaluate_model(
     # A model is judged on what readers saw, or not at all.
     for pullback in {frame.pullback.pullback_id: frame.pullback for frame in frames}.values():
         pullback.check_frames(deep=True)
-    readers = between_readers(frames_read_twice(project, split=split))
+    twice = list(frames_read_twice(project, split=split))
     priors = border_priors(model)
     signals = FrameSignals(project, load_predictor(project, model, device=device), priors)
     validation = project.annotated_frames("validation")
@@ -190,13 +190,13 @@ def evaluate_model(
     )
     # The page shows the very values of the JSON, rounded alike.
     answer = {"version": 1} | evaluation.to_dict()
-    atomic.write_text(page, _page(project, answer, tally, readers))
+    atomic.write_text(page, _page(project, answer, tally, twice))
     # Last: status takes a model for evaluated once this is there, and its page must be, too.
     atomic.write_text(project.layout.evaluation(model.model_id, split), json.dumps(answer, indent=2) + "\n")
     return evaluation
 
 
-def _page(project: Project, answer: Mapping[str, Any], tally: Tally, readers: Mapping[str, BetweenReaders]) -> str:
+def _page(project: Project, answer: Mapping[str, Any], tally: Tally, twice: Sequence[FrameReadTwice]) -> str:
     """Return the page of an evaluation: diagrams, and pictures of the greatest surprises."""
     colors = {structure.name: structure.color for structure in project.structures.structures}
     scatter = [
@@ -225,7 +225,8 @@ def _page(project: Project, answer: Mapping[str, Any], tally: Tally, readers: Ma
         review=review_chart({NAMES[order]: curve for order, curve in tally.review_curves().items()}, goal=GOAL_DICE),
         pictures=[_picture(project, surprise) for surprise in tally.surprises],
         colors=colors,
-        readers=readers,
+        readers=between_readers(twice),
+        again=between_readers(twice, is_repeat=True),
     )
 
 

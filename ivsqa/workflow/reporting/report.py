@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 import ivsqa
-from ivsqa.domain.agreement.reader_agreement import BetweenReaders
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.outside import apart
@@ -21,7 +20,7 @@ from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import SPLITS, ModelRecord, RoundRecord
 from ivsqa.pages.report import PullbackRow, SplitCount, Study, report_page
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.readers.read_twice import between_readers, frames_read_twice
+from ivsqa.workflow.readers.read_twice import FrameReadTwice, between_readers, frames_read_twice
 from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.reporting.report_pullbacks import pullback_pages
 from ivsqa.workflow.reporting.status import Status, project_status
@@ -86,7 +85,7 @@ def write_report(
     with context.progress("Comparing with what was sent", len(revisions), "revision") as advance:
         readings = read_readings(project, records, failed, advance)
     by_id = {record.pullback_id: record for record in records}
-    readers = _between_readers(project, failed)
+    twice = _read_twice(project, failed)
     pages = pullback_pages(project, [by_id[name] for name in shown], status.current_model, failed, context)
     failed = list({str(error): error for error in failed}.values())  # a broken file may be met on two ways
     study = Study(
@@ -102,7 +101,8 @@ def write_report(
         simulations=simulations,
         rounds=status.rounds,
         readings=readings,
-        readers=readers,
+        readers=between_readers(twice),
+        again=between_readers(twice, is_repeat=True),
         colors={structure.name: structure.color for structure in project.structures.structures},
         n_imported=_n_imported(records),
         outlook=status.outlook,
@@ -189,13 +189,12 @@ def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulat
     return simulations
 
 
-def _between_readers(project: Project, failed: list[IvsqaError]) -> dict[str, BetweenReaders]:
-    """Return how far two readers of one frame agree, by structure; nothing where a reading cannot be read."""
-    try:
-        return between_readers(frames_read_twice(project))
-    except IvsqaError as error:
-        failed.append(error)
-        return {}
+def _read_twice(project: Project, failed: list[IvsqaError]) -> list[FrameReadTwice]:
+    """Return the frames that were read twice; none where a reading cannot be read."""
+    twice: list[FrameReadTwice] = []
+    with apart(failed):
+        twice += frames_read_twice(project)
+    return twice
 
 
 def _n_imported(pullbacks: Iterable[Pullback]) -> int:

@@ -50,6 +50,10 @@ class FrameChain:
         standing = self.standing
         return standing is not None and revision in (*standing.readings.values(), standing.reference)
 
+    def is_compared(self, revision: RevisionRecord) -> bool:
+        """Whether a revision is what its reader says in a second reading now: it is compared with the first."""
+        return self.standing is not None and revision in self.standing.repeats.values()
+
 
 def explain_frame(project: Project, frame: str) -> FrameChain:
     """Return the chain behind a frame; reads only.

@@ -13,6 +13,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
 from ivsqa.workflow.rounds.packet_writer import PacketPlan
+from ivsqa.workflow.rounds.sent import first_packet
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Carrier:
     def _carried_before(self) -> dict[FrameKey, Start]:
         """Return the starts with a correction in the first packet of the round, by frame."""
         # As it was sent, not drawn again: annotations and the current model may be others by now.
-        first = next(iter(self._project.packets(self._plan.round.round_id)), None)
+        first = first_packet(self._project, self._plan.round.round_id)
         frames = [frame for frame in first.frames if frame.carried_from is not None] if first else []
         if first is None or not frames:
             return {}

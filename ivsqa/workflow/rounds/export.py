@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.errors import StateError
+from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.packets import FrameProbabilities, PacketFrame
 from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
+from ivsqa.io.project.records import RoundRecord
 from ivsqa.io.project.selections import SelectedFrame, read_selection
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.predicting.doubtful_arcs import arcs_in_doubt
@@ -37,12 +38,14 @@ def export_for_annotation(
     *,
     round_id: str | None = None,
     reader: str | None = None,
+    repeats: str | None = None,
+    n: int | None = None,
     formats: Sequence[str] = (),
     make_zip: bool = False,
     dry_run: bool = False,
     context: Context = DEFAULT_CONTEXT,
 ) -> ExportResult:
-    """Write the packet of a round, or of one of its readers.
+    """Write the packet of a round, or of one of its readers; or of frames of it that a reader is to read once more.
 
     Writes `rounds/<id>/packet/`, and beside it what was sent (`packet.yaml`, `sent.csv`), which stays in the project; for a
     reader, the same with the name behind a dash. A packet that has gone out is never written over: someone may be working in it.
@@ -53,11 +56,26 @@ def export_for_annotation(
     What readers corrected in frames near by is carried to the contours of a packet that is for nobody in particular, see
     `carrying`; a reader of their own gets what that packet had, else what the model drew.
 
+    Args:
+        project: The project.
+        round_id: The round; None: the newest.
+        reader: Whose packet; None: that of the round, or where frames are read once more, of their reader's name with "-2".
+        repeats: The reader who is to read frames of the round once more, to be compared with themselves.
+        n: How many, drawn at random of those that this reader read; None: all.
+        formats: Of the packet; none: those of the project.
+        make_zip: Also write one file.
+        dry_run: Write nothing.
+        context: Clock and progress.
+
     Raises:
-        StateError: there is no round, or its packet exists.
+        StateError: there is no round, its packet exists, or there is nothing to read once more.
         PacketError: a format that is not known.
-        IvsqaError: not a reader's name.
+        IvsqaError: not a reader's name, or a number of frames without whom to repeat.
     """
+    if n is not None and repeats is None:
+        raise IvsqaError("only frames that are read once more can be counted off", hint="say whose: --repeats NAME")
+    if repeats is not None:
+        reader = reader or f"{repeats}-2"
     record = project.get_round(round_id)
     layout = project.layout
     formats = known_formats(project, formats)
@@ -70,13 +88,16 @@ def export_for_annotation(
     if reader is not None:
         check_reader(record, reader)
     selected = read_selection(layout.selection(record.round_id))
+    if reader is not None and repeats is not None:
+        selected = _read_by(project, record, selected, repeats, again=reader)
     if reader is not None:
-        order = reader_rng(record, reader).permutation(len(selected))
+        order = reader_rng(record, reader).permutation(len(selected))[:n]
         selected = [replace(selected[row], rank=rank) for rank, row in enumerate(order, start=1)]
     plan = PacketPlan(
         round=record,
         reader=reader,
-        purpose="reading" if reader else "correction",
+        purpose="repeat" if repeats else "reading" if reader else "correction",
+        repeats=repeats,
         formats=formats,
         model_id=model_of_round(project, record),
         keys=tuple(frame.key for frame in selected),
@@ -89,6 +110,33 @@ def export_for_annotation(
         dry_run=dry_run,
         context=context,
     )
+
+
+def _read_by(
+    project: Project, record: RoundRecord, selected: Sequence[SelectedFrame], reader: str, *, again: str
+) -> list[SelectedFrame]:
+    """Return the frames of a round that a reader read for it and has not taken back.
+
+    Raises:
+        StateError: there are none, or the name of the second reading is that of somebody who read some.
+    """
+    standings = {name: project.pullback(name).standings for name in {frame.pullback_id for frame in selected}}
+    readings = {
+        frame: standing.readings
+        for frame in selected
+        if (standing := standings[frame.pullback_id].get(frame.frame_index)) is not None
+    }
+    read = [frame for frame, by in readings.items() if reader in by and by[reader].round_id == record.round_id]
+    if not read:
+        raise StateError(
+            f"{reader} read no frame of {record.round_id}",
+            hint="name the round and the reader: --round ID --repeats NAME",
+        )
+    if any(again in by for by in readings.values()):
+        raise StateError(
+            f"{again} read frames of {record.round_id}", hint="name the second reading otherwise: --reader NAME"
+        )
+    return read
 
 
 def _iter_frames(project: Project, plan: PacketPlan, selected: Sequence[SelectedFrame]) -> Iterator[PacketFrame]:

@@ -70,6 +70,7 @@ class ImportAnnotationsResult:
         n_empty: Of those, frames in which nothing is drawn.
         n_unreadable: Frames that the annotator gave up on.
         n_disputed: Frames of the round that several read and nothing settles; None in a dry run.
+        repeats: The reader who read them once more; None: nobody did.
         n_sent: Frames of the packet.
         out: Names of those that are still to come back, in the order they were sent.
         counts: Contours by what happened: untouched, edited, new, deleted.
@@ -90,6 +91,7 @@ class ImportAnnotationsResult:
     n_empty: int = 0
     n_unreadable: int = 0
     n_disputed: int | None = None
+    repeats: str | None = None
     n_sent: int = 0
     out: tuple[str, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
@@ -148,7 +150,8 @@ def import_annotations(
     # All or nothing: frame by frame, a shift of all contours would look like so many edits.
     for error in find_misplaced(returned, path):
         raise error
-    result = ImportAnnotationsResult(record.round_id, returned.format, rejected=list(returned.rejected))
+    rejected = list(returned.rejected)
+    result = ImportAnnotationsResult(record.round_id, returned.format, rejected=rejected, repeats=packet.repeats)
     tolerance = get_adapter(returned.format).tolerance_px
     refiner = Refiner(project, packet.model_id)
     frames = []
@@ -354,6 +357,7 @@ def _append(
             round_id=packet.round_id,
             spacing_mm=project.pullback(pullback_id).spacing_mm,
             settles=settled,
+            repeats=packet.repeats,
         )
         n_frames = sum(annotation.origin != "unreadable" for annotation in kept.values())
         result.n_taken += n_frames if is_new else 0

@@ -40,6 +40,7 @@ class ExportResult:
         folder: Where it lies.
         formats: What it holds.
         n_frames: How many frames.
+        reader: Whose it is; None: for whoever works on it.
         archive: A zip of it, where one was asked for.
         size_mb: Of the folder, in 10⁶ bytes; None where nothing was written.
     """
@@ -48,6 +49,7 @@ class ExportResult:
     folder: Path
     formats: tuple[str, ...]
     n_frames: int
+    reader: str | None
     archive: Path | None
     size_mb: float | None = None
 
@@ -64,6 +66,7 @@ class PacketPlan:
         model_id: What drew its contours.
         keys: (pullback_id, frame_index) of its frames, in order.
         settles: The readings that a frame is to settle, by key.
+        repeats: The reader who reads the frames once more; None: nobody does.
     """
 
     round: RoundRecord
@@ -73,6 +76,7 @@ class PacketPlan:
     model_id: str | None
     keys: tuple[FrameKey, ...]
     settles: Mapping[FrameKey, tuple[str, ...]] = field(default_factory=dict)
+    repeats: str | None = None
 
     @property
     def packet_id(self) -> str:
@@ -149,7 +153,7 @@ def publish_packet(
             record = record.model_copy(update={"state": "exported", "readers": readers})
             write_manifest(layout.round_record(record.round_id), record)
         size_mb = round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
-    return ExportResult(record, folder, plan.formats, len(plan.keys), archive, size_mb)
+    return ExportResult(record, folder, plan.formats, len(plan.keys), reader, archive, size_mb)
 
 
 def _write(
@@ -173,7 +177,7 @@ def _write(
             reader=reader,
         )
         # Before the folder gets its name: readers who started from other contours cannot be compared.
-        if plan.purpose == "reading":
+        if plan.purpose in ("reading", "repeat"):
             _check_same_for_all(project, round_id, sent)
         packet = _packet_record(project, plan, sent, context)
         spacing = {frame.pullback_id: frame.spacing_mm for frame in sent}
@@ -194,6 +198,7 @@ def _packet_record(project: Project, plan: PacketPlan, sent: Sequence[SentFrame]
         round_id=plan.round.round_id,
         reader=plan.reader,
         purpose=plan.purpose,
+        repeats=plan.repeats,
         model_id=plan.model_id,
         formats=plan.formats,
         structures=project.structures.names,

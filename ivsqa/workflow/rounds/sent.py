@@ -35,7 +35,7 @@ def model_of_round(project: Project, record: RoundRecord) -> str | None:
 
 def first_packet(project: Project, round_id: str) -> PacketRecord | None:
     """Return the packet that all readers of a round are compared on, or None before one was exported."""
-    return next((packet for packet in project.packets(round_id) if packet.purpose != "adjudication"), None)
+    return next((packet for packet in project.packets(round_id) if packet.purpose in ("correction", "reading")), None)
 
 
 def as_sent(contours: Contours) -> dict[str, Contour]:

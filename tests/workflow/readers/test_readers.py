@@ -269,6 +269,98 @@ def test_how_far_two_readers_of_one_frame_agree_is_pooled_over_pairs_and_only_of
     assert between_readers(frames_read_twice(read_twice.project, split="test")) == {}
 
 
+def read_again(study: Study, truth=None, **options) -> Path:
+    """Have Anna read frames of the round once more, and return the packet that she got."""
+    packet = export_for_annotation(study.project, round_id="r004", repeats="anna", **options).folder
+    study.read("anna-2", truth or study.as_seen(larger), packet=packet)
+    return packet
+
+
+def test_a_reader_who_reads_again_is_compared_with_themselves_and_with_nobody_else(read_twice):
+    project = read_twice.project
+    before = reader_agreement(project)
+    assert not any(pair.is_repeat for pair in before.pairs)
+    read_again(read_twice)
+    after = reader_agreement(project)
+    assert (after.n_frames, after.n_repeated, after.n_disputed) == (6, 6, 6)
+    assert [(pair.readers, pair.is_repeat, pair.structure) for pair in after.pairs] == [
+        (("anna", "ben"), False, "lumen"), (("anna", "ben"), False, "eem"),
+        (("anna", "anna-2"), True, "lumen"), (("anna", "anna-2"), True, "eem"),
+    ]  # fmt: skip
+    lumen = after.pairs[2]
+    # She drew 0.8 px larger the second time: the same as Ben, who draws with the same hand.
+    assert lumen.assd_px.value == pytest.approx(BIAS_PX, rel=0.03)
+    assert lumen.hd95_px.value == pytest.approx(BIAS_PX, rel=0.1)
+    assert lumen.area_mm2.bland_altman.bias == pytest.approx(after.pairs[0].area_mm2.bland_altman.bias, rel=0.01)
+    between, within = (between_readers(frames_read_twice(project), is_repeat=again) for again in (False, True))
+    assert between["eem"].dice == pytest.approx(before.pairs[1].dice.value)
+    assert within["lumen"].dice == pytest.approx(lumen.dice.value)
+    assert within["lumen"].area_mm2 == lumen.area_mm2.bland_altman
+
+
+def test_a_second_reading_counts_for_nothing_but_the_comparison(study):
+    project = study.project
+    study.read("anna", study.truth)
+    contours = {key: project.annotations.current(key[0])[key[1]].contours for key in study.keys}
+    read_again(study)
+    status = project_status(project)
+    assert status.n_disputed == 0
+    assert {frame.key for frame in project.annotated_frames("train")} >= set(study.keys)
+    for pullback_id, index in study.keys:
+        now = project.annotations.current(pullback_id)[index]
+        assert now.revision.reader == "anna"
+        assert now.contours["eem"].points_px.tolist() == contours[pullback_id, index]["eem"].points_px.tolist()
+        chain = explain_frame(project, f"{pullback_id}:{index}")
+        assert [(one.reader, one.repeats, chain.counts(one), chain.is_compared(one)) for one in chain.revisions] == [
+            ("anna", None, True, False), ("anna-2", "anna", False, True),
+        ]  # fmt: skip
+    # Where the first is taken back there is nothing to compare with, and the frame is nobody's again.
+    undo(project, ["r004"], reader="anna")
+    assert reader_agreement(project).n_repeated == 0
+    assert study.keys[0][1] not in project.annotations.standings(study.keys[0][0])
+    undo(project, ["r004"], reader="anna", redo=True)
+    undo(project, ["r004"], reader="anna-2")
+    assert reader_agreement(project).n_repeated == 0
+
+
+def test_frames_to_read_again_are_drawn_from_what_the_reader_read_and_show_what_was_sent_then(study):
+    project = study.project
+    with pytest.raises(StateError, match="anna read no frame of r004"):
+        export_for_annotation(project, repeats="anna")
+    first = export_for_annotation(project).folder  # for nobody in particular
+    study.read("anna", study.as_seen(larger), packet=first)
+    undo(project, [f"{study.keys[0][0]}:{study.keys[0][1]}"], reader="anna")
+    packet = read_again(study, n=4)
+    record, sent = read_sent(project, "r004", "anna-2")
+    assert (record.purpose, record.repeats, record.reader) == ("repeat", "anna", "anna-2")
+    assert len({frame.key for frame in sent}) == 4
+    assert {frame.key for frame in sent} < set(study.keys[1:])
+    before = {frame.key: frame.contours for frame in read_sent(project, "r004")[1]}
+    for frame in sent:
+        assert frame.contours["eem"].points_px.tolist() == before[frame.key]["eem"].points_px.tolist()
+    assert "You have read these frames before" in (packet / "INSTRUCTIONS.html").read_text()
+    assert study.record.state == "imported"
+    # Who joins now starts from the first packet of the round, with all of its frames.
+    assert export_for_annotation(project, reader="ben", dry_run=True).n_frames == 6
+
+
+def test_a_second_reading_has_a_name_of_its_own(read_twice):
+    project = read_twice.project
+    with pytest.raises(StateError, match="the packet of ben in r004 was written before"):
+        export_for_annotation(project, reader="ben", repeats="anna")
+    with pytest.raises(IvsqaError, match="only frames that are read once more"):
+        export_for_annotation(project, reader="zoe", n=3)
+    with pytest.raises(StateError, match="zoe read no frame of r004"):
+        export_for_annotation(project, repeats="zoe")
+
+
+def test_readers_are_not_waited_for_because_one_of_them_reads_again(read_twice):
+    export_for_annotation(read_twice.project, repeats="anna")
+    result = adjudicate(read_twice.project)
+    assert result.awaited == ()
+    assert len(result.settled) == 4
+
+
 def test_agreement_is_that_of_the_readers_whatever_was_settled_since(read_twice, bytes_of):
     before = reader_agreement(read_twice.project)
     adjudicate(read_twice.project)
