@@ -129,7 +129,11 @@ def _say_plan(plan: ImportPlan, *, as_json: bool) -> None:
             columns = ("file", "is", ">frames", ">px", ">mm/px", "console", "subject", "split", "then", SOURCES)
             say_table(columns, [_planned_cells(pullback, common) for pullback in plan.pullbacks])
         n_unchanged = len(plan.pullbacks) - n_new
-        say(f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused")
+        n_annotated = sum(pullback.n_annotated for pullback in plan.pullbacks)
+        say(
+            f"{count(n_new, 'pullback')} to import, {n_unchanged} unchanged, {len(plan.failed)} refused; "
+            f"contours in {count(n_annotated, 'frame')}"
+        )
         _say_notes(plan, common)
         if any(pullback.is_guess for pullback in plan.pullbacks):
             note("nothing says whose the guessed ones are; each would count as its own subject: see --subject-from")
@@ -153,7 +157,7 @@ def _say_notes(plan: ImportPlan, common: Path) -> None:
 def _planned_as_plain(pullback: PlannedPullback) -> dict[str, object]:
     """Return a pullback of a plan under its fixed keys."""
     return {
-        **picked(pullback, "path", "kind", "subject_id", "is_guess", "split", "pullback_id", "is_new"),
+        **picked(pullback, "path", "kind", "subject_id", "is_guess", "split", "pullback_id", "is_new", "n_annotated"),
         **picked(pullback.facts, "n_frames", "height_px", "width_px", "spacing_mm", "spacing_source"),
         "frame_rate_hz": pullback.facts.frame_rate_hz,
         **picked(pullback.facts, "frame_time_source", "pullback_speed_mm_s", "pullback_speed_source"),

@@ -435,7 +435,7 @@ def test_a_dry_run_shows_what_was_found_in_one_table(run, imported, phantoms, tm
     assert "96 × 96  0.104" in " ".join(rows[0].split()).replace("96 0.", "96  0.")
     cells = "here as S01-P1  ultrasound region; 30 frames/s by FrameTime; 2 mm/s by IVUSPullbackRate"
     assert rows[0].rstrip().endswith(cells)
-    assert total == "0 pullbacks to import, 8 unchanged, 1 refused"
+    assert total == "0 pullbacks to import, 8 unchanged, 1 refused; contours in 0 frames"
     assert "S99-P1.dcm: is empty" in ran.err
     assert "mend: copy or export it again" in ran.err
 

@@ -155,8 +155,14 @@ def check_contours(
 
 
 def fills_frame(contour: Contour, frame_shape: tuple[int, int]) -> bool:
-    """Return whether a contour encloses a frame of (height, width) px, to the edges and the corners."""
-    return float(enclosed_area(contour).area) > MOST_OF_FRAME * frame_shape[0] * frame_shape[1]
+    """Return whether a contour encloses a frame of (height, width) px: most of its area, or all its corners.
+
+    The outline of a mask that is white outside goes around the frame, also where its hole touches an edge and takes much of it.
+    """
+    height, width = frame_shape
+    area = enclosed_area(contour)
+    corners = shapely.MultiPoint([(x, y) for x in (1.0, width - 2.0) for y in (1.0, height - 2.0)])
+    return float(area.area) > MOST_OF_FRAME * height * width or (min(frame_shape) > 4 and bool(area.covers(corners)))
 
 
 def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> list[Finding]:

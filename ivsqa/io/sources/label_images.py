@@ -1,6 +1,6 @@
 """Masks and label maps beside frames. Labels are mapped by name: of a folder, or of a line in labels.csv or planes.csv.
 
-<structure>/*    one mask a frame: what is not black is inside
+<structure>/*    one mask a frame: what is not black is inside; where opacity shows another area, planes.csv says which counts
 labels/*         one label map a frame: 0 background, 1 the innermost structure, 2 what the next one adds (the wall) …
 planes.csv       plane,structure    for pictures whose channels (0, 1, 2, alpha = 3) are masks that overlap
 """
@@ -74,9 +74,11 @@ def _iter_masks(folder: Path, target: Target, notes: list[str]) -> Iterator[tupl
         if _holds_pictures(named, target.structures):
             continue
         structure = structure_named(named.name, target.structures, path=named)
+        names = read_names(named, PLANES_TABLE, target.structures, notes) or {}
+        own_planes = [plane for plane, name in names.items() if name == structure]
         for path, index in _mask_files(named, target):
             with located(path=path, where=f"frame {index}"):
-                mask = _mask(path, target.shape, target.turn_of(index))
+                mask = _mask(path, target.shape, target.turn_of(index), own_planes)
             yield path, index, {structure: mask}
     if is_general:
         meaning = LabelMeaning.beside(folder, target.structures)
@@ -141,13 +143,22 @@ def _on_frame(pixels: NDArray[Any], shape: tuple[int, int], own_turn: int, turn:
     return pixels
 
 
-def _mask(path: Path, shape: tuple[int, int], turn: int) -> Mask:
-    """Return the mask of a picture as its frame stands: inside is what is neither black nor transparent, bool (height, width)."""
+def _mask(path: Path, shape: tuple[int, int], turn: int, planes: Sequence[int]) -> Mask:
+    """Return the mask of a picture as its frame stands, bool (height, width).
+
+    Args:
+        path: The picture.
+        shape: (height, width) of its frame.
+        turn: How the frame is turned, see `turn_of`.
+        planes: The channels that are the mask, where a planes.csv says so and the picture leaves it open.
+    """
     with opened(Picture(path), error=AnnotationError) as image:
         own_turn = turn_of(image)
         is_turned_around = is_white_least(image)
         is_grey = image.mode in {"1", "L"} or image.mode.startswith("I")
-        grey = np.asarray(image) if is_grey else _shown_grey(image)
+        grey = np.asarray(image if is_grey else image.convert("RGBA"))
+    if not is_grey:
+        return _on_frame(_inside_of_colours(grey, planes), shape, own_turn, turn)
     grey = grey.max(initial=0) - grey if is_turned_around else grey
     return _on_frame(_inside(grey), shape, own_turn, turn)
 
@@ -165,13 +176,24 @@ def _inside(grey: NDArray[Any]) -> Mask:
     return np.asarray(grey > white / 2)  # half covered counts as inside, so that areas stay
 
 
-def _shown_grey(image: Image.Image) -> NDArray[np.uint16]:
-    """Return how bright a picture with colours or opacity shows on black, (height, width), 0 … 255; a palette is looked up."""
-    pixels = image.convert("RGBA")
-    grey = np.asarray(pixels.convert("RGB").convert("L"), dtype=np.uint16)
-    opacity = np.asarray(pixels)[..., 3]
-    # What is drawn in opacity alone may be white all over; one opacity everywhere says nothing.
-    return grey if (opacity == opacity[0, 0]).all() else grey * opacity // np.uint16(255)
+def _inside_of_colours(pixels: NDArray[np.uint8], planes: Sequence[int]) -> Mask:
+    """Return what is inside in a picture of red, green, blue and opacity, (height, width, 4) → bool (height, width).
+
+    Raises:
+        AnnotationError: colours and opacity show different areas, and no plane is named.
+    """
+    opacity = pixels[..., 3]
+    is_opacity_even = bool((opacity == opacity[0, 0]).all())  # one opacity everywhere says nothing
+    if planes and not is_opacity_even:
+        return np.asarray(np.any([_inside(pixels[..., plane]) for plane in planes], axis=0))
+    inside = _inside(np.asarray(Image.fromarray(np.ascontiguousarray(pixels[..., :3])).convert("L")))
+    if not is_opacity_even and not np.array_equal(inside, _inside(opacity)):
+        raise AnnotationError(
+            "its colours and its opacity show different areas, and nothing says which of them is the mask",
+            hint="say so in a planes.csv beside it: plane,structure and a line as 3,lumen for the opacity or 0,lumen for the "
+            "colours; or save the masks black and white, without transparency",
+        )
+    return inside
 
 
 def _masks_from_planes(planes: NDArray[np.integer], names: Mapping[int, str | None] | None) -> dict[str, Mask]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from ivsqa.domain.geometry.topology import fills_frame, nested
-from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError
+from ivsqa.domain.pullback import PullbackFacts
+from ivsqa.domain.structures import StructureSet
+from ivsqa.errors import AnnotationError, IvsqaError, NotFoundError, located
 from ivsqa.io.formats.contours_csv import FrameContours, read_contours_csv
 from ivsqa.io.outside import apart
 from ivsqa.io.project.annotations import NewAnnotation
@@ -23,59 +26,98 @@ IMPORT_READER = "import"
 
 
 def import_contour_files(project: Project, path: Path, result: ImportResult, context: Context, *, repair: bool) -> None:
-    """Append the contours of a file or a folder; the content or the name of a file tells its pullback.
+    """Append the contours in a file or a folder; `result` gets the number of new annotations, notes, and what failed."""
+    records = {record.pullback_id: record for record in project.pullbacks()}
+    found = iter_contour_files(path, records, project.structures, result.failed, result.remarks)
+    for pullback_id, drawn in found:
+        if drawn.notes:
+            known = result.notes.get(pullback_id, records[pullback_id].notes)
+            result.notes[pullback_id] = (*known, *drawn.notes)
+        with apart(result.failed, path):
+            result.n_annotations += append_contours(
+                project, records[pullback_id], drawn.contours, context, repair=repair
+            )
+
+
+def iter_contour_files(
+    path: Path,
+    pullbacks: Mapping[str, PullbackFacts | PullbackRecord],
+    structures: StructureSet,
+    failed: list[IvsqaError],
+    remarks: list[str],
+) -> Iterator[tuple[str, FoundAnnotations]]:
+    """Yield the contours in a file or a folder by pullback_id; the content or the name of a file tells its pullback.
 
     Args:
-        project: The study.
         path: A contours.csv, a file of another tool, or a folder of them.
-        result: Gets the number of new annotations, notes, and what could not be used.
-        context: The outside.
-        repair: Mend contours that cross themselves or their outer border.
+        pullbacks: What is known of each, by id.
+        structures: Those of the study.
+        failed: Gets what could not be used.
+        remarks: Gets what a person should know of tables.
     """
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in CONTOUR_EXTENSIONS and file.is_file())
     if not files or not path.exists():
         hint = "--annotations FILE, or a folder of contour files"
-        result.failed.append(NotFoundError("no contours there", path=path, hint=hint))
+        failed.append(NotFoundError("no contours there", path=path, hint=hint))
         return
-    foreign = _recognised(files, result.failed)
-    for record, drawn in _iter_foreign_contours(project, path, foreign, result.failed):
-        result.notes[record.pullback_id] = (*result.notes.get(record.pullback_id, record.notes), *drawn.notes)
-        with apart(result.failed):
-            result.n_annotations += append_contours(project, record, drawn.contours, context, repair=repair)
+    foreign = _recognised(files, failed)
     # In a folder, what is no table may be anything; a file that was named is read or refused.
-    for file in (file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")):
-        with apart(result.failed, file):
+    tables = [file for file in files if file not in foreign and (file == path or file.suffix.lower() == ".csv")]
+    found = chain(
+        _iter_foreign_contours(pullbacks, structures, path, foreign, failed), _iter_tables(tables, failed, remarks)
+    )
+    for file, pullback_id, drawn in found:
+        with apart(failed, file), located(where=pullback_id):
+            if pullback_id not in pullbacks:
+                raise NotFoundError.among("pullback", pullback_id, sorted(pullbacks), first="ivsqa import PATH")
+            check_found(drawn.contours, pullbacks[pullback_id], structures)
+            yield pullback_id, drawn
+
+
+def _iter_tables(
+    files: Sequence[Path], failed: list[IvsqaError], remarks: list[str]
+) -> Iterator[tuple[Path, str, FoundAnnotations]]:
+    """Yield file, pullback_id and contours of tables of ours."""
+    for file in files:
+        with apart(failed, file):
             with reading(file, error=AnnotationError):
-                tables = read_contours_csv(file, result.remarks)
+                tables = read_contours_csv(file, remarks)
             for pullback_id, contours in tables.items():
-                record = project.pullback(pullback_id)
-                result.n_annotations += append_contours(project, record, contours, context, repair=repair)
+                yield file, pullback_id, FoundAnnotations(contours)
+
+
+def check_found(contours: FrameContours, facts: PullbackFacts | PullbackRecord, structures: StructureSet) -> None:
+    """Check contours that were found in files before they become annotations.
+
+    Args:
+        contours: By frame_index, then by structure.
+        facts: Of the pullback that they are for.
+        structures: Those of the study.
+
+    Raises:
+        AnnotationError: there is no such structure or frame, or one fills its frame.
+    """
+    for index, drawn in contours.items():
+        unknown = sorted(set(drawn) - set(structures.names))
+        if unknown:
+            hint = f"known here: {', '.join(sorted(structures.names))}"
+            raise AnnotationError(f"unknown structure {unknown[0]!r} in frame {index}", hint=hint)
+        if not 0 <= index < facts.n_frames:
+            raise AnnotationError(f"frame {index} is not one of the {facts.n_frames}")
+        filling = sorted(name for name, line in drawn.items() if fills_frame(line, facts.frame_shape))
+        if filling:
+            hint = "a mask is white inside its border and black outside: invert those that are not"
+            raise AnnotationError(f"{filling[0]} fills frame {index}", hint=hint)
 
 
 def append_contours(
     project: Project, record: PullbackRecord, contours: FrameContours, context: Context, *, repair: bool
 ) -> int:
-    """Append contours of one pullback as annotations; returns the number of frames that are new.
-
-    Raises:
-        AnnotationError: there is no such structure or frame, or one fills its frame.
-    """
+    """Append contours of one pullback, which `check_found` passed, as annotations; returns the number of frames that are new."""
     if not contours:
         return 0
-    known = set(project.structures.names)
-    for index, drawn in contours.items():
-        unknown = sorted(set(drawn) - known)
-        if unknown:
-            hint = f"known here: {', '.join(sorted(known))}"
-            raise AnnotationError(f"unknown structure {unknown[0]!r} in frame {index}", hint=hint)
-        if not 0 <= index < record.n_frames:
-            raise AnnotationError(f"frame {index} is not one of the {record.n_frames} of {record.pullback_id}")
-        filling = sorted(name for name, line in drawn.items() if fills_frame(line, record.frame_shape))
-        if filling:
-            hint = "a mask is white inside its border and black outside: invert those that are not"
-            raise AnnotationError(f"{filling[0]} fills frame {index} of {record.pullback_id}", hint=hint)
     revision, is_new = project.annotations.append(
         record.pullback_id,
         {
@@ -104,41 +146,38 @@ def _recognised(files: Sequence[Path], failed: list[IvsqaError]) -> list[Path]:
 
 
 def _iter_foreign_contours(
-    project: Project, root: Path, files: Sequence[Path], failed: list[IvsqaError]
-) -> Iterator[tuple[PullbackRecord, FoundAnnotations]]:
-    """Yield the contours of each pullback; a file belongs to the id that begins its name or that of a folder around it.
+    pullbacks: Mapping[str, PullbackFacts | PullbackRecord],
+    structures: StructureSet,
+    root: Path,
+    files: Sequence[Path],
+    failed: list[IvsqaError],
+) -> Iterator[tuple[Path, str, FoundAnnotations]]:
+    """Yield the first file, id and contours of each pullback: the id begins the name of a file, or of a folder around it.
 
     Args:
-        project: The study.
+        pullbacks: What is known of each, by id.
+        structures: Those of the study.
         root: What the user named; folders above it say nothing.
         files: Files of formats that are known.
         failed: Gets an error for each file or pullback that cannot be used.
     """
-    records = {record.pullback_id: record for record in project.pullbacks()} if files else {}
     by_pullback: dict[str, list[Path]] = {}
     for file in files:
-        pullback_id = _pullback_of(file, root, records)
+        pullback_id = _pullback_of(file, root, pullbacks)
         if pullback_id is None:
             hint = "its name, or that of its folder, has to begin with the id of its pullback"
             failed.append(AnnotationError("belongs to no pullback that is here", hint=hint, path=file))
         else:
             by_pullback.setdefault(pullback_id, []).append(file)
     for pullback_id, paths in by_pullback.items():
-        record = records[pullback_id]
-        by_stem = {frame_name(pullback_id, index): index for index in range(record.n_frames)}
-        target = Target(
-            pullback_id, record.n_frames, record.frame_shape, project.structures, record.spacing_mm, by_stem
-        )
-        try:
-            with reading(paths[0], error=AnnotationError):
-                drawn = read_contour_files(paths, target)
-        except IvsqaError as error:
-            failed.append(error)
-        else:
-            yield record, drawn
+        facts = pullbacks[pullback_id]
+        by_stem = {frame_name(pullback_id, index): index for index in range(facts.n_frames)}
+        target = Target(pullback_id, facts.n_frames, facts.frame_shape, structures, facts.spacing_mm, by_stem)
+        with apart(failed), reading(paths[0], error=AnnotationError):
+            yield paths[0], pullback_id, read_contour_files(paths, target)
 
 
-def _pullback_of(file: Path, root: Path, records: Mapping[str, PullbackRecord]) -> str | None:
+def _pullback_of(file: Path, root: Path, records: Mapping[str, object]) -> str | None:
     """Return the pullback a file is about; the only one there is needs no name."""
     names = [file.name] if file == root else file.relative_to(root).parts
     named = [pullback_id for pullback_id in records if any(belongs(name, pullback_id) for name in names)]

@@ -23,6 +23,7 @@ from ivsqa.io.outside import outside
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.source import PullbackSource
+from ivsqa.workflow.importing.contour_files import check_found
 from ivsqa.workflow.importing.options import ImportOptions
 
 FRAMES_NAME = "frames.npy"
@@ -83,15 +84,23 @@ def decode(
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return error
-    annotations: FoundAnnotations | IvsqaError = FoundAnnotations()
-    if options.with_annotations:
-        try:
-            # Contours that cannot be read do not keep the frames out.
-            with reading(source.path, error=AnnotationError):
-                annotations = source.read_annotations(structures, facts)
-        except IvsqaError as error:
-            annotations = error
+    annotations = annotations_beside(source, facts, options, structures)
     return Decoded(source, folder, fingerprint, facts, annotations, sha256, regions)
+
+
+def annotations_beside(
+    source: PullbackSource, facts: PullbackFacts, options: ImportOptions, structures: StructureSet
+) -> FoundAnnotations | IvsqaError:
+    """Return the contours beside the frames of a source, or why they cannot be used: that does not keep the frames out."""
+    if not options.with_annotations:
+        return FoundAnnotations()
+    try:
+        with reading(source.path, error=AnnotationError):
+            found = source.read_annotations(structures, facts)
+            check_found(found.contours, facts, structures)
+            return found
+    except IvsqaError as error:
+        return error
 
 
 def _iter_frames(source: PullbackSource) -> Iterator[NDArray[np.uint8]]:

@@ -67,6 +67,21 @@ def test_contour_around_the_whole_frame_is_found_and_one_that_touches_its_edges_
     assert codes({"lumen": square(40, 40, 20), "eem": circle}) == []
 
 
+def test_outline_of_the_frame_is_found_although_its_hole_opens_to_an_edge():
+    """A mask that is white outside a lumen at the left edge: its outline goes around a fifth of the frame less."""
+    around = [
+        [-0.5, -0.5],
+        [99.5, -0.5],
+        [99.5, 99.5],
+        [-0.5, 99.5],
+        [-0.5, 75.0],
+        [40.0, 75.0],
+        [40.0, 25.0],
+        [-0.5, 25.0],
+    ]
+    assert codes({"lumen": square(50, 40, 20), "eem": Contour.from_points(around)}) == [("fills-frame", "eem")]
+
+
 def test_contour_that_encloses_nothing_is_too_small_and_not_simple():
     assert codes({"lumen": FLAT, "eem": square(0, 0, 50)}) == [("self-crossing", "lumen"), ("too-small", "lumen")]
 

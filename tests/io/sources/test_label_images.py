@@ -54,9 +54,9 @@ def read(folder: Path, structures):
         SMALL.astype(np.uint16) * 65535,
         np.dstack([SMALL.astype(np.uint8) * 255] * 3),
         np.dstack([SMALL.astype(np.uint8) * 255] * 3 + [np.zeros(SHAPE, dtype=np.uint8)]),
-        np.dstack([np.full(SHAPE, 255, dtype=np.uint8)] * 3 + [SMALL.astype(np.uint8) * 255]),
+        np.dstack([SMALL.astype(np.uint8) * 255] * 4),
     ],
-    ids=["bool", "0/1", "0/255", "16-bit", "rgb", "rgba", "white paint on nothing"],
+    ids=["bool", "0/1", "0/255", "16-bit", "rgb", "rgba", "paint on nothing"],
 )
 def test_a_mask_is_what_is_not_black(tmp_path, both, pixels):
     save(tmp_path / "Lumen" / "b.png", pixels)
@@ -65,6 +65,23 @@ def test_a_mask_is_what_is_not_black(tmp_path, both, pixels):
     assert found.contours[1]["lumen"].area_px2 == pytest.approx(area(10, 10))
     assert found.contours[1]["lumen"].centroid_px == pytest.approx([14.5, 14.5])
     assert found.notes == ()
+
+
+WHITE_PAINT = np.dstack([np.full(SHAPE, 255, dtype=np.uint8)] * 3 + [SMALL.astype(np.uint8) * 255])
+
+
+def test_a_mask_whose_colours_and_opacity_differ_is_asked_about(tmp_path, both):
+    save(tmp_path / "lumen" / "b.png", WHITE_PAINT)
+    with pytest.raises(AnnotationError, match="its colours and its opacity show different areas"):
+        read(tmp_path / "lumen", both)
+
+
+@pytest.mark.parametrize(("plane", "n_px2"), [(3, area(10, 10)), (0, None)])
+def test_planes_csv_says_which_of_colours_and_opacity_is_the_mask(tmp_path, both, plane, n_px2):
+    save(tmp_path / "lumen" / "b.png", WHITE_PAINT)
+    (tmp_path / "planes.csv").write_text(f"plane,structure\n{plane},lumen\n")
+    found = read(tmp_path / "lumen", both).contours[1]["lumen"].area_px2
+    assert found == pytest.approx(n_px2 or SHAPE[0] * SHAPE[1], rel=0.01)
 
 
 def test_a_palette_mask_goes_by_colour(tmp_path, both):

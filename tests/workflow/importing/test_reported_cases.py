@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, ImportResult, import_pullbacks
+from ivsqa.workflow.importing.plan import plan_import
 
 CASES = Path(__file__).resolve().parents[4] / "shared" / "data" / "cases"
 Importer = Callable[..., tuple[Project, ImportResult]]
@@ -150,13 +152,29 @@ def test_c3_a_mask_that_is_black_inside_is_refused_and_the_frames_come_in(bring)
     assert "lumen fills frame 0" in error.message
 
 
-def test_j2_a_mask_that_is_white_all_over_goes_by_its_transparency(bring):
+def test_j2_a_mask_that_is_white_all_over_is_asked_about_and_comes_in_by_the_answer(bring, tmp_path):
     """The opaque part of the first has 2,828 px."""
     study, result = bring("j2_alpha")
-    assert (result.failed, result.n_annotations) == ([], 3)
     (record,) = result.imported
+    (error,) = result.failed
+    assert result.n_annotations == 0
+    assert "colours and its opacity show different areas" in error.message
+    assert "3,lumen" in error.hint
+    shutil.copytree(CASES / "j2_alpha", tmp_path / "answered", copy_function=shutil.copyfile)
+    (tmp_path / "answered").chmod(0o755)
+    (tmp_path / "answered" / "planes.csv").write_text("plane,structure\n3,lumen\n")
+    again = import_pullbacks(study, [tmp_path / "answered"], ImportOptions())
+    assert (again.failed, again.unchanged, again.n_annotations) == ([], [record.pullback_id], 3)
     lumen = study.annotations.current(record.pullback_id)[0].contours["lumen"]
     assert lumen.area_px2 == pytest.approx(2828, rel=0.03)
+
+
+@pytest.mark.parametrize("case", ["c3_inverted", "j2_alpha", "c4_eye", "c4b_flip", "a6b_ivoct_processing", "f4_avi"])
+def test_a_dry_run_refuses_what_the_import_refuses_in_the_same_words(bring, tmp_path, case):
+    _, result = bring(case)
+    before = create_project(tmp_path / "before", template="coronary-ivus")
+    plan = plan_import(before, [CASES / case], ImportOptions())
+    assert [str(error) for error in plan.failed] == [str(error) for error in result.failed] != []
 
 
 def test_c1b_a_tiff_with_exif_stands_upright(bring):

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from ivsqa.errors import AnnotationError, PacketError
-from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project, open_project
-from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.rounds.import_annotations import ImportAnnotationsResult, import_annotations
 
 CASES = Path(__file__).resolve().parents[4] / "shared" / "data" / "cases"
@@ -167,22 +165,3 @@ def test_table_that_lost_its_decimal_points_is_refused_frame_by_frame(take: Take
     assert result.n_taken == 0
     assert [error.where for error in result.rejected] == list(SENT)
     assert all("leaves the frame by" in error.message for error in result.rejected)
-
-
-@pytest.mark.parametrize("case", ["c3_inverted", "j2_alpha"])
-def test_mask_that_lives_in_opacity_is_read_and_an_inverted_one_is_refused(tmp_path: Path, case: str) -> None:
-    if not CASES.is_dir():
-        pytest.skip("the reported files (../shared/data/cases) are not on this machine")
-    project = create_project(tmp_path / "study", template="coronary-ivus")
-    result = import_pullbacks(project, [CASES / case], ImportOptions())
-    (record,) = result.imported
-    drawn = project.annotations.current(record.pullback_id)
-    if case == "c3_inverted":
-        assert drawn == {}
-        (error,) = result.failed
-        assert error.message == f"lumen fills frame 0 of {record.pullback_id}"
-        assert error.path == CASES / case
-    else:
-        assert result.failed == []
-        # 2828 white pixels in the first; the outline of a disc of pixels cuts their corners.
-        assert drawn[0].contours["lumen"].area_px2 == pytest.approx(2828, rel=0.02)
