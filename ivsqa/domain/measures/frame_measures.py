@@ -182,14 +182,22 @@ def _crossings(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]
 
     Two times (N_DIRECTIONS,). Where the origin lies outside, the nearer crossing counts as negative on the other side.
     """
-    start, end = points, np.roll(points, -1, axis=0)
-    before = (
-        _DIRECTIONS[:, :1] * points[:, 1] - _DIRECTIONS[:, 1:] * points[:, 0]
-    )  # (d, n): left of the line is positive
-    after = np.roll(before, -1, axis=1)
+    (x, y), (end_x, end_y) = points.T, np.roll(points, -1, axis=0).T
+    cross, dot = x * end_y - y * end_x, x * end_x + y * end_y
+    # An edge meets the lines of the angles that it sweeps, a few of them; through the origin it meets all.
+    sweep = np.where((cross == 0.0) & (dot <= 0.0), np.pi, np.arctan2(cross, dot))
+    begins = np.arctan2(y, x)
+    angles = np.sort([begins, begins + sweep], axis=0) * (N_DIRECTIONS / np.pi)
+    first = np.floor(angles[0]).astype(np.intp)
+    n_lines = np.ceil(angles[1]).astype(np.intp) - first + 1
+    edge = np.repeat(np.arange(len(points)), n_lines)
+    line = (np.arange(len(edge)) - np.repeat(np.cumsum(n_lines) - n_lines - first, n_lines)) % N_DIRECTIONS
+    cos, sin = _DIRECTIONS[line].T
+    before, after = cos * y[edge] - sin * x[edge], cos * end_y[edge] - sin * end_x[edge]  # left of the line is positive
     crosses = (before > 0.0) != (after > 0.0)  # half open: a vertex on the line counts once
-    cross = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
-    reach = np.divide(cross, after - before, out=np.zeros_like(before), where=crosses)
-    ahead = np.where(crosses, reach, -np.inf).max(axis=1)
-    behind = np.where(crosses, -reach, -np.inf).max(axis=1)
+    edge, line = edge[crosses], line[crosses]
+    reach = cross[edge] / (after[crosses] - before[crosses])
+    ahead, behind = np.full((2, N_DIRECTIONS), -np.inf)
+    np.maximum.at(ahead, line, reach)
+    np.maximum.at(behind, line, -reach)
     return ahead, behind

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from pydicom.sr import _concepts_dict  # codedict cannot tell which codes there are
 from pydicom.sr.codedict import codes
@@ -74,6 +74,27 @@ def test_without_spacing_ratios_are_the_same():
     for measure in known:
         if dimension(measure) == 0:
             assert unknown[measure] == pytest.approx(known[measure], abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=12), st.booleans())
+def test_diameters_are_those_between_all_edges_and_all_lines(vertices: list[tuple[int, int]], between_pixels: bool):
+    """On whole pixels vertices lie on lines, at the centre and on each other; each is met or not as by asking every edge."""
+    try:
+        line = Contour.from_points(np.array(vertices) + (20.37 if between_pixels else 20.0))
+    except ValueError:  # encloses nothing
+        reject()
+    start = line.points_px - line.centroid_px
+    end = np.roll(start, -1, axis=0)
+    angles = np.arange(360) * (pi / 360)
+    before, after = (
+        np.cos(angles)[:, None] * some[:, 1] - np.sin(angles)[:, None] * some[:, 0] for some in (start, end)
+    )
+    met = (before > 0.0) != (after > 0.0)
+    cross = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
+    reach = np.where(met, cross / np.where(met, after - before, 1.0), np.nan)
+    widths = [np.nanmax(row) - np.nanmin(row) for row in reach[met.any(axis=1)]]
+    if met.any(axis=1).all():  # the centre of a crescent lies beside it
+        assert diameters(line) == (min(widths), max(widths))
 
 
 def test_what_lacks_a_contour_is_absent_never_zero():
