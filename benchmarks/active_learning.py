@@ -44,6 +44,7 @@ from rules import RULES
 from ivsqa.domain.grid import working_grid
 from ivsqa.domain.selection.plan import STRATEGIES
 from ivsqa.domain.selection.pool import Limits
+from ivsqa.domain.shards import Shard
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.atomic import write_bytes
 from ivsqa.phantom import iter_frames, phantom_pullback
@@ -229,7 +230,9 @@ def main() -> None:
     parser.add_argument("--diversity", type=float, default=0.5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=1, help="arms at once, each on one core")
-    parser.add_argument("--part", type=int, nargs=2, default=[0, 1], metavar=("I", "N"), help="every N-th arm from I")
+    parser.add_argument(
+        "--shard", type=int, nargs=2, default=[1, 1], metavar=("I", "N"), help="every N-th arm from the I-th"
+    )
     parser.add_argument("--name", default="active_learning", help="of the results")
     parser.add_argument("--table", action="store_true", help="run nothing: the tables of what has been run")
     options = parser.parse_args()
@@ -242,7 +245,7 @@ def main() -> None:
                 folder,
                 device=options.device,
                 n_jobs=options.jobs,
-                part=tuple(options.part),
+                shard=Shard(*options.shard),
                 context=Context(progress=printed),
             )
         summary = summarize(simulation, folder)

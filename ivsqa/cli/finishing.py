@@ -33,7 +33,7 @@ AtMostOption = Annotated[float, typer.Option(metavar="X", help="With --finish: m
 ConfidenceOption = Annotated[float, typer.Option(metavar="P", help="With --finish: how often the promise must hold.")]
 
 OF_FINISHING = ("labels", "audit", "frames", "at_most", "confidence")
-OF_CHOOSING = ("strategy", "ladder", "finetune", "part")
+OF_CHOOSING = ("strategy", "ladder", "finetune", "shard")
 
 
 class FinishOptions(NamedTuple):

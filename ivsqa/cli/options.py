@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 import typer
 
+from ivsqa.domain.shards import Shard
+from ivsqa.errors import IvsqaError
+
 if TYPE_CHECKING:
     from ivsqa.io.project.project import Project
 
@@ -39,6 +42,14 @@ StepsOption = Annotated[
 ]
 PullbackOption = Annotated[
     list[str] | None, typer.Option("--pullback", metavar="ID", help="Only this pullback; may be repeated.")
+]
+ShardOption = Annotated[
+    str,
+    typer.Option(
+        metavar="I/N|auto",
+        help="Only this share, by pullback: for several processes, or tasks of an array, which auto asks SLURM about.",
+        show_default="all",
+    ),
 ]
 
 
@@ -95,6 +106,22 @@ FormatsOption = Annotated[
         "--format", metavar="FORMAT", help=f"{FORMAT_NAMES}; may be repeated.", show_default="from project.yaml"
     ),
 ]
+
+
+def shard_of(text: str) -> Shard:
+    """Return the shard that an option names.
+
+    Raises:
+        IvsqaError: it is no share of a whole, or no task of an array of jobs.
+    """
+    if text == "auto":
+        from ivsqa.io.slurm import shard_of_array
+
+        return shard_of_array()
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise IvsqaError(f"--shard {text!r} is no part of a whole", hint="write it like 2/8, from 1/8 to 8/8")
+    return Shard(int(number), int(of))
 
 
 def opened(project: Path | None) -> Project:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ivsqa.cli.options import DeviceOption, JsonOption, ModelOption, ProjectOption, PullbackOption, opened
-from ivsqa.cli.output import count, number, picked, say, say_json, say_table
+from ivsqa.cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    PullbackOption,
+    ShardOption,
+    opened,
+    shard_of,
+)
+from ivsqa.cli.output import count, failures_as_plain, number, picked, say, say_json, say_table
 from ivsqa.cli.progress import resumable_context
-from ivsqa.errors import EXIT_INTERRUPTED
+from ivsqa.domain.shards import WHOLE, Shard
+from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
+    from ivsqa.io.project.project import Project
     from ivsqa.io.project.records import ModelRecord
-    from ivsqa.workflow.scoring.score import RankedFrame
+    from ivsqa.workflow.scoring.score import RankedFrame, ScoreResult
 
 
 def score(
@@ -25,42 +37,64 @@ def score(
         bool, typer.Option("--draws", help="With ten draws with dropout each, for --strategy bald; ten times as long.")
     ] = False,
     pullback: PullbackOption = None,
+    shard: ShardOption = "1/1",
     model: ModelOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Score every frame that needs it. A score is contours, error maps and predicted quality."""
+    """Score every frame that needs it. A score is contours, error maps and predicted quality.
+
+    Several processes may score at once, each with a --shard. The worst frames are shown once every frame is scored.
+    """
     from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 
-    study = opened(project)
+    share, study = shard_of(shard), opened(project)
     with resumable_context() as context:
         result = score_frames(
             study,
             model_id=model,
             pullback_ids=pullback or (),
+            shard=share,
             again=again,
             draws=draws,
-            top=top,
+            # To rank the frames of all shards, all are looked at.
+            top=top if share == WHOLE or heatmaps else 0,
             device=device,
             context=context,
         )
-        folder = write_heatmaps(study, result.model_id, result.frames, context) if heatmaps and result.frames else None
+        folder = None
+        if heatmaps and result.frames:
+            folder = write_heatmaps(study, result.model_id, result.frames, context, shard=share)
     if as_json:
         done = picked(result, "model_id", "n_scored", "n_reused", "frames")
-        say_json({**done, "seconds": round(result.seconds, 3)})
+        failed = failures_as_plain(result.failed, "path")
+        say_json({**done, "seconds": round(result.seconds, 3), "failed": failed})
     else:
-        if result.frames:
-            _say_worst(result.frames, study.structures.names)
-        rate = f", {result.n_scored / result.seconds:.0f} a second" if result.n_scored else ""
-        say(f"{result.model_id}: {count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
-        if folder:
-            say(f"heatmaps: {folder}")
-        if result.n_scored:
-            _say_of_model(study.get_model(result.model_id), result.earlier)
-        if result.finished:
-            say("next: ivsqa select -n 50")
+        _say(study, result, share, folder, heatmaps=heatmaps)
+    if result.failed:
+        raise BatchError(f"{count(len(result.failed), 'pullback')} left to who is about them", result.failed)
     if not result.finished:
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _say(study: Project, result: ScoreResult, share: Shard, folder: Path | None, *, heatmaps: bool) -> None:
+    """Print what was scored, and the worst frames."""
+    if result.frames:
+        _say_worst(result.frames, study.structures.names)
+    rate = f", {result.n_scored / result.seconds:.0f} a second" if result.n_scored else ""
+    part = "" if share == WHOLE else f"shard {share}: "
+    say(f"{result.model_id}: {part}{count(result.n_scored, 'frame')} scored{rate}, {result.n_reused:,} had scores")
+    if folder:
+        say(f"heatmaps: {folder}")
+    if result.n_scored:
+        _say_of_model(study.get_model(result.model_id), result.earlier)
+    if result.finished and not result.failed:
+        if share == WHOLE:
+            say("next: ivsqa select -n 50")
+        elif heatmaps and not result.frames:
+            say("next: once every frame is scored, the same command, which then draws heatmaps")
+        else:
+            say("next: ivsqa status, once all shards are done")
 
 
 def _say_of_model(model: ModelRecord, earlier: list[str]) -> None:

@@ -20,9 +20,10 @@ from ivsqa.cli.finishing import (
     is_left_out,
     say_finish,
 )
-from ivsqa.cli.options import STRATEGY_NAMES, DeviceOption, JsonOption, ProjectOption, StrategyName, opened
+from ivsqa.cli.options import STRATEGY_NAMES, DeviceOption, JsonOption, ProjectOption, StrategyName, opened, shard_of
 from ivsqa.cli.output import count, number, percent, say, say_json, say_table
 from ivsqa.cli.progress import resumable_context
+from ivsqa.domain.shards import WHOLE
 from ivsqa.errors import IvsqaError
 
 if TYPE_CHECKING:
@@ -52,7 +53,16 @@ NameOption = Annotated[
     ),
 ]
 JobsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each on one core.")]
-PartOption = Annotated[str, typer.Option(metavar="I/N", help="Only this share of the work, for the jobs of an array.")]
+ArmsShardOption = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        "--part",
+        metavar="I/N|auto",
+        help="Only this share of the arms: for several processes, or tasks of an array, which auto asks SLURM about.",
+        show_default="all",
+    ),
+]
 
 
 def simulate(
@@ -64,7 +74,7 @@ def simulate(
     finetune: FinetuneOption = False,
     name: NameOption = "simulation",
     jobs: JobsOption = 1,
-    part: PartOption = "1/1",
+    shard: ArmsShardOption = "1/1",
     finish: FinishOption = False,
     labels: LabelsOption = 50,
     audit: AuditOption = 100,
@@ -91,7 +101,7 @@ def simulate(
     from ivsqa.workflow.simulating.summary import facts_of, summarize, write_results
 
     # Read before the project is: a typing error is told at once.
-    shares, (first, of), folder_name = _shares(ladder), _part(part), _folder_name(name)
+    shares, share, folder_name = _shares(ladder), shard_of(shard), _folder_name(name)
     study = opened(project)
     simulation = simulation_of(
         study,
@@ -103,12 +113,12 @@ def simulate(
     )
     folder = study.layout.simulation(folder_name)
     with resumable_context() as outside:
-        run_simulation(simulation, folder, device=device, n_jobs=jobs, part=(first - 1, of), context=outside)
+        run_simulation(simulation, folder, device=device, n_jobs=jobs, shard=share, context=outside)
     if outside.should_stop():
         raise KeyboardInterrupt
     # Jobs end in any order: only the last one finds all parts, and sums them up.
-    if of > 1 and not is_complete(simulation, folder):
-        say(f"part {part} is done; once all are: the same command without --part")
+    if share != WHOLE and not is_complete(simulation, folder):
+        say(f"shard {share} is done; once all are: the same command without --shard")
         return
     summary = summarize(simulation, folder)
     write_results(simulation, folder, summary)
@@ -163,14 +173,6 @@ def _shares(text: str) -> list[float]:
     if not shares or not all(0.0 < share <= 1.0 for share in shares):
         raise IvsqaError(f"--ladder {text!r} is no list of percentages", hint="write them like 1,2,4,10,20")
     return shares
-
-
-def _part(text: str) -> tuple[int, int]:
-    """Return the number of a part, from 1, and the number of parts."""
-    which, _, of = text.partition("/")
-    if not (which.isdigit() and of.isdigit() and 1 <= int(which) <= int(of)):
-        raise IvsqaError(f"--part {text!r} is no part of a whole", hint="write it like 2/8, from 1/8 to 8/8")
-    return int(which), int(of)
 
 
 def _folder_name(text: str) -> str:

@@ -155,7 +155,9 @@ def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, t
         ("agreement --round r009", "no round 'r009'", "ivsqa select -n 50"),
         ("simulate", "at least three", "import masks"),
         ("simulate --ladder 0,5", "'0,5' is no list of percentages", "1,2,4"),
-        ("simulate --part 3/2", "'3/2' is no part of a whole", "2/8"),
+        ("simulate --shard 3/2", "'3/2' is no part of a whole", "2/8"),
+        ("score --shard 0/2", "'0/2' is no part of a whole", "2/8"),
+        ("score --shard auto", "no task of an array of jobs", "--shard 2/8"),
         ("simulate --name ../x", "'../x' is no name of a folder", "letters"),
         ("import . --subject-from (", "not a regular expression", "(?P<subject>"),
     ],
@@ -337,7 +339,7 @@ def test_simulate_shares_its_work_and_shows_a_table_once_all_is_there(run, train
         trained.root,
     ]
     first = run(*line, "--part", "1/2")
-    assert (first.code, first.out) == (0, "part 1/2 is done; once all are: the same command without --part\n")
+    assert (first.code, first.out) == (0, "shard 1/2 is done; once all are: the same command without --shard\n")
     second = run(*line)
     assert second.code == 0
     assert "with all labels" in second.out
@@ -383,7 +385,7 @@ def test_finishing_is_a_table_of_80_columns_and_goes_on_where_it_stopped(run, tr
     [
         ("--finish --ladder 2", "--ladder is about ways of choosing, not about --finish"),
         ("--finish --strategy sqa", "--strategy is about ways of choosing"),
-        ("--finish --part 1/2", "--part is about ways of choosing"),
+        ("--finish --part 1/2", "--shard is about ways of choosing"),
         ("--labels 5", "--labels needs --finish"),
         ("--at-most 0.1", "--at-most needs --finish"),
         ("--finish --at-most 2", "are between 0 and 1"),

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from ivsqa.cli.main import app
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.project.project import open_project
 from ivsqa.pages.demo import DemoStage
+from ivsqa.workflow.scoring.score import score_frames
 
 STRUCTURES = ("lumen", "eem")
 
@@ -86,7 +88,13 @@ def test_json_prints_the_documented_keys(
     monkeypatch.chdir(study)
     run = Commands(documented)
 
-    run("score", "--top", "2", "--device", "cpu")
+    project = open_project(study)
+    score_frames(project, device="cpu")
+    claimed = project.pullbacks("train")[0].pullback_id
+    claim = project.layout.lock(f"score-m001-{claimed}")
+    claim.write_text('{"host": "node-7", "pid": 1, "started_at": "now"}')
+    run("score", "--all", "--top", "2", "--device", "cpu", exit_code=3)
+    claim.unlink()
     run("export", "../predicted", "--format", "echoplaque", "--source", "predictions")
     run("export", "../data-set", "--format", "nnunet")
     assert run("train", "--device", "cpu")["reused"]

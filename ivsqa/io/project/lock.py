@@ -1,8 +1,10 @@
 """An advisory lock for what must not run twice in one project, on local disks and on NFS.
 
-The file appears whole under its name and says host, process and start. Whoever finds one of a process that certainly runs no
-longer takes it over; one of another host, or of another container with the same host name, is respected, and the message says how
-to mend it if that has died. What is no lock of ours holds nobody up, unless it is a folder, which is not ours to remove.
+The file appears whole under its name and says host, process and start, and the job that the process is of. Whoever finds one of a
+process that certainly runs no longer takes it over: here, or in a job that its queue knows to be over or to have been started
+again. One of another host, or of another container with the same host name, is respected otherwise, and the message says how to
+mend it if that has died. Nothing goes by the time: clocks differ. What is no lock of ours holds nobody up, unless it is a folder,
+which is not ours to remove.
 
 The library filelock cannot stand in: its FileLock is flock, which many clusters mount as local to one host, and names no holder;
 its SoftFileLock says neither purpose nor start, takes a marker that it cannot read for stale after two seconds, and so would take
@@ -29,6 +31,7 @@ from ivsqa.errors import ProjectLockedError
 from ivsqa.io.leftovers import TEMPORARY_PREFIX, iter_temporary, sweep, temporary_path
 from ivsqa.io.outside import entries
 from ivsqa.io.processes import Process, this_process
+from ivsqa.io.slurm import Job, this_job
 
 LOCK_PREFIX = ".lock-"
 LARGEST_BYTES = 4096
@@ -55,7 +58,9 @@ def project_lock(path: Path, *, purpose: str, started_at: str, dry_run: bool = F
     if dry_run:
         yield
         return
+    job = this_job()
     owner = {"host": socket.gethostname(), **asdict(this_process()), "started_at": started_at}
+    owner |= {} if job is None else asdict(job)
     _acquire(path, owner, purpose)
     try:
         yield
@@ -86,7 +91,7 @@ def _acquire(path: Path, owner: dict[str, Any], purpose: str) -> None:
             sweep(iter_temporary(path.parent))
             continue
         raise ProjectLockedError(
-            f"{purpose} is already running on {holder['host']} (process {holder['pid']}, since {holder['started_at']})",
+            f"{purpose} is already running on {holder['host']} ({_named(holder)}, since {holder['started_at']})",
             path=path,
             hint=f"wait for it; if it has died with its machine, remove the file: rm {shlex.quote(str(path))}",
         )
@@ -101,6 +106,10 @@ def _link(draft: Path, path: Path) -> None:
     """
     try:
         os.link(draft, path)
+    except FileExistsError:
+        # A server that answered twice says so of the link that it has just made.
+        if draft.stat().st_nlink != 2:
+            raise
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
@@ -156,4 +165,21 @@ def _read_owner(path: Path) -> dict[str, Any] | None:
 def _is_dead(owner: dict[str, Any]) -> bool:
     """Whether the owner certainly runs no longer; one that an older version wrote down says too little to know."""
     computer, boot, namespace, born = (str(owner.get(name, "")) for name in ("computer", "boot", "namespace", "born"))
-    return bool(computer) and Process(computer, boot, namespace, owner["pid"], born or None).is_dead
+    if computer and Process(computer, boot, namespace, owner["pid"], born or None).is_dead:
+        return True
+    job = _job_of(owner)
+    return job is not None and job.is_over
+
+
+def _job_of(owner: dict[str, Any]) -> Job | None:
+    """Return the job that the owner is of; None where it names none."""
+    number, restarts = owner.get("job"), owner.get("restarts")
+    if not (isinstance(number, int) and isinstance(restarts, int)):
+        return None
+    return Job(str(owner.get("cluster", "")), number, restarts)
+
+
+def _named(owner: dict[str, Any]) -> str:
+    """Return the owner as people look for it."""
+    job = _job_of(owner)
+    return f"process {owner['pid']}{f' of job {job.job}' if job else ''}"

@@ -1,9 +1,12 @@
-"""Scoring: one pass over every frame that needs it; contours, error maps and quality, in chunks that survive any stop."""
+"""Scoring: one pass over every frame that needs it; contours, error maps and quality, in chunks that survive any stop.
+
+Any number of processes may score at once, on any number of machines: each claims one pullback after the other.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,9 +19,9 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.selection.strategies import worst_free
-from ivsqa.errors import StateError
+from ivsqa.domain.shards import WHOLE, Shard
+from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io import atomic
-from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -28,8 +31,7 @@ from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_parallel
 from ivsqa.workflow.predicting.error_maps import heatmap_of_score
 from ivsqa.workflow.predicting.prediction import FramePostprocessor, border_priors
-
-BATCH_FRAMES = 32
+from ivsqa.workflow.scoring.work import Batch, Work
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,11 @@ class ScoreResult:
         model_id: The model that scored.
         earlier: Starter models of an earlier ivsqa whose scores these take the place of.
         n_scored: Frames scored now.
-        n_reused: Frames whose scores were there.
+        n_reused: Frames whose scores were there, or were made by others meanwhile.
         seconds: Time for the frames scored now.
         finished: False when it was asked to stop; the same command goes on.
-        frames: The worst frames that a selection may choose, worst first.
+        frames: The worst frames that a selection may choose, worst first; none before every frame is scored.
+        failed: Pullbacks that other processes are about.
     """
 
     model_id: str
@@ -66,6 +69,7 @@ class ScoreResult:
     seconds: float
     finished: bool
     frames: list[RankedFrame]
+    failed: list[IvsqaError]
 
 
 def score_frames(
@@ -73,6 +77,7 @@ def score_frames(
     *,
     model_id: str | None = None,
     pullback_ids: Sequence[str] = (),
+    shard: Shard = WHOLE,
     again: bool = False,
     draws: bool = False,
     top: int = 50,
@@ -81,12 +86,14 @@ def score_frames(
 ) -> ScoreResult:
     """Score every frame that has no score by the model yet.
 
-    Writes `scores/<model>/<pullback>/`, chunk by chunk: a stop loses at most one chunk, and the same call goes on.
+    Writes `scores/<model>/<pullback>/`, chunk by chunk: a stop loses at most one chunk, and the same call goes on. Several
+    calls at once share the work; whatever the order of their shards, and however often each is done, the scores are the same.
 
     Args:
         project: The project.
         model_id: Which model; None: the current one.
         pullback_ids: Only these; empty: all.
+        shard: Only its share of them.
         again: Score anew what is scored already.
         draws: Score with draws with dropout besides, ten times as long: what the strategy "bald" goes by.
         top: Length of the table of worst frames.
@@ -102,33 +109,37 @@ def score_frames(
     records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
     if not records:
         raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
+    by_id = {record.pullback_id: record for record in records}
+    own = [by_id[name] for name in shard.share({name: record.n_frames for name, record in by_id.items()})]
     store = project.scores(model)
-    # A lock a model: two models may score at once.
-    with project_lock(project.layout.lock(f"score-{model.model_id}"), purpose="scoring", started_at=context.clock()):
-        _write_record(project, model, context)
-        # A pullback that was removed and imported anew may have other frames under its old id.
-        store.remove_useless({record.pullback_id: record.frames_sha256 for record in records})
-        work = [
-            (record, chunk)
-            for record in records
-            for chunk in store.chunks(record.n_frames)
-            if again or not store.has_chunk(record.pullback_id, *chunk, drawn=draws)
-        ]
-        n_todo = sum(last - first + 1 for _, (first, last) in work)
-        started = time.perf_counter()
-        n_scored = _score_chunks(project, model, store, work, device, context, draws=draws) if work else 0
-        seconds = time.perf_counter() - started
+    _write_record(project, model, context)
+    # A pullback that was removed and imported anew may have other frames under its old id.
+    store.remove_useless({record.pullback_id: record.frames_sha256 for record in own})
+    work = Work(project, model, own, context, again=again, draws=draws)
+    started = time.perf_counter()
+    with work:
+        n_scored = _score_chunks(project, model, work, device, context, draws=draws) if work.n_todo else 0
+    seconds = time.perf_counter() - started
+    # Only whole chunks are written and counted; one that was begun when it had to stop is lost.
+    finished = n_scored + work.n_done_by_others + work.n_refused == work.n_todo
+    # After a stop, and before all shards are done, the worst so far would be taken for the worst of all.
+    is_alone = shard == WHOLE and not work.refused
+    is_ranked = top and finished and (is_alone or _are_whole(store, by_id.values()))
     return ScoreResult(
         model_id=model.model_id,
         earlier=project.earlier_starters() if model.is_starter and n_scored else [],
         n_scored=n_scored,
-        n_reused=sum(record.n_frames for record in records) - n_todo,
+        n_reused=sum(record.n_frames for record in own) - work.n_todo + work.n_done_by_others,
         seconds=seconds,
-        # Only whole chunks are written and counted; one that was begun when it had to stop is lost.
-        finished=n_scored == n_todo,
-        # After a stop, the worst so far would be taken for the worst of all.
-        frames=worst_in_pool(project, store, records, top) if top and n_scored == n_todo else [],
+        finished=finished,
+        frames=worst_in_pool(project, store, [*by_id.values()], top) if is_ranked else [],
+        failed=list(work.refused.values()),
     )
+
+
+def _are_whole(store: ScoreStore, pullbacks: Iterable[Pullback]) -> bool:
+    """Whether every frame of some pullbacks is scored."""
+    return all(store.is_whole(pullback.pullback_id, pullback.n_frames) for pullback in pullbacks)
 
 
 def _write_record(project: Project, model: ModelRecord, context: Context) -> None:
@@ -148,21 +159,10 @@ def _write_record(project: Project, model: ModelRecord, context: Context) -> Non
     )
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Frames start … stop - 1 of a pullback, the last of a chunk or not."""
-
-    record: Pullback
-    start: int
-    stop: int
-    ends_chunk: bool
-
-
 def _score_chunks(
     project: Project,
     model: ModelRecord,
-    store: ScoreStore,
-    work: Sequence[tuple[Pullback, tuple[int, int]]],
+    work: Work,
     device: str,
     context: Context,
     *,
@@ -184,10 +184,10 @@ def _score_chunks(
         project.structures, ErrorCalibration.from_dict(model.error_calibration or {}), border_priors(model)
     )
 
-    n_todo = sum(last - first + 1 for _, (first, last) in work)
+    store = project.scores(model)
     turn = Lock()
 
-    def run(batch: _Batch) -> tuple[_Batch, list[FrameScore]]:
+    def run(batch: Batch) -> tuple[Batch, list[FrameScore]]:
         grid = batch.record.grid
         frames = batch.record.frames[batch.start : batch.stop]
         images = np.stack([grid.sample(frame) for frame in frames])
@@ -209,24 +209,16 @@ def _score_chunks(
             ]
 
     n_kept, chunk = 0, []
-    with predictor.workers() as n_workers, context.progress("Scoring", n_todo, "frame") as advance:
-        for batch, scores in in_parallel(_iter_batches(work, context), run, n_workers=n_workers):
+    with predictor.workers() as n_workers, context.progress("Scoring", work.n_todo, "frame") as advance:
+        for batch, scores in in_parallel(work.batches(), run, n_workers=n_workers):
             chunk += scores
             if batch.ends_chunk:
                 store.write_chunk(batch.record.frames_sha256, chunk)
                 n_kept, chunk = n_kept + len(chunk), []
+            if batch.ends_pullback:
+                work.give_back(batch.record.pullback_id)
             advance(len(scores))
     return n_kept
-
-
-def _iter_batches(work: Sequence[tuple[Pullback, tuple[int, int]]], context: Context) -> Iterator[_Batch]:
-    """Yield batches until all are named or someone asks to stop."""
-    for record, (first, last) in work:
-        for start in range(first, last + 1, BATCH_FRAMES):
-            if context.should_stop():
-                return
-            stop = min(start + BATCH_FRAMES, last + 1)
-            yield _Batch(record, start, stop, ends_chunk=stop > last)
 
 
 def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullback], top: int) -> list[RankedFrame]:
@@ -256,12 +248,17 @@ def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullb
 
 
 def write_heatmaps(
-    project: Project, model_id: str, frames: Sequence[RankedFrame], context: Context = DEFAULT_CONTEXT
+    project: Project,
+    model_id: str,
+    frames: Sequence[RankedFrame],
+    context: Context = DEFAULT_CONTEXT,
+    *,
+    shard: Shard = WHOLE,
 ) -> Path:
-    """Write the error picture of each frame under `scores/<model>/heatmaps/` and return that folder."""
-    store = project.scores(model_id)
-    with context.progress("Drawing heatmaps", len(frames), "picture") as advance:
-        for frame in frames:
+    """Write the error picture of each frame of a shard under `scores/<model>/heatmaps/` and return that folder."""
+    store, own = project.scores(model_id), frames[shard.number - 1 :: shard.of]
+    with context.progress("Drawing heatmaps", len(own), "picture") as advance:
+        for frame in own:
             record = project.pullback(frame.pullback_id)
             score = next(store.read(frame.pullback_id, [frame.frame_index]))
             picture = heatmap_of_score(project, record, score)

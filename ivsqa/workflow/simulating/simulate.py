@@ -14,6 +14,7 @@ import numpy as np
 
 from ivsqa.domain.selection.plan import Strategy
 from ivsqa.domain.selection.pool import Limits
+from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import StateError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.simulations import ArmStore, StoredRung, iter_arms
@@ -79,7 +80,7 @@ def run_simulation(
     *,
     device: str = "auto",
     n_jobs: int = 1,
-    part: tuple[int, int] = (0, 1),
+    shard: Shard = WHOLE,
     context: Context = DEFAULT_CONTEXT,
 ) -> None:
     """Run the arms that are not there yet, and write each rung as it ends; the same call goes on after any stop.
@@ -89,7 +90,7 @@ def run_simulation(
         folder: Where to keep it.
         device: Where to train.
         n_jobs: Arms at once, each in a process of its own.
-        part: (i, n): only every n-th arm, from the i-th, so that n jobs of a cluster share the work.
+        shard: Only its arms, so that several jobs of a cluster share the work.
         context: Progress and wish to stop.
 
     Raises:
@@ -97,7 +98,7 @@ def run_simulation(
     """
     request = simulation.sha256()
     _check_same(folder, request)
-    arms = [arm for number, arm in enumerate(simulation.arms()) if number % part[1] == part[0]]
+    arms = list(simulation.arms())[shard.number - 1 :: shard.of]
     todo = [(name, plan) for name, plan in arms if len(ArmStore(folder, name).facts()) < len(plan.ladder)]
     n_rungs = sum(len(plan.ladder) - len(ArmStore(folder, name).facts()) for name, plan in todo)
     with context.progress("Simulating", n_rungs, "rung") as advance:

@@ -105,6 +105,54 @@ def test_a_lock_of_another_host_is_respected(path):
     assert path.exists()
 
 
+ELSEWHERE = {"host": "node-7", "computer": "ffff", "boot": "ffff", "pid": NOBODY}
+
+
+def in_job(monkeypatch, job: int, restarts: int) -> None:
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "atlas")
+    monkeypatch.setenv("SLURM_JOB_ID", str(job))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
+
+
+def test_a_job_that_was_started_again_on_another_node_takes_over_its_own_lock(path, monkeypatch):
+    owned_by(path, **ELSEWHERE, cluster="atlas", job=17, restarts=0)
+    in_job(monkeypatch, 17, restarts=1)
+    with hold(path):
+        owner = json.loads(path.read_text())
+        assert (owner["cluster"], owner["job"], owner["restarts"]) == ("atlas", 17, 1)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("job", "restarts"), [(17, 0), (18, 1)])
+def test_a_process_beside_it_in_the_same_job_or_in_another_is_respected(path, monkeypatch, job, restarts):
+    owned_by(path, **ELSEWHERE, cluster="atlas", job=17, restarts=0)
+    in_job(monkeypatch, job, restarts)
+    monkeypatch.setenv("PATH", "")  # where nothing can be asked
+    with pytest.raises(ProjectLockedError, match=r"on node-7 \(process 4194305 of job 17, since"), hold(path):
+        pass
+
+
+@pytest.mark.parametrize("job", ["17", None, [17]])
+def test_a_lock_with_an_odd_job_is_respected(path, job):
+    owned_by(path, **ELSEWHERE, cluster="atlas", job=job, restarts=0)
+    with pytest.raises(ProjectLockedError, match=r"process 4194305, since"), hold(path):
+        pass
+
+
+def test_a_server_that_answers_twice_does_not_lock_out_who_has_the_lock(path, monkeypatch):
+    link = os.link
+
+    def made_and_told_again(source, target):
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", made_and_told_again)
+    with hold(path):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+        with pytest.raises(ProjectLockedError), hold(path):
+            pass
+
+
 def test_a_lock_of_another_container_with_the_same_host_name_is_respected(path):
     owned_by(path, namespace="ffff", pid=NOBODY)
     with pytest.raises(ProjectLockedError, match=f"on {socket.gethostname()}"), hold(path):

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from ivsqa.domain.shards import Shard
 from ivsqa.errors import NotFoundError, ProjectLockedError, StateError
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import read_manifest, write_manifest
@@ -10,6 +13,7 @@ from ivsqa.io.project.records import ScoresRecord
 from ivsqa.io.project.scores import ScoreStore
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
+from ivsqa.workflow.scoring.work import Work
 from tests.edited_settings import with_settings
 
 
@@ -128,10 +132,60 @@ def test_an_unknown_pullback_is_said_before_anything_is_scored(trained):
     assert not trained.layout.scores("m001").exists()
 
 
-def test_two_scorings_with_one_model_are_refused(trained):
-    lock = project_lock(trained.layout.lock("score-m001"), purpose="scoring", started_at="now")
-    with lock, pytest.raises(ProjectLockedError):
-        score_frames(trained, device="cpu")
+def claim(project: Project, pullback_id: str):
+    lock = project.layout.lock(f"score-m001-{pullback_id}")
+    return project_lock(lock, purpose="scoring", started_at="now")
+
+
+def test_a_pullback_that_another_process_is_about_is_left_to_it_and_named(trained):
+    with claim(trained, "S05-P1"):
+        result = score_frames(trained, device="cpu")
+        assert (result.n_scored, result.finished, result.frames) == (70, True, [])
+        (error,) = result.failed
+        assert isinstance(error, ProjectLockedError)
+        assert "score-m001-S05-P1" in error.hint
+    again = score_frames(trained, device="cpu")
+    assert (again.n_scored, again.failed, len(again.frames) > 0) == (10, [], True)
+    assert list(trained.root.glob(".lock-*")) == []
+
+
+def test_what_another_process_scored_meanwhile_is_not_scored_again(trained):
+    others = score_frames(trained, device="cpu", pullback_ids=["S05-P1"])
+    assert others.n_scored == 10
+    record, store = trained.pullback("S05-P1"), store_of(trained)
+    kept = {path: path.read_bytes() for path in trained.layout.scores("m001").rglob("*.parquet")}
+    for path in kept:
+        path.unlink()
+    work = Work(trained, trained.get_model("m001"), [record], Context(), again=False, draws=False)
+    for path, data in kept.items():
+        path.write_bytes(data)
+    with work:
+        assert list(work.batches()) == []
+    assert (work.n_todo, work.n_done_by_others) == (10, 10)
+    assert store.is_whole("S05-P1", 10)
+
+
+@given(st.lists(st.integers(1, 3), max_size=5), st.permutations([1, 2, 3]))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_shards_in_any_order_and_any_number_of_times_give_the_scores_of_one_process(scored, bytes_of, before, order):
+    whole = bytes_of(scored.layout.scores("m001"))
+    for path in scored.layout.scores("m001").rglob("*.parquet"):
+        path.unlink()
+    n_scored = [score_frames(scored, shard=Shard(number, 3), device="cpu").n_scored for number in [*before, *order]]
+    assert sum(n_scored) == 80
+    assert bytes_of(scored.layout.scores("m001")) == whole
+
+
+def test_a_shard_ranks_frames_only_once_all_are_scored_and_draws_its_share_of_them(trained):
+    first = score_frames(trained, shard=Shard(1, 2), device="cpu", top=4)
+    assert (first.n_scored, first.finished, first.frames) == (40, True, [])
+    second = score_frames(trained, shard=Shard(2, 2), device="cpu", top=4)
+    assert second.n_scored == 40
+    assert len(second.frames) == 4
+    folder = write_heatmaps(trained, "m001", second.frames, shard=Shard(1, 2))
+    assert len(list(folder.iterdir())) == 2
+    write_heatmaps(trained, "m001", second.frames, shard=Shard(2, 2))
+    assert len(list(folder.iterdir())) == 4
 
 
 @pytest.mark.parametrize("image", [{"working_size_px": 48}, {"field_of_view_mm": 5.0}])

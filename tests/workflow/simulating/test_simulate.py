@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.quality.review_curve import review_shares
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool, Rows
 from ivsqa.domain.selection.strategies import Choices
+from ivsqa.domain.shards import Shard
 from ivsqa.errors import StateError
 from ivsqa.io.project.simulations import ArmStore
 from ivsqa.model.inference import Prediction
@@ -189,8 +190,8 @@ def test_a_simulation_goes_on_where_it_stopped_and_comes_to_the_same(simulation,
 
 
 def test_parts_of_the_work_add_up_and_processes_change_nothing(simulation, tmp_path):
-    run_simulation(simulation, tmp_path / "parts", device="cpu", part=(0, 2))
-    run_simulation(simulation, tmp_path / "parts", device="cpu", part=(1, 2), n_jobs=2)
+    run_simulation(simulation, tmp_path / "parts", device="cpu", shard=Shard(1, 2))
+    run_simulation(simulation, tmp_path / "parts", device="cpu", shard=Shard(2, 2), n_jobs=2)
     run_simulation(simulation, tmp_path / "whole", device="cpu", n_jobs=2)
     assert facts_of(summarize(simulation, tmp_path / "parts")) == facts_of(summarize(simulation, tmp_path / "whole"))
 
@@ -206,7 +207,7 @@ def test_a_rung_that_was_half_written_is_run_again(simulation, tmp_path):
 
 
 def test_other_settings_are_not_mixed_in(simulation, tmp_path):
-    run_simulation(simulation, tmp_path, device="cpu", part=(0, 3))
+    run_simulation(simulation, tmp_path, device="cpu", shard=Shard(1, 3))
     other = dataclasses.replace(simulation, template=dataclasses.replace(PLAN, diversity=0.1))
     with pytest.raises(StateError, match="other settings"):
         run_simulation(other, tmp_path, device="cpu")
