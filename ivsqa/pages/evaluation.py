@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ivsqa.domain.agreement.reader_agreement import BetweenReaders
 from ivsqa.domain.quality.judged_estimate import ReliabilityBin
+from ivsqa.domain.statistics.bootstrap import ENOUGH_SUBJECTS
 from ivsqa.drawing.templates import fill
 from ivsqa.pages.areas import area_views
 
@@ -94,5 +95,6 @@ def evaluation_page(
         colors=colors,
         readers=readers,
         again=again,
+        enough_subjects=ENOUGH_SUBJECTS,
         views=area_views(answer, colors, readers, again),
     )

@@ -13,10 +13,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ivsqa.domain.acceptance.minutes import CostModel, TimedWork
 from ivsqa.domain.agreement.effort import Reading
 from ivsqa.domain.agreement.reader_agreement import BetweenReaders
 from ivsqa.domain.measures.frame_measures import column
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook
+from ivsqa.domain.statistics.bootstrap import ENOUGH_SUBJECTS
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_chart, histogram_chart, scatter_chart
 from ivsqa.drawing.templates import fill, number, percent
 from ivsqa.io.project.certificates import Finishing
@@ -120,6 +122,7 @@ class Work:
         border: Length of the borders as they came back, px of the working grid.
         corrected: As much of it as had to be corrected.
         seconds: How long hands were on each frame of which that is known.
+        helped: Of those that came with contours, the time, and the work of drawing them anew.
         returned_at: When the last of it came in, ISO 8601.
     """
 
@@ -131,6 +134,7 @@ class Work:
     border: float
     corrected: float
     seconds: Sequence[float]
+    helped: Sequence[TimedWork]
     returned_at: str
 
     @property
@@ -157,6 +161,7 @@ class Work:
             border=sum(reading.border for reading in readings),
             corrected=sum(reading.corrected for reading in readings),
             seconds=[seconds for reading in readings for seconds in reading.seconds],
+            helped=[timed for reading in readings for timed in reading.helped],
             returned_at=max(reading.returned_at for reading in readings),
         )
 
@@ -188,6 +193,7 @@ class Study:
         simulations: Rounds replayed.
         rounds: Oldest first.
         readings: By round and reader.
+        reading: What each kind of work is supposed to take.
         readers: How far two readers of one frame agree, by structure.
         again: How far one reader who read a frame twice does.
         colors: "#rrggbb" by structure.
@@ -213,6 +219,7 @@ class Study:
     simulations: Sequence[KeptSimulation]
     rounds: Sequence[RoundRecord]
     readings: Sequence[Reading]
+    reading: CostModel
     readers: Mapping[str, BetweenReaders]
     again: Mapping[str, BetweenReaders]
     colors: Mapping[str, str]
@@ -262,6 +269,16 @@ class Study:
         return self.work_of()
 
     @property
+    def unaided(self) -> list[TimedWork]:
+        """The frames of known time that readers drew from nothing."""
+        return [timed for reading in self.readings for timed in reading.unaided]
+
+    @property
+    def cost(self) -> CostModel:
+        """What drawing anew takes: as supposed, moved towards the times of frames that readers did draw from nothing."""
+        return self.reading.learned(self.unaided)
+
+    @property
     def corrected_by_round(self) -> list[tuple[str, float]]:
         """Each round of which something came back, and the share of the border that readers had to correct in it."""
         works = ((record.round_id, self.work_of(round_id=record.round_id)) for record in self.rounds)
@@ -273,9 +290,11 @@ class Study:
 
     @property
     def outlook_interval(self) -> list[float] | None:
-        """Interval of the quality of the frames left; None where there is none."""
-        quality = None if self.outlook is None else self.outlook.quality
-        return None if quality is None or isnan(quality.low) else [quality.low, quality.high]
+        """Interval of the quality of the frames left; None where training subjects are too few for one."""
+        n_subjects = sum(split.n_subjects for split in self.splits if split.name == "train")
+        if self.outlook is None or n_subjects < ENOUGH_SUBJECTS or isnan(self.outlook.quality.low):
+            return None
+        return [self.outlook.quality.low, self.outlook.quality.high]
 
     @property
     def tested_structures(self) -> list[str]:
@@ -316,6 +335,7 @@ def report_page(study: Study) -> Markup:
         views=area_views(study.evaluation, study.colors, study.readers, study.again),
         figures=_figures,
         poor_dice=POOR_DICE,
+        enough_subjects=ENOUGH_SUBJECTS,
     )
 
 

@@ -135,6 +135,8 @@ def test_what_weakens_the_figures_is_said_before_them():
     assert "Test subjects are sealed" in page()
     assert "the figures flatter" in page(split="validation")
     assert "With one subject there is no interval" in page(n_subjects=1)
+    assert "Of 4 subjects, fewer than 5, they are too narrow" in " ".join(page(n_subjects=4).split())
+    assert "too narrow" not in page(n_subjects=5)
     assert "nothing is calibrated" in page(n_calibration_frames=0)
 
 

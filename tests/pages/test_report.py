@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
+from ivsqa.domain.acceptance.minutes import CostModel, FrameWork, TimedWork
 from ivsqa.domain.agreement.effort import Reading
 from ivsqa.domain.agreement.reader_agreement import BetweenReaders, bland_altman
 from ivsqa.domain.selection.learning_curve import Outlook
@@ -72,6 +73,7 @@ NEW = Study(
     simulations=[],
     rounds=[],
     readings=[],
+    reading=CostModel(),
     readers={},
     again={},
     colors={"lumen": "#56b4e9"},
@@ -93,7 +95,7 @@ LESION = {"lesion": 1, "start_position_mm": 4.0, "end_position_mm": 8.5, "mla_mm
 STUDY = replace(
     NEW,
     as_of="2026-03-02T08:00:00",
-    splits=[SplitCount("train", 4, 6, 200, 8)],
+    splits=[SplitCount("train", 6, 6, 200, 8)],
     current="m002",
     models=[model("m001", 8, 0.8), model("m002", 16, 0.85), model("m003", 20, 0.7, accepted=False)],
     evaluations={"m001": evaluation("m001", 0.8), "m002": evaluation("m002", 0.9)},
@@ -116,7 +118,10 @@ def words(text: str) -> str:
 
 def test_the_page_says_at_once_how_good_what_saved_and_what_is_left():
     text = words(report_page(STUDY))
-    assert "Model m002 draws lumen with a Dice of 0.900 on 2 sealed test frames of 2 subjects." in text
+    assert (
+        "Model m002 draws lumen with a Dice of 0.900 on 2 sealed test frames of 2 subjects, too few for intervals."
+        in text
+    )
     assert "Readers had to correct 25 % of the border in round r001; the rest stood as it was sent." in text
     assert "25 % of the border to correct in round r001" in text
     assert "4.0 % of the training frames drawn by people: 8 of 200" in text
@@ -130,7 +135,28 @@ def test_what_each_round_cost_is_said_first_and_last_in_border_and_in_minutes():
     assert "Readers had to correct 25 % of the border in round r001, and 10 % in r002, the last." in text
     assert "Hands were on 3 frames for 3 minutes, 60 s each." in text
     assert "10 % of the border to correct in round r002; by round 25 → 10 %" in text
-    assert "8 2026-03-03 10 % 3 3 frames 0 16" in text
+    assert "8 2026-03-03 10 % 3 3 frames – 0 16" in text
+
+
+def test_minutes_saved_are_those_of_drawing_anew_less_those_that_correcting_took():
+    second = Reading("r002", "<reader>", "2026-03-03T08:00:00", Counter(edited=3), Counter(edited=6))
+    second.seconds = [60.0, 60.0, 200.0]
+    for seconds in (60.0, 60.0):
+        second.add_time(seconds, n_sent=2, n_drawn=2)
+    second.add_time(200.0, n_sent=0, n_drawn=2)  # drawn from nothing: saves nothing, and tells what drawing takes
+    text = words(report_page(replace(STUDY, readings=[READING, second], reading=CostModel(drawn_s=80.0, look_s=5.0))))
+    # One frame against ten supposed ones; drawn anew takes 200 s instead of 165, so a contour a little more than 80 s.
+    cost = CostModel().learned([TimedWork(FrameWork(drawn=2), 200.0)])
+    anew = 2 * (2 * cost.drawn_s + cost.look_s) / 60.0
+    assert 5.5 < anew < 6.0
+    assert "the 2 frames of these that came with contours would have taken about 6 minutes instead of 2" in text
+    assert "4 minutes saved (1 to 4, by how fast one draws)" in text
+    assert "4 min saved (1 to 4) on 2 frames that came with contours: 2 min instead of about 6" in text
+    assert "moved towards the times of 1 frame that readers did draw from nothing" in text
+    slow = replace(second, helped=[TimedWork(FrameWork(drawn=2), 345.0)], unaided=[])
+    text = words(report_page(replace(STUDY, readings=[slow])))
+    assert "about 3 minutes instead of 6: 3 minutes lost (−5 to −3, by how fast one draws)" in text
+    assert "since no time was reported of a frame drawn from nothing" in text
 
 
 def test_a_blind_round_in_which_nothing_was_sent_is_no_round_of_the_headline():
@@ -181,6 +207,17 @@ def test_the_page_says_whether_to_go_on(gain, said):
     assert "hardly be more" not in text  # with one subject there is no bound
 
 
+def test_of_few_subjects_there_is_no_bound_and_no_band_and_the_page_says_so():
+    few = words(report_page(replace(STUDY, splits=[SplitCount("train", 4, 6, 200, 8)])))
+    assert "hardly be more" not in few
+    assert "cannot be said of fewer than 5" in few
+    assert "No bands: 2 test subjects, fewer than 5, tell too little of others." in few
+    enough = evaluation("m002", 0.9) | {"n_subjects": 5}
+    text = words(report_page(replace(STUDY, evaluations={**STUDY.evaluations, "m002": enough})))
+    assert "of 5 subjects." in text
+    assert "Bands are 95 % intervals over test subjects." in text
+
+
 def test_a_refused_model_is_listed_and_stands_in_no_curve():
     text = report_page(STUDY)
     assert "refused" in text
@@ -193,9 +230,9 @@ def test_a_refused_model_is_listed_and_stands_in_no_curve():
 
 def test_rounds_and_readers_say_what_came_back():
     text = words(report_page(STUDY))
-    assert "8 1 unreadable, 2026-03-02 25 % – 9 5 by 0.20 mm 0 0" in text
+    assert "8 1 unreadable, 2026-03-02 25 % – – 9 5 by 0.20 mm 0 0" in text
     assert "&lt;reader&gt; 1 8" in text
-    assert "r002 train sqa m001 8 imported – – – – – – –" in text
+    assert "r002 train sqa m001 8 imported – – – – – – – –" in text
 
 
 def test_a_pullback_has_its_figures_with_intervals_and_no_share_beyond_what_can_be():

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import Contour, Contours, Mask, Points
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, Nudge, RefinementConfig, refined
@@ -37,6 +38,8 @@ class Reading:
         border: Length of the borders as they came back, px of the working grid.
         corrected: The part of it that the reader had to correct: not sent, or off by more than experts differ.
         seconds: How long hands were on each frame of which the editor reported it.
+        helped: Of those that came with contours, the time, and the work that drawing all contours from nothing would be.
+        unaided: The same of those that were drawn from nothing.
     """
 
     round_id: str
@@ -48,6 +51,13 @@ class Reading:
     border: float = 0.0
     corrected: float = 0.0
     seconds: list[float] = field(default_factory=list)
+    helped: list[TimedWork] = field(default_factory=list)
+    unaided: list[TimedWork] = field(default_factory=list)
+
+    def add_time(self, seconds: float, *, n_sent: int, n_drawn: int) -> None:
+        """Count the time of a frame that could be judged, of which so many contours were sent and so many came back."""
+        timed = TimedWork(FrameWork(drawn=n_drawn), seconds)
+        (self.helped if n_sent else self.unaided).append(timed)
 
 
 def length_to_move(drawn: Contour | None, wanted: Contour | None, *, tolerance_px: float) -> float:

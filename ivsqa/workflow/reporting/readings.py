@@ -88,7 +88,10 @@ def _count(
         reading.frames[origin] += 1
         key = FrameKey(revision.pullback_id, index)
         if origin != "unreadable" and key in sent:
-            _compare(project, reading, revision, sent[key], contours.get(index, {}))
+            returned = contours.get(index, {})
+            _compare(project, reading, revision, sent[key], returned)
+            if index in timed:
+                reading.add_time(timed[index].seconds, n_sent=len(sent[key].contours), n_drawn=len(returned))
 
 
 def _compare(project: Project, reading: Reading, revision: RevisionRecord, sent: SentFrame, returned: Contours) -> None:

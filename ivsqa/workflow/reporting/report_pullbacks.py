@@ -15,6 +15,7 @@ from ivsqa.domain.measures.frame_measures import EEM, LUMEN, column
 from ivsqa.domain.measures.pullback_measures import LesionRule
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.learning_curve import POOR_DICE
+from ivsqa.domain.statistics.bootstrap import ENOUGH_SUBJECTS
 from ivsqa.drawing.pictures import comparison, jpeg_bytes
 from ivsqa.drawing.pullback_chart import Line, PullbackView, pullback_chart
 from ivsqa.errors import IvsqaError, StateError
@@ -42,8 +43,6 @@ BANDS = {
     None: "No intervals: too few validation subjects.",
 }
 """What the legend says of intervals, by what they were calibrated on."""
-ENOUGH_SUBJECTS = 5
-"""Validation subjects from which on intervals are not just the widest seen; see `conformal_factor`."""
 
 
 def pullback_pages(
@@ -94,6 +93,8 @@ class _PullbackDrawing:
         self._lesions = measures.lesions.filter(of_this).to_dicts()
         self._row = measures.pullbacks.filter(of_this).to_dicts()[0]
         self._calibrated_on, self._n_calibration = measures.calibrated_on, measures.n_calibration_subjects
+        # Of fewer subjects an interval is the widest that was seen, see `conformal_factor`: a band of it hides the line.
+        self._has_bands = measures.calibrated_on != "study" or self._n_calibration >= ENOUGH_SUBJECTS
         self._drawn = (self._frames["source"] == "annotation").to_numpy()
         self._quality = self._read_quality()
 
@@ -177,6 +178,8 @@ class _PullbackDrawing:
         """Return a measure of every frame with its interval; None where it is not known of any."""
         names = [column(measure), column(measure, "low"), column(measure, "high")]
         values = self._frames.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+        if not self._has_bands:
+            values[:, 1:] = np.nan
         return None if np.isnan(values).all() else Line(name, color, values)
 
     def _cut_picture(self) -> bytes:
@@ -229,11 +232,12 @@ class _PullbackDrawing:
         if self._drawn.any():
             sentences.append("Ticks at the foot: frames drawn by people, which count as they stand.")
         if not self._drawn.all() and self._store is not None:
-            sentences.append(BANDS[self._calibrated_on])
-            if self._calibrated_on == "study" and self._n_calibration < ENOUGH_SUBJECTS:
-                sentences.append(
-                    f"They are as wide as the widest seen, since {self._n_calibration} validation subjects are few."
-                )
+            sentences.append(
+                BANDS[self._calibrated_on]
+                if self._has_bands
+                else f"No bands: of {self._n_calibration} validation subjects, fewer than {ENOUGH_SUBJECTS}, an interval is only"
+                " the widest seen; figures have it in brackets."
+            )
         if self._lesions:
             sentences.append(f"Shaded: lesions, plaque burden of {100.0 * self._rule.burden:.0f} % and more.")
         if has_worst:

@@ -2,10 +2,14 @@
 
 import pytest
 
+from ivsqa.domain.acceptance.minutes import FrameWork, TimedWork
 from ivsqa.errors import IvsqaError
+from ivsqa.io.project.annotations import NewAnnotation
+from ivsqa.io.project.records import Provenance
 from ivsqa.workflow.context import silent_progress
 from ivsqa.workflow.reporting.readings import read_readings
 from ivsqa.workflow.rounds.import_annotations import import_annotations
+from tests.workflow.conftest import square
 
 
 def readings_of(project, failed=None):
@@ -58,3 +62,27 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_counted(started):
     failed: list[IvsqaError] = []
     assert [round_id for round_id, _ in readings_of(started, failed)] == ["r001", "r003"]
     assert [error.path for error in failed] == [started.layout.sent_contours("r002")]
+
+
+def test_times_of_frames_that_came_with_contours_stand_apart_from_those_drawn_from_nothing(squares, started):
+    project, (frame, other) = squares.project, squares.project.get_round("r004").frames[:2]
+    made = Provenance(created_at="2026-03-01T00:00:00+00:00", ivsqa_version="0")
+
+    def read(key, annotation, project=project, *, reader="r1", round_id="r004"):
+        frames = {key.frame_index: annotation}
+        project.annotations.append(key.pullback_id, frames, reader=reader, source="page", made=made, round_id=round_id)
+
+    moved = {"lumen": square(20, 40), "eem": square(12, 58)}
+    read(frame.key, NewAnnotation(moved, "edited", TimedWork(FrameWork(drawn=1), 40.0)))
+    read(other.key, NewAnnotation({}, "unreadable", TimedWork(FrameWork(), 9.0)))
+    reading = readings_of(squares.project)["r004", "r1"]
+    assert sorted(reading.seconds) == [9.0, 40.0]
+    # Drawn anew it would be two contours, though one was moved; a frame that was given up would not have been drawn.
+    assert reading.helped == [TimedWork(FrameWork(drawn=2), 40.0)]
+    assert reading.unaided == []
+    first = started.get_round("r001").frames[0].key
+    drawn = started.annotations.current(first.pullback_id)[first.frame_index].contours
+    unaided = NewAnnotation(drawn, "new", TimedWork(FrameWork(drawn=2), 150.0))
+    read(first, unaided, started, reader="simulated", round_id="r001")
+    reading = readings_of(started)["r001", "simulated"]
+    assert (reading.helped, reading.unaided) == ([], [TimedWork(FrameWork(drawn=2), 150.0)])

@@ -7,8 +7,10 @@ from ivsqa.errors import NotFoundError
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
+from ivsqa.workflow.context import DEFAULT_CONTEXT
 from ivsqa.workflow.evaluating.evaluate import evaluate_model
 from ivsqa.workflow.reporting.report import write_report
+from ivsqa.workflow.reporting.report_pullbacks import pullback_pages
 
 
 def sections(page: Path) -> list[str]:
@@ -132,3 +134,31 @@ def test_a_pullback_that_is_not_there_is_refused_before_anything_is_written(scor
     with pytest.raises(NotFoundError):
         write_report(scored, pullback_ids=["nobody"])
     assert not scored.layout.report.exists()
+
+
+def test_a_band_of_few_validation_subjects_is_not_drawn_but_named(scored):
+    model = scored.current_model()
+    record = next(one for one in scored.pullbacks("train"))
+    factors = dict.fromkeys(("lumen_area", "eem_area", "plaque_burden"), 2.0)
+    known = {"factors": factors, "pooled": {}, "n_frames": 20}
+
+    def drawn(n_subjects: int):
+        calibrated = model.model_copy(update={"measure_calibration": known | {"n_subjects": n_subjects}})
+        (page,) = pullback_pages(scored, [record], calibrated, [], DEFAULT_CONTEXT)
+        return str(page.chart).count('fill-opacity=".28"'), page.legend
+
+    bands, legend = drawn(4)
+    assert bands == 0
+    assert "No bands: of 4 validation subjects, fewer than 5, an interval is only the widest seen" in legend
+    bands, legend = drawn(5)
+    assert bands > 0
+    assert "Bands: 90 % intervals of predicted measures." in legend
+
+
+def test_of_few_test_subjects_the_report_gives_no_interval(scored):
+    evaluate_model(scored, device="cpu")
+    text = write_report(scored).page.read_text(encoding="utf-8")
+    assert ", too few for intervals." in text
+    tile = re.search(r"<small>Dice of lumen([^<]*)</small>", text)
+    assert tile is not None
+    assert "to" not in tile[1].split()
