@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 import ivsqa
 from ivsqa.cli.commands import GROUPS, LazyCommands
 from ivsqa.cli.output import ANSWER, flush_answer, lose_answer, say, tell, tell_error
+from ivsqa.cli.progress import STOPS
 from ivsqa.errors import EXIT_INTERRUPTED, EXIT_NOBODY_READS, EXIT_USAGE, EXIT_USER_ERROR, IvsqaError
 from ivsqa.io.outside import outside
 
@@ -118,7 +119,8 @@ def root(
 
 def main() -> None:
     """Run the command line."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in STOPS:
+        signal.signal(number, _interrupt)
     # Closed by whoever started us: then nobody wants to read it.
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):

@@ -14,6 +14,8 @@ from ivsqa.cli.output import tell
 from ivsqa.workflow.context import Advance, Context
 
 SECONDS_BETWEEN_LINES = 10.0
+STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""Signals by which a queue or an administrator asks for an end: SLURM sends the second where a script asks for it."""
 WAITING = "working …"
 """What a terminal shows while there is no bar: to load torch and a study takes seconds."""
 
@@ -84,19 +86,21 @@ def command_context() -> Iterator[Context]:
 def resumable_context() -> Iterator[Context]:
     """Yield the context of a command that keeps what it has done, and asks whether to stop.
 
-    The first SIGTERM or Ctrl-C asks for an orderly end, the second insists.
+    SIGTERM, SIGUSR1 or Ctrl-C ask for an orderly end. Ctrl-C then insists; a queue and what it started may ask more than once.
     """
     asked = False
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if asked:
+            return
         asked = True
         tell("")  # on a line of its own, behind ^C or the bar
         tell("stopping after this step; the same command goes on from here")
 
-    previous = {wanted: signal.signal(wanted, ask) for wanted in (signal.SIGTERM, signal.SIGINT)}
+    previous = {wanted: signal.signal(wanted, ask) for wanted in (*STOPS, signal.SIGINT)}
     try:
         with command_context() as context:
             yield replace(context, should_stop=lambda: asked)

@@ -42,7 +42,7 @@ class Context:
     Attributes:
         clock: Returns now, UTC, ISO 8601.
         progress: Shows how far a long step has come.
-        should_stop: Whether someone asked for an orderly end (SIGTERM, Ctrl-C).
+        should_stop: Whether someone asked for an orderly end (SIGTERM, SIGUSR1, Ctrl-C).
     """
 
     clock: Callable[[], str] = utc_now

@@ -526,13 +526,17 @@ def test_a_bug_shows_as_a_traceback_without_locals_and_exits_1():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
-def test_ctrl_c_ends_in_order_and_the_same_command_goes_on(started):
+@pytest.mark.parametrize("sent", [(signal.SIGINT,), (signal.SIGUSR1, signal.SIGTERM)])
+def test_ctrl_c_or_a_queue_ends_in_order_and_the_same_command_goes_on(started, sent):
     command = shell("train", "--steps", "5000", "--device", "cpu", "--project", started.root)
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         wait_for(started.layout.model_record("m001"))
         time.sleep(0.5)
-        child.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        for number in sent:
+            child.send_signal(number)
         out, err = child.communicate(timeout=60)
+    assert time.monotonic() - began < 10.0
     assert child.returncode == EXIT_INTERRUPTED, err
     assert "stopping after this step" in err
     assert "the same command goes on" in out
