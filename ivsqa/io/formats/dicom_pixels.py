@@ -137,8 +137,10 @@ def _pixels(header: DicomHeader, *, raw: bool) -> Iterator[NDArray[np.integer]]:
 
 
 def _luma_of_jpeg(header: DicomHeader) -> Iterator[Grey]:
-    """Yield the luma of JPEG baseline frames; the colour planes are never decoded."""
+    """Yield the luma of JPEG baseline frames, or their only samples; the colour planes are never decoded."""
     for frame in _encapsulated(header):
+        if header.samples == 1:
+            check_jpeg_head(frame, shape=header.shape, samples=1)
         with Image.open(BytesIO(frame), formats=("JPEG",)) as image:
             image.draft("L", image.size)
             yield np.asarray(image if image.mode == "L" else image.convert("L"))
@@ -180,7 +182,14 @@ def _through_table(header: DicomHeader) -> Iterator[Grey]:
         raise SourceError(f"its pixels have {bits} bits, which cannot be read", hint=SYNTAX_HINT, path=header.path)
     table = _palette_table(header, bits) if header.photometric == "PALETTE COLOR" else _grey_table(header, bits)
     stored, below = np.uint16(len(table) - 1), _bits_below(header)
-    for pixels in _pixels(header, raw=True):
+    same = len(table) == 256 and np.array_equal(table, np.arange(256)) and not below
+    is_baseline = header.syntax == JPEGBaseline8Bit
+    for pixels in _luma_of_jpeg(header) if is_baseline else _pixels(header, raw=True):
+        if (
+            same and pixels.dtype == np.uint8
+        ):  # as most are: a table that changes nothing takes longer than to read them
+            yield np.asarray(pixels, dtype=np.uint8)
+            continue
         # Above the stored bits there may be overlays, and for signed values copies of the sign; below them overlays too.
         unsigned = pixels.astype(f"u{pixels.dtype.itemsize}", copy=False) >> below
         yield table[unsigned if len(table) == 256 and unsigned.dtype == np.uint8 else unsigned & stored]

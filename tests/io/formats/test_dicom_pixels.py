@@ -4,7 +4,7 @@ import gdcm
 import numpy as np
 import pytest
 from pydicom.pixels.encoders.base import RLELosslessEncoder
-from pydicom.pixels.utils import iter_pixels
+from pydicom.pixels.utils import iter_pixels, pixel_array
 from pydicom.uid import (
     HEVCMP51,
     UID,
@@ -98,6 +98,15 @@ def test_jpeg_2000_colour_becomes_luma(write_dicom, encode):
 def test_jpeg_grey_is_close_to_what_was_compressed(write_dicom, encode):
     path = write_dicom("a.dcm", smooth(), syntax=JPEGBaseline8Bit, encoded=encode(smooth(), "JPEG"))
     assert np.abs(decoded(path).astype(int) - smooth()).max() <= 4
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+def test_jpeg_grey_gives_the_same_samples_as_pydicom(write_dicom, encode, photometric):
+    frames = np.random.default_rng(0).integers(0, 256, (2, 24, 40), dtype=np.uint8)
+    encoded = encode(frames, "JPEG")
+    path = write_dicom("a.dcm", frames, syntax=JPEGBaseline8Bit, encoded=encoded, PhotometricInterpretation=photometric)
+    samples = pixel_array(path, raw=True)
+    assert np.array_equal(decoded(path), 255 - samples if photometric == "MONOCHROME1" else samples)
 
 
 def test_jpeg_colour_gives_the_same_luma_as_decoding_all_of_it(write_dicom, encode):
