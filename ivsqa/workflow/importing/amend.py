@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ivsqa.domain.claims import FRAME_STEP, SPACING, SPEED, START, plausibility_notes
+from ivsqa.domain.claims import FRAME_STEP, SPACING, SPEED, START, STOP, plausibility_notes
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.project.amendments import AmendmentRecord, append_amendment, in_force, next_amendment_id
@@ -234,14 +234,15 @@ def _outcome(project: Project, pullback: Pullback, record: AmendmentRecord | Non
     return Amended(pullback.pullback_id, amendment_id, changed, tuple(notes))
 
 
-def facts_not_taken(pullback: Pullback, facts: PullbackFacts, subject_id: str = "") -> tuple[str, ...]:
+def facts_not_taken(pullback: Pullback, facts: PullbackFacts, subject: tuple[str, str] = ("", "")) -> tuple[str, ...]:
     """Return notes on what a second import says otherwise than the project, with the way to amend it.
 
     Args:
         pullback: As it is in the project.
         facts: What the second import says.
-        subject_id: The person by its rule; "" where none names one.
+        subject: The person, and what names them; "" where nothing does.
     """
+    subject_id, names_subject = subject
     found: list[tuple[str, object, object, str]] = []
     imported = pullback.imported
     if facts.spacing_mm is not None and facts.spacing_mm not in (imported.spacing_mm, pullback.spacing_mm):
@@ -253,13 +254,14 @@ def facts_not_taken(pullback: Pullback, facts: PullbackFacts, subject_id: str = 
     rate = facts.frame_rate_hz
     if rate is not None and all(known is None or abs(known / rate - 1.0) > SAME_RATE for known in _rates(pullback)):
         found.append(("a frame rate of", f"{rate:.6g}", facts.frame_time_source, f"{FRAME_STEP.option} {rate:.6g}"))
-    start = facts.start_frame_index
-    if start is not None and start not in (imported.start_frame_index, pullback.start_frame_index):
-        found.append(("a start at frame", start, "the files", f"{START.option} {start}"))
+    for end, fact in (("start", START), ("stop", STOP)):
+        index, known = (getattr(one, f"{end}_frame_index") for one in (facts, imported))
+        if index is not None and index not in (known, getattr(pullback, f"{end}_frame_index")):
+            found.append((f"a {end} at frame", index, "the files", f"{fact.option} {index}"))
     if subject_id and subject_id not in (imported.subject_id, pullback.subject_id):
-        found.append(("the subject", subject_id, "--subject-from", f"--subject {subject_id}"))
+        found.append(("the subject", subject_id, names_subject, f"--subject {subject_id}"))
     return tuple(
-        f"it is here already, so {what} {value} (by {source}) is not taken: "
+        f"it is here already, of {pullback.subject_id}, so {what} {value} (by {source}) is not taken: "
         f"ivsqa amend {pullback.pullback_id} {option} --by NAME --why TEXT"
         for what, value, source, option in found
     )

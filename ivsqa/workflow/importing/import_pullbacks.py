@@ -140,7 +140,10 @@ class _Importer:
         contour_notes = () if isinstance(annotations, IvsqaError) else annotations.notes
         not_taken = () if twin is None else self._not_taken(twin, decoded)
         text_notes = _text_notes(self._project, record, self._options, is_new=twin is None)
-        notes = (*record.notes, *not_taken, *text_notes, *contour_notes)
+        before = self._result.notes.get(record.pullback_id, ())  # of another file with the same pixels
+        notes = tuple(
+            dict.fromkeys((*before, *record.notes, *decoded.facts.notes, *not_taken, *text_notes, *contour_notes))
+        )
         if notes:
             self._result.notes[record.pullback_id] = notes
         if isinstance(annotations, IvsqaError):  # only now: the pullback is in, its contours are not
@@ -162,11 +165,11 @@ class _Importer:
         )
 
     def _not_taken(self, twin: PullbackRecord, decoded: Decoded) -> tuple[str, ...]:
-        """Return notes on facts that this import says otherwise than the project."""
-        subject_id = ""
-        if self._options.subject_from is not None:
-            subject_id = self._naming.by_rule(decoded.source)
-        return facts_not_taken(self._project.pullback(twin.pullback_id), decoded.facts, subject_id)
+        """Return notes on facts that this import says otherwise than the project; of another file, with its name."""
+        is_same_file = twin.source_sha256 == decoded.fingerprint
+        said = self._naming.said_of(decoded.source, is_same_file=is_same_file)
+        notes = facts_not_taken(self._project.pullback(twin.pullback_id), decoded.facts, said)
+        return notes if is_same_file else tuple(f"{decoded.source.path.name}: {note}" for note in notes)
 
     def _with_phases(self, record: PullbackRecord, facts: PullbackFacts) -> PullbackRecord:
         """Store the phases that lie beside a pullback since its import; they replace those found in images."""

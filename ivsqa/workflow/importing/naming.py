@@ -54,12 +54,19 @@ class Naming:
             with suppress(IvsqaError):  # what has no name is refused in its turn
                 self._named.add(self._identify(source, "").subject_id)
 
-    def by_rule(self, source: PullbackSource) -> str:
-        """Return the subject by a pattern or a table, which is not remembered; "" where these name none."""
-        if not self._by_header:
+    def said_of(self, source: PullbackSource, *, is_same_file: bool) -> tuple[str, str]:
+        """Return the subject that a source is said to be of and what says so, which is not remembered; "" where nothing does.
+
+        Args:
+            source: The source, whose pixels are here.
+            is_same_file: So is its file; then its header says what it said before, and only the rule may say something new.
+        """
+        if not (self._by_header and is_same_file):
             with suppress(IvsqaError):
-                return self._identify(source, "").subject_id
-        return ""
+                identity = self._identify(source, "")
+                if not identity.is_guess:
+                    return identity.subject_id, "its PatientID" if self._by_header else "--subject-from"
+        return "", ""
 
     def of(self, source: PullbackSource, content: str) -> Identity:
         """Return the ids of a source.

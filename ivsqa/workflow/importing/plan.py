@@ -107,7 +107,8 @@ def plan_import(
     def planned(look: Look) -> PlannedPullback:
         record = by_source.get(look.fingerprint)
         named = Identity(record.subject_id, record.pullback_id) if record else naming.of(look.source, look.fingerprint)
-        notes = () if record is None else facts_not_taken(record, look.facts, naming.by_rule(look.source))
+        said = ("", "") if record is None else naming.said_of(look.source, is_same_file=True)
+        notes = () if record is None else facts_not_taken(record, look.facts, said)
         found = FoundAnnotations() if isinstance(look.annotations, IvsqaError) else look.annotations
         return PlannedPullback(
             path=look.source.path,

@@ -12,6 +12,7 @@ from ivsqa.workflow.importing.amend import NewFacts
 from ivsqa.workflow.importing.amend import amend as amend_by
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.importing.plan import plan_import
+from tests.workflow.importing.made_files import dicom, frames_of
 from tests.workflow.scored_study import study_of
 
 
@@ -132,7 +133,7 @@ def test_a_second_import_says_which_facts_it_did_not_take_and_how_to_amend(study
     again = import_pullbacks(study, phantoms.files[:1], ImportOptions(subject_from=r"(?P<subject>S\d)"))
     (note,) = (note for note in again.notes["S01-P1"] if "not taken" in note)
     assert note == (
-        "it is here already, so the subject S0 (by --subject-from) is not taken: "
+        "it is here already, of S01, so the subject S0 (by --subject-from) is not taken: "
         "ivsqa amend S01-P1 --subject S0 --by NAME --why TEXT"
     )
     assert study.pullback("S01-P1").spacing_mm == (0.2, 0.2)  # nor does the header take it back
@@ -183,3 +184,35 @@ def test_an_amendment_that_is_gone_is_missed(study):
     doors.book_of(study.root).refresh()  # as the next command reads it
     with pytest.raises(IntegrityError, match="is gone"):
         open_project(study.root).pullback("S01-P1")
+
+
+def test_pixels_that_are_here_of_another_person_are_named_with_both_and_the_way_to_amend(tmp_path):
+    from ivsqa.io.project.new_project import create_project
+
+    project = create_project(tmp_path / "study", template="coronary-ivus")
+    archive = tmp_path / "in"
+    archive.mkdir()
+    frames = frames_of(1)
+    (archive / "a.dcm").write_bytes(dicom(frames, PatientID="somebody", IVUSPullbackStopFrameNumber=1))
+    (archive / "b.dcm").write_bytes(dicom(frames, PatientID="else", IVUSPullbackStopFrameNumber=2))
+    (archive / "c.dcm").write_bytes(dicom(frames, PatientID="ANONYMOUS"))
+    result = import_pullbacks(project, [archive], ImportOptions())
+    (record,) = result.imported
+    assert result.unchanged == [record.pullback_id] * 2
+    stop, subject = result.notes[record.pullback_id]
+    assert stop.startswith(f"b.dcm: it is here already, of {record.subject_id}, so a stop at frame 1 (by the files)")
+    assert subject.startswith(f"b.dcm: it is here already, of {record.subject_id}, so the subject s-")
+    other = subject.split("subject s-")[1][:8]
+    assert subject.endswith(
+        f"(by its PatientID) is not taken: ivsqa amend {record.pullback_id} --subject s-{other} --by NAME --why TEXT"
+    )
+    assert (
+        import_pullbacks(project, [archive / "a.dcm"], ImportOptions()).notes == {}
+    )  # the file itself says nothing new
+
+
+def test_what_the_user_says_of_a_pullback_that_is_here_is_not_passed_over(study, phantoms):
+    """The header says 0.104 mm."""
+    pattern = r"(?P<pullback>(?P<subject>S\d+)-P\d+)"
+    again = import_pullbacks(study, phantoms.files[:1], ImportOptions(subject_from=pattern, spacing_mm=(0.5, 0.5)))
+    assert any("user says 0.5 mm per pixel, but" in note for note in again.notes["S01-P1"])
