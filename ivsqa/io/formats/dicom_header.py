@@ -24,7 +24,6 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    MediaStorageDirectoryStorage,
     MPEGTransferSyntaxes,
 )
 
@@ -108,18 +107,6 @@ def looks_like_dicom(path: Path) -> bool:
         return False
 
 
-def is_dicom_index(path: Path) -> bool:
-    """Return whether a file is the index of a CD (DICOMDIR), which names the files beside it and holds no image."""
-    if not path.name.upper().startswith("DICOMDIR"):
-        return False
-    try:
-        with quiet_pydicom():
-            meta = pydicom.filereader.read_file_meta_info(path)
-        return str(meta.get("MediaStorageSOPClassUID", "")) == MediaStorageDirectoryStorage
-    except READ_ERRORS:
-        return False
-
-
 @dataclass(frozen=True, eq=False)
 class DicomHeader:
     """The header of a DICOM file, parsed once: what it says of its image, and a way to ask for any other tag.
@@ -198,16 +185,20 @@ class DicomHeader:
         """Whether this is an object that may hold a pullback."""
         return self.sop_class in IMAGE_CLASSES or (self.modality in INTRAVASCULAR_MODALITIES and self.shape[0] > 0)
 
+    def check_is_image(self) -> None:
+        """Raise SourceError where this object holds no pullback."""
+        if not self.is_image:
+            message = f"this DICOM object is {_known_name(self.sop_class)}, not an ultrasound image"
+            raise SourceError(message, hint="import the ultrasound files", path=self.path)
+
     def check_image(self) -> None:
         """Check that the pixels are of a kind that can be decoded here, before any is touched.
 
         Raises:
             SourceError: no image, a transfer syntax that nothing here decodes, or a size that makes no sense.
         """
+        self.check_is_image()
         with located(path=self.path):
-            if not self.is_image:
-                message = f"this DICOM object is {_known_name(self.sop_class)}, not an ultrasound image"
-                raise SourceError(message, hint="import the ultrasound files")
             if self.sop_class == FOR_PROCESSING:
                 message = "it holds lines by angle and depth, for processing, and no picture of a vessel"
                 raise SourceError(message, hint="import the object for presentation of the same run")

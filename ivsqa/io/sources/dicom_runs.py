@@ -24,7 +24,6 @@ from ivsqa.errors import SourceError
 from ivsqa.io.formats.dicom_header import DicomHeader, number, numbers, signed_number, text
 from ivsqa.io.formats.dicom_length import pixel_bytes
 from ivsqa.io.formats.files import natural_key
-from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.sources.dicom_claims import calibration_of, timing_of
 from ivsqa.io.sources.dicom_groups import moment_of
 
@@ -55,34 +54,19 @@ class DicomRun:
         return cls((path,), (path,))
 
 
-def runs_of(headers: Sequence[DicomHeader]) -> tuple[list[DicomRun], list[SourceError]]:
-    """Return the pullbacks in the images of one folder by the names of their first files, and what is no whole pullback."""
-    runs: list[DicomRun] = []
-    errors: list[SourceError] = []
-    single: list[DicomHeader] = []
-    parts: dict[str, list[DicomHeader]] = {}
-    for header in headers:
-        concatenation = text(header.dataset, "ConcatenationUID")
-        if concatenation:
-            parts.setdefault(concatenation, []).append(header)
-        elif header.n_frames > 1:
-            runs.append(DicomRun.of_file(header.path))
-        else:
-            single.append(header)
-    for of_one in parts.values():
-        try:
-            runs.append(_concatenated(of_one))
-        except SourceError as error:
-            errors.append(error)
-    multi_frame_series = {text(header.dataset, "SeriesInstanceUID") for header in headers if header.n_frames > 1}
-    runs += _single_frame_runs(single, multi_frame_series)
-    return sorted(runs, key=lambda run: natural_key(run.files[0].name)), errors
+def runs_of(headers: Sequence[DicomHeader]) -> list[DicomRun]:
+    """Return the pullbacks in the images of one folder, none part of a concatenation, by the names of their first files."""
+    of_many = [header for header in headers if header.n_frames > 1]
+    multi_frame_series = {text(header.dataset, "SeriesInstanceUID") for header in of_many}
+    runs = [DicomRun.of_file(header.path) for header in of_many]
+    runs += _single_frame_runs([header for header in headers if header.n_frames <= 1], multi_frame_series)
+    return sorted(runs, key=lambda run: natural_key(run.files[0].name))
 
 
 # Concatenations
 
 
-def _concatenated(parts: Sequence[DicomHeader]) -> DicomRun:
+def concatenated(parts: Sequence[DicomHeader]) -> DicomRun:
     """Return the pullback in parts of one multi-frame image.
 
     Raises:
@@ -316,19 +300,6 @@ def _once(headers: Sequence[DicomHeader]) -> tuple[list[DicomHeader], list[str]]
 
 def _pixels_sha256(header: DicomHeader) -> str:
     return hashlib.sha256(pixel_bytes(header.path)).hexdigest()
-
-
-def repeated(instances: Mapping[str, list[Path]]) -> set[Path]:
-    """Return the files of many frames that share an instance with another file and are not the same to the byte.
-
-    Args:
-        instances: Files by SOPInstanceUID, in all folders of a search.
-    """
-    found: set[Path] = set()
-    for uid, paths in instances.items():
-        if uid and len(paths) > 1 and len({sha256_of_file(path) for path in paths}) > 1:
-            found |= set(paths)
-    return found
 
 
 def _speakers(headers: Sequence[DicomHeader]) -> tuple[Path, ...]:

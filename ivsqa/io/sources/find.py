@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivsqa.errors import AnnotationError, IvsqaError, SourceError
-from ivsqa.io.formats.dicom_header import DicomHeader, is_dicom_index, looks_like_dicom, text
+from ivsqa.io.formats.dicom_header import DicomHeader, looks_like_dicom
+from ivsqa.io.formats.dicom_index import is_dicom_index, missing_files
 from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
@@ -40,7 +41,7 @@ from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.registry import format_of
 from ivsqa.io.sources.challenge_2011 import challenge_sources
 from ivsqa.io.sources.dicom import DicomSource
-from ivsqa.io.sources.dicom_runs import DicomRun, repeated, runs_of
+from ivsqa.io.sources.dicom_search import DicomSearch
 from ivsqa.io.sources.frame_folder import FrameFolderSource
 from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
 from ivsqa.io.sources.nnunet import nnunet_sources
@@ -51,27 +52,34 @@ from ivsqa.io.sources.volume_source import volume_sources
 FRAME_FOLDERS = ("frames", "img", "images")
 TIFF_EXTENSIONS = (".tif", ".tiff")
 NEVER_DICOM = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".zip", ".py", ".sh", ".log")
-ALSO_ELSEWHERE = (
-    "another file that was found has the same SOPInstanceUID and is not the same: perhaps one run in two versions"
-)
+MOST_NAMED = 5
 LOOKED_FOR = (
     "DICOM ultrasound, folders of PNG, JPEG or TIFF frames, TIFF files of several pages, NIfTI and NRRD volumes, AVI and MP4 "
     "video, and data sets of nnU-Net were looked for"
 )
 
 
-def find_sources(path: Path, left_out: list[Path] | None = None) -> tuple[list[PullbackSource], list[IvsqaError]]:
+def find_sources(
+    path: Path,
+    left_out: list[Path] | None = None,
+    remarks: list[str] | None = None,
+    *,
+    beside: Sequence[Path] = (),
+) -> tuple[list[PullbackSource], list[IvsqaError]]:
     """Return the pullbacks below a path in natural order, and what could not be used. Reads headers, writes nothing.
 
     Args:
         path: A file, which is then taken whatever it is called, or a folder, which is searched with all in it. The index of a CD
             stands for the folder that it lies in.
         left_out: Gets what systems put into the folders, projects and packets, and files that hold files.
+        remarks: Gets what else a person should know: what the index of a CD names and is not there.
+        beside: Files of its folder that were named with it, as a shell does: all are DICOM, and may be one pullback.
 
     Returns:
         The sources, and a SourceError for each file that should be one and is not, or one that says that nothing is there.
     """
-    search = _Search(path, left_out=[] if left_out is None else left_out)
+    root = path.parent if beside else path
+    search = _Search(root, [] if left_out is None else left_out, [] if remarks is None else remarks)
     with search.noting(path):
         if is_ours(path) or is_inside_project(path):
             hint = "give the folder that the pullbacks came in; what a reader sent back: ivsqa import-annotations"
@@ -80,12 +88,12 @@ def find_sources(path: Path, left_out: list[Path] | None = None) -> tuple[list[P
             search.below(path)
         elif path.is_file():
             if is_dicom_index(path):
-                return find_sources(path.parent, left_out)
-            search.named_file(path)
+                return find_sources(path.parent, left_out, remarks)
+            search.named_file(path, beside)
         else:
             is_there = path.exists() or path.is_symlink()
             raise SourceError("is neither a file nor a folder" if is_there else "there is no such file or folder")
-    search.note_repeated()
+    search.finish()
     if not search.sources and not search.errors:
         search.errors.append(SourceError(f"nothing to import here{search.passed_over}", hint=LOOKED_FOR, path=path))
     return sorted(search.sources, key=lambda source: natural_key(source.relative)), search.errors
@@ -97,12 +105,13 @@ class _Search:
 
     root: Path
     left_out: list[Path]
+    remarks: list[str]
     sources: list[PullbackSource] = field(default_factory=list)
     errors: list[IvsqaError] = field(default_factory=list)
     linked: set[Path] = field(default_factory=set)
     searched: list[Path] = field(default_factory=list)
     n_other_dicom: int = 0
-    instances: dict[str, list[Path]] = field(default_factory=dict)
+    dicom: DicomSearch = field(default_factory=DicomSearch)
 
     @contextmanager
     def noting(self, path: Path) -> Iterator[None]:
@@ -134,13 +143,13 @@ class _Search:
             with self.noting(self.searched[-1]):
                 waiting += self.folder(self.searched[-1])
 
-    def named_file(self, path: Path) -> None:
-        """Take the one file the user named."""
+    def named_file(self, path: Path, beside: Sequence[Path] = ()) -> None:
+        """Take a file the user named, with those of its folder that are DICOM like it."""
         suffix = path.suffix.lower()
         if suffix in IMAGE_EXTENSIONS:
             self.pictures([path], path)
-        elif suffix in DICOM_EXTENSIONS or looks_like_dicom(path):
-            self.sources.append(DicomSource(path, self.relative(path), DicomRun.of_file(path)))
+        elif is_named_dicom(path):
+            self.named_dicom([path, *beside])
         elif suffix in VIDEO_EXTENSIONS:
             self.sources.append(VideoSource(path, self.relative(path)))
         elif is_volume(path):
@@ -237,30 +246,30 @@ class _Search:
         headers: list[DicomHeader] = []
         for file in files:
             with self.noting(file):
+                if is_dicom_index(file):
+                    self.remarks += _index_remarks(file)
+                    continue
                 header = _dicom_header(file)
                 headers += [header] if header else []
         images = [header for header in headers if header.is_image]
         self.n_other_dicom += len(headers) - len(images)
-        runs, errors = runs_of(images)
-        self.errors += errors
-        for header in images:
-            if header.n_frames > 1:
-                self.instances.setdefault(text(header.dataset, "SOPInstanceUID"), []).append(header.path)
-        of_many_frames = {header.path for header in images if header.n_frames > 1}
-        others = [run for run in runs if len(run.files) > 1 or run.files[0] not in of_many_frames]
-        for run in runs:
-            # A folder that is one pullback in several files gives it its name; else the first file of each does.
-            path = folder if others == [run] and len(run.files) > 1 else run.files[0]
-            self.sources.append(DicomSource(path, self.relative(path), run))
+        self.dicom.add(images, folder)
         return bool(headers)
 
-    def note_repeated(self) -> None:
-        """Note the pullbacks of which another version was found; the same to the byte is found out when it is imported."""
-        twice = repeated(self.instances)
-        for place, source in enumerate(self.sources):
-            if isinstance(source, DicomSource) and source.files[0] in twice:
-                run = replace(source.run, notes=(*source.run.notes, ALSO_ELSEWHERE))
-                self.sources[place] = replace(source, run=run)
+    def named_dicom(self, files: Sequence[Path]) -> None:
+        """Add DICOM files of one folder that the user named, of which each is taken or refused."""
+        images: list[DicomHeader] = []
+        for file in files:
+            with self.noting(file):
+                header = read_image_header(file)
+                header.check_is_image()
+                images.append(header)
+        self.dicom.add(images, files[0].parent)
+
+    def finish(self) -> None:
+        """Take the pullbacks in DICOM, of which parts may have lain in several folders."""
+        for path, run in self.dicom.runs(self.errors):
+            self.sources.append(DicomSource(path, self.relative(path), run))
 
     def relative(self, path: Path) -> str:
         """Return the POSIX path below the root without extension; the root's own name for the root."""
@@ -279,6 +288,13 @@ class _Search:
             return False
         self.linked.add(target)  # two links to one folder are one set of pullbacks
         return True
+
+
+def is_named_dicom(file: Path) -> bool:
+    """Return whether a file that the user named is DICOM, by its name or its content, and no index of a CD."""
+    if not file.is_file() or file.suffix.lower() in IMAGE_EXTENSIONS or is_dicom_index(file):
+        return False
+    return file.suffix.lower() in DICOM_EXTENSIONS or looks_like_dicom(file)
 
 
 def is_packed(file: Path) -> bool:
@@ -307,11 +323,21 @@ def _entries(folder: Path, left_out: list[Path] | None = None) -> tuple[list[Pat
 
 def _dicom_header(file: Path) -> DicomHeader | None:
     """Return the header of a file that is DICOM, None for any other; raises SourceError for one that only claims to be."""
-    if file.suffix.lower() in NEVER_DICOM or is_dicom_index(file):
+    if file.suffix.lower() in NEVER_DICOM:
         return None
     claims = file.suffix.lower() in DICOM_EXTENSIONS
     # What is called .dcm and is none is reported; any other file may be anything.
     return read_image_header(file) if claims or looks_like_dicom(file) else None
+
+
+def _index_remarks(index: Path) -> list[str]:
+    """Return a remark on the images that the index of a CD names and that are not there."""
+    missing = missing_files(index)
+    if not missing:
+        return []
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    names = ", ".join(missing[:MOST_NAMED])
+    return [f"{index} names {len(missing)} images that are not here: {names}{more}; copy all of the CD"]
 
 
 def _holds_labels(folder: Path, stems: set[str], *, beside_frames: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, Split, provenance
 from ivsqa.io.project.settings import SplitSettings
 from ivsqa.io.reading import reading
-from ivsqa.io.sources.find import find_sources, is_packed
+from ivsqa.io.sources.find import find_sources, is_named_dicom, is_packed
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.importing.amend import facts_not_taken
@@ -49,8 +50,8 @@ def find_all_sources(
     sources: list[PullbackSource] = []
     failed: list[IvsqaError] = []
     left_out: list[Path] = []
-    for path in paths:
-        below, broken = find_sources(path, left_out)
+    for path, *beside in _together(paths):
+        below, broken = find_sources(path, left_out, remarks, beside=beside)
         sources += below
         failed += broken
     packed = list(filter(is_packed, left_out))
@@ -62,6 +63,21 @@ def find_all_sources(
         names = ", ".join(sorted({path.name for path in packed}))
         remarks.append(f"not looked into, as it has to be unpacked first: {names}")
     return sources, failed
+
+
+def _together(paths: Sequence[Path]) -> list[list[Path]]:
+    """Return paths, of which DICOM files of one folder are together: a shell turns `run/*.dcm` into a path for each frame."""
+    groups: list[list[Path]] = []
+    by_folder: dict[Path, list[Path]] = {}
+    for path in dict.fromkeys(paths):
+        is_dicom = False
+        with suppress(OSError):  # is said where it is read
+            is_dicom = is_named_dicom(path)
+        group = by_folder.setdefault(path.parent, []) if is_dicom else []
+        if not group:
+            groups.append(group)
+        group.append(path)
+    return groups
 
 
 def import_pullbacks(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorage, UltrasoundImageStorage
 
 from ivsqa.io.sources.find import find_sources
+from ivsqa.workflow.importing.import_pullbacks import find_all_sources
 
 FRAME = np.zeros((1, 6, 8), dtype=np.uint8)
 ONE = {"SeriesInstanceUID": "1.2.3.1"}
@@ -54,7 +60,7 @@ def test_frames_are_in_the_order_that_headers_say(write, tmp_path, tags):
 def test_names_order_frames_only_where_headers_are_silent_and_that_is_said_where_they_are_not(write, tmp_path):
     for name in (10, 9, 1):
         write(f"silent/IM{name}.dcm", name)
-        write(f"said/IM{name}.dcm", name, InstanceNumber=3)
+        write(f"said/IM{name}.dcm", name, InstanceNumber=3, SeriesInstanceUID="1.2.3.2")
     said, silent = found(tmp_path)
     assert order(silent) == order(said) == [1, 9, 10]
     assert silent.facts().notes == ()
@@ -168,6 +174,80 @@ def test_the_parts_of_a_concatenation_are_one_pullback(write_dicom, tmp_path):
     (source,) = found(tmp_path)
     assert (order(source), source.facts().n_frames) == ([0, 1, 2, 3], 4)
     assert source.kind().startswith("DICOM in 3 files")
+
+
+def test_parts_of_a_concatenation_that_lie_in_several_folders_are_one_pullback(write_dicom, tmp_path):
+    part(write_dicom, "disk2/a.dcm", 2, [2, 3], offset=2, total=2)
+    part(write_dicom, "disk1/z.dcm", 1, [0, 1], offset=0, total=2)
+    (source,) = found(tmp_path)
+    assert order(source) == [0, 1, 2, 3]
+    assert source.relative == "disk1/z"
+    # A copy of one part in a third folder is the same part.
+    (tmp_path / "disk3").mkdir()
+    shutil.copy(tmp_path / "disk2" / "a.dcm", tmp_path / "disk3" / "a.dcm")
+    (source,) = found(tmp_path)
+    assert order(source) == [0, 1, 2, 3]
+    assert source.facts().notes == ("left out, since another file holds the same instance: 1",)
+
+
+def test_frames_of_a_series_in_several_folders_are_named_unless_they_are_copies(write, tmp_path):
+    for place in range(4):
+        write(f"{'ab'[place // 2]}/{place}.dcm", place, InstanceNumber=place + 1)
+    assert [order(source) for source in found(tmp_path)] == [[0, 1], [2, 3]]
+    assert all("frames of its series lie in 2 folders" in source.facts().notes[0] for source in found(tmp_path))
+    shutil.rmtree(tmp_path / "b")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert all(source.facts().notes == () for source in found(tmp_path))
+
+
+def write_index(folder, names):
+    """Write the index of a CD that names images by their paths."""
+    index = Dataset()
+    index.file_meta = FileMetaDataset()
+    index.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    index.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    index.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
+    index.DirectoryRecordSequence = []
+    for name in names:
+        record = Dataset()
+        record.DirectoryRecordType = "IMAGE"
+        record.ReferencedFileID = name.split("/")
+        record.ReferencedSOPClassUIDInFile = UltrasoundImageStorage
+        index.DirectoryRecordSequence.append(record)
+    dcmwrite(folder / "DICOMDIR", index, enforce_file_format=True)
+
+
+def test_images_that_the_index_of_a_cd_names_and_that_are_not_there_are_named(write, tmp_path):
+    write("cd/PT0/IM0", 0)
+    write("cd/pt0/im1.dcm", 1)  # a copy in small letters, with an extension
+    write_index(tmp_path / "cd", ["PT0/IM0", "PT0/IM1", "PT0/IM2", "PT1/IM0"])
+    remarks: list[str] = []
+    _, errors = find_sources(tmp_path / "cd", remarks=remarks)
+    assert errors == []
+    (remark,) = remarks
+    assert (
+        remark
+        == f"{tmp_path / 'cd' / 'DICOMDIR'} names 2 images that are not here: PT0/IM2, PT1/IM0; copy all of the CD"
+    )
+    write_index(tmp_path / "cd", ["PT0/IM0"])
+    find_sources(tmp_path / "cd" / "DICOMDIR", remarks=remarks)
+    assert remarks == [remark]
+
+
+def test_a_part_that_is_named_alone_is_refused_and_files_named_together_are_one_pullback(write_dicom, tmp_path):
+    one = part(write_dicom, "a.dcm", 1, [0, 1], offset=0, total=2)
+    other = part(write_dicom, "b.dcm", 2, [2], offset=2, total=2)
+    sources, (error,) = find_sources(one)
+    assert (sources, error.message) == ([], "is part of a pullback in 2 files, of which part 2 is not here")
+    (source,), _ = find_all_sources([one, other])
+    assert order(source) == [0, 1, 2]
+
+
+def test_frames_that_a_shell_names_one_by_one_are_one_pullback(write, tmp_path):
+    files = [write(f"run/{place}.dcm", place, InstanceNumber=place + 1) for place in range(3)]
+    other = write("other.dcm", 7)
+    (run, alone), errors = find_all_sources([files[2], other, files[0], files[1]])
+    assert (order(run), run.relative, order(alone), alone.relative, errors) == ([0, 1, 2], "run", [7], "other", [])
 
 
 def test_a_concatenation_that_lacks_a_part_is_refused_and_the_part_named(write_dicom, tmp_path):
