@@ -27,7 +27,7 @@ from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PacketRecord, RoundRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.rounds.refine import Refiner, through_points
+from ivsqa.workflow.rounds.refine import Refiner, in_the_way, through_points
 from ivsqa.workflow.rounds.returns import (
     MENDABLE,
     broken_rules,
@@ -200,24 +200,11 @@ def _with_points_followed(returned: ReturnedFrame, refiner: Refiner) -> Returned
     """
     if not returned.nudges or returned.nudges_followed or returned.unreadable:
         return returned
-    sent, structures = returned.frame, sorted({nudge.structure for nudge in returned.nudges})
-    # `is`: every format hands on the very contour that was sent where it came back unmoved.
-    as_sent = {name for name, contour in sent.contours.items() if returned.contours.get(name) is contour}
-    for name in structures:
-        if name in sent.contours and name not in as_sent:
-            raise AnnotationError(
-                f"{name} was changed by hand and has points besides",
-                hint="keep one of the two",
-                path=returned.path,
-                where=sent.name,
-            )
-    laid = through_points(refiner, sent, returned.nudges, returned.path)
-    n_points = len(returned.nudges)
+    laid = through_points(refiner, returned, returned.path)
+    structures, n_points = sorted({nudge.structure for nudge in returned.nudges}), len(returned.nudges)
     note = f"{' and '.join(structures)} laid through {n_points} point{'' if n_points == 1 else 's'}"
-    contours = {**returned.contours, **{name: laid[name] for name in as_sent}}
-    gave_way = sorted(name for name in as_sent - set(structures) if laid[name] is not sent.contours[name])
-    note += "".join(f"; {name} was in the way and moved" for name in gave_way)
-    return replace(returned, contours=contours, notes=(*returned.notes, note))
+    note += "".join(f"; {name} was in the way and moved" for name in sorted(in_the_way(returned, laid)))
+    return replace(returned, contours=laid, notes=(*returned.notes, note))
 
 
 def _judge_frame(

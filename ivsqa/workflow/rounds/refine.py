@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ivsqa.domain.agreement.edits import ContourChange
-from ivsqa.domain.contour import Contour
+from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.drawing.pictures import overlay, png_bytes
@@ -21,7 +21,7 @@ from ivsqa.errors import AnnotationError, IvsqaError, PacketError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text
 from ivsqa.io.leftovers import TEMPORARY_PREFIX
-from ivsqa.io.packets import SentFrame, read_return
+from ivsqa.io.packets import ReturnedFrame, SentFrame, read_return
 from ivsqa.io.packets.nudges_csv import is_nudges_csv, read_nudges_csv
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -45,8 +45,13 @@ class Refiner:
         self._project = project
         self._model = LazyPredictor(project, model_id, device=device)
 
-    def __call__(self, sent: SentFrame, nudges: Sequence[Nudge]) -> dict[str, Contour]:
+    def __call__(self, sent: SentFrame, drawn: Contours, nudges: Sequence[Nudge]) -> dict[str, Contour]:
         """Return the contours of a frame, in frame px; those without a point move only where they are in the way.
+
+        Args:
+            sent: The frame as it went out.
+            drawn: Its borders as the points were set beside them; those that stay are the same objects.
+            nudges: The points, in frame px.
 
         Raises:
             ValueError: no borders can pass the points.
@@ -57,14 +62,14 @@ class Refiner:
             if not (-0.5 <= nudge.x_px <= sent.width_px - 0.5 and -0.5 <= nudge.y_px <= sent.height_px - 0.5):
                 raise ValueError(f"a point of {nudge.structure} lies outside the image")
         grid, probabilities = self._model.probabilities(*sent.key)
-        drawn = {name: grid.contour_to_grid(contour) for name, contour in sent.contours.items()}
+        on_grid = {name: grid.contour_to_grid(contour) for name, contour in drawn.items()}
         moved = refined(
             dict(zip(self._project.structures.names, probabilities, strict=True)),
             [Nudge(nudge.structure, *grid.point_to_grid(nudge.x_px, nudge.y_px), nudge.weight) for nudge in nudges],
-            drawn=drawn,
+            drawn=on_grid,
         )
         return {
-            name: sent.contours[name] if contour is drawn[name] else grid.contour_to_frame(contour)
+            name: drawn[name] if contour is on_grid[name] else grid.contour_to_frame(contour)
             for name, contour in moved.items()
         }
 
@@ -141,22 +146,19 @@ def refine(
     refiner = Refiner(project, model_id or packet.model_id, device=device)
     with context.progress("Refining", len(points), "frame") as advance:
         for frame in sent:
-            nudges = points.get(frame.key)
-            if nudges is None:
+            returned = points.get(frame.key)
+            if returned is None:
                 continue
             try:
-                contours = through_points(refiner, frame, nudges, path)
+                contours = through_points(refiner, returned, path)
             except AnnotationError as error:
                 result.failed.append(error)
             else:
                 names = [name for name in project.structures.names if name in contours]
                 # No tolerance: no editor has rounded these contours on the way.
                 changes = contour_changes(frame, contours, names, tolerance_px=0.0)
-                pointed = {nudge.structure for nudge in nudges}
-                gave_way = tuple(
-                    name for name in names if name not in pointed and contours[name] is not frame.contours[name]
-                )
-                result.frames.append(RefinedFrame(frame, contours, len(nudges), changes, gave_way))
+                gave_way = in_the_way(returned, contours)
+                result.frames.append(RefinedFrame(frame, contours, len(returned.nudges), changes, gave_way))
             advance(1)
     if result.frames:
         text = _contours_text(result)
@@ -167,28 +169,44 @@ def refine(
     return result
 
 
-def through_points(refiner: Refiner, sent: SentFrame, nudges: Sequence[Nudge], path: Path) -> dict[str, Contour]:
-    """Return the contours of a frame, laid through points.
+def through_points(refiner: Refiner, returned: ReturnedFrame, path: Path) -> dict[str, Contour]:
+    """Return the contours of a frame that came back, laid through its points, beside the other borders as its reader left them.
 
     Raises:
-        AnnotationError: no borders can pass the points; says which frame of which file.
+        AnnotationError: a border was changed by hand and has points besides, or no borders can pass them; says which frame of
+            which file.
     """
+    sent, drawn = returned.frame, dict(returned.contours)
+    for name in sorted({nudge.structure for nudge in returned.nudges}):
+        # `is`: every format hands on the very contour that was sent where it came back unmoved.
+        if drawn.get(name) is not sent.contours.get(name) and not returned.nudges_followed:
+            raise AnnotationError(
+                f"{name} was changed by hand and has points besides",
+                hint="keep one of the two",
+                path=path,
+                where=sent.name,
+            )
+        drawn |= {name: sent.contours[name]} if name in sent.contours else {}
     try:
-        return refiner(sent, nudges)
+        return refiner(sent, drawn, returned.nudges)
     except ValueError as error:
         hint = "drag the vertices there instead, or leave out a point"
         raise AnnotationError(str(error), hint=hint, path=path, where=sent.name) from error
 
 
+def in_the_way(returned: ReturnedFrame, laid: Contours) -> tuple[str, ...]:
+    """Return the borders without a point that moved, of those laid by `through_points`."""
+    pointed = {nudge.structure for nudge in returned.nudges}
+    return tuple(name for name in laid if name not in pointed and laid[name] is not returned.contours.get(name))
+
+
 def _read_points(
     project: Project, path: Path, sent: Sequence[SentFrame]
-) -> tuple[dict[FrameKey, Sequence[Nudge]], list[IvsqaError]]:
-    """Return the points of each frame, and an error for those that cannot be used."""
+) -> tuple[dict[FrameKey, ReturnedFrame], list[IvsqaError]]:
+    """Return the frames that have points, and an error for those that cannot be used."""
     if not is_nudges_csv(path):
         returned = read_return(path, sent, project.structures)
-        inside: dict[FrameKey, Sequence[Nudge]] = {
-            frame.frame.key: frame.nudges for frame in returned.frames if frame.nudges
-        }
+        inside = {frame.frame.key: frame for frame in returned.frames if frame.nudges and not frame.unreadable}
         if not inside and not returned.rejected:
             raise AnnotationError("holds no points", hint="in LabelMe: Create Point, named like the border", path=path)
         return inside, list(returned.rejected)
@@ -198,7 +216,14 @@ def _read_points(
         PacketError("was not sent in this packet", hint=hint, path=path, where=f"{pullback_id}, frame {frame_index}")
         for pullback_id, frame_index in sorted(points.keys() - {frame.key for frame in sent})
     ]
-    return {frame.key: points[frame.key] for frame in sent if frame.key in points}, strangers
+    answers = {
+        frame.key: ReturnedFrame(
+            frame, frame.contours, checked=None, unreadable=False, path=path, nudges=tuple(points[frame.key])
+        )
+        for frame in sent
+        if frame.key in points
+    }
+    return answers, strangers
 
 
 def _contours_text(result: RefineResult) -> str:

@@ -89,6 +89,42 @@ def test_points_and_vertices_of_one_border_are_not_mixed(squares, redraw):
     assert distance(contours["lumen"], 44.0, 30.0) < 0.002
 
 
+def test_a_point_keeps_to_another_border_as_the_reader_left_it_in_the_file(squares, redraw):
+    # Drawn inwards by hand to 50 px, the EEM is in the way of a point at 54; drawn outwards to 70, a point at 64 is free to pass.
+    squares.edit(redraw("eem", 10, 50))
+    squares.edit(point("lumen", 54.0, 35.0))
+    squares.edit(redraw("eem", 5, 70), number=1)
+    squares.edit(point("lumen", 64.0, 35.0), number=1)
+    result = take(squares)
+    assert result.rejected == []
+    assert result.n_taken == 2
+    assert set(result.notes) == {
+        f"{squares.files[0].stem}: lumen laid through 1 point; eem was in the way and moved",
+        f"{squares.files[1].stem}: lumen laid through 1 point",
+    }
+    inwards, outwards = annotation_of(squares).contours, annotation_of(squares, 1).contours
+    assert distance(inwards["lumen"], 54.0, 35.0) < 0.002
+    assert inwards["eem"].polygon.buffer(0.01).covers(inwards["lumen"].polygon)
+    # On the far side the EEM is as it was drawn by hand, not as it was sent.
+    assert distance(inwards["eem"], 10.0, 20.0) < 0.01
+    assert inwards["eem"].area_px2 < 1700.0  # 1600 by hand, 2500 as sent
+    assert outwards["eem"].area_px2 == pytest.approx(65.0**2)
+    assert distance(outwards["lumen"], 64.0, 35.0) < 0.002
+
+
+def test_what_was_drawn_by_hand_beside_points_is_in_the_proposal(squares, redraw):
+    squares.edit(redraw("eem", 5, 70))
+    squares.edit(point("lumen", 64.0, 35.0))
+    result = refine(squares.project, squares.back)
+    (frame,) = result.frames
+    assert frame.gave_way == ()
+    assert frame.contours["eem"].area_px2 == pytest.approx(65.0**2)
+    squares.edit(redraw("lumen", 18, 42), number=1)
+    squares.edit(point("lumen", 46.0, 30.0), number=1)
+    (error,) = refine(squares.project, squares.back, dry_run=True).failed
+    assert "lumen was changed by hand and has points besides" in error.message
+
+
 @pytest.mark.parametrize(
     ("points", "message"),
     [
