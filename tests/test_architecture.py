@@ -79,6 +79,7 @@ ROOM_MAY_IMPORT = {
     "training": {"predicting"},
     "scoring": {"predicting"},
     "simulating": {"predicting"},
+    "clusters": set(),
     "measuring": {"predicting"},
     "rounds": {"predicting"},
     "readers": {"predicting", "rounds"},

@@ -23,6 +23,7 @@ GROUPS = {
     "Readers": ("agreement", "adjudicate", "undo"),
     "Accepting": ("audit", "accept"),
     "Results": ("measure", "report", "export"),
+    "Cluster": ("slurm",),
     "Try it": ("phantom", "demo"),
 }
 """Commands by heading, in the order in which a study needs them."""

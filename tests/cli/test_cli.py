@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "import", "amend", "status", "check", "why", "train", "finetune", "evaluate", "score", "select", "simulate",
     "measure", "report", "export", "export-for-annotation", "refine", "import-annotations", "agreement", "adjudicate",
-    "undo", "phantom", "demo", "audit", "accept",
+    "undo", "phantom", "demo", "audit", "accept", "slurm",
 )  # fmt: skip
 REPORTING = [name for name in COMMANDS if name != "init"]
 
@@ -45,7 +45,7 @@ def test_help_lists_every_command(run):
 def test_help_lists_commands_by_group_and_lines_them_up(run):
     lines = run("--help").out.splitlines()
     headings = [line.removesuffix(":") for line in lines if line.removesuffix(":") in GROUPS]
-    assert headings == ["Study", "Learning", "Rounds", "Readers", "Accepting", "Results", "Try it"]
+    assert headings == ["Study", "Learning", "Rounds", "Readers", "Accepting", "Results", "Cluster", "Try it"]
     rows = [line for line in lines if line.startswith("  ") and line.split()[0] in COMMANDS]
     assert len(rows) == len(COMMANDS)
     assert len({line.index(line.split(maxsplit=1)[1]) for line in rows}) == 1
@@ -118,7 +118,7 @@ def test_a_wrong_command_line_is_a_usage_error(run, line, said):
     ["status", "check", "why a:1", "import .", "train", "finetune", "evaluate", "score", "select -n 5", "export-for-annotation",
      "refine --nudges x.csv", "import-annotations .", "export x --format nnunet", "agreement", "adjudicate", "undo a:1",
      "amend a --undo --by a --why b",
-     "audit -n 5", "accept"],
+     "audit -n 5", "accept", "slurm train"],
 )  # fmt: skip
 def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, tmp_path, line):
     inside(tmp_path)
@@ -157,6 +157,7 @@ def test_outside_a_project_every_command_says_how_to_get_into_one(run, inside, t
         ("simulate --ladder 0,5", "'0,5' is no list of percentages", "1,2,4"),
         ("simulate --shard 3/2", "'3/2' is no part of a whole", "2/8"),
         ("score --shard 0/2", "'0/2' is no part of a whole", "2/8"),
+        ("slurm score --partition 'a b'", "'a b' is no partition of a queue", "without blanks"),
         ("score --shard auto", "no task of an array of jobs", "--shard 2/8"),
         ("simulate --name ../x", "'../x' is no name of a folder", "letters"),
         ("import . --subject-from (", "not a regular expression", "(?P<subject>"),

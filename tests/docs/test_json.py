@@ -122,6 +122,7 @@ def test_json_prints_the_documented_keys(
     run(*amended, "--pullback-speed", "0.6")
     run(*amended, "--undo")
     run("status")
+    run("slurm", "score", "--print")
     run("audit", "-n", "2")
     run("accept", "--dry-run")
     run("simulate", "--seeds", "2", "--steps", "2", "--ladder", "20,50", "--device", "cpu")

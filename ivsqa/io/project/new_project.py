@@ -17,11 +17,12 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import IdentityRecord
 from ivsqa.io.project.settings import ProjectSettings
 from ivsqa.io.project.strict_yaml import merged_text
+from ivsqa.io.templates import templates_folder
 
 
 def template_names() -> list[str]:
     """Return the names of the project templates that come with ivsqa, sorted."""
-    return sorted(path.parent.name for path in _templates_folder().glob(f"*/{SETTINGS_NAME}"))
+    return sorted(path.parent.name for path in templates_folder().glob(f"*/{SETTINGS_NAME}"))
 
 
 def create_project(
@@ -48,7 +49,7 @@ def create_project(
         )
     if template not in template_names():
         raise IvsqaError(f"no template {template!r}", hint=f"choose one of: {', '.join(template_names())}")
-    text = (_templates_folder() / template / SETTINGS_NAME).read_text(encoding="utf-8")
+    text = (templates_folder() / template / SETTINGS_NAME).read_text(encoding="utf-8")
     text = merged_text(text, {"name": name or layout.root.name, **(settings or {})})
     checked = parse_manifest(text, ProjectSettings, path=layout.settings)
     # A key that is there stays: with another, subjects would come under other pseudonyms.
@@ -58,10 +59,3 @@ def create_project(
     atomic.write_text(layout.settings, text)
     doors.begin(layout.root)
     return Project(layout, checked)
-
-
-def _templates_folder() -> Path:
-    """Return the folder of project templates: in the package when installed, beside it in a checkout."""
-    package = Path(__file__).parents[2]
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
