@@ -13,7 +13,7 @@ Python editors are looked for in DIR (default: benchmarks/work/editors), each in
     python -m venv DIR/label-studio && DIR/label-studio/bin/pip install label-studio-sdk
     python -m venv DIR/scour && DIR/scour/bin/pip install scour             # what Inkscape saves optimised SVG with
 
-Inkscape and Chromium are those on PATH. What is not there is left out, and the table says so.
+Inkscape, Chromium and Firefox are those on PATH. What is not there is left out, and the table says so.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from firefox import Window, find_firefox, firefox
 from page import phantom_frames
 from phantoms import BOTH
 from report import WORK, print_table, write_json
@@ -38,7 +40,7 @@ from ivsqa.errors import IvsqaError
 from ivsqa.io.packets import PacketFrame, read_return, write_packet
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the browser is that of the tests
-from tests.chromium import chromium, find_chromium
+from tests.chromium import Tab, chromium, find_chromium
 from tests.page_reader import Reader
 
 DRIVERS = Path(__file__).parent / "editor_drivers"
@@ -188,28 +190,40 @@ def paths_seen(program: str, path: Path) -> list[str]:
     return [line.partition(",")[0] for line in run.stdout.splitlines() if line.startswith("path")]
 
 
-def browser(_environments: Path, job: Job) -> Iterator[Outcome]:
+def in_chromium(_environments: Path, job: Job) -> Iterator[Outcome]:
     """The page in headless Chromium, by mouse and keys."""
     program = find_chromium()
     if program is None:
         raise NotHereError("no chromium on PATH")
-    folder = job.write("page")
-    with chromium(job.folder / "browser") as tab:
-        reader = Reader(tab, folder / "index.html", job.folder / "browser" / "downloads")
-        seen = {job.names[0]: list(tab.evaluate("Object.keys(Tools.scene().contours)"))}
-        eem = job.frames[0].contours["eem"].points_px
-        right = eem[np.argmax(eem[:, 0])]
-        tab.drag(reader.seen(*right), reader.seen(right[0] + MOVED_PX, right[1]))
-        tab.press("ArrowRight")
-        reader.at_frame(1)
-        seen[job.names[1]] = list(tab.evaluate("Object.keys(Tools.scene().contours)"))
-        tab.press(" ")
-        reader.at_frame(2)
-        seen[job.names[2]] = list(tab.evaluate("Object.keys(Tools.scene().contours)"))
-        tab.press("u")
-        saved = reader.save()
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()
-    yield job.outcome(f"Chromium {version[1].split('.')[0]}", "contours.json", saved, seen)
+    with chromium(job.folder / "browser") as tab:
+        yield page_read(f"Chromium {version[1].split('.')[0]}", tab, job)
+
+
+def in_firefox(_environments: Path, job: Job) -> Iterator[Outcome]:
+    """The page in headless Firefox, by mouse and keys."""
+    if find_firefox() is None:
+        raise NotHereError("no firefox on PATH")
+    with firefox(job.folder / "browser") as window:
+        yield page_read(f"Firefox {window.version.split('.')[0]}", window, job)
+
+
+def page_read(editor: str, tab: Tab | Window, job: Job) -> Outcome:
+    """Read the packet in a browser's window, and save."""
+    # Both have what a reader needs here: to open, to evaluate, to drag and to press.
+    reader = Reader(cast(Tab, tab), job.write("page") / "index.html", job.folder / "browser" / "downloads")
+    seen = {job.names[0]: list(tab.evaluate("Object.keys(Tools.scene().contours)"))}
+    eem = job.frames[0].contours["eem"].points_px
+    right = eem[np.argmax(eem[:, 0])]
+    tab.drag(reader.seen(*right), reader.seen(right[0] + MOVED_PX, right[1]))
+    tab.press("ArrowRight")
+    reader.at_frame(1)
+    seen[job.names[1]] = list(tab.evaluate("Object.keys(Tools.scene().contours)"))
+    tab.press(" ")
+    reader.at_frame(2)
+    seen[job.names[2]] = list(tab.evaluate("Object.keys(Tools.scene().contours)"))
+    tab.press("u")
+    return job.outcome(editor, "contours.json", reader.save(), seen)
 
 
 def python_of(environments: Path, name: str) -> Path:
@@ -232,7 +246,8 @@ EDITORS: dict[str, Callable[[Path, Job], Iterator[Outcome]]] = {
     "Inkscape": inkscape,
     "napari": napari,
     "Label Studio": label_studio,
-    "Chromium": browser,
+    "Chromium": in_chromium,
+    "Firefox": in_firefox,
 }
 
 

@@ -153,6 +153,12 @@ def test_json_min_has_a_record_of_a_task_that_nobody_submitted(
     assert [error.message for error in packet.rejected] == ["a shape has no label"]
 
 
+def test_the_annotator_is_told_which_export_to_click_and_which_not(write: Write) -> None:
+    told = " ".join((write("label-studio") / "INSTRUCTIONS.html").read_text().split())
+    assert "<b>Export</b> as <b>JSON</b>; <b>JSON-MIN</b> will do." in told
+    assert "Not <b>COCO</b>: it leaves out what you ticked" in told
+
+
 def test_table_of_label_studio_is_named(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
     path = tmp_path / "project-1-at-2026.csv"
     path.write_text(
