@@ -16,7 +16,7 @@ from threading import RLock
 import ivsqa
 from ivsqa.io.hashes import sha256_of_file, sha256_of_folder
 from ivsqa.io.ledger.entries import GONE, Chapter, Entry
-from ivsqa.io.ledger.rooms import LEDGER_FOLDER, SETTINGS_NAME, is_in_a_whole, is_one_whole, worth_of
+from ivsqa.io.ledger.rooms import IDENTITY_NAME, LEDGER_FOLDER, SETTINGS_NAME, is_in_a_whole, is_one_whole, worth_of
 from ivsqa.io.ledger.view import View
 from ivsqa.io.leftovers import iter_temporary, sweep, temporary_path
 from ivsqa.io.outside import entries, is_file, opened_file, outside
@@ -210,9 +210,14 @@ class Book:
             self._read_on(self._own[1].name)
 
     def begin(self) -> None:
-        """Begin the ledger with what is there, where there is none; it appears whole."""
+        """Begin the ledger with what is there, where there is none; it appears whole.
+
+        The key of pseudonyms is for its owner alone from then on; earlier versions let everybody read it.
+        """
         if self.exists:
             return
+        with suppress(OSError):  # not ours: a check names it
+            (self.root / IDENTITY_NAME).chmod(0o600)
         lines = [json.dumps({"begin": "found", "ivsqa": ivsqa.__version__}) + "\n"]
         lines += [self.found(name).line for name in sorted(self.iter_files())]
         lines.append(json.dumps({"end": "found"}) + "\n")

@@ -7,6 +7,7 @@ from enum import Enum
 
 LEDGER_FOLDER = "ledger"
 SETTINGS_NAME = "project.yaml"
+IDENTITY_NAME = "identity.yaml"
 
 
 class Worth(Enum):
@@ -41,7 +42,7 @@ def worth_of(name: str) -> Worth | None:
     """
     if name == SETTINGS_NAME:
         return Worth.YOURS
-    if name == "identity.yaml":
+    if name == IDENTITY_NAME:
         return Worth.KEPT
     if not name.startswith(_ROOMS) or _UNKNOWN.match(name):
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ivsqa.io.ledger import doors
-from ivsqa.io.ledger.rooms import SETTINGS_NAME
+from ivsqa.io.ledger.rooms import IDENTITY_NAME, SETTINGS_NAME
 from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.lock import LOCK_PREFIX
 
@@ -39,7 +39,7 @@ class ProjectLayout:
     @property
     def identity(self) -> Path:
         """The pseudonym key."""
-        return self.root / "identity.yaml"
+        return self.root / IDENTITY_NAME
 
     @property
     def pullbacks(self) -> Path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import stat
 from collections.abc import Iterator
 
 from ivsqa.domain.pullback import FrameKey
@@ -58,6 +61,7 @@ def _findings(project: Project, *, deep: bool, context: Context) -> list[Project
     findings += _check_rounds(project, by_id)
     findings += _check_certificates(project, records, deep=deep)
     findings += _check_leftovers(project)
+    findings += _check_key(project)
     return findings
 
 
@@ -247,3 +251,11 @@ def _check_leftovers(project: Project) -> Iterator[ProjectFinding]:
     for path in sorted(iter_temporary(project.root)):
         where = path.relative_to(project.root).as_posix()
         yield ProjectFinding("leftover", where, "left by a process that was stopped", "ivsqa check --repair")
+
+
+def _check_key(project: Project) -> Iterator[ProjectFinding]:
+    """Yield that everybody may read the key of pseudonyms."""
+    path = project.layout.identity
+    if os.name != "nt" and path.is_file() and path.stat().st_mode & stat.S_IROTH:
+        message = "everybody on this machine may read the key of pseudonyms, and find out who is who"
+        yield ProjectFinding("open", path.name, message, f"chmod 600 {shlex.quote(str(path))}")

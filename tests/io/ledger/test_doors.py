@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +192,15 @@ def test_project_of_an_older_version_gets_a_ledger_with_what_is_there_at_the_fir
     assert [line.get("found") for line in found] == [None, "identity.yaml", "project.yaml", ROUND, None]
     (root / ROUND).unlink()
     assert kinds(root) == {ROUND: "gone"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
+def test_key_of_pseudonyms_of_an_older_version_is_closed_at_the_first_write_and_may_be_opened_to_a_group(root):
+    shutil.rmtree(root / "ledger")
+    for mode, then in ((0o644, 0o600), (0o640, 0o640)):
+        (root / "identity.yaml").chmod(mode)
+        write(root, ROUND, f"state: of {mode}\n")
+        assert stat.S_IMODE((root / "identity.yaml").stat().st_mode) == then
 
 
 def test_failed_write_leaves_no_false_alarm(root, monkeypatch):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,10 @@ def test_black_frames_and_frames_of_one_subject_may_be_equal(imported):
         np.save(imported.layout.frames(pullback_id), frames)
         change_pullback(imported, pullback_id, frames_sha256=frames_sha256(frames))
     assert check_project(imported) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
+@pytest.mark.parametrize(("mode", "found"), [(0o600, []), (0o640, []), (0o644, [("open", "identity.yaml")])])
+def test_a_key_of_pseudonyms_that_everybody_may_read_is_found(imported, mode, found):
+    imported.layout.identity.chmod(mode)
+    assert codes(imported) == found
