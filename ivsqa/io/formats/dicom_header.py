@@ -19,6 +19,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 from pydicom.uid import (
     UID,
     ExplicitVRBigEndian,
@@ -28,6 +29,7 @@ from pydicom.uid import (
 )
 
 from ivsqa.errors import SourceError, located
+from ivsqa.io.formats.dicom_tags import READ_TAGS
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 
 PREAMBLE_BYTES = 128
@@ -109,11 +111,11 @@ def looks_like_dicom(path: Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class DicomHeader:
-    """The header of a DICOM file, parsed once: what it says of its image, and a way to ask for any other tag.
+    """The header of a DICOM file, parsed once: what it says of its image, and a way to ask for other tags that are read.
 
     Attributes:
         path: The file.
-        dataset: All of it but its pixels.
+        dataset: Of its tags those that are read at all, see `dicom_tags`.
         sop_class: UID of the kind of object; "" where absent, as for all text.
         modality: "IVUS", "US" …
         shape: (height, width) in px; 0 where absent.
@@ -235,7 +237,9 @@ def read_header(path: Path) -> DicomHeader:
             if is_lfs_pointer(path):
                 raise SourceError(LFS_MESSAGE, hint=LFS_HINT)
             with quiet_pydicom():
-                dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+                dataset = pydicom.dcmread(
+                    path, stop_before_pixels=True, force=True, specific_tags=[Tag(one) for one in READ_TAGS]
+                )
                 if "SOPClassUID" not in dataset and "Rows" not in dataset:
                     raise SourceError("is no DICOM file, or is cut short", hint=COPY_AGAIN)
             return DicomHeader.of(dataset, path)
@@ -251,6 +255,7 @@ def _known_name(uid: str) -> str:
 
 def tag_value(header: Dataset, tag: str | tuple[int, int]) -> Any:  # noqa: ANN401  # a tag holds anything
     """Return the value of a tag, None where absent or broken; pydicom converts it only now, which may fail."""
+    assert tag in READ_TAGS, f"{tag} is in no list of the tags that may be read"
     try:
         with quiet_pydicom():
             return header[tag].value if tag in header else None

@@ -102,3 +102,12 @@ def test_nonsense_frame_counts_are_one_frame(declared, n_frames):
     made = Dataset()
     made.NumberOfFrames = declared
     assert DicomHeader.of(made, Path("a")).n_frames == n_frames
+
+
+def test_what_is_in_no_list_of_tags_is_never_read(write_dicom):
+    path = write_dicom("a.dcm", FRAME, PatientID="12", PatientComments="afraid of needles", Manufacturer="Vendor")
+    header = read_header(path).dataset
+    assert (text(header, "PatientID"), text(header, "Manufacturer")) == ("12", "Vendor")
+    assert "needles" not in str(header)
+    with pytest.raises(AssertionError, match="PatientComments"):
+        text(header, "PatientComments")
