@@ -6,8 +6,8 @@ labelled to be ignored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, fields
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ivsqa.domain.structures import IGNORE_LABEL
 
 Floats: TypeAlias = NDArray[np.float32]
+Parameters = TypeVar("Parameters")
 
 GRAIN_PX = 64
 """Side of the grid that multiplicative grain is drawn on; stretched over the frame it is about as coarse as speckle."""
@@ -158,6 +159,16 @@ def _field(images: Tensor, parameters: AugmentParameters) -> Tensor:
         (radius - start) * 20.0
     )  # (n, s, s), soft edges
     return grain * depth * (1.0 - hidden * (1.0 - left))
+
+
+def rows_of(parameters: Parameters, rows: NDArray[np.intp]) -> Parameters:
+    """Return the parameters of some frames of a batch, drawn for all: what a frame gets depends on its place alone.
+
+    Args:
+        parameters: A dataclass of arrays (n, …).
+        rows: Which, from 0.
+    """
+    return type(parameters)(**{field.name: getattr(parameters, field.name)[rows] for field in fields(parameters)})  # type: ignore[arg-type]
 
 
 def float32(values: NDArray[np.floating | np.bool_]) -> Floats:

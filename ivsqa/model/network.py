@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ivsqa.model.config import NetworkConfig
+from ivsqa.model.ranks import Share
 
 LOGIT_GAIN = 8.0
 """Adam moves a weight by about the learning rate a step, and few channels feed the head: without this factor, logits that are
@@ -123,15 +124,20 @@ class EncoderDecoder(nn.Module):
         self.decoder = nn.ModuleList(_block(fine + coarse, fine) for fine, coarse in pairwise(widths))
         self.head = nn.Conv2d(widths[0], n_out, 1)
 
-    def forward(self, maps: Tensor) -> Maps:
-        """Return output maps (b, n_out, s, s) for input maps (b, n_in, s, s)."""
+    def forward(self, maps: Tensor, share: Share | None = None) -> Maps:
+        """Return output maps (b, n_out, s, s).
+
+        Args:
+            maps: Input maps, (b, n_in, s, s).
+            share: Their places in a larger batch, by which channels are left out; None: they are the whole.
+        """
         x = F.pixel_unshuffle(maps, 2)  # (b, 4·n_in, s/2, s/2)
         skips = []
         for block in self.encoder:
             x = block(x)  # (b, widths[i], s/2^(i+1), s/2^(i+1))
             skips.append(x)
         bottleneck = skips.pop()
-        x = self.dropout(bottleneck)
+        x = self.dropout(bottleneck) if share is None else bottleneck * self._kept(bottleneck, share)
         for block in reversed(self.decoder):
             skip = skips.pop()
             x = block(torch.cat([enlarged(x, skip.shape[-2:]), skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
@@ -139,12 +145,17 @@ class EncoderDecoder(nn.Module):
         logits = (LOGIT_GAIN * self.head(x)).float()  # (b, n_out, s/2, s/2); half precision is stretched more slowly
         return Maps(F.interpolate(logits, scale_factor=2, mode="bilinear"), bottleneck)
 
+    def _kept(self, maps: Tensor, share: Share) -> Tensor:
+        """Return the factor of each channel, (b, channels, 1, 1), drawn for the whole batch: the same bits as for maps (n, …)."""
+        return share.of(self.dropout(maps.new_ones(share.n, maps.shape[1], 1, 1)))
+
 
 class TwoBranchNetwork(nn.Module):
     """Two segmenters of one shape; they share no weight, and no gradient runs from one into the other."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self.n_structures = config.n_structures
         self.first = new_segmenter(config)
         self.second = new_segmenter(config)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.losses import known_pixels, ring_masks, segmentation_loss
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, normalized
+from ivsqa.model.ranks import Ranks, Share
 
 SURE_DICE = 0.9
 """Least Dice that a drawing expects of itself, by its own probabilities, to be learnt from where not all are."""
@@ -69,11 +70,21 @@ def expected_dice(probabilities: Tensor) -> Tensor:
     return 2.0 * overlap / (probabilities + drawn).sum((2, 3)).clamp(min=1e-6)
 
 
-def lesson_loss(network: TwoBranchNetwork, lesson: Lesson) -> Tensor:
-    """Return the sum of both branches' losses, a scalar."""
-    return torch.stack(
-        [segmentation_loss(branch(lesson.frames).output, lesson.wanted, lesson.known) for branch in network.branches]
-    ).sum()
+def lesson_loss(network: TwoBranchNetwork, lesson: Lesson, share: Share, ranks: Ranks) -> Tensor:
+    """Return the sum of both branches' losses over the whole batch, a scalar; its gradient is by the frames of this rank.
+
+    Args:
+        network: Draws them.
+        lesson: The frames of this rank.
+        share: Their places in the batch.
+        ranks: Those who have the others.
+    """
+    wanted = ranks.whole(lesson.wanted, share)  # (n, K+1, s, s)
+    known = ranks.whole(lesson.known.to(torch.uint8), share).bool()  # (n, 1, s, s)
+    drawn = [
+        ranks.whole(branch(lesson.frames, share).output, share) for branch in network.branches
+    ]  # 2 × (n, K+1, s, s)
+    return torch.stack([segmentation_loss(rings, wanted, known) for rings in drawn]).sum()
 
 
 def new_network(config: NetworkConfig, *, seed: int) -> TwoBranchNetwork:

@@ -27,6 +27,7 @@ from ivsqa.model.device import CoreWatch, deterministic, select_device, uses_bf1
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.objective import lesson_loss, new_network
+from ivsqa.model.ranks import ALONE, Ranks
 from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
 from ivsqa.model.task import Task, annotated_lesson, dropout_seed, unannotated_lesson
 
@@ -71,6 +72,7 @@ def train(
     on_step: Callable[[StepReport], None] = lambda _: None,
     save_every_s: float = SAVE_EVERY_S,
     free_cores: Callable[[], int] | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainResult:
     """Train on annotated frames until the steps are used up or the validation Dice stops rising, then on others besides.
 
@@ -84,15 +86,17 @@ def train(
         state: Where a stopped training goes on.
         device: As for `select_device`.
         save: Called with the state now and then, and when asked to stop; None: a stopped training begins anew.
-        should_stop: Asked before each step.
+        should_stop: Asked before each step; one rank that is asked to stop stops all.
         on_step: Told of each step.
         save_every_s: Time between two states, in seconds.
         free_cores: Asked now and then how many cores to compute on, on a CPU; None: as many as torch takes.
+        ranks: Processes that train it together: each calls this with the same frames, configuration and state, and gets the same
+            result. Their number changes nothing but the last bits, and may differ from that of the state.
 
     Raises:
         ValueError: frames or labels do not fit the network.
         StateError: the start is another network, or the state belongs to another training.
-        IvsqaError: the loss is no number any more.
+        IvsqaError: the loss is no number any more, or there are more ranks than frames in a step.
     """
     for samples in (training, validation):
         if samples is not None:
@@ -102,14 +106,16 @@ def train(
     with deterministic(chosen):
         look.when_due()
         others = unannotated if unannotated is not None and len(unannotated) else None
-        run = _Run(Task(network_config, config, training, validation, others, start), chosen)
+        task = Task(network_config, config, training, validation, others, start)
+        _check_shares(task, ranks)
+        run = _Run(task, chosen, ranks)
         if state is None:
             run.begin()
         else:
             run.restore(state)
         saved_at = time.monotonic()
         while not run.is_finished:
-            if should_stop():
+            if ranks.any_of(here=should_stop()):
                 if save is not None:
                     save(run.state())
                 return run.result()
@@ -121,14 +127,17 @@ def train(
         return run.result()
 
 
-def validation_dice(network: TwoBranchNetwork, samples: SampleSet, *, device: torch.device, bf16: bool) -> float:
+def validation_dice(
+    network: TwoBranchNetwork, samples: SampleSet, *, device: torch.device, bf16: bool, ranks: Ranks = ALONE
+) -> float:
     """Return the mean Dice over frames and structures on the working grid; a structure empty in both is left out.
 
-    NaN where no frame has any structure.
+    Each rank looks at its share of the frames. NaN where no frame has any structure.
     """
-    values = []
-    for first in range(0, len(samples), _EVALUATION_BATCH):
-        part = slice(first, first + _EVALUATION_BATCH)
+    share = ranks.share(len(samples))
+    values = [np.empty((0, network.n_structures))]
+    for first in range(0, len(share.rows), _EVALUATION_BATCH):
+        part = share.rows[first : first + _EVALUATION_BATCH]
         images, labels = (torch.from_numpy(array[part]).to(device) for array in (samples.images, samples.labels))
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             output: NetworkOutput = network(images)
@@ -136,15 +145,16 @@ def validation_dice(network: TwoBranchNetwork, samples: SampleSet, *, device: to
         decided = (output.probabilities > 0.5) & known  # (b, K, s, s)
         wanted = structure_masks(labels, decided.shape[1])  # (b, K, s, s)
         values.append(mask_dice(decided.cpu().numpy(), wanted.cpu().numpy()))  # (b, K)
-    return float(torch.from_numpy(np.concatenate(values)).nanmean())
+    return float(ranks.whole(torch.from_numpy(np.concatenate(values)), share).nanmean())
 
 
 class _Run:
     """The moving parts of one training."""
 
-    def __init__(self, task: Task, device: torch.device) -> None:
+    def __init__(self, task: Task, device: torch.device, ranks: Ranks) -> None:
         config = task.config
-        self.task, self.config = task, config
+        self.task, self.config, self.ranks = task, config, ranks
+        self.annotated, self.unannotated = ranks.share(config.batch_size), ranks.share(task.n_unannotated)
         self.device, self.bf16 = device, uses_bf16(config.precision, device)
         self.request = task.sha256()
         network = new_network(task.network, seed=config.seed)
@@ -184,6 +194,7 @@ class _Run:
         loss = self._loss()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.add_up([p.grad for p in self.network.parameters() if p.grad is not None])
         for branch in self.network.branches:
             torch.nn.utils.clip_grad_norm_(branch.parameters(), GRADIENT_NORM)
         self.optimizer.step()
@@ -220,12 +231,14 @@ class _Run:
 
     def _loss(self) -> Tensor:
         """Return the loss of this step's batch, a scalar."""
-        lesson = annotated_lesson(self.task, self.steps, self.device)
+        share = self.annotated
+        lesson = annotated_lesson(self.task, self.steps, share, self.device)
         torch.manual_seed(dropout_seed(self.task, self.steps))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             if self.stage == "self-training":
-                lesson = lesson.beside(unannotated_lesson(self.task, self.steps, self.averaged, self.device))
-            return lesson_loss(self.network, lesson)
+                others = unannotated_lesson(self.task, self.steps, self.unannotated, self.averaged, self.device)
+                lesson, share = lesson.beside(others), share.beside(self.unannotated)
+            return lesson_loss(self.network, lesson, share, self.ranks)
 
     def _average(self) -> None:
         """Move the running means of the weights; quickly at first, to forget the first weights."""
@@ -237,7 +250,9 @@ class _Run:
         """Return the validation Dice of the running means and keep them where it is the best so far."""
         if self.task.validation is None:
             return None
-        dice = validation_dice(self.averaged, self.task.validation, device=self.device, bf16=self.bf16)
+        dice = validation_dice(
+            self.averaged, self.task.validation, device=self.device, bf16=self.bf16, ranks=self.ranks
+        )
         if math.isnan(dice):
             return None
         if self.best_dice is None or dice > self.best_dice:
@@ -298,6 +313,16 @@ class _Run:
             validation_dice=self.best_dice,
             history=tuple(self.history),
             finished=self.is_finished,
+        )
+
+
+def _check_shares(task: Task, ranks: Ranks) -> None:
+    """Raise IvsqaError where a rank would get no frame of a step."""
+    fewest = min(n for n in (task.config.batch_size, task.n_unannotated) if n)
+    if fewest < ranks.size:
+        raise IvsqaError(
+            f"{ranks.size} processes cannot share out {fewest} frames a step",
+            hint=f"start at most {fewest} processes, or raise training.batch_size in project.yaml",
         )
 
 
