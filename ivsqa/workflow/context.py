@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from ivsqa.io.ranks import Rank, this_rank
+
 
 class Advance(Protocol):
     """Reports progress."""
@@ -43,11 +45,13 @@ class Context:
         clock: Returns now, UTC, ISO 8601.
         progress: Shows how far a long step has come.
         should_stop: Whether someone asked for an orderly end (SIGTERM, SIGUSR1, Ctrl-C).
+        rank: Which of several processes this is, where they share out one command.
     """
 
     clock: Callable[[], str] = utc_now
     progress: Progress = silent_progress
     should_stop: Callable[[], bool] = lambda: False
+    rank: Callable[[], Rank] = this_rank
 
 
 DEFAULT_CONTEXT = Context()

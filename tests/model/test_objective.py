@@ -3,6 +3,7 @@ import torch
 
 from ivsqa.model.network import TwoBranchNetwork, normalized
 from ivsqa.model.objective import Lesson, drawn_lesson, expected_dice, lesson_loss, new_network
+from ivsqa.model.ranks import ALONE
 from tests.model import configs
 
 CONFIG = configs.network(1, 16, dropout=0.0)
@@ -61,9 +62,10 @@ def test_a_sure_drawing_expects_all_of_itself_and_an_empty_one_nothing():
 
 
 def test_loss_is_the_sum_of_what_each_branch_would_have_alone(network, annotated):
-    together = lesson_loss(network, annotated)
+    share = ALONE.share(len(annotated.frames))
+    together = lesson_loss(network, annotated, share, ALONE)
     network.second.load_state_dict(network.first.state_dict())
-    twice_first = lesson_loss(network, annotated)
+    twice_first = lesson_loss(network, annotated, share, ALONE)
     network.first.load_state_dict(new_network(CONFIG, seed=0).second.state_dict())
     network.second.load_state_dict(new_network(CONFIG, seed=0).second.state_dict())
-    torch.testing.assert_close(together, 0.5 * (twice_first + lesson_loss(network, annotated)))
+    torch.testing.assert_close(together, 0.5 * (twice_first + lesson_loss(network, annotated, share, ALONE)))

@@ -1,4 +1,4 @@
-"""A training that several processes share out: `python -m tests.model.trained_by_ranks FOLDER` in each, with torchrun's variables.
+"""A training that several processes share out: `python -m tests.model.trained_by_ranks FOLDER` in each, as torchrun starts them.
 
 The same function trains alone in the process of the tests.
 """

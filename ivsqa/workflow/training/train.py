@@ -6,6 +6,8 @@ One request is one model, however often it is stopped and started again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,7 @@ from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.model.config import TrainingConfig
 from ivsqa.model.data import SampleSet
+from ivsqa.model.ranks import Ranks, joined
 from ivsqa.model.state import StepReport, TrainingState
 from ivsqa.model.training import TrainResult, train
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Advance, Context
@@ -74,14 +77,17 @@ def train_model(
     """Train a model on the annotated training subjects; it begins with the starter model, where there is one that fits.
 
     Writes `models/<id>/`. Stopped at any moment, the same call goes on from the last checkpoint; called again once finished, with
-    nothing changed, it does nothing.
+    nothing changed, it does nothing. Several processes that torchrun started train it together, and the first alone writes.
 
     Raises:
         StateError: nothing is annotated.
         ProjectLockedError: another training runs.
     """
-    parent = None if from_scratch else starter_to_begin_with(project)[0]
-    return _train(project, parent, seed, max_steps or None, device, context, finetune=False)
+
+    def find_parent() -> ModelRecord | None:
+        return None if from_scratch else starter_to_begin_with(project)[0]
+
+    return _train(project, find_parent, seed, max_steps or None, device, context, finetune=False)
 
 
 def finetune_model(
@@ -101,9 +107,13 @@ def finetune_model(
     Raises:
         StateError: there is no model yet, or nothing is annotated.
     """
-    parent = parent_before(project) or project.get_model(parent_id)
-    project.check_fits(parent)
-    return _train(project, parent, seed, max_steps, device, context, finetune=True)
+
+    def find_parent() -> ModelRecord:
+        parent = parent_before(project) or project.get_model(parent_id)
+        project.check_fits(parent)
+        return parent
+
+    return _train(project, find_parent, seed, max_steps, device, context, finetune=True)
 
 
 def parent_before(project: Project) -> ModelRecord | None:
@@ -115,7 +125,7 @@ def parent_before(project: Project) -> ModelRecord | None:
 
 def _train(
     project: Project,
-    parent: ModelRecord | None,
+    find_parent: Callable[[], ModelRecord | None],
     seed: int | None,
     max_steps: int | None,
     device: str,
@@ -123,34 +133,80 @@ def _train(
     *,
     finetune: bool,
 ) -> TrainingOutcome:
-    """Find or open the model of a request and bring it to its end."""
+    """Find or open the model of a request and bring it to its end.
+
+    What is found or written is so by the first rank, and the others are told: a file system may show them something older.
+    """
     settings = project.settings
-    seed = settings.training.seed if seed is None else seed
-    # Held from the search on: two trainings begun at once would open two models of one request.
-    with project_lock(project.layout.lock("train"), purpose="training", started_at=context.clock()):
-        seen = _seen_by(project, parent)
-        config = training_config(settings.training, seed=seed, finetune=finetune, max_steps=max_steps)
-        request = Request(
-            project_network(settings) if parent is None else finetuned_network(parent, settings),
-            config,
-            parent,
-            _lessons(project, config, seen),
-            project.annotated_frames("validation"),
-            # To list them reads every pullback.
-            [] if config.self_train == "none" else project.unread_frames(settings.training.unannotated_frames),
-            seen,
-        )
-        n_new = sum(frame.key not in seen for frame in request.training)
-        record = _find_or_open(project, request, context)
+    config = training_config(
+        settings.training, seed=settings.training.seed if seed is None else seed, finetune=finetune, max_steps=max_steps
+    )
+    with _held(project, device, context) as ranks:
+        parent_id = ranks.from_first(lambda: _name_of(find_parent())).decode()
+        request = _request(project, project.get_model(parent_id) if parent_id else None, config)
+        _check_alike(request.sha256(project), ranks)
+        n_new = sum(frame.key not in request.seen for frame in request.training)
+        record = _from_first(ranks, lambda: _find_or_open(project, request, context))
         if record.state == "ready":
             return TrainingOutcome(record, resumed_at=0, reused=True, finished=True, n_new_frames=n_new)
-        state = _stored_state(project, record.model_id)
-        result, validation = _run(project, request, record.model_id, state, device, context)
+        stored = ranks.from_first(lambda: _stored_state(project, record.model_id))
+        state = TrainingState.from_bytes(stored) if stored else None
+        result, validation = _run(project, request, record.model_id, state, ranks, context)
         if result.finished:
-            record = _finish(project, request, record, result, validation, device)
+            opened = record
+            record = _from_first(ranks, lambda: _finish(project, request, opened, result, validation, ranks.device))
         return TrainingOutcome(
             record, resumed_at=state.step if state else 0, reused=False, finished=result.finished, n_new_frames=n_new
         )
+
+
+@contextmanager
+def _held(project: Project, device: str, context: Context) -> Iterator[Ranks]:
+    """Yield the processes that train together while the first holds the lock.
+
+    Held from the search for the model on: two trainings begun at once would open two models of one request.
+    """
+    rank = context.rank()
+    lock = project_lock(
+        project.layout.lock("train"), purpose="training", started_at=context.clock(), dry_run=not rank.is_first
+    )
+    with joined(rank.number, rank.of, on_machine=rank.on_machine, device=device) as ranks, lock:
+        yield ranks
+
+
+def _name_of(model: ModelRecord | None) -> bytes:
+    """Return the id of a model, empty where there is none."""
+    return b"" if model is None else model.model_id.encode()
+
+
+def _from_first(ranks: Ranks, make: Callable[[], ModelRecord]) -> ModelRecord:
+    """Return to all ranks the record that the first makes."""
+    return ModelRecord.model_validate_json(ranks.from_first(lambda: make().model_dump_json().encode()))
+
+
+def _check_alike(request_sha256: str, ranks: Ranks) -> None:
+    """Raise StateError where a rank reads other frames or settings than the first."""
+    if ranks.from_first(request_sha256.encode).decode() != request_sha256:
+        raise StateError(
+            "this process finds other frames or settings in the project than the first one does",
+            hint="see that all machines have the same project folder and ivsqa, then start again",
+        )
+
+
+def _request(project: Project, parent: ModelRecord | None, config: TrainingConfig) -> Request:
+    """Return all that determines a training."""
+    settings = project.settings
+    seen = _seen_by(project, parent)
+    return Request(
+        project_network(settings) if parent is None else finetuned_network(parent, settings),
+        config,
+        parent,
+        _lessons(project, config, seen),
+        project.annotated_frames("validation"),
+        # To list them reads every pullback.
+        [] if config.self_train == "none" else project.unread_frames(settings.training.unannotated_frames),
+        seen,
+    )
 
 
 def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey]:
@@ -200,14 +256,14 @@ def _find_or_open(project: Project, request: Request, context: Context) -> Model
     return record
 
 
-def _stored_state(project: Project, model_id: str) -> TrainingState | None:
-    """Return the state that a stopped training left, or None."""
+def _stored_state(project: Project, model_id: str) -> bytes:
+    """Return the state that a stopped training left; empty where there is none."""
     path = project.layout.checkpoint(model_id)
     if not path.is_file():
-        return None
+        return b""
     data = path.read_bytes()
     doors.verify(path, data)
-    return TrainingState.from_bytes(data)
+    return data
 
 
 def _run(
@@ -215,7 +271,7 @@ def _run(
     request: Request,
     model_id: str,
     state: TrainingState | None,
-    device: str,
+    ranks: Ranks,
     context: Context,
 ) -> tuple[TrainResult, SampleSet | None]:
     """Run the training loop over the frames of a request, checkpointing as it goes."""
@@ -226,6 +282,10 @@ def _run(
     training = sample_set(
         project, request.training, seen=request.seen, new_weight=project.settings.training.new_frame_weight
     )
+
+    def save(current: TrainingState) -> None:
+        atomic.write_bytes(project.layout.checkpoint(model_id), current.to_bytes())
+
     label = "Fine-tuning" if request.seen else "Training"
     n_steps = request.config.max_steps + (request.config.self_steps if request.unannotated else 0)
     with context.progress(label, n_steps, "step") as advance:
@@ -239,11 +299,12 @@ def _run(
             unannotated=frames_on_grid(project, request.unannotated),
             start=start,
             state=state,
-            device=device,
-            save=lambda current: atomic.write_bytes(project.layout.checkpoint(model_id), current.to_bytes()),
+            device=ranks.device,
+            save=save if ranks.is_first else None,
             should_stop=context.should_stop,
             on_step=lambda report: _show(advance, report),
             free_cores=FreeCores(),
+            ranks=ranks,
         )
     return result, validation
 
