@@ -27,6 +27,8 @@ GROUPS = {
     "Try it": ("phantom", "demo"),
 }
 """Commands by heading, in the order in which a study needs them."""
+SHARED_OUT = frozenset({"train", "finetune", "score"})
+"""Commands that the processes of torchrun share out; any other is done by the first of them alone."""
 
 
 class LazyCommands(Mapping[str, Any]):

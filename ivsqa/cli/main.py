@@ -16,11 +16,12 @@ import typer
 from typer.core import TyperGroup
 
 import ivsqa
-from ivsqa.cli.commands import GROUPS, LazyCommands
+from ivsqa.cli.commands import GROUPS, SHARED_OUT, LazyCommands
 from ivsqa.cli.output import ANSWER, flush_answer, lose_answer, say, tell, tell_error
 from ivsqa.cli.progress import STOPS
 from ivsqa.errors import EXIT_INTERRUPTED, EXIT_NOBODY_READS, EXIT_USAGE, EXIT_USER_ERROR, IvsqaError
 from ivsqa.io.outside import outside
+from ivsqa.io.ranks import this_rank
 
 INTERRUPTED = "interrupted; the same command goes on where this one stopped"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -45,7 +46,7 @@ def told_errors() -> Iterator[None]:
     except IvsqaError as error:
         if error.path == ANSWER:
             lose_answer()
-        tell_error(error)
+        _tell_once(error)
         raise typer.Exit(EXIT_USER_ERROR) from None
     except UsageError as error:
         message, context = error.format_message(), error.ctx  # type: ignore[attr-defined]
@@ -54,11 +55,21 @@ def told_errors() -> Iterator[None]:
         else:
             # As our own messages begin; but a name in quotes stays as it is.
             line = message[:1].lower() + message[1:].removesuffix(".")
-            tell_error(IvsqaError(line, hint=f"{context.command_path if context else 'ivsqa'} --help"))
+            _tell_once(IvsqaError(line, hint=f"{context.command_path if context else 'ivsqa'} --help"))
         raise typer.Exit(EXIT_USAGE) from None
     except KeyboardInterrupt:
         tell(INTERRUPTED)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _tell_once(error: IvsqaError) -> None:
+    """Print an error; where several processes share out a command, only that of the first that fails, which ends the others."""
+    if this_rank().of > 1:
+        from ivsqa.model.ranks import is_first_to_fail  # torch loads for seconds
+
+        if not is_first_to_fail(error):
+            return
+    tell_error(error)
 
 
 class CommandGroup(TyperGroup):
@@ -86,6 +97,8 @@ class CommandGroup(TyperGroup):
         from ivsqa.io.ledger import doors  # hashes and clocks load: help needs none
 
         asked = [*ctx._protected_args, *ctx.args]
+        if asked and asked[0] not in SHARED_OUT and not this_rank().is_first:
+            return None
         with told_errors(), doors.command(asked[0], "\0".join(asked)) if asked else nullcontext():
             return super().invoke(ctx)
 

@@ -1,4 +1,7 @@
-"""Output of the command line: answers on stdout, everything else on stderr. Text from outside is never read as markup."""
+"""Output of the command line: answers on stdout, everything else on stderr. Text from outside is never read as markup.
+
+Where several processes share out a command, the first speaks for all.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ivsqa.cli.layout import filled, table_lines
 from ivsqa.errors import BatchError, IvsqaError
 from ivsqa.io.outside import outside
+from ivsqa.io.ranks import this_rank
 
 if TYPE_CHECKING:
     from ivsqa.domain.acceptance.minutes import Minutes
@@ -33,7 +37,8 @@ def say(text: str = "") -> None:
 
 def tell(text: str) -> None:
     """Print a message beside the answer, broken between words on a terminal."""
-    _write(text, sys.stderr)
+    if this_rank().is_first:
+        _write(text, sys.stderr)
 
 
 def note(text: str) -> None:
@@ -53,8 +58,9 @@ def _write(text: str, stream: TextIO) -> None:
 
 def _answer(text: str) -> None:
     """Write to stdout."""
-    with outside(ANSWER):
-        sys.stdout.write(text)
+    if this_rank().is_first:
+        with outside(ANSWER):
+            sys.stdout.write(text)
 
 
 def flush_answer() -> None:
@@ -126,13 +132,15 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, n_ids: i
 
 
 def tell_error(error: IvsqaError) -> None:
-    """Print an error with its place and its hint; of a batch, every failure."""
+    """Print an error with its place and its hint, whichever process it is of; of a batch, every failure."""
     if isinstance(error, BatchError):
         for failure in error.failures:
             tell_error(failure)
-    tell(f"error: {error.line}")
+    rank = this_rank()
+    of = "" if rank.is_first else f" in process {rank.number + 1} of {rank.of}"
+    _write(f"error{of}: {error.line}", sys.stderr)
     if error.hint:
-        tell(f"  mend: {error.hint}")
+        _write(f"  mend: {error.hint}", sys.stderr)
 
 
 def time_of_day(written: str) -> str:

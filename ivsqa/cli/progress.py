@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import FrameType
 
 from ivsqa.cli.output import tell
+from ivsqa.io.ranks import this_rank
 from ivsqa.workflow.context import Advance, Context
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -23,7 +24,7 @@ WAITING = "working …"
 @contextmanager
 def shown_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     """Show how far a step has come; the shape is `ivsqa.workflow.context.Progress`."""
-    if sys.stderr.isatty():
+    if _is_drawn():
         from tqdm import tqdm
 
         _hide_waiting()
@@ -40,15 +41,20 @@ def shown_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
         yield _lines(label, total, unit)
 
 
+def _is_drawn() -> bool:
+    """Whether there is a terminal, and no other process draws on it for this one."""
+    return sys.stderr.isatty() and this_rank().is_first
+
+
 def _show_waiting() -> None:
     """Show on a terminal that there is work; what is printed next goes over it."""
-    if sys.stderr.isatty():
+    if _is_drawn():
         sys.stderr.write(f"{WAITING}\r")
         sys.stderr.flush()
 
 
 def _hide_waiting() -> None:
-    if sys.stderr.isatty():
+    if _is_drawn():
         sys.stderr.write("\x1b[2K\r")
         sys.stderr.flush()
 

@@ -11,16 +11,18 @@ What is random belongs to a frame's place in the batch, never to a process. With
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import uuid4
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 from ivsqa.errors import IvsqaError
 from ivsqa.model.device import select_device
@@ -28,6 +30,9 @@ from ivsqa.model.device import select_device
 PATIENCE = timedelta(hours=1)
 """How long a rank waits for others that live. Of one that has ended it learns at once; and the first judges a model alone."""
 ASKING = timedelta(seconds=10)
+LOOK_EVERY_S = 0.05
+_meeting = ""
+"""The name of the last meeting of this process with others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +148,7 @@ def joined(number: int, size: int, *, on_machine: int, device: str) -> Iterator[
     Raises:
         IvsqaError: a machine has fewer GPUs than ranks, or the others were not met.
     """
+    global _meeting  # noqa: PLW0603  as torch's own group, it is of the process
     if size == 1:
         yield Ranks(device=device)
         return
@@ -150,11 +156,44 @@ def joined(number: int, size: int, *, on_machine: int, device: str) -> Iterator[
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     with _others_live():
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
+        store, *_ = next(distributed.rendezvous("env://", number, size, timeout=PATIENCE))  # type: ignore[attr-defined]
+        _meeting = _met(number, size, store)
+        backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
+        own = PrefixStore(_meeting, store)
+        distributed.init_process_group(backend, store=own, rank=number, world_size=size, timeout=PATIENCE)
     try:
         yield Ranks(number, size, str(chosen))
     finally:
         distributed.destroy_process_group()
+
+
+def _met(number: int, size: int, store: Store) -> str:
+    """Wait until all ranks have come, and return a name of their meeting that no earlier one had.
+
+    torchrun keeps its store when it starts processes anew, and in it the addresses of dead ones: to ask these is to wait in vain.
+    So the first asks by a new word, each answers by that and one of its own, and knows by the latter that the reply is for it.
+    """
+    word, until = uuid4().hex, time.monotonic() + PATIENCE.total_seconds()
+    answers = [f"ivsqa/answer-{other}" for other in range(1, size)]
+    if number == 0:
+        store.set("ivsqa/question", word)
+    while time.monotonic() < until:
+        if number == 0:
+            found = [_read(store, answer) for answer in answers]
+            if all(answer.startswith(word) for answer in found):
+                store.set("ivsqa/reply", " ".join(found))
+                return word
+        else:
+            store.set(answers[number - 1], _read(store, "ivsqa/question") + word)
+            if word in (reply := _read(store, "ivsqa/reply")):
+                return reply[: len(word)]
+        time.sleep(LOOK_EVERY_S)
+    raise TimeoutError("not all have come")
+
+
+def _read(store: Store, key: str) -> str:
+    """Return what a store has under a key; empty where there is nothing yet."""
+    return store.get(key).decode() if store.check([key]) else ""
 
 
 def _device_of(on_machine: int, device: str) -> torch.device:
@@ -177,21 +216,22 @@ def _others_live() -> Iterator[None]:
     """Say of an exchange that breaks off what it means."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, TimeoutError) as error:
         raise IvsqaError(
             "another process of this command has ended or cannot be reached, so none of them goes on",
             hint="see what it said, or who killed it; the same command goes on from the last checkpoint",
         ) from error
 
 
-def is_first_to_fail() -> bool:
+def is_first_to_fail(error: IvsqaError) -> bool:
     """Return whether no other rank has asked this before: who fails first says why, and the others end for that alone.
 
-    True where nobody can be asked.
+    Before they have met it is asked of equal errors. True where nobody can be asked.
     """
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
         store = TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=ASKING)
-        return store.add(f"ivsqa/failed/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '')}", 1) == 1
+        attempt = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT')} {error.line}"
+        return store.add(f"ivsqa/failed/{_meeting or attempt}", 1) == 1
     except RuntimeError:
         return True
