@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
 from ivsqa.cli.output import count, expected_minutes, percent, picked, say, say_json, say_table, unsettled
+from ivsqa.errors import MOST_NAMES
 
 if TYPE_CHECKING:
     from ivsqa.domain.selection.learning_curve import Outlook
@@ -17,11 +20,17 @@ FINISHING_KEYS = ("is_in_force", "n_accepted", "n_read", "n_out", "n_left", "n_t
 OUTLOOK_KEYS = ("n_pool", "n_unread", "poor_share", "n_next", "expected_gain")
 
 
-def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def status(
+    project: ProjectOption = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Say which of N shards of score are missing.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what there is and what to do next."""
     from ivsqa.workflow.reporting.status import project_status
 
-    now = project_status(opened(project))
+    now = project_status(opened(project), n_shards=shards)
     if as_json:
         say_json(_as_plain(now))
     else:
@@ -36,6 +45,7 @@ def _as_plain(now: Status) -> dict[str, Any]:
         "n_frames": sum(now.n_frames.values()),
         **picked(now, "n_annotated", "n_held", "n_disputed"),
         "current_model": now.current_model.model_id if now.current_model else None,
+        **picked(now, "unscored", "missing_shards"),
         "rounds": [picked(record, "round_id", "state", "n", "n_back") for record in now.rounds],
         "outlook": _outlook_as_plain(now.outlook),
         "finishing": _finishing_as_plain(now.finishing),
@@ -115,6 +125,13 @@ def _say_model(now: Status) -> None:
         say(f"model {model.model_id}: {learnt}{dice}")
     elif now.starter_misfit:
         say(f"no model: {now.starter_misfit}")
+    n_pullbacks = sum(now.n_pullbacks.values())
+    if 0 < len(now.unscored) < n_pullbacks:
+        few = ", ".join(now.unscored[:MOST_NAMES]) + (", …" if len(now.unscored) > MOST_NAMES else "")
+        say(f"scored {n_pullbacks - len(now.unscored):,} of {count(n_pullbacks, 'pullback')}; missing: {few}")
+    if now.missing_shards:
+        numbers = ",".join(map(str, now.missing_shards))
+        say(f"missing shards of score: {numbers}; on a cluster: sbatch --array={numbers}")
 
 
 def _say_finishing(finishing: Finishing) -> None:

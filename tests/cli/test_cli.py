@@ -212,6 +212,16 @@ def test_status_as_json_has_its_fixed_keys(run, scored):
     assert answer["rounds"][0] == {"round_id": "r001", "state": "imported", "n": 6, "n_back": 6}
 
 
+def test_status_names_shards_that_are_missing_as_the_queue_takes_them(run, scored):
+    for pullback_id in ("S01-P1", "S05-P1"):
+        for path in (scored.layout.scores("m001") / pullback_id).glob("frames-*.parquet"):
+            path.unlink()
+    out = run("status", "--shards", "8", "--project", scored.root).out
+    assert "scored 6 of 8 pullbacks; missing: S01-P1, S05-P1\n" in out
+    numbers = re.search(r"missing shards of score: (\d),(\d); on a cluster: sbatch --array=\1,\2\n", out)
+    assert numbers is not None
+
+
 def test_import_as_json_has_its_fixed_keys(run, imported, phantoms, tmp_path):
     (tmp_path / "bad.dcm").write_bytes(b"nothing")
     options = ["--project", imported.root, "--subject-from", r"(?P<pullback>(?P<subject>S\d+)-P\d+)", "--json"]

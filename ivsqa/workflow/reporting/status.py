@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ivsqa.domain.selection.learning_curve import Outlook
+from ivsqa.domain.shards import Shard
 from ivsqa.errors import IntegrityError
 from ivsqa.io.project.certificates import Finishing
 from ivsqa.io.project.evaluations import find_evaluation
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import SPLITS, ModelRecord
 from ivsqa.io.project.rounds import Round
 from ivsqa.workflow.reporting.finishing import find_finishing
@@ -31,6 +33,8 @@ class Status:
         n_without_spacing: Pullbacks whose spacing is unknown.
         current_model: The model in use, or None.
         starter_misfit: Why the starter model that is named cannot draw; "" where it can, or none is named.
+        unscored: Pullbacks that the model in use has not scored to their end.
+        missing_shards: Shards that these are in, of as many as was asked for; None: nobody asked.
         unfinished_model: A model whose training was stopped, or None.
         rounds: All rounds, oldest first.
         outlook: What is left to gain; None before every frame is scored.
@@ -48,6 +52,8 @@ class Status:
     n_without_spacing: int
     current_model: ModelRecord | None
     starter_misfit: str
+    unscored: list[str]
+    missing_shards: list[int] | None
     unfinished_model: ModelRecord | None
     rounds: list[Round]
     outlook: Outlook | None
@@ -55,8 +61,13 @@ class Status:
     next_step: tuple[str, str]
 
 
-def project_status(project: Project) -> Status:
-    """Return the state of a project; reads manifests and scores, writes nothing."""
+def project_status(project: Project, *, n_shards: int | None = None) -> Status:
+    """Return the state of a project; reads manifests and scores, writes nothing.
+
+    Args:
+        project: The project.
+        n_shards: Into how many shards its scoring was shared out; None: nobody asks which of them are missing.
+    """
     subjects: dict[str, set[str]] = {split: set() for split in SPLITS}
     n_pullbacks: dict[str, int] = dict.fromkeys(SPLITS, 0)
     n_frames, n_annotated = n_pullbacks.copy(), n_pullbacks.copy()
@@ -77,6 +88,7 @@ def project_status(project: Project) -> Status:
         n_disputed += sum(standing.is_disputed for standing in standings.values())
         n_without_spacing += record.spacing_mm is None
     models, rounds, current = project.models(), project.rounds(), project.current_model()
+    unscored = [] if current is None else _unscored(project, current, pullbacks)
     outlook = find_outlook(project, [record for record in pullbacks if record.split == "train"])
     finishing = find_finishing(project)
     # Held back are frames that would teach; those of test subjects teach nothing, and judge.
@@ -94,12 +106,16 @@ def project_status(project: Project) -> Status:
         n_without_spacing=n_without_spacing,
         current_model=current,
         starter_misfit=project.starter_misfit(),
+        unscored=unscored,
+        missing_shards=None if n_shards is None else _missing_shards(n_shards, pullbacks, unscored),
         unfinished_model=next((model for model in models if model.state == "training"), None),
         rounds=rounds,
         outlook=outlook,
         finishing=finishing,
         # Later steps are costly to look up, and no more is asked of them than the first needs.
-        next_step=next(_iter_steps(project, n_pullbacks, n_usable, n_disputed, current, rounds, outlook, finishing)),
+        next_step=next(
+            _iter_steps(project, n_pullbacks, n_usable, n_disputed, current, rounds, outlook, finishing, not unscored)
+        ),
     )
 
 
@@ -112,6 +128,7 @@ def _iter_steps(
     rounds: Sequence[Round],
     outlook: Outlook | None,
     finishing: Finishing | None,
+    is_scored: bool,  # noqa: FBT001  as positional as the others
 ) -> Iterator[tuple[str, str]]:
     """Yield the open steps, each with its command; those that others wait for come first."""
     # What people do comes first, as it takes days; then training, then scoring.
@@ -120,7 +137,7 @@ def _iter_steps(
     yield from _iter_steps_of_rounds(rounds)
     if n_disputed > 0:
         yield f"settle {n_disputed} frames that several read", "ivsqa adjudicate"
-    if current is not None and finishing is not None and finishing.is_in_force and _is_scored(project, current):
+    if current is not None and finishing is not None and finishing.is_in_force and is_scored:
         # Who began to finish a study wants no other model on the way.
         yield from _iter_steps_to_the_end(project, current, finishing)
     if current is not None and _is_audit_unused(project, rounds):
@@ -133,7 +150,7 @@ def _iter_steps(
         return
     if n_annotated["train"] > current.n_training_frames:
         yield "learn from the new annotations", "ivsqa finetune"
-    if not _is_scored(project, current):
+    if not is_scored:
         yield "score every frame", "ivsqa score --top 50"
     yield from _iter_steps_when_scored(project, n_pullbacks, n_annotated, current, rounds, outlook)
 
@@ -212,7 +229,17 @@ def _n_evaluated(project: Project, model: ModelRecord) -> int | None:
     return None if evaluation is None else int(evaluation["n_frames"])
 
 
-def _is_scored(project: Project, model: ModelRecord) -> bool:
-    """Whether every frame has a score by a model."""
+def _unscored(project: Project, model: ModelRecord, pullbacks: Sequence[Pullback]) -> list[str]:
+    """Return the pullbacks that a model has not scored to their end."""
     store = project.scores(model)
-    return all(store.is_whole(record.pullback_id, record.n_frames) for record in project.pullbacks())
+    return [record.pullback_id for record in pullbacks if not store.is_whole(record.pullback_id, record.n_frames)]
+
+
+def _missing_shards(n_shards: int, pullbacks: Sequence[Pullback], unscored: Sequence[str]) -> list[int]:
+    """Return the shards that have a pullback that is not scored."""
+    n_frames = {record.pullback_id: record.n_frames for record in pullbacks}
+    return [
+        number
+        for number in range(1, n_shards + 1)
+        if not set(unscored).isdisjoint(Shard(number, n_shards).share(n_frames))
+    ]

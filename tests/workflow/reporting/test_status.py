@@ -1,3 +1,4 @@
+from ivsqa.domain.shards import Shard
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.records import Provenance
@@ -95,3 +96,16 @@ def test_a_study_without_test_subjects_is_not_asked_to_choose_among_them(tmp_pat
     frames = {0: NewAnnotation(CONTOURS, "new")} | {index: NewAnnotation({}, "unreadable") for index in (1, 2, 3)}
     study.annotations.append(pullback.pullback_id, frames, reader="anna", source="csv", made=made)
     assert next_command(study) == "ivsqa measure"
+
+
+def test_pullbacks_and_shards_that_are_not_scored_are_named(scored):
+    assert project_status(scored).unscored == []
+    assert project_status(scored, n_shards=4).missing_shards == []
+    (path,) = (scored.layout.scores("m001") / "S05-P1").glob("frames-*.parquet")
+    path.unlink()
+    now = project_status(scored, n_shards=4)
+    assert now.unscored == ["S05-P1"]
+    n_frames = {record.pullback_id: record.n_frames for record in scored.pullbacks()}
+    (missing,) = now.missing_shards or []
+    assert "S05-P1" in Shard(missing, 4).share(n_frames)
+    assert project_status(scored).missing_shards is None
