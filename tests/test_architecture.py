@@ -53,7 +53,7 @@ OUTSIDE = {
         "cv2",
         "markupsafe",
     },
-    "model": {"numpy", "torch", "safetensors"},
+    "model": {"numpy", "openvino", "torch", "safetensors"},
     "workflow": {"numpy", "scipy", "shapely", "skimage", "polars", "PIL"},
     "study": set(),
     "cli": {"numpy", "typer", "tqdm"},

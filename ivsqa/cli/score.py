@@ -21,6 +21,7 @@ from ivsqa.cli.output import count, failures_as_plain, number, picked, say, say_
 from ivsqa.cli.progress import resumable_context
 from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import EXIT_INTERRUPTED, BatchError
+from ivsqa.model.choices import Engine
 
 if TYPE_CHECKING:
     from ivsqa.io.project.project import Project
@@ -40,6 +41,9 @@ def score(
     shard: ShardOption = "1/1",
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    engine: Annotated[
+        Engine, typer.Option(metavar="NAME", help="What runs the network on a CPU: torch, or openvino, an extra.")
+    ] = "torch",
     as_json: JsonOption = False,
 ) -> None:
     """Score every frame that needs it. A score is contours, error maps and predicted quality.
@@ -60,6 +64,7 @@ def score(
             # To rank the frames of all shards, all are looked at.
             top=top if share == WHOLE or heatmaps else 0,
             device=device,
+            engine=engine,
             context=context,
         )
         folder = None

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from ivsqa.errors import StateError
 from ivsqa.model.augmentation import AugmentationConfig
+from ivsqa.model.choices import Precision, SelfTraining
 
 ARCHITECTURE = 2
 """Counts up whenever weights of a release no longer fit the network or mean something else in it.
 
 1: ivsqa 0.1, whose second branch was for the error map alone; where it saw the image alone, its weights fit.
 """
-
-SelfTraining: TypeAlias = Literal["none", "accepted", "all"]
-Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from ivsqa.errors import IvsqaError
-from ivsqa.model.config import Precision
+from ivsqa.model.choices import Precision
 
 LOOK_EVERY_S = 30.0
 """Time between two looks at how many cores are free."""

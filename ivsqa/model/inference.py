@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ivsqa.errors import StateError
-from ivsqa.model.config import NetworkConfig, Precision
+from ivsqa.errors import IvsqaError, StateError
+from ivsqa.model.choices import Engine, Precision
+from ivsqa.model.config import NetworkConfig
 from ivsqa.model.device import most_cores, one_thread, select_device, uses_bf16
+from ivsqa.model.engine import Forward, openvino_forward
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.state import TrainedModel
 
@@ -54,9 +56,11 @@ class Predictor:
         device: As for `select_device`.
         precision: "auto" takes bfloat16 where the device computes in it.
         outputs: Which of its K structures are asked for, innermost first; None: all. What is said below of K is then of these.
+        engine: What runs the network; draws with dropout are always torch's.
 
     Raises:
         StateError: the weights are for another network.
+        IvsqaError: the engine is not installed, is of no use on this device, or draws otherwise than torch.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Predictor:
         device: str = "auto",
         precision: Precision = "auto",
         outputs: Sequence[int] | None = None,
+        engine: Engine = "torch",
     ) -> None:
         if model.config != network_config:
             raise StateError("these weights are for another network", hint="train again, or restore the model's record")
@@ -79,6 +84,11 @@ class Predictor:
         network.load_state_dict(dict(model.weights))
         network.eval().requires_grad_(requires_grad=False)
         self.network = network.to(self.device)
+        self._forward: Forward = self.network
+        if engine == "openvino":
+            if self.device.type != "cpu":
+                raise IvsqaError("OpenVINO runs networks on the CPU alone", hint="use --engine torch, or --device cpu")
+            self._forward = openvino_forward(network, size_px=self._size_px, bf16=self._bf16, n_threads=most_cores())
 
     @contextmanager
     def workers(self) -> Iterator[int]:
@@ -158,7 +168,7 @@ class Predictor:
     def _outputs(self, batch: Tensor) -> _Outputs:
         """Return probabilities (b, K, s, s), features (b, F) and signals (b, 4) on the device."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            output: NetworkOutput = self.network(batch)
+            output = self._forward(batch)
         features = _description(output.bottleneck.float(), output.probabilities[:, -1:])[:, :MAX_FEATURES]  # (b, F)
         asked = output._replace(probabilities=output.probabilities[:, self._asked])  # (b, K, s, s)
         return asked.probabilities.contiguous(), features, _frame_signals(asked)

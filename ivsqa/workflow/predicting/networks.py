@@ -10,6 +10,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.settings import AugmentationSettings, NetworkSettings, ProjectSettings, TrainingSettings
 from ivsqa.model.augmentation import AugmentationConfig
+from ivsqa.model.choices import Engine
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.device import use_free_cores
 from ivsqa.model.inference import Predictor
@@ -99,12 +100,13 @@ def start_weights(project: Project, parent: ModelRecord) -> TrainedModel:
     return refitted(weights, wanted, parent.outputs) if parent.is_starter else weights
 
 
-def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Predictor:
+def load_predictor(project: Project, model: ModelRecord, *, device: str, engine: Engine = "torch") -> Predictor:
     """Return a model ready to predict.
 
     Raises:
         IntegrityError: its weights are not what was written.
         StateError: it was trained for other structures or on another grid.
+        IvsqaError: the device or the engine cannot be used here.
     """
     project.check_fits(model)
     use_free_cores(FreeCores())
@@ -114,4 +116,5 @@ def load_predictor(project: Project, model: ModelRecord, *, device: str) -> Pred
         device=device,
         precision=project.settings.training.precision,
         outputs=model.outputs,
+        engine=engine,
     )

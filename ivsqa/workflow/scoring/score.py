@@ -27,6 +27,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, ScoresRecord, provenance
 from ivsqa.io.project.scores import ScoreStore
+from ivsqa.model.choices import Engine
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_parallel
 from ivsqa.workflow.predicting.error_maps import heatmap_of_score
@@ -82,6 +83,7 @@ def score_frames(
     draws: bool = False,
     top: int = 50,
     device: str = "auto",
+    engine: Engine = "torch",
     context: Context = DEFAULT_CONTEXT,
 ) -> ScoreResult:
     """Score every frame that has no score by the model yet.
@@ -98,11 +100,13 @@ def score_frames(
         draws: Score with draws with dropout besides, ten times as long: what the strategy "bald" goes by.
         top: Length of the table of worst frames.
         device: "auto", "cpu" or "cuda".
+        engine: What runs the network on a CPU.
         context: Clock, progress, wish to stop.
 
     Raises:
         StateError: there is no model or no pullback, or the structures or the grid were changed since the model was trained.
         NotFoundError: no such model or pullback.
+        IvsqaError: the device or the engine cannot be used here.
     """
     model = project.get_model(model_id)
     project.check_fits(model)
@@ -118,7 +122,7 @@ def score_frames(
     work = Work(project, model, own, context, again=again, draws=draws)
     started = time.perf_counter()
     with work:
-        n_scored = _score_chunks(project, model, work, device, context, draws=draws) if work.n_todo else 0
+        n_scored = _score_chunks(project, model, work, device, engine, context, draws=draws) if work.n_todo else 0
     seconds = time.perf_counter() - started
     # Only whole chunks are written and counted; one that was begun when it had to stop is lost.
     finished = n_scored + work.n_done_by_others + work.n_refused == work.n_todo
@@ -164,6 +168,7 @@ def _score_chunks(
     model: ModelRecord,
     work: Work,
     device: str,
+    engine: Engine,
     context: Context,
     *,
     draws: bool,
@@ -179,7 +184,7 @@ def _score_chunks(
     from ivsqa.workflow.predicting.networks import load_predictor
     from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 
-    predictor = load_predictor(project, model, device=device)
+    predictor = load_predictor(project, model, device=device, engine=engine)
     postprocessor = FramePostprocessor(
         project.structures, ErrorCalibration.from_dict(model.error_calibration or {}), border_priors(model)
     )
