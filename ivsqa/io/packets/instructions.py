@@ -58,6 +58,7 @@ def instructions_html(
     structures: StructureSet,
     formats: Sequence[str],
     origin: PacketOrigin,
+    is_drawn: bool,
     with_heatmaps: bool,
 ) -> Markup:
     """Return the page.
@@ -67,6 +68,7 @@ def instructions_html(
         structures: What is to be drawn.
         formats: Names of the formats in the packet, the first being the one to recommend.
         origin: Round and packet.
+        is_drawn: Whether contours are sent; else all are to be drawn from nothing.
         with_heatmaps: Whether the packet has pictures of predicted error.
     """
     return fill(
@@ -76,6 +78,7 @@ def instructions_html(
         notes={name: STRUCTURE_NOTES.get(name, OTHER_NOTE) for name in structures.names},
         formats=formats,
         origin=origin,
+        is_drawn=is_drawn,
         with_heatmaps=with_heatmaps,
         arc_color=ARC_COLOR,
         # As many stops as the eye needs to take the gradient for the map.

@@ -68,6 +68,7 @@ def write_packet(
         structures=structures,
         formats=formats,
         origin=origin,
+        is_drawn=any(frame.contours for frame in passed),
         with_heatmaps=(folder / HEATMAPS_FOLDER).is_dir(),
     )
     write_text(folder / instructions.FILE_NAME, page)

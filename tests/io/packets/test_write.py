@@ -94,7 +94,9 @@ def test_instructions_begin_with_the_recommended_format(write: Write) -> None:
 @pytest.mark.parametrize("name", [adapter.name for adapter in ADAPTERS])
 def test_each_format_says_what_to_open_what_to_do_and_what_to_send_back(name: str, structures: StructureSet) -> None:
     origin = PacketOrigin("r001", "r001-1")
-    page = instructions_html([], structures=structures, formats=[name], origin=origin, with_heatmaps=False)
+    page = instructions_html(
+        [], structures=structures, formats=[name], origin=origin, is_drawn=True, with_heatmaps=False
+    )
     opened, sent_back = re.findall(
         r"<li><b>\d. (?:Open|Send back)</b>\s*(.+?)(?:, zipped or as it is)?\.</li>", page, re.DOTALL
     )
@@ -106,9 +108,28 @@ def test_each_format_says_what_to_open_what_to_do_and_what_to_send_back(name: st
 @pytest.mark.parametrize("purpose", get_args(Purpose))
 def test_an_annotator_is_told_what_the_packet_is_for(purpose: Purpose, structures: StructureSet) -> None:
     origin = PacketOrigin("r001", "r001-1", purpose)
-    page = instructions_html([], structures=structures, formats=["page"], origin=origin, with_heatmaps=False)
+    page = instructions_html(
+        [], structures=structures, formats=["page"], origin=origin, is_drawn=True, with_heatmaps=False
+    )
     assert ("Readers differed in these frames" in page) == (purpose == "adjudication")
     assert ("do not compare before" in page) == (purpose == "reading")
+    assert ("You have read these frames before" in page) == (purpose == "repeat")
+
+
+@pytest.mark.parametrize("purpose", ["correction", "reading", "repeat"])
+def test_where_no_contour_is_sent_nothing_speaks_of_those_that_are(purpose: Purpose, structures: StructureSet) -> None:
+    origin = PacketOrigin("r001", "r001-1", purpose)
+    drawn, blank = (
+        instructions_html(
+            [], structures=structures, formats=["page"], origin=origin, is_drawn=is_drawn, with_heatmaps=False
+        )
+        for is_drawn in (True, False)
+    )
+    for words in ("already drawn", "<b>2. Correct</b>", "pink marks", "as it was sent"):
+        assert words in drawn
+        assert words not in blank
+    assert "Nothing is drawn yet" in blank
+    assert "<b>2. Draw</b> the contours" in blank
 
 
 def test_unknown_format_writes_nothing(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
@@ -152,14 +173,16 @@ def test_names_and_colours_from_outside_are_escaped() -> None:
     hostile = StructureSet((Structure("<b>lumen", '"><script>'),))
     card = Card(1, "<b>a", "<b>caption", 'x" onclick="', b"jpeg")
     origin = PacketOrigin("<i>round</i>", "<i>packet</i>")
-    page = instructions_html([card], structures=hostile, formats=["labelme"], origin=origin, with_heatmaps=True)
+    page = instructions_html(
+        [card], structures=hostile, formats=["labelme"], origin=origin, is_drawn=True, with_heatmaps=True
+    )
     assert not re.search(r"<script|<b>(lumen|a<|caption)|<i>|onclick=\"", page)
 
 
 def test_page_describes_structures_it_does_not_know() -> None:
     stent = StructureSet((Structure("stent", "#ffffff"),))
     page = instructions_html(
-        [], structures=stent, formats=["masks"], origin=PacketOrigin("r", "p"), with_heatmaps=False
+        [], structures=stent, formats=["masks"], origin=PacketOrigin("r", "p"), is_drawn=True, with_heatmaps=False
     )
     assert "One closed line around it" in page
 

@@ -64,7 +64,7 @@ class PageAdapter(PageReturns):
         """Write `index.html`, frame by frame."""
         listed: list[dict[str, object]] = []
         cuts: dict[str, str] = {}
-        sent, n_bytes = hashlib.sha256(), 0
+        sent, n_bytes, is_drawn = hashlib.sha256(), 0, False
         with (folder / FILE_NAME).open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(_beginning())
             for frame in frames:
@@ -73,6 +73,7 @@ class PageAdapter(PageReturns):
                 # Ids of packets repeat where a project is made anew: a browser keeps work under this hash as well.
                 sent.update(block.encode())
                 n_bytes += len(block)
+                is_drawn = is_drawn or bool(frame.contours)
                 listed.append(_listed(frame))
                 if frame.surroundings and frame.pullback_id not in cuts:
                     cuts[frame.pullback_id] = stored_cut(frame.surroundings.cut)
@@ -81,6 +82,7 @@ class PageAdapter(PageReturns):
                 "sent_sha256": sent.hexdigest()[:SHORT_HASH],
                 "size_mb": round(n_bytes / 1e6, 1),
                 "cuts": cuts,
+                "is_drawn": is_drawn,
             }
             stream.write(_data_block("packet", contents))
             stream.write(f"{_scripts()}</body>\n</html>\n")

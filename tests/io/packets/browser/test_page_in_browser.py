@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -544,3 +545,54 @@ def test_a_phone_shows_all_of_it_in_its_width(reader: Reader) -> None:
         before[1] <= after[0] + 1.0 for before, after in pairwise(boxes)
     )  # one below the other, none over the next
     assert boxes[1][1] - boxes[1][0] > 300.0
+
+
+def test_the_guide_opens_at_its_first_picture_once_in_a_browsers_life(
+    pages: Callable[[str], Path], tmp_path: Path
+) -> None:
+    guide = (
+        "((one) => [one.open, one.scrollTop, one.scrollHeight > one.clientHeight])(document.getElementById('guide'))"
+    )
+    with chromium(tmp_path) as tab:
+        page = pages("guide")
+        tab.open(page, width=390, height=600, until="document.body.dataset.ready")
+        assert tab.evaluate(guide) == [True, 0, True]
+        tab.open(page, width=390, height=600, until="document.body.dataset.ready")
+        assert tab.evaluate("document.getElementById('guide').open") is False
+
+
+def test_where_nothing_was_drawn_the_pen_is_in_the_hand_until_all_borders_are_there(
+    browser: tuple[Tab, Path], frames: list[PacketFrame], tmp_path: Path
+) -> None:
+    tab, downloads = browser
+    blank = [replace(frame, contours={}, arcs=(), error_maps={}, quality=None, probabilities=None) for frame in frames]
+    write_packet(tmp_path, blank, structures=STRUCTURES, formats=["page"], round_id="r001", packet_id="undrawn")
+    reader = Reader(tab, tmp_path / "index.html", downloads)
+
+    def in_hand() -> list[str]:
+        return [tab.evaluate("Tools.tool"), tab.evaluate("Tools.active")]
+
+    def around(radius: float) -> None:
+        angles = np.linspace(0.0, 6.1, 50)
+        tab.stroke([reader.seen(120.0 + radius * float(np.cos(a)), 96.0 + radius * float(np.sin(a))) for a in angles])
+
+    told = tab.evaluate(
+        "[...document.querySelectorAll('#guide-title span')].map((one) => getComputedStyle(one).display)"
+    )
+    assert told == ["none", "inline"]
+    assert in_hand() == ["draw", "lumen"]
+    around(20.0)
+    assert in_hand() == ["draw", "eem"]
+    around(40.0)
+    assert in_hand() == ["drag", "eem"]
+    tab.press(" ")
+    reader.at_frame(1)
+    assert in_hand() == ["draw", "lumen"]
+    for angle in np.arange(8) * np.pi / 4.0:
+        tab.click(*reader.seen(120.0 + 20.0 * float(np.cos(angle)), 96.0 + 20.0 * float(np.sin(angle))))
+    tab.press("Enter")
+    assert in_hand() == ["draw", "eem"]
+    _, (first, second) = saved(reader, blank)
+    assert set(first.contours) == {"lumen", "eem"}
+    assert first.contours["eem"].area_px2 == pytest.approx(np.pi * 1600.0, rel=0.04)
+    assert set(second.contours) == {"lumen"}

@@ -253,6 +253,7 @@
     document.title = $("title").textContent = `${n} frame${n === 1 ? "" : "s"} to look at`;
     $("title").title = `${contents.packet_id}, ${contents.size_mb} MB`;
     $("done").setAttribute("aria-valuemax", n);
+    document.body.dataset.drawn = contents.is_drawn;
     contents.structures.forEach(({ name, color, note }, at) => {
       const button = element("button", { onclick: () => Tools.choose({ active: name }), title: `The ${name} border (${at + 1})` });
       button.append(name, " ", element("kbd", { textContent: at + 1 }));
@@ -302,7 +303,10 @@
     listen();
     if (contents.frames.length) await goTo(Session.index);
     View.stage.focus({ preventScroll: true });
-    if (Session.isNew) $("guide").showModal();
+    if (Session.isNew) {
+      $("guide").showModal();
+      $("guide").scrollTop = 0; // the button at its foot has the focus, and draws it there
+    }
     document.body.dataset.ready = "yes";
   }
 

@@ -62,9 +62,17 @@ const Tools = (() => {
       .filter(({ points: moved }) => moved.length);
   }
 
+  /** Return what to take up in a packet without borders: the pen for the first that is missing; once all are there, to drag. */
+  function toTakeUp() {
+    if (Packet.contents.is_drawn) return {};
+    const missing = names.find((name) => !state().contours[name]);
+    return missing ? { tool: "draw", active: missing } : { tool: "drag" };
+  }
+
   function work(newFrame) {
     [frame, action, grip, draft] = [newFrame, null, null, []];
     Session.judge(frame);
+    ({ tool = tool, active = active } = toTakeUp());
     View.show(frame, scene);
   }
 
@@ -219,7 +227,9 @@ const Tools = (() => {
     }
     const after = event.type === "pointerup" ? action?.preview : null;
     [action, grip] = [null, null];
+    const isNew = after && names.some((name) => after.contours[name] && !state().contours[name]);
     if (after) Session.change(frame, after);
+    if (isNew) ({ tool = tool, active = active } = toTakeUp());
     View.draw();
     told();
   }
@@ -244,8 +254,9 @@ const Tools = (() => {
   function finishDraft() {
     if (draft.length < 3) return;
     const line = Geometry.rounded(Geometry.splineThrough(draft, LONGEST_EDGE_PX));
+    const isNew = !state().contours[active];
     take({ ...state().contours, [active]: line });
-    choose({ tool: "drag" });
+    choose({ tool: "drag", ...(isNew && toTakeUp()) });
   }
 
   /** Make borders the present ones; they have no points any more. */
