@@ -5,7 +5,7 @@ So comments, overlays, curves, descriptions, addresses, and private tags but one
 
 from __future__ import annotations
 
-OF_PERSONS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
+OF_PERSONS = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
 """Whose it is: turned into a pseudonym or compared, never kept."""
 OF_ORDER = (
     "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber",
@@ -27,8 +27,8 @@ OF_PIXELS: tuple[str | tuple[int, int], ...] = (
 OF_FACTS: tuple[str | tuple[int, int], ...] = (
     "Manufacturer", "ManufacturerModelName", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
     "PixelAspectRatio", "SequenceOfUltrasoundRegions", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "PixelMeasuresSequence", "FrameTime", "FrameTimeVector", "FrameIncrementPointer", "CineRate",
-    "RecommendedDisplayFrameRate", "RWaveTimeVector", "IVUSAcquisition", "IVUSPullbackRate",
+    "PixelMeasuresSequence", "FrameTime", "FrameTimeVector", "FrameIncrementPointer", "ActualFrameDuration",
+    "CineRate", "RecommendedDisplayFrameRate", "RWaveTimeVector", "IVUSAcquisition", "IVUSPullbackRate",
     "IVUSPullbackStartFrameNumber", "IVUSPullbackStopFrameNumber", (0x000B, 0x1001),  # Boston Scientific's pullback rate
     "RegionSpatialFormat", "PhysicalUnitsXDirection", "PhysicalUnitsYDirection", "PhysicalDeltaX", "PhysicalDeltaY",
     "RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1", "RegionLocationMaxY1",

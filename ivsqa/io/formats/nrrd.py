@@ -38,6 +38,7 @@ _CODES = {name: code for code, names in _TYPES.items() for name in names.split("
 NOT_PARSED = (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, StopIteration)
 """What pynrrd raises, beside its own error, where a header is not one."""
 SAVE_AS_NRRD = "save the segmentation as .seg.nrrd"
+ENCODINGS = ("raw", "gzip", "gz", "bzip2", "bz2")
 STATUS = "Segmentation.Status:"
 DONE = "completed"
 MOST_DIGITS = 10
@@ -73,23 +74,32 @@ def opened_nrrd(path: Path) -> Iterator[tuple[dict[str, Any], BinaryIO]]:
 
 def read_layers(header: Mapping[str, Any], stream: BinaryIO, most: int) -> NDArray[np.generic]:
     """Return the voxels of a header that was just read, (layers, x, y, z)."""
-    if "data file" in header or "datafile" in header:
-        raise PacketError("keeps its voxels in another file", hint="save it as one file, .nrrd")
+    is_layered = check_layers(header)
     sizes = tuple(int(side) for side in header["sizes"])
     check_size(sizes, most)
-    is_layered = len(sizes) == 4 and header.get("kinds", [""])[0] in ("list", "vector")
-    if len(sizes) != int(header["dimension"]):
-        raise PacketError("declares sizes of another number of dimensions", hint=SAVE_AS_NRRD)
-    if len(sizes) != 3 and not is_layered:
-        raise PacketError(f"has {len(sizes)} dimensions, where a volume has 3", hint=SAVE_AS_NRRD)
-    if any(header.get(key, 0) for key in ("line skip", "lineskip", "byte skip", "byteskip")):
-        raise PacketError("skips part of its voxels", hint=SAVE_AS_NRRD)
     dtype = dtype_of(header)
     n_bytes = int(np.prod(sizes)) * dtype.itemsize
     packed = stream.read() if header["encoding"] != "raw" else stream.read(n_bytes + 1)
     values = np.frombuffer(_unpacked(packed, header["encoding"], n_bytes), dtype=dtype)
     values = values.reshape(sizes, order="F")
     return values if is_layered else values[None]
+
+
+def check_layers(header: Mapping[str, Any]) -> bool:
+    """Return whether a header declares several layers; raises PacketError where its voxels cannot be read, before any is."""
+    if "data file" in header or "datafile" in header:
+        raise PacketError("keeps its voxels in another file", hint="save it as one file, .nrrd")
+    n_sides = len(header["sizes"])
+    is_layered = n_sides == 4 and header.get("kinds", [""])[0] in ("list", "vector")
+    if n_sides != int(header["dimension"]):
+        raise PacketError("declares sizes of another number of dimensions", hint=SAVE_AS_NRRD)
+    if n_sides != 3 and not is_layered:
+        raise PacketError(f"has {n_sides} dimensions, where a volume has 3", hint=SAVE_AS_NRRD)
+    if any(header.get(key, 0) for key in ("line skip", "lineskip", "byte skip", "byteskip")):
+        raise PacketError("skips part of its voxels", hint=SAVE_AS_NRRD)
+    if header["encoding"] not in ENCODINGS:
+        raise PacketError(f"is encoded as {header['encoding']!r}", hint="save it compressed or raw")
+    return is_layered
 
 
 def dtype_of(header: Mapping[str, Any]) -> np.dtype[Any]:
@@ -111,8 +121,6 @@ def _unpacked(packed: bytes, encoding: str, n_bytes: int) -> bytes:
             raise EOFError("ends without its checksum")
     elif encoding in ("bzip2", "bz2"):
         packed = bz2.BZ2Decompressor().decompress(packed, n_bytes + 1)
-    elif encoding != "raw":
-        raise PacketError(f"is encoded as {encoding!r}", hint="save the segmentation compressed or raw")
     if len(packed) > n_bytes:
         raise PacketError(f"holds more than the {n_bytes} bytes that it declares", hint="save it again")
     if len(packed) != n_bytes:

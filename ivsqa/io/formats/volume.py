@@ -6,6 +6,8 @@ A spacing of exactly 1 × 1 mm is what programs write that know none.
 
 from __future__ import annotations
 
+import gzip
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +23,14 @@ from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.budgets import MOST_PULLBACK_BYTES
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, NIFTI_EXTENSIONS, is_lfs_pointer
 from ivsqa.io.formats.nifti import opened_nifti
-from ivsqa.io.formats.nrrd import dtype_of, opened_nrrd, read_layers, to_lps_mm
+from ivsqa.io.formats.nrrd import check_layers, dtype_of, opened_nrrd, read_layers, to_lps_mm
 from ivsqa.io.formats.voxels import RAS_FROM_LPS
 
 SAVE_AGAIN = "copy it again, or save it as one grey volume, frames along the last axis"
 ALIKE = 0.01
 """Sizes of voxels that differ by less than this share are the same."""
 NO_SPACING = "unknown: the header has no voxel size in mm"
+CHUNK_BYTES = 1 << 20
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "": 1.0, "micron": 1e-3, "um": 1e-3, "meter": 1e3, "m": 1e3, "cm": 10.0}
 
@@ -106,7 +109,7 @@ def _nifti(path: Path) -> Volume:
 
 
 def _check_end(path: Path, begin: int, shape: tuple[int, int, int], n_bytes: int) -> None:
-    """Raise SourceError where a NIfTI file holds whole frames more than its header says.
+    """Raise SourceError where a file holds frames more or less than its header says; nothing is unpacked.
 
     Args:
         path: The file.
@@ -115,15 +118,32 @@ def _check_end(path: Path, begin: int, shape: tuple[int, int, int], n_bytes: int
         n_bytes: Bytes a voxel.
     """
     size = path.stat().st_size
+    n_declared = math.prod(shape) * n_bytes
+    if n_declared > MOST_PULLBACK_BYTES:  # is refused for that
+        return
     if path.name.lower().endswith(".gz"):
         with path.open("rb") as stream:
             stream.seek(-4, 2)
             size = int.from_bytes(stream.read(4), "little")  # of what was packed, up to 4 GB
+        if size < begin + n_declared:  # or of the last of several parts: bgzip
+            size = _unpacked_size(path, begin + n_declared)
     of_frame = shape[1] * shape[2] * n_bytes
-    n_more = (size - begin) // of_frame - shape[0]
-    if n_more > 0:
-        message = f"says that it has {shape[0]} frames, but {n_more} more follow them"
+    n_here = max(size - begin, 0) // of_frame
+    if n_here > shape[0]:
+        message = f"says that it has {shape[0]} frames, but {n_here - shape[0]} more follow them"
         raise SourceError(message, hint=SAVE_AGAIN, path=path)
+    if size - begin < n_declared:
+        message = f"is cut short: it says that it has {shape[0]} frames, and holds {n_here}"
+        raise SourceError(message, hint=SAVE_AGAIN, path=path)
+
+
+def _unpacked_size(path: Path, most: int) -> int:
+    """Return how many bytes a .gz holds, counting no more than so many."""
+    n_bytes = 0
+    with gzip.open(path) as stream:
+        while n_bytes < most and (chunk := stream.read(min(CHUNK_BYTES, most - n_bytes))):
+            n_bytes += len(chunk)
+    return n_bytes
 
 
 def _nifti_units(header: Any) -> tuple[str, str]:  # noqa: ANN401  nibabel has no types
@@ -142,7 +162,7 @@ def _nifti_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:
 
 
 def _nrrd(path: Path) -> Volume:
-    with opened_nrrd(path) as (header, _):
+    with opened_nrrd(path) as (header, stream):
         sizes = tuple(int(side) for side in header["sizes"])
         is_colour = "color" in "".join(str(kind) for kind in header.get("kinds", ())).lower() or len(sizes) > 3
         if is_colour:
@@ -151,6 +171,9 @@ def _nrrd(path: Path) -> Volume:
         shape = _frames_last(sizes, zooms, path)
         n_bytes = dtype_of(header).itemsize
         affine = to_lps_mm(header) if len(sizes) == 3 and "space" in header else None
+        check_layers(header)
+        if header["encoding"] == "raw":
+            _check_end(path, stream.tell(), shape, n_bytes)
     units = header.get("space units") or ["mm"]
     spacing, source = _spacing(zooms[:2], str(units[0]).strip('"'), "NRRD voxel size")
     return Volume(path, shape, spacing, source, None, affine, n_bytes, partial(_nrrd_voxels, path, shape))

@@ -2,8 +2,8 @@
 
 Spacing: ultrasound regions, functional groups, PixelSpacing, ImagerPixelSpacing, NominalScannedPixelSpacing; its shape,
 PixelAspectRatio.
-Time: FrameTimeVector and FrameTime, of which FrameIncrementPointer names the one that counts; CineRate; times in functional
-groups; RecommendedDisplayFrameRate, which is how to show a run and not how it was taken.
+Time: FrameTimeVector and FrameTime, of which FrameIncrementPointer names the one that counts; ActualFrameDuration; CineRate;
+times in functional groups; RecommendedDisplayFrameRate, which is how to show a run and not how it was taken.
 Speed: IVUSPullbackRate, a private tag. End-diastole: RWaveTimeVector.
 Source: DICOM PS3.3 C.7.6.5 (cine), C.7.6.16 (functional groups), C.8.5.5 (ultrasound regions), C.8.5.6 (IVUS attributes).
 """
@@ -32,8 +32,10 @@ MAX_PRIVATE_SPEED_MM_S = 10.0
 PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 TIMES = {0x00181065: "FrameTimeVector", 0x00181063: "FrameTime"}
 """What FrameIncrementPointer may point to, by tag."""
+RATES = ("FrameTime", "ActualFrameDuration", "CineRate", "RecommendedDisplayFrameRate")
+SPEEDS = ("IVUSPullbackRate",)
 TOLD = (
-    "FrameTime", "CineRate", "RecommendedDisplayFrameRate", "IVUSPullbackRate", "IVUSAcquisition",
+    "FrameTime", "ActualFrameDuration", "CineRate", "RecommendedDisplayFrameRate", "IVUSPullbackRate", "IVUSAcquisition",
     "IVUSPullbackStartFrameNumber", "IVUSPullbackStopFrameNumber", "PixelAspectRatio",
 )  # fmt: skip
 NOT_BY_MOTOR = ("MANUAL_PULLBACK", "SELECTIVE", "GATED_PULLBACK")
@@ -63,7 +65,7 @@ def claims_from_headers(headers: Sequence[DicomHeader], *, n_frames: int) -> Pul
     found = found.with_claims(*_sizes([("PixelMeasuresSequence", size) for size in groups.pixel_sizes_mm()]))
     found = _with_vector(found, [step for header in headers for step in numbers(header.dataset, "FrameTimeVector")])
     for header in headers:
-        for add in (_with_number, _with_spacing, _with_rates, _with_speed, _with_range):
+        for add in (_with_number, _with_unusable, _with_spacing, _with_rates, _with_speed, _with_range):
             found = add(found, header)
     found = _as_pointed(_with_groups(found, groups), tags)
     return replace(found, claims=tuple(dict.fromkeys(found.claims)), notes=tuple(dict.fromkeys(found.notes)))
@@ -118,6 +120,20 @@ def _with_number(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
     return found.with_claims(notes=notes)
 
 
+def _with_unusable(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
+    """Add notes on tags that hold something else than they should; 0 is what programs write that know nothing."""
+    wanted = {**dict.fromkeys((*PIXEL_SIZES, "PixelAspectRatio"), 2), **dict.fromkeys((*RATES, *SPEEDS), 1)}
+    notes = []
+    for keyword, n_wanted in wanted.items():
+        values = numbers(header.dataset, keyword)
+        is_usable = len(values) == n_wanted and all(0.0 < value < math.inf for value in values)
+        if values and not is_usable and any(value != 0.0 for value in values):
+            notes.append(
+                f"{keyword} holds something else than {'two numbers' if n_wanted == 2 else 'a number'} above 0: not used"
+            )
+    return found.with_claims(notes=notes)
+
+
 def _with_vector(found: PullbackClaims, steps: list[float]) -> PullbackClaims:
     """Add the times that the steps from frame to frame add up to."""
     if not steps or found.n_frames < 2:
@@ -135,9 +151,10 @@ def _with_rates(found: PullbackClaims, header: DicomHeader) -> PullbackClaims:
     """Add what a header claims of an even time between frames."""
     tags, n_frames = header.dataset, found.n_frames
     claims: list[Claim] = []
-    step_ms = number(tags, "FrameTime")
-    if step_ms is not None and math.isfinite(step_ms * n_frames):
-        claims.append(rounded(FRAME_STEP, step_ms, step_ms / 1000.0, "FrameTime"))
+    for keyword in ("FrameTime", "ActualFrameDuration"):
+        step_ms = number(tags, keyword)
+        if step_ms is not None and math.isfinite(step_ms * n_frames):
+            claims.append(rounded(FRAME_STEP, step_ms, step_ms / 1000.0, keyword))
     for keyword, rank in (("CineRate", Rank.SAID), ("RecommendedDisplayFrameRate", Rank.STAND_IN)):
         rate = number(tags, keyword)
         if rate is not None and math.isfinite(n_frames / rate):

@@ -221,6 +221,8 @@ PLACES: dict[str, Callable[[Sequence[DicomHeader]], Places]] = {
 }
 """What gives a frame its place, in the order in which it is believed."""
 
+PARTLY = (INSTANCE, "TemporalPositionIdentifier", "SliceLocation")
+"""Tags of one number: where they are there and do not give every file a place, they are no silence."""
 EITHER_WAY = ("SliceLocation", "ImagePositionPatient")
 """A catheter is pulled back or pushed forward: places may fall along the run."""
 NO_CONTRADICTION = ("the time of content",)
@@ -238,7 +240,10 @@ def _ordered(headers: Sequence[DicomHeader]) -> DicomRun:
     said = {name: places for name, place in PLACES.items() if (places := place(distinct)) is not None}
     by = next((name for name, places in said.items() if _are_distinct(places)), "")
     order = np.argsort(said[by], kind="stable") if by else np.arange(len(distinct))
-    if not by and said and len(distinct) > 1:
+    in_part = [name for name in PARTLY if name not in said and any(text(header.dataset, name) for header in distinct)]
+    if in_part:
+        notes.append(f"{in_part[0]} stands in some of the files only, or is no number, and says nothing of their order")
+    if not by and (said or in_part) and len(distinct) > 1:
         notes.append("no tag gives each frame a place of its own: frames are in the order of their names")
     for name, places in said.items():
         if name not in (by, *NO_CONTRADICTION) and not _fits(np.array(places)[order], either_way=name in EITHER_WAY):

@@ -65,13 +65,13 @@ class Person:
     Attributes:
         key: What identifies them; None where nothing does.
         study: UID of the examination, of which all pullbacks are of one person; "" where absent.
-        traits: Birth date and sex, "" where absent: two people who share an identifier may differ in them.
+        traits: Birth date, sex, and who issued the identifier, "" where absent: two people who share one may differ in them.
         says_nobody: The header has an identifier, which names nobody.
     """
 
     key: str | None = None
     study: str = ""
-    traits: tuple[str, str] = ("", "")
+    traits: tuple[str, str, str] = ("", "", "")
     says_nobody: bool = False
 
 
@@ -81,7 +81,9 @@ def person_of(tags: Dataset) -> Person:
     birth_date, sex = text(tags, "PatientBirthDate"), text(tags, "PatientSex").upper()
     says_nobody = names_nobody(patient_id or name)
     key = None if says_nobody else patient_id or (f"{name}\n{birth_date}" if name else None)
-    return Person(key, text(tags, "StudyInstanceUID"), (birth_date, sex if sex in ("F", "M") else ""), says_nobody)
+    issuer = text(tags, "IssuerOfPatientID").casefold() if patient_id else ""
+    traits = (birth_date, sex if sex in ("F", "M") else "", issuer)
+    return Person(key, text(tags, "StudyInstanceUID"), traits, says_nobody)
 
 
 def names_nobody(name: str) -> bool:

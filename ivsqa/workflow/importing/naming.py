@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,15 +15,15 @@ from ivsqa.workflow.importing.identity import Identity, identify_by
 
 MOST_STUDIES = 3
 """A person has few examinations: more under one identifier are asked about."""
+TRAITS = ("birth date", "sex", "issuer of the identifier")
 ASK = "say who is who with --subject-from"
 
 
 @dataclass
 class _Seen:
-    """What was seen of one subject in this import: its first pullback that had a birth date or a sex, and its examinations."""
+    """What was seen of one subject in this import: the first that was said of each trait, and its examinations."""
 
-    birth_date: str = ""
-    sex: str = ""
+    traits: list[str] = field(default_factory=lambda: [""] * len(TRAITS))
     studies: Counter[str] = field(default_factory=Counter)
 
 
@@ -46,6 +47,7 @@ class Naming:
         self._named: set[str] = set()
         self._by_folded = {subject_id.casefold(): subject_id for subject_id in self._here}
         self._seen: dict[str, _Seen] = {}
+        self._by_folded_key: dict[str, str] = {}
         self._n_nobody = 0
 
     def expect(self, sources: Iterable[PullbackSource]) -> None:
@@ -117,12 +119,20 @@ class Naming:
         self._n_nobody += person.says_nobody
         if person.key is None:
             return
+        alike = self._by_folded_key.setdefault(_folded(person.key), subject_id)
+        if alike != subject_id:
+            message = "has a PatientID that differs from another one of this import in small and capital letters or blanks only"
+            raise SourceError(message, hint=f"call both alike if they are one person: {ASK}", path=source.path)
         seen = self._seen.setdefault(subject_id, _Seen())
-        birth_date, sex = person.traits
-        for what, ours, theirs in (("birth date", seen.birth_date, birth_date), ("sex", seen.sex, sex)):
+        for place, (what, ours, theirs) in enumerate(zip(TRAITS, seen.traits, person.traits, strict=True)):
             if ours and theirs and ours != theirs:
                 message = f"has the PatientID of another pullback of this import, but another {what}"
                 raise SourceError(message, hint=ASK, path=source.path)
-        seen.birth_date, seen.sex = seen.birth_date or birth_date, seen.sex or sex
+            seen.traits[place] = ours or theirs
         if person.study:
             seen.studies[person.study] += 1
+
+
+def _folded(key: str) -> str:
+    """Return an identifier as people who do not look at letters and blanks closely would call the same."""
+    return " ".join(unicodedata.normalize("NFKC", key).casefold().split())

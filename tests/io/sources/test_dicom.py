@@ -100,7 +100,7 @@ def test_the_patient_is_the_id_or_else_name_and_birth_date(write_dicom):
 
 def test_an_identifier_that_names_nobody_is_none_and_neither_is_the_name_beside_it(write_dicom):
     (source,) = found(write_dicom("a.dcm", FRAME, PatientID="ANONYMOUS", PatientName="Doe^Jane", PatientSex="F"))
-    assert source.person() == Person(None, "1.2.3", ("", "F"), says_nobody=True)
+    assert source.person() == Person(None, "1.2.3", ("", "F", ""), says_nobody=True)
 
 
 def test_no_message_or_note_holds_a_patient(write_dicom):

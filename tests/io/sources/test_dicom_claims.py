@@ -307,3 +307,26 @@ def test_times_of_frames_that_do_not_rise_are_not_used_and_named(header):
     found = facts(header(PerFrameFunctionalGroupsSequence=moments, FrameTime=33.3))
     assert found.frame_time_source == "FrameTime"
     assert "FrameAcquisitionDateTime does not rise" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "wanted"),
+    [
+        ("PixelSpacing", [0.04, 0.04, 0.04], "two numbers"),
+        ("ImagerPixelSpacing", [-0.04, 0.04], "two numbers"),
+        ("FrameTime", -33.3, "a number"),
+        ("IVUSPullbackRate", -0.5, "a number"),
+    ],
+)
+def test_a_tag_that_holds_what_it_cannot_mean_is_named(header, keyword, value, wanted):
+    assert f"{keyword} holds something else than {wanted} above 0: not used" in facts(header(**{keyword: value})).notes
+
+
+def test_zero_means_that_nothing_is_known_and_needs_no_word(header):
+    assert facts(header(PixelSpacing=[0, 0], FrameTime=0)).notes == ()
+
+
+def test_the_duration_of_a_frame_is_held_against_the_time_between_frames(header):
+    found = facts(header(FrameTime=33.3, ActualFrameDuration=100))
+    assert found.frame_time_s is None
+    assert "FrameTime says 33.3 ms, ActualFrameDuration says 100 ms" in found.notes[0]

@@ -200,6 +200,16 @@ def test_frames_of_a_series_in_several_folders_are_named_unless_they_are_copies(
     assert all(source.facts().notes == () for source in found(tmp_path))
 
 
+def test_a_number_that_some_file_lacks_orders_nothing_and_that_is_said(write, tmp_path):
+    for place in range(3):
+        write(f"{2 - place}.dcm", place, InstanceNumber=None if place == 1 else place + 1)
+    (source,) = found(tmp_path)
+    assert order(source) == [2, 1, 0]
+    first, second = source.facts().notes
+    assert first == "InstanceNumber stands in some of the files only, or is no number, and says nothing of their order"
+    assert "frames are in the order of their names" in second
+
+
 def write_index(folder, names):
     """Write the index of a CD that names images by their paths."""
     index = Dataset()

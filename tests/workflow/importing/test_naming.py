@@ -98,6 +98,23 @@ def test_people_of_one_identifier_who_differ_in_birth_date_or_sex_are_not_made_o
     assert "4711" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "message"),
+    [
+        ({"IssuerOfPatientID": "A"}, {"IssuerOfPatientID": "B"}, "but another issuer of the identifier"),
+        ({"PatientID": "abc 1"}, {"PatientID": "ABC  1"}, "in small and capital letters or blanks only"),
+    ],
+)
+def test_identifiers_that_are_almost_the_same_or_of_two_places_are_asked_about(study, tmp_path, ours, theirs, message):
+    archive = put_headers(tmp_path / "in", ours, theirs, ours)
+    result = import_pullbacks(study, [archive], ImportOptions())
+    assert (len(result.imported), len(set(subjects(result)))) == (2, 1)
+    (error,) = result.failed
+    assert error.path == archive / "1.dcm"
+    assert message in error.message
+    assert "--subject-from" in error.hint
+
+
 @pytest.mark.parametrize(("n_studies", "n_remarks"), [(3, 0), (4, 1)])
 def test_an_identifier_that_many_studies_share_is_asked_about(study, tmp_path, n_studies, n_remarks):
     archive = put_headers(tmp_path / "in", *({"StudyInstanceUID": f"1.2.{number}"} for number in range(n_studies)))
