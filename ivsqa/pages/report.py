@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from math import isnan, nan
 from typing import Any
@@ -25,6 +25,7 @@ from ivsqa.io.project.certificates import Finishing
 from ivsqa.io.project.evaluations import KeptSimulation
 from ivsqa.io.project.records import ModelRecord, RoundRecord
 from ivsqa.pages.areas import area_views
+from ivsqa.pages.few_subjects import sayable
 
 MOST_TICKS = 6
 """Models whose labels are the ticks of a diagram: more would not fit beside each other."""
@@ -320,6 +321,7 @@ class Study:
 
 def report_page(study: Study) -> Markup:
     """Return the page."""
+    study = replace(study, evaluations={name: sayable(one) for name, one in study.evaluations.items()})
     estimate = [] if study.evaluation is None else study.evaluation["estimate"]
     of_frames = {figures["signal"]: figures for figures in estimate if figures["scope"] == "frame"}
     points = [Point(true, predicted) for true, predicted in study.judged]

@@ -212,10 +212,15 @@ def test_of_few_subjects_there_is_no_bound_and_no_band_and_the_page_says_so():
     assert "hardly be more" not in few
     assert "cannot be said of fewer than 5" in few
     assert "No bands: 2 test subjects, fewer than 5, tell too little of others." in few
+    assert "0.88 to 0.92" not in few
+    band = 'fill-opacity=".13"'
+    assert band not in report_page(STUDY)
     enough = evaluation("m002", 0.9) | {"n_subjects": 5}
     text = words(report_page(replace(STUDY, evaluations={**STUDY.evaluations, "m002": enough})))
     assert "of 5 subjects." in text
     assert "Bands are 95 % intervals over test subjects." in text
+    assert "Dice of lumen (0.88 to 0.92), sealed test subjects" in text
+    assert band in report_page(replace(STUDY, evaluations={"m002": enough, "m001": enough}))
 
 
 def test_a_refused_model_is_listed_and_stands_in_no_curve():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 import ivsqa
-from ivsqa.domain.statistics.bootstrap import ENOUGH_SUBJECTS
 from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.outside import apart
@@ -173,24 +172,14 @@ def _worst_first(row: PullbackRow) -> tuple[bool, float, int, str]:
 def _evaluations(
     project: Project, models: Sequence[ModelRecord], failed: list[IvsqaError]
 ) -> dict[str, dict[str, Any]]:
-    """Return the evaluations on test subjects that can be read, by model; without intervals where subjects are too few."""
+    """Return the evaluations on test subjects that can be read, by model."""
     evaluations = {}
     for model in models:
         with apart(failed):
             evaluation = find_evaluation(project.layout.evaluation(model.model_id, "test"))
             if evaluation is not None:
-                is_sayable = evaluation["n_subjects"] >= ENOUGH_SUBJECTS
-                evaluations[model.model_id] = evaluation if is_sayable else _without_intervals(evaluation)
+                evaluations[model.model_id] = evaluation
     return evaluations
-
-
-def _without_intervals(value: Any) -> Any:  # noqa: ANN401  whatever JSON holds
-    """Return an evaluation, or a part of one, with None for each of its intervals."""
-    if isinstance(value, dict):
-        return {
-            key: dict.fromkeys(part) if key == "interval" else _without_intervals(part) for key, part in value.items()
-        }
-    return [_without_intervals(part) for part in value] if isinstance(value, list) else value
 
 
 def _simulations(project: Project, failed: list[IvsqaError]) -> list[KeptSimulation]:

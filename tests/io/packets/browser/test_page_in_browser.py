@@ -581,6 +581,7 @@ def test_where_nothing_was_drawn_the_pen_is_in_the_hand_until_all_borders_are_th
     )
     assert told == ["none", "inline"]
     assert in_hand() == ["draw", "lumen"]
+    assert reader.words() == "Draw all around along the lumen border. Or click around it and press Enter."
     around(20.0)
     assert in_hand() == ["draw", "eem"]
     around(40.0)

@@ -108,7 +108,9 @@
 
   function hint() {
     return {
-      draw: `Draw along the ${Tools.active} border: from border to border replaces a stretch. Or click around it and press Enter.`,
+      draw: Tools.scene().contours[Tools.active]
+        ? `Draw along the ${Tools.active} border: from border to border replaces a stretch. Or click around it and press Enter.`
+        : `Draw all around along the ${Tools.active} border. Or click around it and press Enter.`,
       erase: `Rub out what is wrong of the ${Tools.active} border: the gap is bridged.`,
       point: `Click where the ${Tools.active} border should be.`,
     }[Tools.tool];
