@@ -91,27 +91,39 @@ def played(folder: Path, **programs: str) -> dict[str, str]:
     return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "17", "SLURM_CPUS_PER_TASK": "1"}
 
 
+CANCEL = "[ $1 = --signal=TERM ] && [ $2 = {job} ] && kill -TERM $(cat {folder}/began)"
 WORK = "echo $$ > {folder}/began; trap 'exit {code}' TERM; while :; do sleep 0.05; done"
 
 
 @pytest.mark.parametrize(
-    ("sent", "code", "again"),
-    [(signal.SIGUSR1, 130, True), (signal.SIGUSR1, 0, False), (signal.SIGTERM, 130, False)],
+    ("job", "sent", "code", "again"),
+    [
+        ("train", signal.SIGUSR1, 130, "17"),
+        ("train", signal.SIGUSR1, 0, ""),
+        ("train", signal.SIGTERM, 130, ""),
+        ("score", signal.SIGUSR1, 130, "17_3"),  # not 17: that would be all tasks of the array
+    ],
 )
-def test_a_job_whose_time_is_over_goes_back_into_the_queue_unless_it_is_done(project, tmp_path, sent, code, again):
+def test_a_job_whose_time_is_over_goes_back_into_the_queue_unless_it_is_done(project, tmp_path, job, sent, code, again):
     (tmp_path / "bin").mkdir()
     asked = tmp_path / "asked"
     environment = played(
-        tmp_path / "bin", srun=WORK.format(folder=tmp_path, code=code), scontrol=f'echo "$@" > {asked}'
+        tmp_path / "bin",
+        srun=WORK.format(folder=tmp_path, code=code),
+        scancel=CANCEL.format(folder=tmp_path, job="17_3" if job == "score" else 17),
+        scontrol=f'echo "$@" > {asked}',
     )
-    script = write_job_script(project, "train", Resources(gpus=0))
+    environment |= {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"} if job == "score" else {}
+    script = write_job_script(project, job, Resources(gpus=0))
     with subprocess.Popen(["bash", script], env=environment) as shell:
         while not (tmp_path / "began").exists():
             time.sleep(0.02)
         shell.send_signal(sent)
+        if sent == signal.SIGTERM:  # of a job that is cancelled, the queue tells all that runs
+            os.kill(int((tmp_path / "began").read_text()), signal.SIGTERM)
         assert shell.wait(20) == code
-    assert asked.exists() == again
-    assert not again or asked.read_text() == "requeue 17\n"
+    assert asked.exists() == bool(again)
+    assert not again or asked.read_text() == f"requeue {again}\n"
 
 
 def test_a_job_that_fails_by_itself_does_not_come_back(project, tmp_path):
