@@ -12,6 +12,13 @@ VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".nrrd")
 VIDEO_EXTENSIONS = (".avi", ".mp4", ".m4v", ".mov")
 PACKED_EXTENSIONS = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 """Of files that hold files: they are named, not looked into."""
+UNREAD_EXTENSIONS = (
+    ".bmp", ".gif", ".webp", ".jp2", ".j2k", ".heic", ".avif", ".ppm", ".pgm",  # pictures
+    ".mkv", ".wmv", ".mpg", ".mpeg", ".webm", ".flv", ".vob", ".mj2", ".ogv",  # videos
+    ".mha", ".mhd", ".nhdr", ".img", ".hdr", ".mgz", ".mnc", ".vtk", ".raw",  # volumes
+    ".npy", ".npz", ".mat", ".h5", ".hdf5",
+)  # fmt: skip
+"""Of files that may well hold frames and are not read: they are named, so that nobody takes them for imported."""
 LITTER = (
     "@eadir", "@recycle", "#recycle", "#snapshot", "@recently-snapshot",  # Synology and QNAP
     "__macosx", ".ds_store",  # macOS, besides files whose names begin with "._"

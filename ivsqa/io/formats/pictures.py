@@ -131,6 +131,11 @@ def turn_of(image: Image.Image) -> int:
     return turn if turn in range(1, 9) else 1
 
 
+def n_moving(image: Image.Image) -> int:
+    """Return how many pictures an animated PNG shows one after the other; 1 for any other picture."""
+    return int(getattr(image, "n_frames", 1)) if image.format == "PNG" else 1
+
+
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return (width, height) of a picture as it stands upright; decodes nothing."""
     return (image.height, image.width) if turn_of(image) in LYING else image.size

@@ -48,6 +48,8 @@ class Volume:
         to_lps_mm: (4, 4), from voxel index to mm; None where the header does not say.
         voxel_bytes: What a voxel takes in memory.
         load: Reads the voxels, (frames, height, width), in the type they are stored in.
+        check_length: Raises SourceError where the file holds more or less than its header says; unpacks what is packed, and so
+            comes after a look at how much that may be.
         placed_mm: (x, y) mm per px by where the header says that voxels lie; None where it does not say.
     """
 
@@ -59,10 +61,12 @@ class Volume:
     to_lps_mm: NDArray[np.float64] | None
     voxel_bytes: int
     load: Callable[[], NDArray[Any]]
+    check_length: Callable[[], None]
     placed_mm: tuple[float, float] | None = None
 
     def voxels(self) -> NDArray[Any]:
         """Return all voxels, (frames, height, width); raises SourceError where the file is cut short."""
+        self.check_length()
         with _as_source_error(self.path):
             return np.asarray(self.load())
 
@@ -94,7 +98,7 @@ def _nifti(path: Path) -> Volume:
             raise SourceError("holds no grey volume", hint=SAVE_AGAIN, path=path)
         zooms = [float(side) for side in image.header.get_zooms()]
         shape = _frames_last(image.shape, zooms, path)
-        _check_end(path, image.dataobj.offset, shape, image.get_data_dtype().itemsize)
+        check = partial(_check_end, path, image.dataobj.offset, shape, image.get_data_dtype().itemsize)
         space, time = _nifti_units(image.header)
         # Numbers that are scaled as they are read become float64.
         is_scaled = (image.dataobj.slope, image.dataobj.inter) != (1.0, 0.0)
@@ -105,7 +109,7 @@ def _nifti(path: Path) -> Volume:
     # A program may change the one size and forget the other.
     placed, _ = _spacing([float(np.linalg.norm(affine[:3, axis])) for axis in (0, 1)], space, "NIfTI affine")
     load = partial(_nifti_voxels, path, shape)
-    return Volume(path, shape, spacing, source, step_s, affine, n_bytes, load, placed)
+    return Volume(path, shape, spacing, source, step_s, affine, n_bytes, load, check, placed)
 
 
 def _check_end(path: Path, begin: int, shape: tuple[int, int, int], n_bytes: int) -> None:
@@ -172,11 +176,14 @@ def _nrrd(path: Path) -> Volume:
         n_bytes = dtype_of(header).itemsize
         affine = to_lps_mm(header) if len(sizes) == 3 and "space" in header else None
         check_layers(header)
-        if header["encoding"] == "raw":
-            _check_end(path, stream.tell(), shape, n_bytes)
+        check = partial(_check_end, path, stream.tell(), shape, n_bytes) if header["encoding"] == "raw" else _unchecked
     units = header.get("space units") or ["mm"]
     spacing, source = _spacing(zooms[:2], str(units[0]).strip('"'), "NRRD voxel size")
-    return Volume(path, shape, spacing, source, None, affine, n_bytes, partial(_nrrd_voxels, path, shape))
+    return Volume(path, shape, spacing, source, None, affine, n_bytes, partial(_nrrd_voxels, path, shape), check)
+
+
+def _unchecked() -> None:
+    """Check nothing: how much is packed shows only when it is unpacked."""
 
 
 def _nrrd_voxels(path: Path, shape: tuple[int, int, int]) -> NDArray[Any]:

@@ -27,6 +27,7 @@ from ivsqa.io.formats.files import (
     DICOM_EXTENSIONS,
     IMAGE_EXTENSIONS,
     PACKED_EXTENSIONS,
+    UNREAD_EXTENSIONS,
     VIDEO_EXTENSIONS,
     VOLUME_EXTENSIONS,
     bare_name,
@@ -43,6 +44,7 @@ from ivsqa.io.sources.challenge_2011 import challenge_sources
 from ivsqa.io.sources.dicom import DicomSource
 from ivsqa.io.sources.dicom_search import DicomSearch
 from ivsqa.io.sources.frame_folder import FrameFolderSource
+from ivsqa.io.sources.frame_names import name_notes
 from ivsqa.io.sources.label_images import LABEL_FOLDERS, is_mask_like, label_files
 from ivsqa.io.sources.nnunet import nnunet_sources
 from ivsqa.io.sources.source import PullbackSource
@@ -111,6 +113,7 @@ class _Search:
     linked: set[Path] = field(default_factory=set)
     searched: list[Path] = field(default_factory=list)
     n_other_dicom: int = 0
+    unread: list[Path] = field(default_factory=list)
     dicom: DicomSearch = field(default_factory=DicomSearch)
 
     @contextmanager
@@ -176,6 +179,7 @@ class _Search:
             return []
         self.left_out += filter(is_ours, folders)
         self.left_out += filter(is_packed, files)
+        self.unread += [file for file in files if file.name.lower().endswith(UNREAD_EXTENSIONS)]
         folders = [inner for inner in folders if inner not in self.left_out]
         # `may_enter` decides about links, further down.
         own_folders = [inner for inner in folders if not inner.is_symlink()]
@@ -239,7 +243,8 @@ class _Search:
             self.errors.append(problem)
         elif single:
             frames = tuple(Picture(file) for file in single)
-            self.sources.append(FrameFolderSource(path, self.relative(path), frames, tuple(labels)))
+            notes = name_notes([bare_name(file.name) for file in single])
+            self.sources.append(FrameFolderSource(path, self.relative(path), frames, tuple(labels), notes))
 
     def dicom_files(self, files: Sequence[Path], folder: Path) -> bool:
         """Add the DICOM files of a folder and return whether there are any."""
@@ -267,7 +272,9 @@ class _Search:
         self.dicom.add(images, files[0].parent)
 
     def finish(self) -> None:
-        """Take the pullbacks in DICOM, of which parts may have lain in several folders."""
+        """Take the pullbacks in DICOM, of which parts may have lain in several folders, and remark what is not read."""
+        if self.unread:
+            self.remarks.append(f"of kinds that are not read: {_named([file.name for file in self.unread])}")
         for path, run in self.dicom.runs(self.errors):
             self.sources.append(DicomSource(path, self.relative(path), run))
 
@@ -335,9 +342,13 @@ def _index_remarks(index: Path) -> list[str]:
     missing = missing_files(index)
     if not missing:
         return []
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    names = ", ".join(missing[:MOST_NAMED])
-    return [f"{index} names {len(missing)} images that are not here: {names}{more}; copy all of the CD"]
+    return [f"{index} names {len(missing)} images that are not here: {_named(missing)}; copy all of the CD"]
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return names in a row, of many the first."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _holds_labels(folder: Path, stems: set[str], *, beside_frames: bool) -> bool:

@@ -19,7 +19,7 @@ from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import AnnotationError, SourceError
 from ivsqa.io.formats.contours_csv import FrameContours
 from ivsqa.io.formats.grey import DEEPEST, SIXTEEN_BIT_MODES, deep_white, grey_from_image
-from ivsqa.io.formats.pictures import LYING, Picture, look_at_each, turn_of, turned, upright_size
+from ivsqa.io.formats.pictures import LYING, Picture, look_at_each, n_moving, turn_of, turned, upright_size
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.archives.registry import annotations_beside
 from ivsqa.io.sources.label_images import read_label_folders
@@ -33,10 +33,12 @@ class FrameFolderSource(PullbackSource):
     Attributes:
         pictures: The frames in order.
         label_folders: Folders with masks or label maps of these frames.
+        notes: What a person should know of their names.
     """
 
     pictures: tuple[Picture, ...]
     label_folders: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def kind(self) -> str:
         """Return the kind of the pictures, with the folders of masks that belong to them."""
@@ -58,7 +60,7 @@ class FrameFolderSource(PullbackSource):
             height_px=height,
             width_px=width,
             no_spacing="unknown: pictures carry no calibration",
-            notes=(f"{n_turned} frames are turned as their EXIF says",) if n_turned else (),
+            notes=(*self.notes, *((f"{n_turned} frames are turned as their EXIF says",) if n_turned else ())),
         )
 
     def iter_frames(self) -> Iterator[NDArray[np.uint8]]:
@@ -109,9 +111,13 @@ class FrameFolderSource(PullbackSource):
         """Size and turns of the frames, by their headers."""
         first: tuple[int, int] | None = None
         turns = []
-        looks = look_at_each(self.pictures, lambda image: (upright_size(image), turn_of(image)))
-        for index, ((width, height), turn) in enumerate(looks):
+        looks = look_at_each(self.pictures, lambda image: (upright_size(image), turn_of(image), n_moving(image)))
+        for index, ((width, height), turn, n_shown) in enumerate(looks):
             turns.append(turn)
+            if n_shown > 1:
+                message = f"is an animation of {n_shown} pictures, of which one would be a frame"
+                hint = "write each of its pictures into a file of its own"
+                raise SourceError(message, hint=hint, path=self.pictures[index].path, where=f"frame {index}")
             first = first or (height, width)
             if (height, width) != first:
                 raise SourceError(

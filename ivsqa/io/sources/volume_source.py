@@ -67,6 +67,7 @@ class VolumeSource(PullbackSource):
         # All of it is read into memory, whatever type it is stored in.
         with located(path=self.path):
             check_unpacked((width, height, n_frames), volume.voxel_bytes, self.path.stat().st_size, error=SourceError)
+        volume.check_length()
         claims = []
         if volume.spacing_mm is not None:
             claims.append(Claim(SPACING, volume.spacing_mm, volume.spacing_source))

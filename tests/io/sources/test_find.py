@@ -282,3 +282,12 @@ def test_files_that_hold_files_are_named_and_not_looked_into(tmp_path, write_dic
     assert (len(sources), errors, sorted(path.name for path in left_out)) == (1, [], ["more.zip", "rest.tar.gz"])
     _, (error,) = find_sources(tmp_path / "in" / "more.zip")
     assert (error.message, error.hint) == ("holds files", "unpack it, and import the folder")
+
+
+def test_files_of_kinds_that_are_not_read_are_named_once(write_dicom, tmp_path):
+    write_dicom("run.dcm", np.zeros((2, 6, 8), dtype=np.uint8))
+    for name in ("a.mkv", "b.HDR", "b.img", "notes.docx"):
+        (tmp_path / name).write_bytes(b"whatever")
+    remarks: list[str] = []
+    sources, errors = find_sources(tmp_path, remarks=remarks)
+    assert (len(sources), errors, remarks) == (1, [], ["of kinds that are not read: a.mkv, b.HDR, b.img"])

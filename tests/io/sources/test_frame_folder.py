@@ -205,3 +205,12 @@ def test_a_tiff_that_promises_more_pictures_than_can_be_read_is_refused(tmp_path
         tmp_path / "run.tif", save_all=True, append_images=pages[1:], description=description.replace("200", "2")
     )
     assert the_source(tmp_path).facts().n_frames == 2
+
+
+def test_an_animated_png_is_refused_as_it_is_no_frame(tmp_path):
+    first, second = (Image.fromarray(np.full((8, 8), grey, dtype=np.uint8)) for grey in (10, 90))
+    first.save(tmp_path / "a.png", save_all=True, append_images=[second])
+    second.save(tmp_path / "b.png")
+    (source,), _ = find_sources(tmp_path)
+    with pytest.raises(SourceError, match="is an animation of 2 pictures"):
+        source.claims()
