@@ -41,6 +41,19 @@ class Shard(NamedTuple):
                 own.append(name)
         return sorted(own)
 
+    def part(self, number: int, of: int) -> Shard:
+        """Return one of the equal parts of this shard.
+
+        Args:
+            number: Which, from 1.
+            of: How many there are.
+
+        Example:
+            >>> [str(Shard(2, 3).part(number, 2)) for number in (1, 2)], str(Shard(1, 1).part(2, 2))
+            (['3/6', '4/6'], '2/2')
+        """
+        return Shard((self.number - 1) * of + number, self.of * of)
+
     def __str__(self) -> str:
         """Return the shard as it is typed."""
         return f"{self.number}/{self.of}"

@@ -121,15 +121,23 @@ class Ranks:
 
     def from_first(self, make: Callable[[], bytes]) -> bytes:
         """Return to all what the first makes; it alone makes it, and the others wait."""
+        return self._from(0, make() if self.is_first else b"")
+
+    def from_all(self, own: bytes) -> list[bytes]:
+        """Return to all what each has, in the order of ranks."""
+        return [self._from(number, own) for number in range(self.size)]
+
+    def _from(self, number: int, own: bytes) -> bytes:
+        """Return to all what one has."""
         if self.size == 1:
-            return make()
-        made = np.frombuffer(make(), dtype=np.uint8) if self.is_first else np.empty(0, dtype=np.uint8)
-        length = torch.tensor([len(made)])
+            return own
+        is_sender = self.number == number
+        length = torch.tensor([len(own)])
         with _others_live():
-            distributed.broadcast(length, 0)
-            content = torch.from_numpy(made.copy()) if self.is_first else torch.empty(int(length), dtype=torch.uint8)
-            distributed.broadcast(content, 0)
-        return content.numpy().tobytes()
+            distributed.broadcast(length, number)
+            content = np.frombuffer(own, np.uint8).copy() if is_sender else np.empty(int(length), np.uint8)
+            distributed.broadcast(torch.from_numpy(content), number)
+        return content.tobytes()
 
 
 ALONE = Ranks()

@@ -15,7 +15,7 @@ from ivsqa.io.ranks import this_rank
 from ivsqa.model.state import StepReport
 from ivsqa.model.training import TrainResult, train
 
-STEP = 30
+STEP = 20
 
 
 def befall(what: str) -> None:

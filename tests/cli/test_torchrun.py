@@ -37,8 +37,8 @@ def losses(project: Project) -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(stream)]
 
 
-EXACT = {"training": {"precision": "fp32", "learning_rate": 0.001}}
-"""The order of sums is all that differs, and 60 small steps make little of that."""
+EXACT = {"training": {"precision": "fp32", "learning_rate": 0.001, "max_steps": 30}}
+"""The order of sums is all that differs, and 30 small steps make little of that."""
 
 
 @pytest.fixture
@@ -75,6 +75,16 @@ def test_a_stopped_launcher_leaves_a_state_from_which_one_process_goes_on(exact,
     outcome = train_model(exact, device="cpu")
     assert outcome.resumed_at >= STEP
     assert losses(exact) == pytest.approx(expected, rel=1e-3)
+
+
+def test_scores_are_those_of_one_process(trained, scored, bytes_of):
+    done = torchrun("ivsqa", "score", "--device", "cpu", "--json", "--top", "3", "--project", trained.root)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["n_scored"], answer["n_reused"], len(answer["frames"]), answer["failed"]) == (80, 0, 3, [])
+    by_two, by_one = (bytes_of(project.layout.scores("m001")) for project in (trained, scored))
+    assert by_two.keys() == by_one.keys()
+    assert [name for name in by_two if by_two[name] != by_one[name]] == ["scores.yaml"]  # which says when
 
 
 def test_a_process_that_fails_ends_all_in_one_line(exact):

@@ -5,12 +5,15 @@ Any number of processes may score at once, on any number of machines: each claim
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,19 +23,23 @@ from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.selection.strategies import worst_free
 from ivsqa.domain.shards import WHOLE, Shard
-from ivsqa.errors import IvsqaError, StateError
+from ivsqa.errors import IvsqaError, ProjectLockedError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, ScoresRecord, provenance
 from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.ranks import Rank
 from ivsqa.model.choices import Engine
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.parallel import in_parallel
 from ivsqa.workflow.predicting.error_maps import heatmap_of_score
 from ivsqa.workflow.predicting.prediction import FramePostprocessor, border_priors
 from ivsqa.workflow.scoring.work import Batch, Work
+
+if TYPE_CHECKING:
+    from ivsqa.model.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class RankedFrame(OfFrame):
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """The result of a scoring pass.
+    """The result of a scoring pass, of all ranks together.
 
     Attributes:
         model_id: The model that scored.
@@ -90,6 +97,7 @@ def score_frames(
 
     Writes `scores/<model>/<pullback>/`, chunk by chunk: a stop loses at most one chunk, and the same call goes on. Several
     calls at once share the work; whatever the order of their shards, and however often each is done, the scores are the same.
+    Processes that torchrun started share a shard out; each returns what all have done, the first the worst frames as well.
 
     Args:
         project: The project.
@@ -108,36 +116,89 @@ def score_frames(
         NotFoundError: no such model or pullback.
         IvsqaError: the device or the engine cannot be used here.
     """
-    model = project.get_model(model_id)
-    project.check_fits(model)
-    records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
-    if not records:
-        raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
-    by_id = {record.pullback_id: record for record in records}
-    own = [by_id[name] for name in shard.share({name: record.n_frames for name, record in by_id.items()})]
-    store = project.scores(model)
+    rank = context.rank()
+    with _together(rank, device) as ranks:
+        model = project.get_model(model_id)
+        project.check_fits(model)
+        records = [project.pullback(pullback_id) for pullback_id in pullback_ids or project.pullback_ids()]
+        if not records:
+            raise StateError("there are no pullbacks yet", hint="import some with: ivsqa import PATH")
+        by_id = {record.pullback_id: record for record in records}
+        part = shard.part(rank.number + 1, rank.of)
+        own = [by_id[name] for name in part.share({name: record.n_frames for name, record in by_id.items()})]
+        device = ranks.device if ranks else device
+        done = _score_all(project, model, own, device, engine, context, again=again, draws=draws)
+        if ranks is not None:
+            done = _summed_up(done, ranks)
+        # After a stop, and before all shards are done, the worst so far would be taken for the worst of all.
+        is_alone = part == WHOLE and not done.failed
+        store = project.scores(model)
+        if top and rank.is_first and done.finished and (is_alone or _are_whole(store, by_id.values())):
+            return replace(done, frames=worst_in_pool(project, store, [*by_id.values()], top))
+        return done
+
+
+@contextmanager
+def _together(rank: Rank, device: str) -> Iterator[Ranks | None]:
+    """Yield the processes that score together; None where this is the only one."""
+    if rank.of == 1:
+        yield None
+        return
+    from ivsqa.model.ranks import joined  # torch loads for seconds
+
+    with joined(rank.number, rank.of, on_machine=rank.on_machine, device=device) as ranks:
+        yield ranks
+
+
+def _score_all(
+    project: Project,
+    model: ModelRecord,
+    pullbacks: Sequence[Pullback],
+    device: str,
+    engine: Engine,
+    context: Context,
+    *,
+    again: bool,
+    draws: bool,
+) -> ScoreResult:
+    """Score what is left to score of some pullbacks; no frame is ranked yet."""
     _write_record(project, model, context)
     # A pullback that was removed and imported anew may have other frames under its old id.
-    store.remove_useless({record.pullback_id: record.frames_sha256 for record in own})
-    work = Work(project, model, own, context, again=again, draws=draws)
+    project.scores(model).remove_useless({record.pullback_id: record.frames_sha256 for record in pullbacks})
+    work = Work(project, model, pullbacks, context, again=again, draws=draws)
     started = time.perf_counter()
     with work:
         n_scored = _score_chunks(project, model, work, device, engine, context, draws=draws) if work.n_todo else 0
-    seconds = time.perf_counter() - started
-    # Only whole chunks are written and counted; one that was begun when it had to stop is lost.
-    finished = n_scored + work.n_done_by_others + work.n_refused == work.n_todo
-    # After a stop, and before all shards are done, the worst so far would be taken for the worst of all.
-    is_alone = shard == WHOLE and not work.refused
-    is_ranked = top and finished and (is_alone or _are_whole(store, by_id.values()))
     return ScoreResult(
         model_id=model.model_id,
         earlier=project.earlier_starters() if model.is_starter and n_scored else [],
         n_scored=n_scored,
-        n_reused=sum(record.n_frames for record in own) - work.n_todo + work.n_done_by_others,
-        seconds=seconds,
-        finished=finished,
-        frames=worst_in_pool(project, store, [*by_id.values()], top) if is_ranked else [],
+        n_reused=sum(record.n_frames for record in pullbacks) - work.n_todo + work.n_done_by_others,
+        seconds=time.perf_counter() - started,
+        # Only whole chunks are written and counted; one that was begun when it had to stop is lost.
+        finished=n_scored + work.n_done_by_others + work.n_refused == work.n_todo,
+        frames=[],
         failed=list(work.refused.values()),
+    )
+
+
+def _summed_up(own: ScoreResult, ranks: Ranks) -> ScoreResult:
+    """Return what all ranks have done."""
+    failed = [{"message": error.message, "hint": error.hint, "path": str(error.path or "")} for error in own.failed]
+    facts = {"n": [own.n_scored, own.n_reused], "s": own.seconds, "finished": own.finished, "failed": failed}
+    all_facts = [json.loads(told) for told in ranks.from_all(json.dumps(facts).encode())]
+    n_scored, n_reused = (sum(numbers) for numbers in zip(*(one["n"] for one in all_facts), strict=True))
+    return replace(
+        own,
+        n_scored=n_scored,
+        n_reused=n_reused,
+        seconds=max(one["s"] for one in all_facts),
+        finished=all(one["finished"] for one in all_facts),
+        failed=[
+            ProjectLockedError(error["message"], hint=error["hint"], path=Path(error["path"]))
+            for one in all_facts
+            for error in one["failed"]
+        ],
     )
 
 
