@@ -89,7 +89,7 @@ def train(
         should_stop: Asked before each step; one rank that is asked to stop stops all.
         on_step: Told of each step.
         save_every_s: Time between two states, in seconds.
-        free_cores: Asked now and then how many cores to compute on, on a CPU; None: as many as torch takes.
+        free_cores: Asked now and then how many cores one rank computes on, on a CPU; None: as many as torch takes.
         ranks: Processes that train it together: each calls this with the same frames, configuration and state, and gets the same
             result. Their number changes nothing but the last bits, and may differ from that of the state.
 
@@ -102,7 +102,8 @@ def train(
         if samples is not None:
             samples.check_fits(size_px=network_config.size_px, n_structures=network_config.n_structures)
     chosen = select_device(device)
-    look = CoreWatch(free_cores if chosen.type == "cpu" else None)
+    # Several ranks keep the cores they began with: sums by another number of threads would let their weights part.
+    look = CoreWatch(free_cores if chosen.type == "cpu" and ranks.size == 1 else None)
     with deterministic(chosen):
         look.when_due()
         others = unannotated if unannotated is not None and len(unannotated) else None
