@@ -184,8 +184,10 @@ def agreement_chart(
     """
     differences, means = pairs[:, 0] - pairs[:, 1], pairs.mean(axis=1)
     ends = [end for one in (limits, others) if one for end in (one.low, one.high) if not isnan(end)]
-    reach = 1.1 * max(abs(value) for value in (*differences.tolist(), *ends))
-    y_step, x_step = round_step(2.0 * reach, 6), round_step(float(np.ptp(means)), 4)
+    # Areas that are all alike, and two that agree to the last digit, have axes too.
+    least = max(0.01 * float(np.abs(means).max()), 1e-9)
+    reach = max(1.1 * max(abs(value) for value in (*differences.tolist(), *ends)), least)
+    y_step, x_step = round_step(2.0 * reach, 6), round_step(max(float(np.ptp(means)), least), 4)
     # A tick beyond each end: no marker is cut, and equal means have an axis.
     x_low, x_high = floor(means.min() / x_step - 1e-9) * x_step, ceil(means.max() / x_step + 1e-9) * x_step
     reach = ceil(reach / y_step) * y_step

@@ -69,6 +69,18 @@ def test_differences_of_areas_stand_over_their_means_between_the_limits_of_agree
     assert {"mean −0.50", "limit 3.66", "limit −4.66"} <= set(shapes.words)
 
 
+@pytest.mark.parametrize("pairs", [[[5.0, 5.0]], [[5.0, 4.0], [5.0, 4.0]], [[0.0, 0.0]], [[3.3, 3.3 + 4e-16]] * 3])
+def test_areas_that_are_all_alike_have_axes_too(pairs):
+    table = np.array(pairs)
+    limits = bland_altman(*table.T)
+    shapes = Shapes(
+        agreement_chart(table, limits=limits, others=None, color="#56b4e9", name="lumen area", unit="mm²")
+    )
+    for circle in shapes.of("circle"):
+        assert LEFT <= float(circle["cx"]) <= RIGHT
+        assert TOP <= float(circle["cy"]) <= BOTTOM
+
+
 def test_axes_are_cut_alike_so_that_equality_is_the_diagonal():
     shapes = Shapes(scatter_chart([lumen(Point(0.45, 0.97))]))
     (diagonal,) = [line for line in shapes.of("line") if "stroke-dasharray" in line]
