@@ -73,9 +73,7 @@ def test_differences_of_areas_stand_over_their_means_between_the_limits_of_agree
 def test_areas_that_are_all_alike_have_axes_too(pairs):
     table = np.array(pairs)
     limits = bland_altman(*table.T)
-    shapes = Shapes(
-        agreement_chart(table, limits=limits, others=None, color="#56b4e9", name="lumen area", unit="mm²")
-    )
+    shapes = Shapes(agreement_chart(table, limits=limits, others=None, color="#56b4e9", name="lumen area", unit="mm²"))
     for circle in shapes.of("circle"):
         assert LEFT <= float(circle["cx"]) <= RIGHT
         assert TOP <= float(circle["cy"]) <= BOTTOM

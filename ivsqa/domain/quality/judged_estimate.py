@@ -17,7 +17,7 @@ from ivsqa.domain.agreement.contour_agreement import ContourAgreement, mean_know
 from ivsqa.domain.contour import Mask
 from ivsqa.domain.pullback import OfFrame
 from ivsqa.domain.quality.review_curve import rejection_ratio, review_curve, share_until
-from ivsqa.domain.statistics.bootstrap import Measured, bootstrap_over_subjects, rows_by_subject
+from ivsqa.domain.statistics.bootstrap import Draws, Measured, draws_over_subjects, rows_by_subject
 from ivsqa.domain.statistics.correlation import (
     auroc,
     average_precision_from_histograms,
@@ -97,6 +97,11 @@ class EstimateFigures:
     mended: Measured
     prr: Measured
 
+    @classmethod
+    def of(cls, draws: Draws) -> EstimateFigures:
+        """Return the figures with their intervals."""
+        return cls(*draws.measured())
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -111,10 +116,11 @@ class Estimate:
     counts: NDArray[np.int64]
 
 
-def estimate_figures(
-    estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
-) -> EstimateFigures:
-    """Return the figures of an estimate, with intervals over subjects.
+def judged_draws(estimate: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator) -> Draws:
+    """Return the figures of an estimate, in the order of `EstimateFigures`, on all subjects and on draws of them.
+
+    Two that are judged with generators of equal state are judged on the same draws: the interval of their difference is far
+    narrower than the two intervals suggest.
 
     Args:
         estimate: The estimate.
@@ -122,21 +128,7 @@ def estimate_figures(
         subjects: (n,) which subject each frame is of, from `subject_numbers`.
         rng: Randomness.
     """
-    figures = _figures_of(estimate, true, subjects)
-    return EstimateFigures(*bootstrap_over_subjects(figures, len(estimate.counts), rng=rng))
-
-
-def estimate_gain(
-    estimate: Estimate, other: Estimate, true: ArrayLike, subjects: NDArray[np.intp], *, rng: np.random.Generator
-) -> EstimateFigures:
-    """Return the figures of an estimate less those of another; arguments as of `estimate_figures`.
-
-    Both are judged on the same draws of subjects: the interval of the difference is far narrower than the two intervals suggest.
-    """
-    ours, theirs = (_figures_of(judged, true, subjects) for judged in (estimate, other))
-    return EstimateFigures(
-        *bootstrap_over_subjects(lambda drawn: ours(drawn) - theirs(drawn), len(estimate.counts), rng=rng)
-    )
+    return draws_over_subjects(_figures_of(estimate, true, subjects), len(estimate.counts), rng=rng)
 
 
 def _figures_of(

@@ -28,6 +28,28 @@ class Measured:
     high: float
 
 
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Measures on all frames, and on those of subjects drawn with replacement.
+
+    Attributes:
+        values: (m,) on all frames.
+        table: (n_resamples, m), a draw a row; no row where subjects are too few to draw from.
+    """
+
+    values: NDArray[np.float64]
+    table: NDArray[np.float64]
+
+    def __sub__(self, other: Draws) -> Draws:
+        """Return the differences, draw by draw: both have to be of the same draws."""
+        return Draws(self.values - other.values, self.table - other.table)
+
+    def measured(self, coverage: float = 0.95) -> list[Measured]:
+        """Return each measure with the interval that holds this share of the draws."""
+        columns = zip(self.values.tolist(), self.table.T, strict=True)
+        return [Measured(value, *_interval(column, coverage)) for value, column in columns]
+
+
 def paired_bootstrap_difference(
     new: ArrayLike, old: ArrayLike, *, rng: np.random.Generator, n_resamples: int = 2000, coverage: float = 0.95
 ) -> tuple[float, float]:
@@ -80,15 +102,14 @@ def rows_by_subject(subjects: NDArray[np.intp], n_subjects: int) -> Callable[[ND
     return lambda drawn: np.concatenate([none, *(rows_of[number] for number in drawn)])
 
 
-def bootstrap_over_subjects(
+def draws_over_subjects(
     statistic: Callable[[NDArray[np.intp]], ArrayLike],
     n_subjects: int,
     *,
     rng: np.random.Generator,
     n_resamples: int = 1000,
-    coverage: float = 0.95,
-) -> list[Measured]:
-    """Return measures with their intervals over subjects drawn with replacement.
+) -> Draws:
+    """Return measures, and the same of subjects drawn with replacement.
 
     Frames of a subject resemble each other, so they are drawn together: intervals over frames would be far too narrow.
 
@@ -98,12 +119,34 @@ def bootstrap_over_subjects(
         n_subjects: Number of subjects.
         rng: Randomness; generators of equal state draw the same subjects.
         n_resamples: Draws.
+
+    Source: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (whole subjects).
+    """
+    values = np.asarray(statistic(np.arange(n_subjects)), dtype=np.float64)
+    draws = rng.integers(0, n_subjects, (n_resamples, n_subjects)) if n_subjects > 1 else []
+    table = [np.asarray(statistic(drawn), dtype=np.float64) for drawn in draws]
+    return Draws(values, np.array(table).reshape(-1, len(values)))
+
+
+def bootstrap_over_subjects(
+    statistic: Callable[[NDArray[np.intp]], ArrayLike],
+    n_subjects: int,
+    *,
+    rng: np.random.Generator,
+    n_resamples: int = 1000,
+    coverage: float = 0.95,
+) -> list[Measured]:
+    """Return measures with their intervals over subjects; see `draws_over_subjects`.
+
+    Args:
+        statistic: As there.
+        n_subjects: As there.
+        rng: As there.
+        n_resamples: As there.
         coverage: Share of draws inside the interval.
 
     Returns:
         m measures; no interval (NaN) with fewer than two subjects, or where fewer than half of the draws give the measure.
-
-    Source: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (whole subjects).
 
     Example:
         Two subjects with a mean Dice of 0.8 and 0.9: a quarter of the draws holds only the first, a quarter only the second.
@@ -113,12 +156,7 @@ def bootstrap_over_subjects(
         >>> round(mean.value, 6), mean.low, mean.high
         (0.85, 0.8, 0.9)
     """
-    values = np.asarray(statistic(np.arange(n_subjects)), dtype=np.float64)
-    if n_subjects < 2:
-        return [Measured(float(value), nan, nan) for value in values]
-    draws = rng.integers(0, n_subjects, (n_resamples, n_subjects))
-    table = np.stack([np.asarray(statistic(drawn), dtype=np.float64) for drawn in draws])
-    return [Measured(float(value), *_interval(column, coverage)) for value, column in zip(values, table.T, strict=True)]
+    return draws_over_subjects(statistic, n_subjects, rng=rng, n_resamples=n_resamples).measured(coverage)
 
 
 def means_over_subjects(
@@ -146,9 +184,9 @@ def means_over_subjects(
 
 
 def _interval(draws: NDArray[np.float64], coverage: float) -> tuple[float, float]:
-    """Return the percentile interval of the draws that are not NaN; NaN if these are less than half."""
+    """Return the percentile interval of the draws that are not NaN; NaN if these are less than half, or none."""
     known = draws[~np.isnan(draws)]
-    if 2 * len(known) < len(draws):
+    if 2 * len(known) < len(draws) or not len(known):
         return nan, nan
     tail = (1.0 - coverage) / 2.0
     low, high = np.quantile(known, [tail, 1.0 - tail])

@@ -28,8 +28,7 @@ from ivsqa.domain.quality.judged_estimate import (
     JudgedFrame,
     Stratum,
     counts_by_level,
-    estimate_figures,
-    estimate_gain,
+    judged_draws,
     strata_by,
     tercile_labels,
 )
@@ -219,30 +218,23 @@ class Tally:
             intervals[name] = dict(zip(measures, means, strict=True))
         return intervals
 
-    def estimate(self) -> dict[tuple[str, str], EstimateFigures]:
-        """Return the figures of each signal, by structure and for frames."""
-        return {
-            (signal, scope): estimate_figures(
+    def estimates(self) -> tuple[dict[tuple[str, str], EstimateFigures], dict[tuple[str, str], EstimateFigures]]:
+        """Return the figures of each signal, by structure and for frames, and the gain of the error map over each other one."""
+        scopes = (*self._names, FRAME)
+        draws = {
+            (signal, scope): judged_draws(
                 self._estimate(signal, scope), self._true_dice(scope), self._subjects, rng=_rng()
             )
             for signal in self._calibrations
-            for scope in (*self._names, FRAME)
+            for scope in scopes
         }
-
-    def gain(self) -> dict[tuple[str, str], EstimateFigures]:
-        """Return the gain of the error map over each other signal, by structure and for frames."""
-        return {
-            (signal, scope): estimate_gain(
-                self._estimate(ERROR_MAP, scope),
-                self._estimate(signal, scope),
-                self._true_dice(scope),
-                self._subjects,
-                rng=_rng(),
-            )
-            for signal in self._calibrations
+        figures = {key: EstimateFigures.of(drawn) for key, drawn in draws.items()}
+        gains = {
+            (signal, scope): EstimateFigures.of(draws[ERROR_MAP, scope] - draws[signal, scope])
+            for signal, scope in draws
             if signal != ERROR_MAP
-            for scope in (*self._names, FRAME)
         }
+        return figures, gains
 
     def review(self) -> ReviewFigures:
         """Return the shares of the frames to mend, by the error map, at random and knowing the truth."""

@@ -166,7 +166,7 @@ def evaluate_model(
             prediction, borders, maps = signals(frame)
             tally.add(frame, prediction.probabilities[0], borders, maps, prediction.features[0])
             advance(1)
-    estimate = tally.estimate()
+    estimate, gain = tally.estimates()
     page = project.layout.evaluation_page(model.model_id, split)
     evaluation = Evaluation(
         model_id=model.model_id,
@@ -179,7 +179,7 @@ def evaluate_model(
         plaque_burden_mae=float(np.mean(tally.burden_errors)) if tally.burden_errors else math.nan,
         sqa=tally.sqa(estimate[ERROR_MAP, FRAME]),
         estimate=estimate,
-        gain=tally.gain(),
+        gain=gain,
         review=tally.review(),
         n_calibration_frames=len(validation),
         strata=tally.strata(),

@@ -6,10 +6,10 @@ import pytest
 from ivsqa.domain.agreement.contour_agreement import ContourAgreement
 from ivsqa.domain.quality.judged_estimate import (
     Estimate,
+    EstimateFigures,
     JudgedFrame,
     counts_by_level,
-    estimate_figures,
-    estimate_gain,
+    judged_draws,
     reliability,
     strata_by,
     tercile_labels,
@@ -34,6 +34,10 @@ def counts(n_subjects: int) -> np.ndarray:
     table = np.zeros((n_subjects, 2, 256), dtype=np.int64)
     table[:, 0, 200], table[:, 0, 0], table[:, 1, 0] = 2, 1, 3
     return table
+
+
+def estimate_figures(*arguments, **named) -> EstimateFigures:
+    return EstimateFigures.of(judged_draws(*arguments, **named))
 
 
 def test_figures_are_worked_out_over_all_frames():
@@ -68,7 +72,8 @@ def test_a_gain_is_judged_on_the_same_subjects_for_both():
     true = [0.95, 0.9, 0.8, 0.6]
     subjects = subject_numbers(["a", "a", "b", "b"])
     ours, theirs = Estimate([one + 0.01 for one in true], counts(2)), Estimate([one + 0.05 for one in true], counts(2))
-    gain = estimate_gain(ours, theirs, true, subjects, rng=np.random.default_rng(0))
+    ours, theirs = (judged_draws(one, true, subjects, rng=np.random.default_rng(0)) for one in (ours, theirs))
+    gain = EstimateFigures.of(ours - theirs)
     # Whatever the draw, the one is 0.01 off and the other 0.05: the difference is certain.
     assert (gain.mae.value, gain.mae.low, gain.mae.high) == pytest.approx((-0.04, -0.04, -0.04))
     assert gain.auprc.value == gain.auprc.high == 0.0

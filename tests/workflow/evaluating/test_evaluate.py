@@ -177,7 +177,7 @@ def tally_of(trained) -> Callable[..., Tally]:
 def test_a_signal_that_is_sure_of_everything_predicts_dice_1_and_tells_no_pixel_apart(tally_of):
     tally = tally_of(lambda frame: frame)
     assert {dice for frame in tally.frames for dice in frame.predicted[MC_DROPOUT].values()} == {1.0}
-    sure = tally.estimate()[MC_DROPOUT, "lumen"]
+    sure = tally.estimates()[0][MC_DROPOUT, "lumen"]
     wrong, right = tally.counts[MC_DROPOUT, "lumen"].sum(axis=(0, 2))
     assert sure.auprc.value == pytest.approx(wrong / (wrong + right))
     assert math.isnan(sure.spearman.value)
