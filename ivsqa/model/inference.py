@@ -21,7 +21,7 @@ from ivsqa.model.choices import Engine, Precision
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.device import most_cores, one_thread, select_device, uses_bf16
 from ivsqa.model.engine import Forward, openvino_forward
-from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
+from ivsqa.model.network import NetworkOutput, TwoBranchNetwork, nested_probabilities, normalized, pooled
 from ivsqa.model.state import TrainedModel
 
 MAX_FEATURES = 128
@@ -156,9 +156,12 @@ class Predictor:
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16),
             ):
                 torch.manual_seed(seed)
+                # Nothing is left out of the encoder, so it says the same in every draw.
+                levels = [branch.encoded(normalized(frames)) for branch in self.network.branches]
                 for _ in range(n):
-                    output: NetworkOutput = self.network(frames)
-                    draws.append(output.probabilities[:, self._asked].cpu().numpy())
+                    said = (one.decoded(known) for one, known in zip(self.network.branches, levels, strict=True))
+                    rings = torch.softmax(pooled(*said), dim=1)
+                    draws.append(nested_probabilities(rings)[:, self._asked].cpu().numpy())
         finally:
             for branch in self.network.branches:
                 branch.dropout.eval()

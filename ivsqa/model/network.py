@@ -11,6 +11,7 @@ whose opinions are pooled after deep ensembles (Lakshminarayanan et al., NeurIPS
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -131,19 +132,28 @@ class EncoderDecoder(nn.Module):
             maps: Input maps, (b, n_in, s, s).
             share: Their places in a larger batch, by which channels are left out; None: they are the whole.
         """
+        levels = self.encoded(maps)
+        return Maps(self.decoded(levels, share), levels[-1])
+
+    def encoded(self, maps: Tensor) -> list[Tensor]:
+        """Return the features of each level, finest first, (b, widths[i], s/2^(i+1), s/2^(i+1)); of maps see `forward`."""
         x = F.pixel_unshuffle(maps, 2)  # (b, 4·n_in, s/2, s/2)
-        skips = []
+        levels = []
         for block in self.encoder:
             x = block(x)  # (b, widths[i], s/2^(i+1), s/2^(i+1))
-            skips.append(x)
-        bottleneck = skips.pop()
+            levels.append(x)
+        return levels
+
+    def decoded(self, levels: Sequence[Tensor], share: Share | None = None) -> Tensor:
+        """Return output maps, float32 (b, n_out, s, s), from the features of each level; of a share see `forward`."""
+        *skips, bottleneck = levels
         x = self.dropout(bottleneck) if share is None else bottleneck * self._kept(bottleneck, share)
         for block in reversed(self.decoder):
             skip = skips.pop()
             x = block(torch.cat([enlarged(x, skip.shape[-2:]), skip], dim=1))  # (b, widths[i], s/2^(i+1), s/2^(i+1))
         # Interpolated, not shuffled: borders are smooth, and shuffled neighbours, from different kernels, show as a checkerboard.
         logits = (LOGIT_GAIN * self.head(x)).float()  # (b, n_out, s/2, s/2); half precision is stretched more slowly
-        return Maps(F.interpolate(logits, scale_factor=2, mode="bilinear"), bottleneck)
+        return F.interpolate(logits, scale_factor=2, mode="bilinear")
 
     def _kept(self, maps: Tensor, share: Share) -> Tensor:
         """Return the factor of each channel, (b, channels, 1, 1), drawn for the whole batch: the same bits as for maps (n, …)."""

@@ -123,7 +123,7 @@ def draws_over_subjects(
     Source: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (whole subjects).
     """
     values = np.asarray(statistic(np.arange(n_subjects)), dtype=np.float64)
-    draws = rng.integers(0, n_subjects, (n_resamples, n_subjects)) if n_subjects > 1 else []
+    draws = rng.integers(0, n_subjects, (n_resamples if n_subjects > 1 else 0, max(n_subjects, 1)))
     table = [np.asarray(statistic(drawn), dtype=np.float64) for drawn in draws]
     return Draws(values, np.array(table).reshape(-1, len(values)))
 

@@ -71,8 +71,8 @@ def test_with_one_subject_no_figure_has_an_interval():
 def test_a_gain_is_judged_on_the_same_subjects_for_both():
     true = [0.95, 0.9, 0.8, 0.6]
     subjects = subject_numbers(["a", "a", "b", "b"])
-    ours, theirs = Estimate([one + 0.01 for one in true], counts(2)), Estimate([one + 0.05 for one in true], counts(2))
-    ours, theirs = (judged_draws(one, true, subjects, rng=np.random.default_rng(0)) for one in (ours, theirs))
+    estimates = [Estimate([one + off for one in true], counts(2)) for off in (0.01, 0.05)]
+    ours, theirs = (judged_draws(one, true, subjects, rng=np.random.default_rng(0)) for one in estimates)
     gain = EstimateFigures.of(ours - theirs)
     # Whatever the draw, the one is 0.01 off and the other 0.05: the difference is certain.
     assert (gain.mae.value, gain.mae.low, gain.mae.high) == pytest.approx((-0.04, -0.04, -0.04))
