@@ -27,7 +27,7 @@ from ivsqa.cli.main import app
 from ivsqa.io.project.project import open_project
 from ivsqa.workflow.scoring.score import score_frames
 from ivsqa.workflow.training.train import train_model
-from tests.attacks.attack import READING, WRITING, Attack, Attacker, run
+from tests.attacks.attack import READING, WRITING, Attack, Attacker, run, run_here
 from tests.attacks.damages import WAYS
 from tests.attacks.full_disk import NEEDING_ROOM, asked, full_disk
 from tests.attacks.poisons import poisoned
@@ -114,9 +114,9 @@ def full_disks(study: Path, work: Path) -> tuple[int, int, int]:
             root = linked_copy(study, work / "full")
             command = asked(line, root, work)
             with full_disk(after=after) as refused:
-                said = run(command, root)
+                said = run_here(command, root)
             if refused:
-                again = run(command, root)
+                again = run_here(command, root)
                 n, n_bugs = n + 1, n_bugs + bool(said.bug or again.bug)
                 n_good += said.code == 3 and "the disk is full" in said.errors and again.code == 0
     return n, n_good, n_bugs

@@ -9,9 +9,20 @@ import pytest
 from ivsqa.io.ledger.book import Book
 from ivsqa.io.ledger.inspect import differences
 from ivsqa.io.project.project import Project, open_project
-from tests.killed import run, run_until_killed
+from tests.attacks.server import in_process
 
 MOST_CHANGES = 60
+
+
+def run(arguments: Sequence[str], root: Path) -> None:
+    """Run a command to its end."""
+    ended = in_process([*arguments, "--project", str(root)])
+    assert (ended.code, ended.bug) == (0, ""), ended.errors
+
+
+def run_until_killed(arguments: Sequence[str], root: Path, n: int) -> bool:
+    """Run a command; returns whether it was killed before its n-th change below a folder, from 1."""
+    return bool(in_process([*arguments, "--project", str(root)], below=root, kill_before=n).signal)
 
 
 def what_counts(project: Project) -> object:

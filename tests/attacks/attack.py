@@ -6,12 +6,9 @@ import json
 import random
 import re
 import shutil
-import signal
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from typer.testing import CliRunner
@@ -20,7 +17,7 @@ from ivsqa.cli.main import app
 from ivsqa.errors import EXIT_FINDINGS, EXIT_USER_ERROR
 from ivsqa.io.project.project import open_project
 from tests.attacks.damages import OF_PERMISSION, WAYS
-from tests.attacks.denied import denied
+from tests.attacks.server import in_process
 from tests.attacks.study_of_every_kind import linked_copy
 
 CHECK = "check --json"
@@ -45,15 +42,10 @@ WRITING = (
     "evaluate --json",
     "score --top 3 --json",
 )
-LONGEST_S = 60
 VOLATILE = frozenset(
     {"seconds", "n_bytes", "created_at", "folder", "packet", "page", "path", "size_mb", "n_scored", "n_reused"}
 )
 """Keys whose values follow the clock, the place, or what had to be made again."""
-
-
-class Hang(BaseException):
-    """A command did not come to its end."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +56,17 @@ class Said:
         code: Its exit code.
         answer: The JSON object without what changes from run to run; None: it printed none.
         errors: Its messages.
-        bug: The traceback, or that it hung; "": neither.
+        bug: The traceback, that it hung, or what ended its process; "": none of these.
+        seconds: How long it took.
+        more_mb: By how much the memory of its process grew.
     """
 
     code: int
     answer: Any
     errors: str
     bug: str = ""
+    seconds: float = 0.0
+    more_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class Attack:
         way: Of damage.
         line: The command.
         verdict: "same": the right answer; "said": refused in a line; "named": another answer, and check names the damage;
-            "silent": another answer, and check is content; "traceback"; "hang".
+            "silent": another answer, and check is content; "traceback", or what ended its process; "hang".
         detail: What was said, for whoever mends it.
     """
 
@@ -95,26 +91,22 @@ class Attack:
     detail: str = ""
 
 
-def run(line: str, root: Path) -> Said:
-    """Run a command line in this process, in a study."""
+def run(line: str | Sequence[str], root: Path | None = None, *, deny: bool = False) -> Said:
+    """Run a command line in a process of its own, in a study where one is named; see `in_process`."""
+    ended = in_process(_words(line, root), deny=deny)
+    bug = "hang" if ended.hung else f"signal {ended.signal} ended its process" if ended.signal else ended.bug
+    return Said(ended.code, _answer(ended.out), ended.errors, bug, ended.seconds, ended.more_mb)
 
-    def hang(_number: int, _frame: FrameType | None) -> None:
-        raise Hang
 
-    before = signal.signal(signal.SIGALRM, hang)
-    signal.alarm(LONGEST_S)
-    try:
-        ran = CliRunner().invoke(app, [*line.split(), "--project", str(root)])
-    except Hang:
-        return Said(-1, None, "", "hang")
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-    bug = ""
-    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
-        assert ran.exc_info is not None
-        bug = "".join(traceback.format_exception(*ran.exc_info))
-    return Said(ran.exit_code, _answer(ran.stdout), ran.stderr, bug)
+def run_here(line: str, root: Path) -> Said:
+    """Run a command line in this process, which remembers what befell it."""
+    ran = CliRunner().invoke(app, _words(line, root))
+    is_bug = ran.exception is not None and not isinstance(ran.exception, SystemExit)
+    return Said(ran.exit_code, _answer(ran.stdout), ran.stderr, repr(ran.exception) if is_bug else "")
+
+
+def _words(line: str | Sequence[str], root: Path | None) -> list[str]:
+    return [*(line.split() if isinstance(line, str) else line), *([] if root is None else ["--project", str(root)])]
 
 
 def _answer(out: str) -> Any:
@@ -153,31 +145,26 @@ class Attacker:
                 shutil.rmtree(path)
         linked_copy(self._study, self._root)
 
-    def _run(self, line: str) -> Said:
+    def _run(self, line: str, *, deny: bool = False) -> Said:
         shutil.rmtree(self._work / "out", ignore_errors=True)
-        return run(line, self._root)
+        return run(line, self._root, deny=deny)
 
     def attacks(self, kind: str, name: Path, way: str, rng: random.Random) -> Iterator[Attack]:
         """Yield the outcome of every command after a damage."""
         self._fresh()
         target = self._root / name
         WAYS[way](target, rng)
+        deny = way in OF_PERMISSION
         try:
-            if way in OF_PERMISSION:
-                with denied():
-                    yield from self._judged(kind, name, way)
-            else:
-                yield from self._judged(kind, name, way)
+            for line in self._lines:
+                said = self._run(line, deny=deny)
+                shown = re.sub(r"/\S+/", "", line)
+                verdict = self._verdict(line, said, deny=deny)
+                yield Attack(kind, name.as_posix(), way, shown, verdict, said.bug or said.errors)
         finally:
             target.parent.chmod(0o755)
 
-    def _judged(self, kind: str, name: Path, way: str) -> Iterator[Attack]:
-        for line in self._lines:
-            said = self._run(line)
-            shown = re.sub(r"/\S+/", "", line)
-            yield Attack(kind, name.as_posix(), way, shown, self._verdict(line, said), said.bug or said.errors)
-
-    def _verdict(self, line: str, said: Said) -> str:
+    def _verdict(self, line: str, said: Said, *, deny: bool) -> str:
         if said.bug:
             return "hang" if said.bug == "hang" else "traceback"
         sound = self.sound[line]
@@ -187,4 +174,4 @@ class Attacker:
             return "said"
         if line == CHECK and said.code == EXIT_FINDINGS:
             return "said"
-        return "named" if self._run(CHECK).code in (EXIT_FINDINGS, EXIT_USER_ERROR) else "silent"
+        return "named" if self._run(CHECK, deny=deny).code in (EXIT_FINDINGS, EXIT_USER_ERROR) else "silent"

@@ -10,7 +10,7 @@ import pytest
 from ivsqa.io.project.project import open_project
 from tests.attacks.attack import CHECK, Attacker, run
 from tests.attacks.damages import OF_PERMISSION, WAYS
-from tests.attacks.denied import can_be_denied, denied
+from tests.attacks.denied import can_be_denied
 from tests.attacks.study_of_every_kind import KINDS, files_by_kind, linked_copy
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes, links and alarms are those of POSIX")
@@ -58,8 +58,7 @@ def test_a_folder_that_may_not_be_read_is_never_taken_for_an_empty_one(study_of_
     root = linked_copy(study_of_every_kind, tmp_path / "study")
     (root / closed).chmod(0)
     try:
-        with denied():
-            said, checked = run(line, root), run(CHECK, root)
+        said, checked = run(line, root, deny=True), run(CHECK, root, deny=True)
     finally:
         (root / closed).chmod(0o755)
     assert (said.code, said.bug) == (3, "")
@@ -73,8 +72,7 @@ def test_a_study_that_may_only_be_read_answers_and_plans_and_says_why_it_writes_
     root = linked_copy(study_of_every_kind, tmp_path / "study")
     root.chmod(0o555)
     try:
-        with denied():
-            said = {line: run(line, root) for line in ("status", "select -n 2 --dry-run", "select -n 2")}
+        said = {line: run(line, root, deny=True) for line in ("status", "select -n 2 --dry-run", "select -n 2")}
     finally:
         root.chmod(0o755)
     assert [(one.code, one.bug) for one in said.values()] == [(0, ""), (0, ""), (3, "")]

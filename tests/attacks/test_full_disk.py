@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.attacks.attack import run
+from tests.attacks.attack import run_here
 from tests.attacks.full_disk import NEEDING_ROOM, asked, full_disk
 from tests.attacks.study_of_every_kind import linked_copy
 
@@ -14,7 +14,7 @@ def test_a_full_disk_is_one_line_and_costs_nothing(study_of_every_kind, tmp_path
     # What the ledger says first still finds room.
     command = asked(line, root, tmp_path)
     with full_disk(after=1) as refused:
-        said = run(command, root)
+        said = run_here(command, root)
     assert refused
     assert (said.code, said.bug) == (3, "")
     assert "the disk is full" in said.errors
@@ -23,5 +23,5 @@ def test_a_full_disk_is_one_line_and_costs_nothing(study_of_every_kind, tmp_path
     assert [name for name in left if ".tmp-" in name or ".lock-" in name] == []
     drawn = {name: data for name, data in before.items() if name.startswith("annotations/")}
     assert drawn.items() <= left.items()
-    again = run(command, root)
+    again = run_here(command, root)
     assert (again.code, again.bug) == (0, "")

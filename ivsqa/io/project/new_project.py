@@ -43,15 +43,15 @@ def create_project(
         ManifestError: a setting is unknown or makes no sense.
     """
     layout = ProjectLayout(folder.resolve())
-    if layout.settings.exists():
-        raise IvsqaError(
-            "this folder already is a project", path=folder, hint="choose another folder, or work in this one"
-        )
     if template not in template_names():
         raise IvsqaError(f"no template {template!r}", hint=f"choose one of: {', '.join(template_names())}")
     text = (templates_folder() / template / SETTINGS_NAME).read_text(encoding="utf-8")
     text = merged_text(text, {"name": name or layout.root.name, **(settings or {})})
     checked = parse_manifest(text, ProjectSettings, path=layout.settings)
+    if layout.settings.exists() and not _was_stopped(layout, text):
+        raise IvsqaError(
+            "this folder already is a project", path=folder, hint="choose another folder, or work in this one"
+        )
     # A key that is there stays: with another, subjects would come under other pseudonyms.
     if not layout.identity.exists():
         write_manifest(layout.identity, IdentityRecord(pseudonym_key=secrets.token_hex(32)), mode=0o600)
@@ -59,3 +59,9 @@ def create_project(
     atomic.write_text(layout.settings, text)
     doors.begin(layout.root)
     return Project(layout, checked)
+
+
+def _was_stopped(layout: ProjectLayout, text: str) -> bool:
+    """Return whether all but the ledger of the same new project is there: a stop came before it."""
+    is_new = not doors.book_of(layout.root).exists and not layout.pullbacks.exists()
+    return is_new and layout.settings.read_bytes() == text.encode("utf-8")

@@ -18,6 +18,7 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.ledger import doors
+from ivsqa.io.outside import is_file
 from ivsqa.io.project.amendments import AmendmentRecord, amended, read_amendments
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
@@ -88,10 +89,13 @@ class Pullback(PullbackRecord):
 
         Raises:
             IntegrityError: the file is missing, or not of the shape its manifest says.
+            OutsideError: it is no file but a folder, a pipe or a link that leads nowhere.
         """
         path = self._project.layout.frames(self.pullback_id)
         wanted = (self.n_frames, *self.frame_shape)
         try:
+            if not is_file(path):  # asked before: to open a pipe waits until somebody writes into it
+                raise FileNotFoundError(path)
             frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             raise IntegrityError(

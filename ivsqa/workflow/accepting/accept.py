@@ -206,7 +206,7 @@ def _certified(
         and (newest.promise, newest.audits) == (known.promise, known.audits)
         and store.audited(newest) == evidence.audited
     ):
-        return replace(known, certificate=newest, page=_page_of(project, newest).as_posix())
+        return replace(known, certificate=newest, page=_with_page(project, newest))
     frames = list(_iter_accepted(project, model, evidence, found))
     record = CertificateRecord(
         certificate_id=next_id("c", store.ids()),
@@ -230,14 +230,15 @@ def _certified(
     )
     curve = [CurvePoint(point.bar, point.share, point.bound) for point in found.curve]
     record = store.write(record, frames, evidence.audited, curve)
-    page = _page_of(project, record)
-    atomic.write_text(project.root / page, draw_certificate(project, record))
-    return replace(known, certificate=record, page=page.as_posix(), is_new=True)
+    return replace(known, certificate=record, page=_with_page(project, record), is_new=True)
 
 
-def _page_of(project: Project, record: CertificateRecord) -> Path:
-    """Return the page of a certificate, below the project's folder."""
-    return project.layout.certificate_page(record.certificate_id).relative_to(project.root)
+def _with_page(project: Project, record: CertificateRecord) -> str:
+    """Return the name of the page of a certificate, which is drawn unless it is there: a stop may have come before it."""
+    page = project.layout.certificate_page(record.certificate_id)
+    if not page.is_file():
+        atomic.write_text(page, draw_certificate(project, record))
+    return page.relative_to(project.root).as_posix()
 
 
 def _iter_accepted(

@@ -11,6 +11,7 @@ from ivsqa.domain.agreement.consensus import Comparison, compare_readings
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
+from ivsqa.io.ledger import doors
 from ivsqa.io.packets import PacketFrame
 from ivsqa.io.project.annotation_status import CONSENSUS, Standing
 from ivsqa.io.project.annotations import NewAnnotation
@@ -27,6 +28,7 @@ from ivsqa.workflow.rounds.packet_writer import (
     known_formats,
     publish_packet,
     reader_rng,
+    written_before,
 )
 from ivsqa.workflow.rounds.returns import broken_rules, disputed_frames
 from ivsqa.workflow.rounds.sent import as_sent, model_of_round
@@ -118,7 +120,12 @@ def adjudicate(
         IvsqaError: not a third, or not a reader's name.
         PacketError: a format that is not known.
     """
-    record, disputed = _round_in_dispute(project, round_id)
+    try:
+        record, disputed = _round_in_dispute(project, round_id)
+    except StateError:
+        if dry_run or (done := _settled_before(project, tolerance_mm)) is None:
+            raise
+        return done
     formats = known_formats(project, formats)
     result = AdjudicateResult(record.round_id, tolerance_mm)
     result.awaited, result.deciding = _still_out(project, record)
@@ -128,12 +135,14 @@ def adjudicate(
             (result.settled if dispute.outcome else result.left).append(dispute)
             advance(1)
     if reader is not None and result.left:
-        # Before anything is written: a third who cannot decide must not leave half of the work done.
-        _check_third(record, reader, result.left)
+        result.packet = None if dry_run else written_before(project, record, reader)
+        if result.packet is None:
+            # Before anything is written: a third who cannot decide must not leave half of the work done.
+            _check_third(record, reader, result.left)
     if not dry_run:
         # Before the packet: if that fails, the same command goes on with what is left.
         _append(project, result, context)
-    if reader is not None and result.left:
+    if reader is not None and result.left and result.packet is None:
         plan = PacketPlan(
             round=record,
             reader=reader,
@@ -168,6 +177,17 @@ def _round_in_dispute(project: Project, round_id: str | None) -> tuple[RoundReco
         f"no frame{f' of {round_id}' if round_id else ''} is in dispute",
         hint="a second reader gets a packet with: ivsqa export-for-annotation --reader NAME",
     )
+
+
+def _settled_before(project: Project, tolerance_mm: float) -> AdjudicateResult | None:
+    """Return that nothing is left where the same command settled all before it was stopped, or None."""
+    name = doors.done_before(project.root, r"annotations/[^/]+/rev-\w+\.yaml")
+    if name is None:
+        return None
+    path = project.root / name
+    revisions = project.annotations.revisions(path.parent.name)
+    round_id = next(revision.round_id for revision in revisions if revision.revision_id == path.stem)
+    return AdjudicateResult(round_id or "", tolerance_mm)
 
 
 def _still_out(project: Project, record: RoundRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:

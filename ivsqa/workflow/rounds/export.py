@@ -26,6 +26,7 @@ from ivsqa.workflow.rounds.packet_writer import (
     known_formats,
     publish_packet,
     reader_rng,
+    written_before,
 )
 from ivsqa.workflow.rounds.sent import as_sent, model_of_round
 
@@ -79,6 +80,8 @@ def export_for_annotation(
     record = project.get_round(round_id)
     layout = project.layout
     formats = known_formats(project, formats)
+    if not dry_run and (done := written_before(project, record, reader)) is not None:
+        return done
     if reader is None and record.state != "selected":
         raise StateError(
             f"the packet of {record.round_id} was written before",

@@ -15,6 +15,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.ledger import doors
 from ivsqa.io.leftovers import temporary_path
 from ivsqa.io.packets import PacketFrame, SentFrame, get_adapter, write_packet, write_zip
 from ivsqa.io.packets.packet import Purpose
@@ -114,6 +115,28 @@ def check_reader(record: RoundRecord, reader: str) -> None:
         )
 
 
+def written_before(project: Project, record: RoundRecord, reader: str | None) -> ExportResult | None:
+    """Return the packet that the same command wrote before it was stopped; None where that wrote none to its end."""
+    # The round is marked last.
+    name = project.layout.round_record(record.round_id).relative_to(project.root).as_posix()
+    if doors.done_before(project.root, re.escape(name)) is None:
+        return None
+    packet = next(packet for packet in project.packets(record.round_id) if packet.reader == reader)
+    folder, archive = (
+        project.layout.packet(record.round_id, reader),
+        project.layout.packet_zip(record.round_id, reader),
+    )
+    return ExportResult(
+        record,
+        folder,
+        packet.formats,
+        len(packet.frames),
+        reader,
+        archive if archive.is_file() else None,
+        _size_mb(folder),
+    )
+
+
 def reader_rng(record: RoundRecord, reader: str) -> np.random.Generator:
     """Return the random generator of a reader's packet, the same every time."""
     digest = hashlib.sha256(f"{record.round_id}:{reader}".encode()).digest()
@@ -152,8 +175,12 @@ def publish_packet(
             readers = record.readers if reader is None else record.readers | {reader: "exported"}
             record = record.model_copy(update={"state": "exported", "readers": readers})
             write_manifest(layout.round_record(record.round_id), record)
-        size_mb = round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
+        size_mb = _size_mb(folder)
     return ExportResult(record, folder, plan.formats, len(plan.keys), reader, archive, size_mb)
+
+
+def _size_mb(folder: Path) -> float:
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
 
 
 def _write(

@@ -1,12 +1,13 @@
 """A pullback of an open project: its facts, and what people and models say of its frames."""
 
+import os
 import pickle  # noqa: TID251  what a process pool does with its arguments
 
 import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
-from ivsqa.errors import NotFoundError
+from ivsqa.errors import NotFoundError, OutsideError
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import Provenance
@@ -41,6 +42,16 @@ def test_it_has_the_facts_of_its_manifest_and_its_frames(study):
     assert pullback.frames.shape == (6, 64, 64)
     assert pullback.grid.size_px == study.settings.image.working_size_px
     assert [one.pullback_id for one in study.pullbacks("test")] == ["S001-P1"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes are those of POSIX")
+def test_a_pipe_in_the_place_of_frames_is_refused_and_not_waited_for(study):
+    record = study.pullback(study.pullback_ids()[0])
+    path = study.layout.frames(record.pullback_id)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OutsideError, match="is no file but a pipe"):
+        _ = record.frames
 
 
 def test_unread_are_frames_of_which_nothing_counts(study):
