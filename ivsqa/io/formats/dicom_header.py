@@ -32,6 +32,7 @@ from ivsqa.errors import SourceError, located
 from ivsqa.io.formats.dicom_tags import READ_TAGS
 from ivsqa.io.formats.files import LFS_HINT, LFS_MESSAGE, is_lfs_pointer
 
+WANTED: list[Any] = [Tag(one) for one in READ_TAGS]
 PREAMBLE_BYTES = 128
 MIN_FRAME_BYTES = 8
 """A compressed frame takes at least the head of its fragment; a count beyond that is nonsense, and would fill the memory."""
@@ -237,9 +238,7 @@ def read_header(path: Path) -> DicomHeader:
             if is_lfs_pointer(path):
                 raise SourceError(LFS_MESSAGE, hint=LFS_HINT)
             with quiet_pydicom():
-                dataset = pydicom.dcmread(
-                    path, stop_before_pixels=True, force=True, specific_tags=[Tag(one) for one in READ_TAGS]
-                )
+                dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=WANTED)
                 if "SOPClassUID" not in dataset and "Rows" not in dataset:
                     raise SourceError("is no DICOM file, or is cut short", hint=COPY_AGAIN)
             return DicomHeader.of(dataset, path)

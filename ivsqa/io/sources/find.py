@@ -114,6 +114,7 @@ class _Search:
     searched: list[Path] = field(default_factory=list)
     n_other_dicom: int = 0
     unread: list[Path] = field(default_factory=list)
+    previews: list[Path] = field(default_factory=list)
     dicom: DicomSearch = field(default_factory=DicomSearch)
 
     @contextmanager
@@ -203,8 +204,9 @@ class _Search:
         frames = next((inner for inner in folders if self.holds_frames(inner)), None)
         if frames is not None:
             pictures = label_files(frames)
-        elif has_dicom:  # pictures beside DICOM are previews
-            pictures = []
+        elif has_dicom:  # single pictures beside DICOM are previews
+            pictures, previews = self.books(pictures)
+            self.previews += previews
         stems = {bare_name(file.name) for file in pictures}
         labels = []
         for inner in (inner for inner in folders if inner != frames):
@@ -220,6 +222,14 @@ class _Search:
             with self.noting(folder):
                 return bool(label_files(folder))
         return False
+
+    def books(self, pictures: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+        """Return the pictures that hold several pages, and the others; what cannot be opened is noted, and is neither."""
+        found: dict[bool, list[Path]] = {True: [], False: []}
+        for file in pictures:
+            with self.noting(file):
+                found[file.suffix.lower() in TIFF_EXTENSIONS and n_pages(file) > 1].append(file)
+        return found[True], found[False]
 
     def add(self, sources_and_errors: tuple[Sequence[PullbackSource], Sequence[IvsqaError]]) -> None:
         """Add sources, and what cannot be used."""
@@ -273,8 +283,11 @@ class _Search:
 
     def finish(self) -> None:
         """Take the pullbacks in DICOM, of which parts may have lain in several folders, and remark what is not read."""
-        if self.unread:
-            self.remarks.append(f"of kinds that are not read: {_named([file.name for file in self.unread])}")
+        left = {
+            "of kinds that are not read": self.unread,
+            "taken for previews, as pictures beside DICOM are": self.previews,
+        }
+        self.remarks += [f"{what}: {_named([file.name for file in files])}" for what, files in left.items() if files]
         for path, run in self.dicom.runs(self.errors):
             self.sources.append(DicomSource(path, self.relative(path), run))
 

@@ -291,3 +291,16 @@ def test_files_of_kinds_that_are_not_read_are_named_once(write_dicom, tmp_path):
     remarks: list[str] = []
     sources, errors = find_sources(tmp_path, remarks=remarks)
     assert (len(sources), errors, remarks) == (1, [], ["of kinds that are not read: a.mkv, b.HDR, b.img"])
+
+
+def test_pictures_beside_dicom_are_previews_and_named_but_a_book_of_pages_is_a_pullback(write_dicom, tmp_path):
+    write_dicom("run.dcm", np.zeros((2, 6, 8), dtype=np.uint8))
+    page = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
+    page.save(tmp_path / "book.tif", save_all=True, append_images=[page, page])
+    page.save(tmp_path / "look.png")
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "book.tif").read_bytes()[:20])
+    remarks: list[str] = []
+    sources, (error,) = find_sources(tmp_path, remarks=remarks)
+    assert [source.relative for source in sources] == ["book", "run"]
+    assert error.path == tmp_path / "cut.tif"
+    assert remarks == ["taken for previews, as pictures beside DICOM are: look.png"]

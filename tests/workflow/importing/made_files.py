@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -83,11 +85,26 @@ def said_to_be(data: bytes, syntax: str) -> bytes:
     return data.replace(element(ExplicitVRLittleEndian), element(syntax), 1)
 
 
-def picture(frames: NDArray[np.uint8], kind: str) -> bytes:
+def picture(frames: Iterable[NDArray[Any]], kind: str, **options: object) -> bytes:
+    """Return a picture of the first frame, or a TIFF with a page a frame."""
     stream = BytesIO()
     first, *others = map(Image.fromarray, frames)
-    first.save(stream, kind, **({"save_all": True, "append_images": others} if kind == "TIFF" else {}))
+    first.save(stream, kind, **({"save_all": True, "append_images": others} if kind == "TIFF" else {}), **options)
     return stream.getvalue()
+
+
+def nifti(frames: NDArray[Any]) -> bytes:
+    """Return a .nii of frames, (frames, height, width)."""
+    image = nib.Nifti1Image(frames.T, np.diag([0.04, 0.04, 1.0, 1.0]))
+    image.header.set_xyzt_units("mm")
+    return bytes(image.to_bytes())
+
+
+def nrrd(frames: NDArray[np.uint8], encoding: str = "encoding: raw") -> bytes:
+    """Return an .nrrd of frames, (frames, height, width)."""
+    n_frames, height, width = frames.shape
+    head = f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: {width} {height} {n_frames}\n{encoding}\n\n"
+    return head.encode() + frames.tobytes()
 
 
 def ybr(number: int) -> bytes:
