@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import translate
+from functools import cache
 from io import BufferedReader
 from pathlib import Path
 
@@ -104,11 +105,16 @@ def entries(folder: Path, pattern: str = "*") -> list[Path]:
     """
     with outside(folder):
         try:
-            with os.scandir(folder) as found:
-                names = [entry.name for entry in found]
+            names = os.listdir(folder)  # noqa: PTH208  names are wanted, and paths of those alone that fit
         except FileNotFoundError:
             return []
-    return [folder / name for name in sorted(filter(re.compile(translate(pattern)).match, names))]
+    return [folder / name for name in sorted(filter(_compiled(pattern).match, names))]
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression of a pattern of names; the library keeps none of them for long."""
+    return re.compile(translate(pattern))
 
 
 def is_file(path: Path) -> bool:

@@ -122,7 +122,8 @@ class Book:
 
     def missing(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
         """Return the names of the files that should be below a folder and are not; a pattern fits their names there."""
-        gone = [name for name in self.view.under(folder, pattern) if not (self.root / name).exists()]
+        root = str(self.root)
+        gone = [name for name in self.view.under(folder, pattern) if _is_gone(f"{root}/{name}")]
         return [name for name in gone if not self.accepts(name, GONE)]
 
     def has_its_size(self, name: str) -> bool:
@@ -270,6 +271,15 @@ class Book:
             with suppress(FileExistsError):
                 path.touch(exist_ok=False)
                 return path
+
+
+def _is_gone(path: str) -> bool:
+    """Whether nothing is there; asked of every file of a study, so paths are text."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return False
 
 
 def hash_of(path: Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 from ivsqa.domain.acceptance.minutes import TimedWork
@@ -175,10 +174,12 @@ class AnnotationStore:
         folder = self._layout.annotations / pullback_id
         doors.miss_nothing(folder, r"(rev|ptr)-\w+\.(yaml|contours\.csv)")
         doors.miss_nothing(self._layout.annotations, r"ptr-\w+\.yaml")
-        revisions = [self._read(path, RevisionRecord) for path in self._read.entries(folder, "rev-*.yaml")]
+        listed = self._read.entries(folder, "*.yaml")
+        revisions = [self._read(path, RevisionRecord) for path in listed if path.name.startswith("rev-")]
         # Those of ivsqa 0.1 lie beside the revisions.
-        paths = chain.from_iterable(self._read.entries(at, "ptr-*.yaml") for at in (folder, self._layout.annotations))
-        pointers = (self._read(path, PointerRecord) for path in paths)
+        earlier = [path for path in listed if path.name.startswith("ptr-")]
+        moves = self._read.entries(self._layout.annotations, "ptr-*.yaml")
+        pointers = (self._read(path, PointerRecord) for path in (*earlier, *moves))
         return History.of(pullback_id, revisions, [record for record in pointers if record.moves_in(pullback_id)])
 
     def standings(self, pullback_id: str) -> dict[int, Standing]:

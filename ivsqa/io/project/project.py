@@ -101,10 +101,10 @@ class Project:
         Raises:
             NotFoundError: no such pullback.
         """
-        path = self.layout.pullback_record(pullback_id)
-        if not is_file(path):
-            raise NotFoundError.among("pullback", pullback_id, self.pullback_ids(), first="ivsqa import PATH")
-        return Pullback.of(self, self._read(path, PullbackRecord))
+        try:
+            return Pullback.of(self, self._read(self.layout.pullback_record(pullback_id), PullbackRecord))
+        except NotFoundError:
+            raise NotFoundError.among("pullback", pullback_id, self.pullback_ids(), first="ivsqa import PATH") from None
 
     def pullbacks(self, split: Split | None = None) -> list[Pullback]:
         """Return the pullbacks of a split, or all, by id."""
