@@ -20,7 +20,8 @@ from shell import IVSQA, ivsqa
 
 from ivsqa.io.project.project import open_project
 from ivsqa.workflow.predicting.networks import load_predictor
-from ivsqa.workflow.scoring.score import BATCH_FRAMES, score_frames
+from ivsqa.workflow.scoring.score import score_frames
+from ivsqa.workflow.scoring.work import BATCH_FRAMES
 
 N_PAIRS = 5
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from ivsqa.errors import IvsqaError
 from ivsqa.model.augmentation import rows_of, sample
 from ivsqa.model.network import EncoderDecoder
-from ivsqa.model.ranks import ALONE, Ranks, joined
+from ivsqa.model.ranks import ALONE, Ranks, _met, joined
 from ivsqa.model.state import TrainingState
 from tests.model import configs, trained_by_ranks
 from tests.model.trained_by_ranks import HALF, N_STEPS
@@ -129,6 +131,26 @@ def test_a_frame_is_varied_by_its_place_in_the_batch():
 def test_more_ranks_than_frames_in_a_step_are_refused():
     with pytest.raises(IvsqaError, match="6 processes cannot share out 5 frames a step"):
         trained_by_ranks.trained(Ranks(0, 6))
+
+
+def test_each_meeting_has_a_name_of_its_own_though_the_store_keeps_what_was_said_before():
+    store, names = HashStore(), []
+    for _ in range(3):
+        with ThreadPoolExecutor(3) as ranks:
+            said = [ranks.submit(_met, number, 3, store) for number in (2, 1, 0)]
+            (name,) = {one.result() for one in said}
+        names.append(name)
+    assert len(set(names)) == 3
+
+
+def test_a_meeting_that_broke_off_does_not_hold_up_the_next():
+    store = HashStore()
+    store.set("ivsqa/question", "f" * 32)  # asked by a first rank that was killed, and answered by one that was
+    store.set("ivsqa/answer-1", "f" * 32 + "e" * 32)
+    with ThreadPoolExecutor(2) as ranks:
+        said = [ranks.submit(_met, number, 2, store) for number in (1, 0)]
+        (name,) = {one.result() for one in said}
+    assert name not in ("f" * 32, "e" * 32)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
