@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ivsqa.cli.options import GatedOption, JsonOption, ModelOption, ProjectOption, finite, opened
+from ivsqa.cli.options import GatedOption, JsonOption, ModelOption, ProjectOption, ShardOption, finite, opened, shard_of
 from ivsqa.cli.output import count, failures_as_plain, interval, note, number, percent, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context
+from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import BatchError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def measure(
         list[str] | None, typer.Argument(help="Only these pullbacks.", metavar="PULLBACK...", show_default="all")
     ] = None,
     project: ProjectOption = None,
+    shard: ShardOption = "1/1",
     model: ModelOption = None,
     every: Annotated[float | None, _length("Measure a frame each MM.", show_default="every frame")] = None,
     gated: GatedOption = False,
@@ -64,14 +66,15 @@ def measure(
     """Measure lumen, vessel and plaque, with intervals.
 
     Areas, plaque burden, diameters, minimum lumen area, lesions and volumes. Contours that people drew come first, then those
-    that a certificate accepts; where there is neither, the model's are measured.
+    that a certificate accepts; where there is neither, the model's are measured. With --shard no tables are written: the same
+    command without it puts them together.
     """
     from ivsqa.domain.measures.pullback_measures import LesionRule
     from ivsqa.io.project.measure_tables import TABLE_FORMATS
     from ivsqa.workflow.measuring.measure import measure_pullbacks
     from ivsqa.workflow.measuring.measures import MeasureOptions
 
-    study = opened(project)
+    share, study = shard_of(shard), opened(project)
     options = MeasureOptions(
         # 0 is every frame.
         every_mm=every or None,
@@ -82,16 +85,15 @@ def measure(
     )
     with command_context() as context:
         result = measure_pullbacks(
-            study, pullback_ids=pullbacks or (), model_id=model, options=options, out=out, context=context
+            study, pullback_ids=pullbacks or (), shard=share, model_id=model, options=options, out=out, context=context
         )
     if as_json:
         say_json(_as_plain(result))
+    elif share != WHOLE:
+        _say_of_shard(result, share)
     else:
         _say(result)
-        if result.n_predicted and not result.n_calibration_subjects:
-            note(_why_no_interval(study, result.model_id))
-        if result.calibrated_on == "phantoms":
-            note("intervals are those of phantoms: the starter model is not yet calibrated on this study")
+        _say_of_intervals(study, result)
     if result.failed:
         raise BatchError(f"{count(len(result.failed), 'pullback')} could not be measured", result.failed)
 
@@ -111,6 +113,12 @@ def _as_plain(result: MeasureResult) -> dict[str, Any]:
         "lesions": result.lesions.to_dicts(),
         "failed": failures_as_plain(result.failed, "path"),
     }
+
+
+def _say_of_shard(result: MeasureResult, share: Shard) -> None:
+    """Print what a shard measured, and what comes next."""
+    n_frames, n_pullbacks = count(len(result.frames), "frame"), count(len(result.pullbacks), "pullback")
+    say(f"shard {share}: {n_frames} of {n_pullbacks}; once all are done: the same command without --shard")
 
 
 def _say(result: MeasureResult) -> None:
@@ -135,6 +143,14 @@ def _say(result: MeasureResult) -> None:
     if missing:
         note("frames without contours can be predicted with: ivsqa score")
     say(f"tables: {result.folder}")
+
+
+def _say_of_intervals(study: Project, result: MeasureResult) -> None:
+    """Print why predicted measures have no intervals, or what these are worth."""
+    if result.n_predicted and not result.n_calibration_subjects:
+        note(_why_no_interval(study, result.model_id))
+    if result.calibrated_on == "phantoms":
+        note("intervals are those of phantoms: the starter model is not yet calibrated on this study")
 
 
 def _why_no_interval(study: Project, model_id: str | None) -> str:

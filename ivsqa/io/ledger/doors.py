@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -26,6 +26,7 @@ _within: dict[str, tuple[Path, str]] = {}
 """By folder, the project that it is in, and how the names of its files begin there."""
 _is_open: ContextVar[bool] = ContextVar("_is_open", default=False)
 _command = Command()
+_ANY = re.compile(r".*", re.DOTALL)
 
 
 @contextmanager
@@ -167,6 +168,25 @@ def miss_nothing(folder: Path, pattern: str) -> None:
     book, name = found
     for gone in book.missing(name, re.compile(pattern)):
         raise error_of(book, gone, book.view.known[gone], is_there=False)
+
+
+def digest_of(root: Path, folders: Sequence[Path]) -> str:
+    """Return a hash of all that was written in some folders and in the folders in them: another where anything was since.
+
+    It reads the ledger, not the files; what nobody wrote, and frames, are not in it.
+
+    Args:
+        root: The project.
+        folders: Of the project.
+    """
+    book = book_of(root)
+    book.begin()
+    book.refresh()
+    known, names = book.view.known, [folder.relative_to(root).as_posix() for folder in folders]
+    lines = [
+        f"{name} {sorted(known[name].hashes)}" for folder in names for name in sorted(book.view.under(folder, _ANY))
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @contextmanager

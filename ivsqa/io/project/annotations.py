@@ -182,6 +182,10 @@ class AnnotationStore:
         pointers = (self._read(path, PointerRecord) for path in (*earlier, *moves))
         return History.of(pullback_id, revisions, [record for record in pointers if record.moves_in(pullback_id)])
 
+    def pointer_ids(self) -> list[str]:
+        """Return the ids of all moves of readers' pointers: another one is there after each undo."""
+        return [path.stem for path in self._read.entries(self._layout.annotations, "ptr-*.yaml")]
+
     def standings(self, pullback_id: str) -> dict[int, Standing]:
         """Return the standing of every frame that somebody read, by frame index; raises as `history`."""
         return self.history(pullback_id).standings()

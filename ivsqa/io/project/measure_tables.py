@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -11,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import polars as pl
 
 from ivsqa.io import atomic
+from ivsqa.io.outside import is_file
 
 TableFormat: TypeAlias = Literal["csv", "parquet", "json"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
@@ -43,6 +45,50 @@ def write_tables(
     path = folder / "measures.json"
     atomic.write_text(path, json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return [*written, path]
+
+
+class MeasureParts:
+    """Tables of single pullbacks that processes measured which share a study: kept until they are put together.
+
+    Each lies under a key that says what it rests on; of other keys none is found.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        """Name them.
+
+        Args:
+            folder: Where the tables of the study go.
+            names: Of the tables of a part. It counts once the last of them is there.
+        """
+        self._folder = folder / ".parts"
+        self._names = tuple(names)
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are any."""
+        return self._folder.is_dir()
+
+    def write(self, key: str, tables: Sequence[pl.DataFrame]) -> None:
+        """Write a part."""
+        for name, rows in zip(self._names, tables, strict=True):
+            atomic.write_bytes(self._path(key, name), _parquet(rows))
+
+    def find(self, key: str) -> list[pl.DataFrame] | None:
+        """Return the tables of a part; None where there is none of this key, or it is damaged."""
+        paths = [self._path(key, name) for name in self._names]
+        if not is_file(paths[-1]):
+            return None
+        try:
+            return [pl.read_parquet(path) for path in paths]
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
+
+    def remove(self) -> None:
+        """Remove all of them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, key: str, name: str) -> Path:
+        return self._folder / f"{key}.{name}.parquet"
 
 
 def _type_of(column: str) -> type[pl.DataType]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ivsqa.domain.measures.frame_measures import CODES, column
 from ivsqa.domain.measures.intervals import COVERAGE
+from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import StateError
 from ivsqa.io.project.certificates import CertificateRecord
 from ivsqa.io.project.measure_tables import write_tables
@@ -16,6 +17,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
 from ivsqa.workflow.measuring.measures import MeasureOptions, Measures, measures_of
+from ivsqa.workflow.measuring.parts import KeptParts
 from ivsqa.workflow.predicting.predicted_measures import measure_calibration
 
 
@@ -36,6 +38,7 @@ def measure_pullbacks(
     project: Project,
     *,
     pullback_ids: Sequence[str] = (),
+    shard: Shard = WHOLE,
     model_id: str | None = None,
     options: MeasureOptions | None = None,
     out: Path | None = None,
@@ -43,11 +46,13 @@ def measure_pullbacks(
 ) -> MeasureResult:
     """Measure pullbacks, from the contours of people, else from those that a certificate accepts, else from predicted ones.
 
-    Writes `reports/measures-<model>/`, or `out`; running it again gives the same.
+    Writes `reports/measures-<model>/`, or `out`; running it again gives the same. Several processes may measure a shard each, in
+    any order: the tables are then put together by a call without one, which measures what is not there, or not any more.
 
     Args:
         project: The project.
         pullback_ids: Which; empty: all.
+        shard: Only its share of them, and no tables.
         model_id: Whose predictions, accepted or not; None: what is accepted, and those of the current model, if there is one.
         options: What to measure, and how.
         out: Where to write.
@@ -60,16 +65,22 @@ def measure_pullbacks(
     options = options or MeasureOptions()
     # A pullback that is named twice is measured once.
     records = [project.pullback(pullback_id) for pullback_id in dict.fromkeys(pullback_ids) or project.pullback_ids()]
+    own = set(shard.share({record.pullback_id: record.n_frames for record in records}))
+    records = [record for record in records if record.pullback_id in own]
     model = project.get_model(model_id) if model_id else project.current_model()
     # Who asks for a model wants to see what it says, accepted or not.
     certificate = None if model_id else project.certificates.in_force()
-    measures = measures_of(project, records, model, options, context, certificate=certificate)
+    folder = out or project.layout.measures(model.model_id if model else None)
+    parts = KeptParts(project, folder, model, certificate, options, shard)
+    measures = measures_of(project, records, model, options, context, certificate=certificate, kept=parts)
+    if shard != WHOLE:
+        return MeasureResult(**vars(measures), folder=folder, files=[])
     _check_something(project, measures)
     tables = {name: getattr(measures, name) for name in ("frames", "lesions", "pullbacks")}
-    folder = out or project.layout.measures(measures.model_id)
     files = write_tables(
         folder, tables, _about(project, model, certificate, measures, options, context), options.formats
     )
+    parts.remove()
     return MeasureResult(**vars(measures), folder=folder, files=files)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from math import nan
 from typing import Literal, TypeAlias
 
@@ -33,6 +34,8 @@ from ivsqa.workflow.predicting.predicted_measures import measure_calibration, pr
 
 Source: TypeAlias = Literal["annotation", "accepted", "prediction", "unreadable", "missing"]
 """Where the contours of a frame come from: a person, a model by way of a certificate, or the model; the last two have none."""
+Tables: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""Of a pullback: its frames, its lesions, and itself."""
 Calibrated: TypeAlias = Literal["study", "phantoms"]
 """On what intervals were calibrated: validation subjects of the study, or the phantoms that taught the starter model."""
 
@@ -102,6 +105,7 @@ def measures_of(
     context: Context,
     *,
     certificate: CertificateRecord | None = None,
+    kept: Callable[[Pullback, Callable[[], Tables]], Tables] = lambda _, measured: measured(),
 ) -> Measures:
     """Return the measures of some pullbacks; writes nothing.
 
@@ -112,6 +116,7 @@ def measures_of(
         options: What to measure, and how.
         context: Progress.
         certificate: What it accepts comes before other predictions; None: there is none.
+        kept: Given a pullback, and what measures it, returns its tables: those that are kept, where that is known to be the same.
 
     Raises:
         StateError: the model was trained for other structures or on another grid.
@@ -120,27 +125,46 @@ def measures_of(
         project.check_fits(model)
     names = project.structures.names
     calibration = measure_calibration(model)
-    frames, lesions, totals, failed = [], [], [], list[IvsqaError]()
+    tables, failed = list[Tables](), list[IvsqaError]()
     with context.progress("Measuring", sum(pullback.n_frames for pullback in pullbacks), "frame") as advance:
         for pullback in pullbacks:
             # One broken pullback must not cost the tables of the others.
             with apart(failed):
-                course, sources = _course(project, pullback, model, certificate, options, calibration)
+                run = partial(_tables_of, project, pullback, model, certificate, options, calibration)
+                tables.append(kept(pullback, run))
                 advance(pullback.n_frames)
-                step = options.widest_step_mm(course)
-                of_pullback = lesion_rows(pullback, course, names, options.rule, step)
-                total = pullback_row(pullback, course, sources, names, step)
-                frames.append(table(frame_rows(pullback, course, sources, names), frame_columns(names)))
-                lesions += of_pullback
-                totals.append(total | {"n_lesions": _n_lesions(course, len(of_pullback))})
+    of_nothing = (frame_columns(names), lesion_columns(names), pullback_columns(names))
+    listed = [tuple(table([], columns) for columns in of_nothing), *tables]
+    frames, lesions, totals = (pl.concat(of_one_kind) for of_one_kind in zip(*listed, strict=True))
     return Measures(
         model_id=model.model_id if model else None,
-        frames=pl.concat(frames) if frames else table([], frame_columns(names)),
-        lesions=table(lesions, lesion_columns(names)),
-        pullbacks=table(totals, pullback_columns(names)),
+        frames=frames,
+        lesions=lesions,
+        pullbacks=totals,
         n_calibration_subjects=calibration.n_subjects if calibration.factors else 0,
         calibrated_on=_calibrated_on(model) if calibration.factors else None,
         failed=failed,
+    )
+
+
+def _tables_of(
+    project: Project,
+    pullback: Pullback,
+    model: ModelRecord | None,
+    certificate: CertificateRecord | None,
+    options: MeasureOptions,
+    calibration: MeasureCalibration,
+) -> Tables:
+    """Return the tables of frames, of lesions and of the whole of one pullback."""
+    names = project.structures.names
+    course, sources = _course(project, pullback, model, certificate, options, calibration)
+    step = options.widest_step_mm(course)
+    lesions = lesion_rows(pullback, course, names, options.rule, step)
+    total = pullback_row(pullback, course, sources, names, step) | {"n_lesions": _n_lesions(course, len(lesions))}
+    return (
+        table(frame_rows(pullback, course, sources, names), frame_columns(names)),
+        table(lesions, lesion_columns(names)),
+        table([total], pullback_columns(names)),
     )
 
 
