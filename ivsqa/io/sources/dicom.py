@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.pullback import PullbackClaims
+from ivsqa.domain.pullback import PullbackClaims, PullbackFacts
+from ivsqa.domain.structures import StructureSet
 from ivsqa.io.formats.dicom_header import DicomHeader
 from ivsqa.io.formats.dicom_length import read_image_header
 from ivsqa.io.formats.dicom_pixels import iter_grey_frames
+from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.dicom_claims import claims_from_headers
+from ivsqa.io.sources.dicom_regions import pane_notes
 from ivsqa.io.sources.dicom_runs import DicomRun
 from ivsqa.io.sources.person import Person, person_of
 from ivsqa.io.sources.source import PullbackSource
@@ -72,3 +75,10 @@ class DicomSource(PullbackSource):
     def person(self) -> Person:
         """Return the person in the header; raises SourceError."""
         return person_of(self._header.dataset)
+
+    def read_annotations(self, structures: StructureSet, facts: PullbackFacts | None = None) -> FoundAnnotations:
+        """Return the contours of files beside it; where its panes differ in scale, with a note on the one they lie in."""
+        facts = facts or self.facts()
+        found = super().read_annotations(structures, facts)
+        notes = pane_notes(self._header.dataset, found.contours) if facts.spacing_mm is None else ()
+        return replace(found, notes=(*found.notes, *notes))

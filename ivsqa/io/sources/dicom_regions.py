@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 from pydicom.dataset import Dataset
 
 from ivsqa.domain.claims import SPACING, Claim
+from ivsqa.io.formats.contours_csv import FrameContours
 from ivsqa.io.formats.dicom_header import signed_number, tag_value
 
 REGION = "ultrasound region"
@@ -92,6 +94,27 @@ def region_claims(tags: Dataset, width: int, height: int) -> RegionClaims:
         )
     of_panes = (replace(pane.claim, source=f"{REGION} at x {pane.box[0]:g} to {pane.box[2]:g}") for pane in panes)
     return RegionClaims((*(region.claim for region in central), *of_panes), notes=tuple(notes))
+
+
+def pane_notes(tags: Dataset, contours: FrameContours) -> tuple[str, ...]:
+    """Return a note on the one pane in which all contours lie, where panes have different scales: its scale is theirs."""
+    panes = list(regions_of(tags))
+    points = [line.points_px for drawn in contours.values() for line in drawn.values()]
+    if not points or all(pane.claim.agrees(panes[0].claim) for pane in panes):
+        return ()
+    low, high = (
+        np.min([line.min(axis=0) for line in points], axis=0),
+        np.max([line.max(axis=0) for line in points], axis=0),
+    )
+    around = [pane for pane in panes if pane.covers(*low) and pane.covers(*high)]
+    if not around or not all(pane.claim.agrees(around[0].claim) for pane in around):
+        return ("its contours lie in no one region of one scale: nothing tells how large they are",)
+    sides = ",".join(f"{side:.6g}" for side in dict.fromkeys(around[0].spacing_mm))
+    place = f"{REGION} at x {around[0].box[0]:g} to {around[0].box[2]:g}"
+    said = str(replace(around[0].claim, source=place))
+    return (
+        f"all its contours lie in one pane, of which the {said}: if that is the picture, amend it with --spacing-mm {sides}",
+    )
 
 
 def _untrusted(region: Region, reason: str) -> str:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from ivsqa.domain.contour import Contour
 from ivsqa.io.formats.dicom_header import DicomHeader
 from ivsqa.io.sources.dicom import DicomSource
 from ivsqa.io.sources.dicom_claims import claims_from_headers
+from ivsqa.io.sources.dicom_regions import pane_notes
 from ivsqa.io.sources.dicom_runs import DicomRun
 
 WHOLE = (0, 0, 99, 79)
@@ -330,3 +333,24 @@ def test_the_duration_of_a_frame_is_held_against_the_time_between_frames(header)
     found = facts(header(FrameTime=33.3, ActualFrameDuration=100))
     assert found.frame_time_s is None
     assert "FrameTime says 33.3 ms, ActualFrameDuration says 100 ms" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("corner", "note"),
+    [
+        ((5.0, 20.0), "ultrasound region at x 0 to 49 says 0.02 mm per pixel: if that is the picture"),
+        ((60.0, 20.0), "ultrasound region at x 50 to 99 says 0.05 mm per pixel"),
+        ((40.0, 20.0), "its contours lie in no one region of one scale"),
+    ],
+)
+def test_where_panes_differ_in_scale_contours_tell_which_of_them_is_the_picture(header, region, corner, note):
+    tags = header([region((0, 0, 49, 79), 0.002), region((50, 0, 99, 79), 0.005)])
+    square = np.array([(0.0, 0.0), (20.0, 0.0), (20.0, 20.0), (0.0, 20.0)]) + corner
+    (found,) = pane_notes(tags, {0: {"lumen": Contour.from_points(square)}})
+    assert note in found
+
+
+def test_where_panes_agree_or_nothing_is_drawn_there_is_no_word_on_panes(header, region):
+    square = Contour.from_points([(0.0, 0.0), (9.0, 0.0), (9.0, 9.0)])
+    assert pane_notes(header([region(WHOLE, 0.002)]), {0: {"lumen": square}}) == ()
+    assert pane_notes(header([region((0, 0, 49, 79), 0.002), region((50, 0, 99, 79), 0.005)]), {}) == ()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ivsqa.io.project.new_project import create_project
 from ivsqa.io.project.project import Project
+from ivsqa.workflow.importing.amend import NewFacts, amend
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, ImportResult, import_pullbacks
 from ivsqa.workflow.importing.plan import plan_import
 
@@ -175,6 +176,24 @@ def test_a_dry_run_refuses_what_the_import_refuses_in_the_same_words(bring, tmp_
     before = create_project(tmp_path / "before", template="coronary-ivus")
     plan = plan_import(before, [CASES / case], ImportOptions())
     assert [str(error) for error in plan.failed] == [str(error) for error in result.failed] != []
+
+
+def test_a11_the_pane_in_which_contours_lie_is_named_with_its_scale(bring):
+    """28.24 mm² by the other pane's 0.1 mm are 4.52 mm² by this one's 0.04."""
+    study, result = bring("a11_two_panes")
+    (record,) = result.imported
+    assert record.spacing_mm is None
+    note = result.notes[record.pullback_id][-1]
+    assert note.startswith(
+        "all its contours lie in one pane, of which the ultrasound region at x 0 to 127 says 0.04 mm"
+    )
+    assert note.endswith("amend it with --spacing-mm 0.04")
+    amend(
+        study, [record.pullback_id], NewFacts(spacing_mm=(0.04, 0.04)), by="reader-1", why="the left pane is the vessel"
+    )
+    lumen = study.annotations.current(record.pullback_id)[0].contours["lumen"]
+    x_mm, y_mm = study.pullback(record.pullback_id).spacing_mm
+    assert lumen.area_px2 * x_mm * y_mm == pytest.approx(4.52, abs=0.01)
 
 
 def test_c1b_a_tiff_with_exif_stands_upright(bring):
