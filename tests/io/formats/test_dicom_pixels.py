@@ -7,6 +7,7 @@ from pydicom.pixels.encoders.base import RLELosslessEncoder
 from pydicom.pixels.utils import iter_pixels, pixel_array
 from pydicom.uid import (
     HEVCMP51,
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -93,6 +94,29 @@ def test_jpeg_2000_colour_becomes_luma(write_dicom, encode):
         PhotometricInterpretation="YBR_RCT",
     )
     assert decoded(path)[0, 0, ::8].tolist() == [RED, GREEN, BLUE]
+
+
+@pytest.mark.parametrize("irreversible", [False, True], ids=["RCT", "ICT"])
+@pytest.mark.parametrize("said", ["RGB", "YBR_RCT", "YBR_ICT", "YBR_FULL", "YBR_FULL_422"])
+def test_jpeg_2000_that_stores_differences_is_colour_whatever_the_header_says(write_dicom, encode, said, irreversible):
+    encoded = encode(colours(), "JPEG2000", mct=1, irreversible=irreversible)
+    tags = {"syntax": JPEG2000, "encoded": encoded, "PhotometricInterpretation": said}
+    assert decoded(write_dicom("a.dcm", colours(), **tags))[0, 0, ::8] == pytest.approx([RED, GREEN, BLUE], abs=2)
+
+
+@pytest.mark.parametrize("said", ["RGB", "YBR_RCT", "YBR_ICT"])
+def test_jpeg_2000_without_differences_is_colour_where_the_header_says_so(write_dicom, encode, said):
+    encoded = encode(colours(), "JPEG2000", mct=0)
+    tags = {"syntax": JPEG2000Lossless, "encoded": encoded, "PhotometricInterpretation": said}
+    assert decoded(write_dicom("a.dcm", colours(), **tags))[0, 0, ::8].tolist() == [RED, GREEN, BLUE]
+
+
+def test_jpeg_2000_of_luma_and_chroma_as_they_are_gives_the_luma(write_dicom, encode):
+    """Grey 20, with chroma that is no grey."""
+    samples = np.full((1, 8, 24, 3), (20, 160, 90), dtype=np.uint8)
+    encoded = encode(samples, "JPEG2000", mct=0)
+    tags = {"syntax": JPEG2000Lossless, "encoded": encoded, "PhotometricInterpretation": "YBR_FULL"}
+    assert (decoded(write_dicom("a.dcm", samples, **tags)) == 20).all()
 
 
 def test_jpeg_grey_is_close_to_what_was_compressed(write_dicom, encode):
