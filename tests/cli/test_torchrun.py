@@ -67,7 +67,8 @@ def test_a_process_that_is_killed_costs_nothing_but_time(exact, expected):
 
 
 def test_a_stopped_launcher_leaves_a_state_from_which_one_process_goes_on(exact, expected):
-    done = torchrun("tests.cli.befallen", "stopped", "train", "--device", "cpu", "--project", exact.root)
+    command = ("tests.cli.befallen", "stopped", "train", "--device", "cpu", "--project", exact.root)
+    done = torchrun(*command, restarts=3)
     assert done.returncode != 0
     assert done.stderr.count("stopping after this step") == 1
     assert exact.layout.checkpoint("m001").is_file()

@@ -18,7 +18,7 @@ from torch.distributed import HashStore  # type: ignore[attr-defined]
 from ivsqa.errors import IvsqaError
 from ivsqa.model.augmentation import rows_of, sample
 from ivsqa.model.network import EncoderDecoder
-from ivsqa.model.ranks import ALONE, Ranks, _met, joined
+from ivsqa.model.ranks import ALONE, Ranks, _device_of, _met, joined
 from ivsqa.model.state import TrainingState
 from tests.model import configs, trained_by_ranks
 from tests.model.trained_by_ranks import HALF, N_STEPS
@@ -151,6 +151,17 @@ def test_a_meeting_that_broke_off_does_not_hold_up_the_next():
         said = [ranks.submit(_met, number, 2, store) for number in (1, 0)]
         (name,) = {one.result() for one in said}
     assert name not in ("f" * 32, "e" * 32)
+
+
+def test_each_process_of_a_machine_takes_the_gpu_of_its_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(_device_of(number, "auto")) for number in (0, 1)] == ["cuda:0", "cuda:1"]
+    assert str(_device_of(1, "cpu")) == "cpu"
+    with pytest.raises(IvsqaError, match="more processes were started on this machine than its 2 GPUs"):
+        _device_of(2, "cuda")
+    with pytest.raises(IvsqaError, match="several processes cannot share cuda:1"):
+        _device_of(0, "cuda:1")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
