@@ -1,8 +1,11 @@
-"""Attacks on a study and what is said of them: damaged files of every kind, full disks, poisoned packets and settings.
+"""Attacks on a study and what is said of them: damaged files of every kind, kills, full disks, damaged inputs, poisoned packets.
 
 Each kind of file of a small study is damaged in each of twelve ways, a copy of the study each time, and fifteen commands are run.
 Where an answer differs from that of the sound study and no error is told, `check` has to name the damage. The attacks come in
 random order, so that a run that is cut short by `--minutes` is a sample of all.
+
+Twenty commands that write are killed before their last change on disk and before others, and given again. Each file of a folder
+of pullbacks of every kind, and one of each kind of file of a return in each format, is damaged in six ways, and taken in.
 
     python benchmarks/attacks.py [--minutes 60] [--seed 1]
 """
@@ -30,9 +33,12 @@ from ivsqa.workflow.training.train import train_model
 from tests.attacks.attack import READING, WRITING, Attack, Attacker, run, run_here
 from tests.attacks.damages import WAYS
 from tests.attacks.full_disk import NEEDING_ROOM, asked, full_disk
+from tests.attacks.inputs import imports, returns
+from tests.attacks.kills import KILLED, Killings
 from tests.attacks.poisons import poisoned
 from tests.attacks.study_of_every_kind import complete, files_by_kind, linked_copy
 from tests.conftest import imported_in, phantoms_in, start
+from tests.privacy.planted import planted_in
 
 VERDICTS = ("same", "said", "named", "silent", "traceback", "hang")
 EDITED = "settings"
@@ -42,7 +48,11 @@ EDITED = "settings"
 def main() -> None:
     """Attack, and count what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60.0, help="for damaged files; the rest takes five more")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="for damaged files of a study; the rest takes half an hour more"
+    )
+    parser.add_argument("--kills", type=int, default=10, help="of each command")
+    parser.add_argument("--inputs", type=int, default=1, help="how often each file is damaged in each way")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     shutil.rmtree(WORK / "attacks", ignore_errors=True)
@@ -55,9 +65,12 @@ def main() -> None:
     n_files = len({(one.name, one.way) for one in attacks})
     others = {"full disk": full_disks(study, WORK / "attacks"), "packet": packets(study, WORK / "attacks")}
     others["settings"] = settings(study, WORK / "attacks")
+    rng = random.Random(options.seed)
+    others["kill"] = kills(study, WORK / "attacks", options.kills, rng)
+    others |= inputs(study, WORK / "attacks", options.inputs, rng)
     print(f"{n_files} of {n_planned} damages, {len(attacks)} commands")
     print_table(
-        ("attack", "commands", "answered or refused in a line", "tracebacks"),
+        ("attack", "commands", "in order", "tracebacks"),
         [(name, *row) for name, row in others.items()],
     )
     shutil.rmtree(WORK / "attacks")  # nobody should meet folders of the name of a file
@@ -143,6 +156,35 @@ def settings(study: Path, work: Path) -> tuple[int, int, int]:
         path.write_text(yaml.safe_dump(changed), encoding="utf-8")
         said.append(run("status", root))
     return len(said), sum(one.code in (0, 3) for one in said), sum(bool(one.bug) for one in said)
+
+
+def kills(study: Path, work: Path, most: int, rng: random.Random) -> tuple[int, int, int]:
+    """Return the same of kills; in order is what comes to the same end."""
+    killings = Killings(study, work / "kills")
+    found = [kill for line in KILLED for kill in killings.of(line, most, rng)]
+    for kill in found:
+        if kill.verdict != "same":
+            print(f"killed before change {kill.n}: {kill.line}: {kill.verdict}")
+    return len(found), sum(kill.verdict == "same" for kill in found), sum("Traceback" in kill.verdict for kill in found)
+
+
+def inputs(study: Path, work: Path, n_each: int, rng: random.Random) -> dict[str, tuple[int, int, int]]:
+    """Return the same of damaged inputs; in order is what takes at most 20 s and 1 GB, too."""
+    given = planted_in(work / "given", phantoms_in(work / "more")).folder
+    made = {
+        "import": imports(given, work / "import", n_each, rng),
+        "return": returns(study, work / "return", n_each, rng),
+    }
+    rows = {}
+    for name, attacks in made.items():
+        found = list(attacks)
+        worst = [one for one in found if one.verdict != "in order"]
+        for one in worst:
+            print(f"{name} of {one.name} {one.way}: {one.verdict}")
+        slowest, largest = max(one.seconds for one in found), max(one.more_mb for one in found)
+        print(f"{name}: at most {slowest:.1f} s and {largest:.0f} MB more")
+        rows[name] = len(found), len(found) - len(worst), sum("Traceback" in one.verdict for one in worst)
+    return rows
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import lzma
 import struct
+import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import ivsqa
 from ivsqa.errors import IvsqaError, SourceError, located
 from ivsqa.io.budgets import COPY_AGAIN
 
@@ -32,6 +34,9 @@ BROKEN = (
     zlib.error,
 )
 """What decoders raise on files that are cut short, wrong or of an unknown kind."""
+OURS = (AssertionError, NotImplementedError)
+"""What a line of ours never raises over a file: there it is a bug, and stays one."""
+_PACKAGE = str(Path(ivsqa.__file__).parent)
 
 
 @contextmanager
@@ -58,5 +63,13 @@ def reading(path: Path, *, error: type[IvsqaError] = SourceError) -> Iterator[No
         except MemoryError as problem:
             raise error("takes more memory than there is", hint="import it on a larger machine") from problem
         except BROKEN as problem:
+            if isinstance(problem, OURS) and _is_raised_by_us(problem):
+                raise
             kind = type(problem).__name__
             raise error(f"is broken in a way that its reader does not know ({kind})", hint=COPY_AGAIN) from problem
+
+
+def _is_raised_by_us(problem: BaseException) -> bool:
+    """Whether the very line that raised an error is one of this package, not of a decoder."""
+    *_, (frame, _) = traceback.walk_tb(problem.__traceback__)
+    return frame.f_code.co_filename.startswith(_PACKAGE)

@@ -69,6 +69,7 @@ class Book:
         with self._reading:
             if self._view is not None and sizes == self._read:
                 return False
+            before = None if self._view is None else dict(self._read)
             is_longer = names[: len(self._read)] == list(self._read) and all(
                 sizes[name] >= n for name, n in self._read.items()
             )
@@ -77,7 +78,8 @@ class Book:
             for name in names:
                 if self._read.get(name) != sizes[name]:
                     self._read_on(name)
-        return True
+            # A last line that was cut stays unread, however often it is looked at.
+            return self._read != before
 
     def _read_on(self, name: str) -> None:
         """Read the lines of a chapter that were not read yet."""

@@ -286,6 +286,13 @@ def test_damage_to_the_ledger_is_named(root):
     assert kinds(root)[CHUNK] == "unknown"
 
 
+@pytest.mark.parametrize("damage", [lambda text: text[: text.index('"wrote"') + 20], lambda _: "no line"])
+def test_a_chapter_without_the_end_of_its_last_line_is_looked_at_once(root, damage):
+    path = root / "ledger/00001-select.jsonl"
+    path.write_text(damage(path.read_text()))
+    assert kinds(root) == {ROUND: "unknown"}
+
+
 def test_check_may_look_at_what_readers_refuse(root):
     (root / ROUND).unlink()
     with doors.open_doors():

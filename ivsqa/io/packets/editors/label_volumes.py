@@ -24,6 +24,7 @@ from ivsqa.errors import IvsqaError, PacketError, located
 from ivsqa.io.formats.label_marks import MARKS, WALL, Tick, structure_named
 from ivsqa.io.formats.shapes import outline, stray_note
 from ivsqa.io.formats.voxels import SAVE_AS_SENT, Segment, VolumeFile
+from ivsqa.io.outside import apart
 from ivsqa.io.packets.editors.placed_volumes import Placed, check_image, placed_on
 from ivsqa.io.packets.editors.stacks import (
     HEATMAP,
@@ -76,20 +77,18 @@ class LabelVolumeAdapter(StackAdapter):
         refused: set[str] = set()
         rejected: list[IvsqaError] = []
         for path in (path for path in self.files(folder, structures) if f"-{HEATMAP}." not in path.name):
-            is_image, stack = f"-{IMAGE}." in path.name, None
-            try:
-                with located(path=path):
-                    stack = stack_of_file(path, folder, stacks)
-                    file = read_volume(path, MOST_TIMES_SENT * int(np.prod(stack.shape)))
-                    if is_image:
-                        check_image(file, stack)
-                    else:
-                        answers[stack.name][path] = _answer(file, stack, structures, path)
-            except IvsqaError as error:
-                rejected.append(error)
-                # Labels that were drawn on another image fit nothing here.
-                if stack is not None and is_image:
-                    refused.add(stack.name)
+            is_image, stack, is_sound = f"-{IMAGE}." in path.name, None, False
+            with apart(rejected, path):
+                stack = stack_of_file(path, folder, stacks)
+                file = read_volume(path, MOST_TIMES_SENT * int(np.prod(stack.shape)))
+                if is_image:
+                    check_image(file, stack)
+                else:
+                    answers[stack.name][path] = _answer(file, stack, structures, path)
+                is_sound = True
+            # Labels that were drawn on another image fit nothing here.
+            if stack is not None and is_image and not is_sound:
+                refused.add(stack.name)
         counting = [answer for name in answers if name not in refused for answer in _that_counts(answers[name])]
         frames = [frame for answer in counting for frame in answer.frames]
         rejected += [error for answer in counting for error in answer.rejected]

@@ -24,6 +24,7 @@ from ivsqa.errors import IvsqaError, PacketError, located
 from ivsqa.io.formats.documents import check_whole
 from ivsqa.io.formats.label_marks import MARKS, Tick, structure_named
 from ivsqa.io.formats.shapes import AGAIN, DECIMALS, ELLIPSE_VERTICES, largest_contour, stray_note
+from ivsqa.io.outside import apart
 from ivsqa.io.packets.adapter import first_line_of, write_text
 from ivsqa.io.packets.drawing import look_here_lines, written_shapes
 from ivsqa.io.packets.editors.stacks import (
@@ -124,15 +125,12 @@ class NapariAdapter(StackAdapter):
             label = path.stem.strip().lower()
             if label == LOOK_HERE:
                 continue
-            try:
-                with located(path=path):
-                    stack = stack_of_file(path, folder, stacks)
-                    name = label if label in MARKS else structure_named(path.stem, structures)
-                    if name in layers[stack.name]:
-                        raise PacketError(f"is a second table of {name} for {stack.name}", hint="keep one")
-                    layers[stack.name][name] = _read_layer(path, stack)
-            except IvsqaError as error:
-                rejected.append(error)
+            with apart(rejected, path):
+                stack = stack_of_file(path, folder, stacks)
+                name = label if label in MARKS else structure_named(path.stem, structures)
+                if name in layers[stack.name]:
+                    raise PacketError(f"is a second table of {name} for {stack.name}", hint="keep one")
+                layers[stack.name][name] = _read_layer(path, stack)
         frames: list[ReturnedFrame] = []
         for stack in stacks:
             if layers[stack.name]:
