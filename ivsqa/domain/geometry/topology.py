@@ -162,7 +162,11 @@ def fills_frame(contour: Contour, frame_shape: tuple[int, int]) -> bool:
     height, width = frame_shape
     area = enclosed_area(contour)
     corners = shapely.MultiPoint([(x, y) for x in (1.0, width - 2.0) for y in (1.0, height - 2.0)])
-    return float(area.area) > MOST_OF_FRAME * height * width or (min(frame_shape) > 4 and bool(area.covers(corners)))
+    if min(frame_shape) > 4 and area.covers(corners):
+        return True
+    most = MOST_OF_FRAME * height * width
+    # What lies beyond the frame is none of it.
+    return area.area > most and area.intersection(shapely.box(-0.5, -0.5, width - 0.5, height - 0.5)).area > most
 
 
 def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> list[Finding]:

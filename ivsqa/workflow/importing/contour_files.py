@@ -17,7 +17,7 @@ from ivsqa.io.project.layout import frame_name
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, provenance
 from ivsqa.io.reading import reading
-from ivsqa.io.sources.archives.contour_format import FoundAnnotations, Target
+from ivsqa.io.sources.archives.contour_format import OTHER_IMAGE, FoundAnnotations, Target, is_far_outside
 from ivsqa.io.sources.archives.registry import CONTOUR_EXTENSIONS, belongs, format_of, read_contour_files
 from ivsqa.workflow.context import Context
 from ivsqa.workflow.importing.options import ImportResult
@@ -97,7 +97,7 @@ def check_found(contours: FrameContours, facts: PullbackFacts | PullbackRecord, 
         structures: Those of the study.
 
     Raises:
-        AnnotationError: there is no such structure or frame, or one fills its frame.
+        AnnotationError: there is no such structure or frame, or one fills its frame or lies elsewhere.
     """
     for index, drawn in contours.items():
         unknown = sorted(set(drawn) - set(structures.names))
@@ -106,6 +106,9 @@ def check_found(contours: FrameContours, facts: PullbackFacts | PullbackRecord, 
             raise AnnotationError(f"unknown structure {unknown[0]!r} in frame {index}", hint=hint)
         if not 0 <= index < facts.n_frames:
             raise AnnotationError(f"frame {index} is not one of the {facts.n_frames}")
+        lost = sorted(name for name, line in drawn.items() if is_far_outside(line.points_px, facts.frame_shape))
+        if lost:
+            raise AnnotationError(f"{lost[0]} lies far outside frame {index}", hint=OTHER_IMAGE)
         filling = sorted(name for name, line in drawn.items() if fills_frame(line, facts.frame_shape))
         if filling:
             hint = "a mask is white inside its border and black outside: invert those that are not"

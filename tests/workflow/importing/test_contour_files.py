@@ -125,3 +125,22 @@ def test_contours_in_millimetres_go_by_the_spacing_that_the_user_gives(tmp_path)
     lumen = project.annotations.current(pullback_id)[1].contours["lumen"]
     assert lumen.area_px2 == pytest.approx(20.0 * 10.0)
     assert lumen.points_px.min(axis=0) == pytest.approx([10.0, 10.0])
+
+
+@pytest.mark.parametrize(
+    ("scale", "n_annotations", "word"),
+    [(1, 1, None), (3, 1, "leave the frame"), (12, 0, "lumen lies far outside frame 0")],
+)
+def test_contours_of_another_size_of_the_frames_do_not_come_in_without_a_word(tmp_path, scale, n_annotations, word):
+    """A triangle in a frame of 64 × 64 px, on the frame as it is, three and twelve times as large."""
+    project = create_project(tmp_path / "study", template="coronary-ivus")
+    run = tmp_path / "run"
+    run.mkdir()
+    Image.fromarray(np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)).save(run / "0.png")
+    corners = ((10 * scale, 10 * scale), (40 * scale, 10 * scale), (20 * scale, 40 * scale))
+    lines = "".join(f"run,0,lumen,{vertex},{x},{y}\n" for vertex, (x, y) in enumerate(corners))
+    (run / "contours.csv").write_text("pullback_id,frame_index,structure,vertex,x_px,y_px\n" + lines)
+    result = import_pullbacks(project, [run], ImportOptions())
+    assert (len(result.imported), result.n_annotations) == (1, n_annotations)
+    said = [note for notes in result.notes.values() for note in notes] + [error.message for error in result.failed]
+    assert [word in line for line in said] == ([True] if word else [])

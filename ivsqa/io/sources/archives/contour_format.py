@@ -21,10 +21,24 @@ from ivsqa.io.formats.label_marks import find_structure
 
 FARTHEST_FRAMES = 2.0
 """Points this many frame sizes away belong to another image, or to other units."""
+MENDED = "which 'ivsqa import --repair' mends and 'ivsqa check' lists"
 SAME_SPACING = 0.01
 """Tools round spacing; more than this share is another one."""
-WORTH_A_NOTE = {"self-crossing": "with a line that crosses itself", "crosses-outer": "beyond the border around it"}
+WORTH_A_NOTE = {
+    "self-crossing": ("with a line that crosses itself", MENDED),
+    "crosses-outer": ("beyond the border around it", MENDED),
+    "outside-frame": (
+        "that leave the frame",
+        "which 'ivsqa check' lists: they may be of another view or another size of the frames",
+    ),
+}
+OTHER_IMAGE = "it was drawn on another image"
 OTHER_PULLBACK = "it belongs to another pullback, or to another export of this one"
+
+
+def is_far_outside(points_px: Points, shape: tuple[int, int]) -> bool:
+    """Return whether points, (n, 2), are those of another image than one of (height, width) px, or of other units."""
+    return bool(np.abs(points_px).max() > FARTHEST_FRAMES * max(shape))
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,9 @@ class Lines:
         except ValueError:
             self._unusable.append(f"{structure} in frame {index}")  # one bad line never costs the file
             return
-        if np.abs(line.points_px).max() > FARTHEST_FRAMES * max(self.target.shape):
+        if is_far_outside(line.points_px, self.target.shape):
             message = f"the {structure} contour lies far outside the frame"
-            raise AnnotationError(message, hint="it was drawn on another image", path=self.path, where=where)
+            raise AnnotationError(message, hint=OTHER_IMAGE, path=self.path, where=where)
         drawn = self.contours.setdefault(index, {})
         if structure in drawn:
             self._notes.append(f"frame {index} has two {structure} contours, of which the larger was kept")
@@ -214,7 +228,7 @@ def defect_notes(contours: FrameContours, target: Target) -> tuple[str, ...]:
             if finding.code in WORTH_A_NOTE:
                 frames.setdefault((finding.structure, finding.code), []).append(index)
     return tuple(
-        f"{structure}: {counted(len(indices), 'contour')} {WORTH_A_NOTE[code]} (first in frame {indices[0]}), "
-        "which 'ivsqa import --repair' mends and 'ivsqa check' lists"
+        f"{structure}: {counted(len(indices), 'contour')} {WORTH_A_NOTE[code][0]} (first in frame {indices[0]}), "
+        f"{WORTH_A_NOTE[code][1]}"
         for (structure, code), indices in frames.items()
     )

@@ -122,7 +122,7 @@ def _contours_in_table(path: Path, target: Target) -> FoundAnnotations:
     for index, drawn in rows.items():
         with located(path=path, where=f"frame {index}"):
             contours[index] = {structure_named(name, target.structures): line for name, line in drawn.items()}
-    return FoundAnnotations(contours, tuple(notes))
+    return FoundAnnotations(contours, (*notes, *defect_notes(contours, target)))
 
 
 def file_beside(path: Path, name: str) -> Path:
