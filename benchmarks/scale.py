@@ -1,6 +1,7 @@
 """What each command costs as a study grows: whole processes, in processor time and peak memory, from 1,000 frames on.
 
     python benchmarks/scale.py [--frames 1000 40000 200000] [--only "select sqa"] [--work DIR]
+    python benchmarks/scale.py --shards      # two processes that score, beside one: where two cores are free
 
 A study of N frames has a pullback for every 100 of them, 4,000 at most, each of its own subject, with one annotated frame. Its
 frames are files of zeros that take no room; its scores, under the name of the starter model, are made up, written by what writes
@@ -178,13 +179,34 @@ def measured(n_frames: int, work: Path, only: list[str]) -> list[dict[str, Any]]
     return rows
 
 
+def frames_a_second(n_processes: int, work: Path) -> float:
+    """Return the frames a second that processes score together, each a shard on a core of its own, without their start."""
+    study = work / "shards"
+    shutil.rmtree(study, ignore_errors=True)
+    subprocess.run([*IVSQA, "phantom", str(study / "phantoms"), "--pullbacks", "4", "--frames", "400"], check=True)
+    subprocess.run([*IVSQA, "init", str(study)], check=True, capture_output=True)
+    subprocess.run([*IVSQA, "import", str(study / "phantoms")], check=True, capture_output=True, cwd=study)
+    tasks = []
+    for number in range(1, n_processes + 1):
+        alone = ["taskset", "--cpu-list", str(number - 1), *IVSQA]
+        line = [*alone, "score", "--shard", f"{number}/{n_processes}", "--json"]
+        tasks.append(subprocess.Popen(line, cwd=study, stdout=subprocess.PIPE))
+    answers = [json.loads(task.communicate()[0]) for task in tasks]
+    return sum(answer["n_scored"] for answer in answers) / max(answer["seconds"] for answer in answers)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, nargs="+", default=[1_000, 40_000, 200_000])
     parser.add_argument("--only", nargs="+", default=[], choices=COMMANDS)
     parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--shards", action="store_true", help="only how much faster two processes score than one")
     options = parser.parse_args()
+    if options.shards:
+        one, two = (frames_a_second(n_processes, options.work) for n_processes in (1, 2))
+        print(f"{one:.1f} frames a second by one process, {two:.1f} by two: {two / one:.2f} times as fast")
+        return
     rows = [row for n_frames in options.frames for row in measured(n_frames, options.work, options.only)]
     before = RESULTS / "scale.json"
     kept = json.loads(before.read_text(encoding="utf-8"))["rows"] if before.is_file() else []
