@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ivsqa.cli.options import DryRunOption, JsonOption, ProjectOption, RepairOption, opened
+from ivsqa.cli.options import (
+    DryRunOption,
+    JsonOption,
+    ProjectOption,
+    RepairOption,
+    ShardOption,
+    opened,
+    shard_of,
+)
 from ivsqa.cli.output import count, failures_as_plain, note, picked, say, say_json, say_table
 from ivsqa.cli.progress import command_context, resumable_context
+from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import EXIT_INTERRUPTED, BatchError
 
 if TYPE_CHECKING:
     from ivsqa.domain.pullback import PullbackFacts
+    from ivsqa.io.project.project import Project
     from ivsqa.io.project.records import PullbackRecord
     from ivsqa.workflow.importing.import_pullbacks import ImportResult
+    from ivsqa.workflow.importing.options import ImportOptions
     from ivsqa.workflow.importing.plan import ImportPlan, PlannedPullback
 
 UNKNOWN = "unknown"
@@ -50,6 +61,14 @@ SpacingFromOption = Annotated[
     ),
 ]
 JobsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Processes at once, each decoding a pullback.")]
+SubjectFromOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN|TABLE.csv",
+        help="Who is who: a pattern with (?P<subject>…) and perhaps (?P<pullback>…), or a table path,subject_id,pullback_id.",
+        show_default="the patient identifier in the header, pseudonymised",
+    ),
+]
 
 
 def import_(
@@ -62,27 +81,24 @@ def import_(
     pullback_speed: SpeedOption = None,
     frame_rate: RateOption = None,
     spacing_from: SpacingFromOption = "frames",
-    subject_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN|TABLE.csv",
-            help="Who is who: a pattern with (?P<subject>…) and perhaps (?P<pullback>…), or a table path,subject_id,pullback_id.",
-            show_default="the patient identifier in the header, pseudonymised",
-        ),
-    ] = None,
+    subject_from: SubjectFromOption = None,
     annotations: AnnotationsOption = "auto",
     repair: RepairOption = False,
     mask_text: MaskTextOption = False,
     gated: GatedOption = False,
     jobs: JobsOption = 1,
+    shard: ShardOption = "1/1",
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised."""
+    """Import pullbacks with their masks and contours. DICOM, folders of frames, volumes and video are recognised.
+
+    With --shard frames are decoded ahead, which takes most of the time; the same command without it then takes them in.
+    """
     from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
     from ivsqa.workflow.importing.plan import plan_import
 
-    study = opened(project)
+    share, study = shard_of(shard), opened(project)
     options = ImportOptions(
         spacing_mm=spacing_of(spacing_mm),
         pullback_speed_mm_s=pullback_speed,
@@ -102,6 +118,9 @@ def import_(
             plan = plan_import(study, paths, options, context)
         _say_plan(plan, as_json=as_json)
         return
+    if share != WHOLE:
+        _decode_shard(study, paths, options, share, as_json=as_json)
+        return
     with resumable_context() as context:
         result = import_pullbacks(study, paths, options, context)
     if as_json:
@@ -110,6 +129,24 @@ def import_(
         _say(result)
     if result.failed:
         raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is in the project", result.failed)
+    if not result.finished:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _decode_shard(study: Project, paths: list[Path], options: ImportOptions, share: Shard, *, as_json: bool) -> None:
+    """Decode a shard, and print what came of it."""
+    from ivsqa.workflow.importing.import_shard import decode_shard
+
+    with resumable_context() as context:
+        result = decode_shard(study, paths, options, share, context)
+    if as_json:
+        failed = failures_as_plain(result.failed, "path")
+        say_json({**picked(result, "n_decoded", "n_there"), "failed": failed})
+    else:
+        say(f"shard {share}: {count(result.n_decoded, 'pullback')} decoded ahead, {result.n_there} were there")
+        say("next: once all shards are done, the same command without --shard")
+    if result.failed:
+        raise BatchError(f"{count(len(result.failed), 'failure')}; what could be read is decoded", result.failed)
     if not result.finished:
         raise typer.Exit(EXIT_INTERRUPTED)
 

@@ -51,6 +51,7 @@ class Commands:
         assert result.exit_code == exit_code, result.output
         answer: dict[str, Any] = json.loads(result.stdout)
         name = "import --dry-run" if "--dry-run" in words and words[0] == "import" else words[0]
+        name = "import --shard" if "--shard" in words and words[0] == "import" else name
         name = "simulate --finish" if "--finish" in words else name
         name = "check PATH" if "--packet" in words else name
         assert key_paths(answer) == self._documented[name], name
@@ -134,6 +135,7 @@ def test_json_prints_the_documented_keys(
     pattern = "(?P<pullback>(more/)?(?P<subject>S[0-9]+)-P[0-9]+)"
     # A spacing that is not that of the files is not taken, and noted.
     run("import", "../phantoms", "--subject-from", pattern, "--spacing-mm", "0.5", "--dry-run", exit_code=3)
+    run("import", "../phantoms", "--subject-from", pattern, "--shard", "1/2", exit_code=3)
     run("import", "../phantoms", "--subject-from", pattern, exit_code=3)
     for drawn in (study / "annotations" / frames[0]["pullback_id"]).glob("*.csv"):
         drawn.write_bytes(b"")
@@ -160,7 +162,7 @@ def test_every_command_with_json_is_documented(repository: Path) -> None:
     documented = documented_keys((repository / "docs/json.md").read_text(encoding="utf-8"))
     sections = re.split(r"^## ", (repository / "docs/cli.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     with_json = {part.split("\n", 1)[0] for part in sections if "`--json`" in part}
-    assert with_json | {"import --dry-run", "check PATH", "simulate --finish"} == set(documented)
+    assert with_json | {"import --dry-run", "import --shard", "check PATH", "simulate --finish"} == set(documented)
 
 
 def test_a_key_that_is_not_documented_is_noticed() -> None:

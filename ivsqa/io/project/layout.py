@@ -54,6 +54,11 @@ class ProjectLayout:
         """One correction of its facts."""
         return self.pullbacks / pullback_id / f"amendment-{amendment_id.removeprefix('a')}.yaml"
 
+    @property
+    def decoded(self) -> Path:
+        """Frames that shards of an import decoded ahead."""
+        return self.pullbacks / ".decoded"
+
     def frames(self, pullback_id: str) -> Path:
         """Its frames, uint8 (n, height, width)."""
         return self.pullbacks / pullback_id / "frames.npy"

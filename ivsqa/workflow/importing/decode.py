@@ -23,6 +23,7 @@ from ivsqa.io.outside import outside
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.archives.contour_format import FoundAnnotations
 from ivsqa.io.sources.source import PullbackSource
+from ivsqa.workflow.importing.ahead import Ahead
 from ivsqa.workflow.importing.contour_files import check_found
 from ivsqa.workflow.importing.options import ImportOptions
 
@@ -53,15 +54,20 @@ class Decoded:
 
 
 def decode(
-    work: tuple[PullbackSource, Path], options: ImportOptions, structures: StructureSet, known: frozenset[str]
+    work: tuple[PullbackSource, Path],
+    options: ImportOptions,
+    structures: StructureSet,
+    known: frozenset[str],
+    ahead: Ahead,
 ) -> Decoded | IvsqaError:
-    """Write the frames of a source into a folder.
+    """Write the frames of a source into a folder, or move them there where a shard decoded them ahead.
 
     Args:
         work: The source and the folder.
         options: What the user says about the files.
         structures: The structures of the study.
         known: Fingerprints of the sources that are in the project.
+        ahead: What was decoded ahead.
 
     Returns:
         The decoded source; or why it cannot be read, and then there is no folder.
@@ -74,18 +80,26 @@ def decode(
         sha256 = ""
         # To decode takes most of the time; of what is in the project, facts and contours may still be new.
         if fingerprint not in known:
-            with outside(folder / FRAMES_NAME):
-                frames = _write_frames(folder, source, facts)
-                regions = find_text(frames)
-                if options.mask_text:
-                    mask_text(frames, regions)
-                frames.flush()
-            sha256 = frames_sha256(frames)
+            taken = ahead.take(ahead.of(fingerprint, options), folder)
+            sha256, regions = taken or decode_frames(folder, source, facts, options)
     except IvsqaError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return error
     annotations = annotations_beside(source, facts, options, structures)
     return Decoded(source, folder, fingerprint, facts, annotations, sha256, regions)
+
+
+def decode_frames(
+    folder: Path, source: PullbackSource, facts: PullbackFacts, options: ImportOptions
+) -> tuple[str, tuple[TextRegion, ...]]:
+    """Write the frames of a source into a new folder; returns their hash, and where text was found."""
+    with outside(folder / FRAMES_NAME):
+        frames = _write_frames(folder, source, facts)
+        regions = find_text(frames)
+        if options.mask_text:
+            mask_text(frames, regions)
+        frames.flush()
+    return frames_sha256(frames), regions
 
 
 def annotations_beside(

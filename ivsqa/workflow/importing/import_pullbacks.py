@@ -26,6 +26,7 @@ from ivsqa.io.reading import reading
 from ivsqa.io.sources.find import find_sources, is_named_dicom, is_packed
 from ivsqa.io.sources.source import PullbackSource
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
+from ivsqa.workflow.importing.ahead import Ahead
 from ivsqa.workflow.importing.amend import facts_not_taken
 from ivsqa.workflow.importing.contour_files import append_contours, import_contour_files
 from ivsqa.workflow.importing.decode import Decoded, decode
@@ -96,12 +97,14 @@ def import_pullbacks(
         sweep(entries(project.layout.pullbacks, f"{TEMPORARY_PREFIX}*"), older_than_s=0.0)  # nobody else imports
         importer = _Importer(project, options, naming, context, result)
         work = [(source, temporary_path(project.layout.pullbacks / "pullback")) for source in sources]
-        run = partial(decode, options=options, structures=project.structures, known=importer.known_sources)
+        known, ahead = importer.known_sources, Ahead(project.layout.decoded)
+        run = partial(decode, options=options, structures=project.structures, known=known, ahead=ahead)
         with context.progress("Importing", len(sources), "pullback") as advance:
             for decoded in in_processes(run, work, n_jobs=options.n_jobs, should_stop=context.should_stop):
                 with apart(result.failed):
                     importer.take(decoded)
                 advance(1)
+        ahead.tidy_up()
         result.remarks += naming.remarks
         result.finished = not context.should_stop()
         if options.gated:
