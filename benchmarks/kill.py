@@ -1,9 +1,10 @@
 """Any moment is a good moment to pull the plug: kill -9 at random moments, then the same command again.
 
 One project is brought through import, train and score without a stop; its twin has each command killed many times at random
-moments while it runs, and then run to its end. Both must come to the same pullbacks, annotations, weights and scores.
+moments while it runs, and then run to its end. Both must come to the same pullbacks, annotations, weights and scores. So must a
+study that the tasks of an array score, of which some are killed, again and again.
 
-    python benchmarks/kill.py [--kills 20] [--seed 1]
+    python benchmarks/kill.py [--kills 20] [--seed 1] [--only "score, an array"]
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ COMMANDS: dict[str, list[str]] = {
 RETURN = "import-annotations"
 N_RETURNED = 120
 """Frames of the packet that comes back: what makes its import take a while."""
+ARRAY = "score, an array"
+N_TASKS, N_AT_ONCE = 4, 2
 COLUMNS = ("command", "seconds", "kills while running", "times brought to its end", "end state")
 Row = list[object]
 
@@ -51,7 +54,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--import-kills", type=int, default=100, help=f"kills of {RETURN}")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=[RETURN], help="leave the other rows of the results as they are")
+    parser.add_argument("--task-kills", type=int, default=50, help="kills of tasks of an array")
+    parser.add_argument("--only", choices=[RETURN, ARRAY], help="leave the other rows of the results as they are")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     work = WORK / "kill"
@@ -60,11 +64,14 @@ def main() -> None:
     ivsqa("phantom", phantoms, "--pullbacks", 10, "--frames", 60, "--size", 192)
     if options.only:
         result = json.loads((RESULTS / "kill.json").read_text(encoding="utf-8"))
-        rows = [row for row in result["rows"] if row[0] != RETURN]
+        rows = [row for row in result["rows"] if row[0] != options.only]
         findings = result["check"]
     else:
         rows, findings = learning_rows(phantoms, options.kills, rng)
-    rows.append(return_row(phantoms, options.import_kills, rng))
+    if options.only != ARRAY:
+        rows.append(return_row(phantoms, options.import_kills, rng))
+    if options.only != RETURN:
+        rows.append(array_row(phantoms, options.task_kills, rng))
     print_table(COLUMNS, rows)
     print(findings)
     write_json("kill", {"rows": rows, "check": findings})
@@ -90,6 +97,46 @@ def learning_rows(phantoms: Path, n_kills: int, rng: random.Random) -> tuple[lis
         print_table(COLUMNS, rows[-1:])
     findings = subprocess.run([*IVSQA, "check", "--project", str(killed)], capture_output=True, text=True, check=False)
     return rows, findings.stdout.strip()
+
+
+def array_row(phantoms: Path, n_kills: int, rng: random.Random) -> Row:
+    """Return the row of an array of shards that score: two tasks at once, each killed at a random moment unless it is done."""
+    reference = phantoms.parent / "array-reference"
+    create_project(reference, template="coronary-ivus", name="study")
+    few = sorted(phantoms.glob("*.dcm"))[:N_TASKS]
+    ivsqa("import", *few, "--annotations", "none", "--subject-from", SUBJECT, project=reference)
+    killed, before = reference.with_name("array-killed"), reference.with_name("array-before")
+    for copy in (killed, before):
+        shutil.copytree(reference, copy)
+    started = time.monotonic()
+    ivsqa("score", project=reference)
+    seconds, wanted = time.monotonic() - started, state(reference)
+    n_struck, n_done, same, waiting = 0, 0, True, list[int]()
+    running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+    while n_struck < n_kills or waiting or running:
+        if not waiting and not running:
+            waiting = rng.sample(range(1, N_TASKS + 1), N_TASKS)
+        while waiting and len(running) < N_AT_ONCE:
+            number = waiting.pop(0)
+            line = [*IVSQA, "score", "--shard", f"{number}/{N_TASKS}", "--project", str(killed), "--json"]
+            task = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            running[number] = task, time.monotonic() + rng.uniform(0.0, seconds)
+        time.sleep(0.02)
+        for number, (task, ends) in [*running.items()]:
+            if task.poll() is None and time.monotonic() > ends and n_struck < n_kills:
+                task.kill()
+                task.wait()
+                n_struck += 1
+                print(f"{n_struck} of {n_kills} kills", end="\r", flush=True)
+            if task.poll() is not None:
+                del running[number]
+                waiting += [number] * (task.returncode != 0)
+        if not waiting and not running:
+            n_done, same = n_done + 1, same and state(killed) == wanted
+            if n_struck < n_kills:
+                shutil.rmtree(killed)
+                shutil.copytree(before, killed)
+    return [ARRAY, f"{seconds:.1f}", n_kills, n_done, "same" if same else "DIFFERENT"]
 
 
 def return_row(phantoms: Path, n_kills: int, rng: random.Random) -> Row:
