@@ -296,7 +296,7 @@ def test_no_error_is_swallowed_and_nothing_is_printed(path):
         "import ivsqa",
         "import ivsqa.cli.main",
         "from ivsqa.cli.main import app; app(['--help'])",
-        "sys.argv[1:] = ['--help']; import ivsqa.__main__",
+        "sys.argv[1:] = ['--help']; from ivsqa.__main__ import run; run()",
     ],
 )
 def test_help_loads_nothing_heavy(statement):

@@ -59,6 +59,34 @@ def test_a_command_that_would_go_on_for_long_ends_when_it_is_told_to(tmp_path):
     assert list(made.glob(".tmp-*")) == []
 
 
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+from ivsqa.__main__ import run
+
+class Interrupts:
+    def find_spec(name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts)
+sys.argv[1:] = ["--version"]
+run()
+"""
+
+
+@pytest.mark.parametrize(("ignored", "returncode"), [(False, -signal.SIGINT), (True, 0)])
+def test_ctrl_c_before_the_command_line_is_read_in_leaves_no_traceback(ignored, returncode):
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what runs behind a script
+        line = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (done.returncode, done.stderr) == (returncode, "")
+
+
 def test_a_name_that_is_no_utf8_is_json_all_the_same():
     odd = os.fsdecode(b"run-\xe9.dcm")
     text = json.dumps(as_plain({odd: [Path("archive") / odd, "\ud800"]}), ensure_ascii=False)
