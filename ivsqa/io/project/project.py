@@ -318,17 +318,17 @@ class Project:
         return data
 
     def scores(self, model: ModelRecord | str | None = None) -> ScoreStore:
-        """Return the scores of a model; None: the current one. One given by its id has the structures of the study.
+        """Return the scores of a model; None: the current one. One given by its id has the structures that it scored.
 
         Raises:
             StateError: None was given, and there is no model yet.
         """
         from ivsqa.io.project.scores import (
-            ScoreStore,  # polars loads for a fifth of a second; not every command reads scores
+            ScoreStore,  # polars loads for a fifth of a second; not every command needs it
         )
 
         if isinstance(model, str):
-            return ScoreStore(self.layout, model, self.structures.names)
+            return ScoreStore.of(self.layout, model, self._read, otherwise=self.structures.names)
         model = model or self.get_model(None)
         return ScoreStore(self.layout, model.model_id, model.structures)
 

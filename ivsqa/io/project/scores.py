@@ -23,6 +23,8 @@ from ivsqa.errors import IntegrityError, OutsideError, StateError
 from ivsqa.io import atomic
 from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.layout import ProjectLayout
+from ivsqa.io.project.manifest import ReadManifest
+from ivsqa.io.project.records import ScoresRecord
 from ivsqa.io.project.score_files import damaged, frames_in, maps_beside, read_table, read_tables, side_of, whole_table
 
 CHUNK_FRAMES = 1024
@@ -38,6 +40,12 @@ class ScoreStore:
         self._layout = layout
         self._model_id = model_id
         self._structures = tuple(structures)
+
+    @classmethod
+    def of(cls, layout: ProjectLayout, model_id: str, read: ReadManifest, *, otherwise: Sequence[str]) -> ScoreStore:
+        """Return the scores of a model by its id, with the structures that it scored, or others where it scored none."""
+        record = layout.scores_record(model_id)
+        return cls(layout, model_id, read(record, ScoresRecord).structures if is_file(record) else otherwise)
 
     def chunks(self, n_frames: int) -> Iterator[tuple[int, int]]:
         """Yield (first, last) inclusive of each chunk of a pullback."""

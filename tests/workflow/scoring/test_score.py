@@ -198,8 +198,11 @@ def test_a_model_never_scores_on_another_grid_than_it_learnt_on(trained, image):
 def test_a_structure_that_was_renamed_after_scoring_is_said_in_a_line(scored):
     path = scored.layout.settings
     path.write_text(path.read_text(encoding="utf-8").replace("name: eem", "name: vessel"), encoding="utf-8")
+    renamed = open_project(scored.root)
     with pytest.raises(StateError, match="m001 segments lumen, eem, the project lumen, vessel"):
-        score_frames(open_project(scored.root), top=3, device="cpu")
+        score_frames(renamed, top=3, device="cpu")
+    score = next(renamed.scores("m001").read("S01-P1", [0]))  # what was scored is still there, under its names
+    assert set(score.dice) == {"lumen", "eem"}
 
 
 def test_scores_that_were_damaged_are_made_again_and_come_out_the_same(scored):
