@@ -53,8 +53,8 @@ def told_errors() -> Iterator[None]:
         if message.startswith("Usage: "):  # nothing was asked for
             typer.echo(message, err=True)
         else:
-            # As our own messages begin; but a name in quotes stays as it is.
-            line = message[:1].lower() + message[1:].removesuffix(".")
+            # As our own messages begin, and on one line; but a name in quotes stays as it is.
+            line = " ".join((message[:1].lower() + message[1:].removesuffix(".")).split()).replace("Value error, ", "")
             _tell_once(IvsqaError(line, hint=f"{context.command_path if context else 'ivsqa'} --help"))
         raise typer.Exit(EXIT_USAGE) from None
     except KeyboardInterrupt:

@@ -35,6 +35,12 @@ def say(text: str = "") -> None:
     _write(text, sys.stdout)
 
 
+def say_file(text: str) -> None:
+    """Print the text of a file line by line; only a terminal is spared its control characters."""
+    lines = text.rstrip("\n").split("\n")
+    _answer("\n".join(map(_printable, lines) if sys.stdout.isatty() else lines) + "\n")
+
+
 def tell(text: str) -> None:
     """Print a message beside the answer, broken between words on a terminal."""
     if this_rank().is_first:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ivsqa.cli.options import JsonOption, ProjectOption, opened
-from ivsqa.cli.output import say, say_json
+from ivsqa.cli.output import say, say_file, say_json
 
 
 def slurm(
@@ -45,7 +45,7 @@ def slurm(
     if as_json:
         say_json({"job": job, "path": path, "script": script})
     elif path is None:
-        say(script.rstrip())
+        say_file(script)
     else:
         say(f"wrote {path}: look it over, it is yours to edit")
         say(f"next: {'bash' if job == 'round' else 'sbatch'} {path}")

@@ -36,6 +36,25 @@ def test_select_takes_every_strategy_and_review():
     assert tuple(StrategyName) == STRATEGIES
 
 
+@pytest.mark.skipif(os.name == "nt", reason="job scripts are for bash")
+def test_a_printed_job_script_is_one_that_the_shell_takes(run, imported):
+    ran = run(f"slurm round --gpus 2 --print --project {imported.root}")
+    assert ran.out.startswith("#!/bin/bash\n")
+    assert subprocess.run(["bash", "-n"], input=ran.out, text=True, capture_output=True, check=False).stderr == ""
+    assert "�" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("slurm", "error: missing argument 'train|finetune|score|round'. Choose from: train, finetune, score, round\n"),
+        ("score --engine x", "error: invalid value for '--engine': 'x' is not one of 'torch', 'openvino'\n"),
+    ],
+)
+def test_a_typing_error_is_one_line(run, line, said):
+    assert run(line).err.startswith(said)
+
+
 def test_help_lists_every_command(run):
     ran = run("--help")
     assert ran.code == 0
