@@ -31,6 +31,8 @@ PATIENCE = timedelta(hours=1)
 """How long a rank waits for others that live. Of one that has ended it learns at once; and the first judges a model alone."""
 ASKING = timedelta(seconds=10)
 LOOK_EVERY_S = 0.05
+OTHERS_SPEAK_S = 3.0
+"""How long one that lost another waits for what that one says."""
 _meeting = ""
 """The name of the last meeting of this process with others."""
 
@@ -219,13 +221,17 @@ def _device_of(on_machine: int, device: str) -> torch.device:
     return torch.device("cuda", on_machine)
 
 
+class _OtherEndedError(IvsqaError):
+    """What one rank says when another has ended, which may know better why."""
+
+
 @contextmanager
 def _others_live() -> Iterator[None]:
     """Say of an exchange that breaks off what it means."""
     try:
         yield
     except (RuntimeError, TimeoutError) as error:
-        raise IvsqaError(
+        raise _OtherEndedError(
             "another process of this command has ended or cannot be reached, so none of them goes on",
             hint="see what it said, or who killed it; the same command goes on from the last checkpoint",
         ) from error
@@ -234,12 +240,18 @@ def _others_live() -> Iterator[None]:
 def is_first_to_fail(error: IvsqaError) -> bool:
     """Return whether no other rank has asked this before: who fails first says why, and the others end for that alone.
 
-    Before they have met it is asked of equal errors. True where nobody can be asked.
+    Before they have met it is asked of equal errors. True where nobody can be asked. Who only lost another lets that one speak.
     """
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
         store = TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=ASKING)
         attempt = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT')} {error.line}"
-        return store.add(f"ivsqa/failed/{_meeting or attempt}", 1) == 1
+        failed = f"ivsqa/failed/{_meeting or attempt}"
+        if isinstance(error, _OtherEndedError):
+            # Its end may be seen here before it has said why.
+            until = time.monotonic() + OTHERS_SPEAK_S
+            while store.add(failed, 0) == 0 and time.monotonic() < until:
+                time.sleep(LOOK_EVERY_S)
+        return store.add(failed, 1) == 1
     except RuntimeError:
         return True
