@@ -82,7 +82,7 @@ class View:
 
     def _start_again(self) -> None:
         """Go through all chapters in their order."""
-        self.known, self._doubt = {}, {}
+        self.known, self._doubt, self._by_folder, self._fitting = {}, {}, {}, {}
         for chapter in self._chapters.values():
             self._take(chapter, chapter.entries)
 

@@ -75,6 +75,15 @@ def test_files_in_a_folder_and_in_its_folders_are_found_those_too_that_come_late
     assert view.under("rounds", pattern) == ["rounds/r001/round.yaml", "rounds/r002/round.yaml"]
 
 
+def test_a_file_is_listed_once_where_commands_that_ran_at_once_speak_of_it():
+    every = re.compile(r".*")
+    view = view_of(("1", ""), ("2", Entry("wrote", "rounds/r001/round.yaml", A).line))
+    assert view.under("rounds", every) == ["rounds/r001/round.yaml"]
+    view.read("1", Entry("wrote", "rounds/r001/round.yaml", B).line)  # the earlier one writes later: all is read again
+    assert view.under("rounds", every) == ["rounds/r001/round.yaml"]
+    assert view.under("rounds/r001", every) == ["rounds/r001/round.yaml"]
+
+
 _entries = st.builds(
     Entry,
     st.sampled_from(["wrote", "found", "removed"]),
