@@ -10,7 +10,10 @@ and of which it found that their work was done (`finished`).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 GONE = ""
 """In place of a hash: there is no such file."""
@@ -78,16 +81,16 @@ class Chapter:
 
     def read(self, text: str) -> None:
         """Take in the next lines; what stands behind the last end of a line says nothing."""
-        for line in text.split("\n")[:-1]:
+        for said in _objects(text.split("\n")[:-1]):
             self.n_lines += 1
             try:
-                self._take(json.loads(line))
+                self._take(said)
             except (ValueError, KeyError, TypeError, AttributeError):
                 self.unreadable.append(self.n_lines)
 
-    def _take(self, said: dict[str, object]) -> None:
-        """Take in one line; raises ValueError where it is none of a ledger."""
-        verb, value = next(iter(said.items()))
+    def _take(self, said: Any) -> None:  # noqa: ANN401
+        """Take in the object on a line; raises ValueError where it is none of a ledger."""
+        verb, value = next(iter(said.items()), ("", ""))
         if not isinstance(value, str):
             raise TypeError(value)
         if verb == "begin":
@@ -107,6 +110,24 @@ class Chapter:
             self.entries.append(Entry(verb, value, *hashes, n_bytes, str(said.get("at", ""))))
         else:
             raise ValueError(verb)
+
+
+def _objects(lines: Sequence[str]) -> list[Any]:
+    """Return the object on each line; None of one that holds none."""
+    # A study has tens of thousands of lines: read as one list they take a third of the time.
+    if all(line.startswith("{") and line.endswith("}") for line in lines):
+        with suppress(ValueError, RecursionError):
+            objects: list[Any] = json.loads(f"[{','.join(lines)}]")
+            if len(objects) == len(lines):
+                return objects
+    return [_object(line) for line in lines]
+
+
+def _object(line: str) -> Any:  # noqa: ANN401
+    """Return the object on a line; None where it holds none."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(line)
+    return None
 
 
 def hashes_after(before: frozenset[str], entry: Entry, *, in_doubt: bool) -> frozenset[str]:

@@ -106,11 +106,13 @@ class View:
 
     def _place(self, name: str) -> None:
         """Note where a file lies."""
-        parts = name.split("/")
-        for depth in (1, 2):
-            if len(parts) > depth:
-                folder = "/".join(parts[:-depth])
-                self._by_folder.setdefault(folder, []).append(name)
-                for pattern, fitting in list(self._fitting.get(folder, {}).items()):
-                    if pattern.fullmatch(name, len(folder) + 1):
-                        fitting.append(name)
+        folder, _, _ = name.rpartition("/")
+        for one in (folder, folder.rpartition("/")[0]):
+            if one:
+                if one not in self._by_folder:
+                    self._by_folder[one] = []
+                self._by_folder[one].append(name)
+                if one in self._fitting:
+                    for pattern, fitting in self._fitting[one].items():
+                        if pattern.fullmatch(name, len(one) + 1):
+                            fitting.append(name)

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
+from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError, OutsideError
 from ivsqa.io import atomic
 from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file, opened_file
@@ -79,10 +79,13 @@ def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
         ManifestTooNewError: written by a later ivsqa.
         ManifestError: anything else; names the line, what was wanted and the nearest known key.
     """
-    if not is_file(path):
-        raise NotFoundError("no such file", path=path)
-    with opened_file(path, at_most_bytes=LARGEST_BYTES) as stream:
-        data = stream.read()
+    try:
+        with opened_file(path, at_most_bytes=LARGEST_BYTES) as stream:
+            data = stream.read()
+    except OutsideError:
+        if is_file(path):
+            raise
+        raise NotFoundError("no such file", path=path) from None
     try:
         doors.verify(path, data)
         text = data.decode("utf-8")
