@@ -5,8 +5,8 @@
 
 A study of N frames has a pullback for every 100 of them, 4,000 at most, each of its own subject, with one annotated frame. Its
 frames are files of zeros that take no room; its scores, under the name of the starter model, are made up: those of the first
-pullback are written by what writes those of `score`, the others are tables like these. 1,000,000 and 10,000,000 frames are made where
-they are asked for; the latter take three minutes and 4 GB. What was measured of other sizes stays in the result.
+pullback are written by what writes those of `score`, the others are tables like these. 1,000,000 and 10,000,000 frames are made
+where they are asked for; the latter take three minutes and 4 GB. What was measured of other sizes stays in the result.
 """
 
 from __future__ import annotations

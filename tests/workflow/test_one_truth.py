@@ -87,9 +87,7 @@ def check_every_view(project: Project) -> None:
 
     ranked = {frame.key for frame in score_frames(project, top=10**6).frames}
     choosable = {
-        FrameKey(name, int(index))
-        for name, free in project.choosable(training).items()
-        for index in np.flatnonzero(free)
+        FrameKey(name, int(index)) for name, free in project.choosable(training) for index in np.flatnonzero(free)
     }
     assert ranked == choosable
     assert (status.outlook.n_pool if status.outlook else 0) == len(choosable)
@@ -164,6 +162,6 @@ def test_a_round_with_a_part_of_its_frames_back_keeps_the_others_and_their_neigh
     record = person.project.get_round(None)
     assert record.state == "exported"
     assert 0 < record.n_back == len(record.frames) - len(record.out) < len(record.frames)
-    choosable = person.project.choosable(person.project.pullbacks("train"))
+    choosable = dict(person.project.choosable(person.project.pullbacks("train")))
     for key in record.out:
         assert not choosable[key.pullback_id][max(0, key.frame_index - 1) : key.frame_index + 2].any()

@@ -77,26 +77,31 @@ class Pool:
             ValueError: a frame or a pullback is given twice.
         """
         parts = sorted((part for part in pullbacks if len(part.frame_index)), key=lambda part: part.pullback_id)
-        orders = [np.argsort(part.frame_index, kind="stable") for part in parts]
         names = tuple(part.pullback_id for part in parts)
-        indices = [np.asarray(part.frame_index, np.intp)[order] for part, order in zip(parts, orders, strict=True)]
+        indices = [np.asarray(part.frame_index, np.intp) for part in parts]
+        # Most come in order, and to put millions in order once more takes a second.
+        orders = [None if (np.diff(index) > 0).all() else np.argsort(index, kind="stable") for index in indices]
+        indices = [index if order is None else index[order] for index, order in zip(indices, orders, strict=True)]
         if len(set(names)) < len(names) or any((np.diff(index) == 0).any() for index in indices):
             raise ValueError("a frame or a pullback is in the pool twice")
+        begins = np.cumsum([0, *(len(index) for index in indices)], dtype=np.intp)
 
         def column(values: list[NDArray[np.floating] | None]) -> NDArray[np.float64]:
-            in_order = [
-                np.full(len(order), np.nan) if known is None else np.asarray(known, dtype=np.float64)[order]
-                for known, order in zip(values, orders, strict=True)
-            ]
-            return np.concatenate([np.empty(0), *in_order])
+            in_order = np.full(begins[-1], np.nan)
+            for number, (known, order) in enumerate(zip(values, orders, strict=True)):
+                if known is not None:
+                    in_order[begins[number] : begins[number + 1]] = known if order is None else known[order]
+            return in_order
 
         features = [
-            part.features[order] for part, order in zip(parts, orders, strict=True) if part.features is not None
+            part.features if order is None else part.features[order]
+            for part, order in zip(parts, orders, strict=True)
+            if part.features is not None
         ]
         return cls(
             names,
             tuple(part.subject_id for part in parts),
-            np.cumsum([0, *(len(index) for index in indices)], dtype=np.intp),
+            begins,
             np.concatenate([np.empty(0, dtype=np.intp), *indices]),
             column([part.position_mm for part in parts]),
             column([part.score for part in parts]),

@@ -170,17 +170,31 @@ def means_over_subjects(
         rng: Randomness.
     """
     n_subjects = int(subjects.max(initial=-1)) + 1
-    # Sums by subject are enough for a mean, and make a draw cheap however many frames there are.
-    sums, counts = (np.zeros((n_subjects, values.shape[1])) for _ in range(2))
-    # `sums[subjects] += …` would add one frame a subject only.
-    np.add.at(sums, subjects, np.nan_to_num(values, nan=0.0))
-    np.add.at(counts, subjects, ~np.isnan(values))
+    sums, counts = (
+        np.stack([np.bincount(subjects, column, n_subjects) for column in columns.T], axis=1, dtype=np.float64)
+        for columns in (np.nan_to_num(values, nan=0.0), ~np.isnan(values))
+    )
+    return means_of_sums(sums, counts, rng=rng)
+
+
+def means_of_sums(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], *, rng: np.random.Generator
+) -> list[Measured]:
+    """Return the mean of each measure over all frames, with its interval over subjects.
+
+    Sums by subject are enough for that, and make a draw cheap however many frames there are.
+
+    Args:
+        sums: (n_subjects, m) of the measures of each subject's frames.
+        counts: (n_subjects, m) of the frames that have them.
+        rng: Randomness.
+    """
 
     def means(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
         n = counts[drawn].sum(axis=0)
         return np.asarray(np.divide(sums[drawn].sum(axis=0), n, out=np.full(len(n), nan), where=n > 0.0))
 
-    return bootstrap_over_subjects(means, n_subjects, rng=rng)
+    return bootstrap_over_subjects(means, len(sums), rng=rng)
 
 
 def _interval(draws: NDArray[np.float64], coverage: float) -> tuple[float, float]:

@@ -44,6 +44,7 @@ class Book:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / LEDGER_FOLDER
+        self._prefix = f"{root}/"
         self.turn = RLock()
         """Held from a line to the write that it announces: of one command, only the last line is ever in doubt."""
         self.command = Command()
@@ -59,7 +60,7 @@ class Book:
     @property
     def exists(self) -> bool:
         """Whether there is one: projects of older versions get theirs with the first write."""
-        return self.folder.is_dir()
+        return os.path.isdir(f"{self._prefix}{LEDGER_FOLDER}")  # noqa: PTH112  asked of every file of a study
 
     def refresh(self) -> bool:
         """Read what was written since it was read last; returns whether there was any."""
@@ -124,15 +125,14 @@ class Book:
 
     def missing(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
         """Return the names of the files that should be below a folder and are not; a pattern fits their names there."""
-        root = str(self.root)
-        gone = [name for name in self.view.under(folder, pattern) if _is_gone(f"{root}/{name}")]
+        gone = [name for name in self.view.under(folder, pattern) if _is_gone(f"{self._prefix}{name}")]
         return [name for name in gone if not self.accepts(name, GONE)]
 
     def has_its_size(self, name: str) -> bool:
         """Whether a file is as large as what was written last."""
         last = self.view.known[name].last
         try:
-            return last.sha256 != GONE and (self.root / name).stat().st_size == last.n_bytes
+            return last.sha256 != GONE and os.stat(f"{self._prefix}{name}").st_size == last.n_bytes  # noqa: PTH116
         except OSError:
             return False
 

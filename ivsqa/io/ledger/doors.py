@@ -140,8 +140,8 @@ def verify(path: Path, data: bytes | None = None, *, in_part: bool = False) -> N
     Raises:
         IntegrityError: it was changed.
     """
-    found = None if _is_open.get() else _known_place(path, is_folder=False)
-    if found is None or worth_of(found[1]) is Worth.YOURS or not found[0].exists:
+    found = None if _is_open.get() else _place(path)
+    if found is None or worth_of(found[1]) in (None, Worth.YOURS) or not found[0].exists:
         return
     book, name = found
     known = book.view.known.get(name)
@@ -150,6 +150,15 @@ def verify(path: Path, data: bytes | None = None, *, in_part: bool = False) -> N
     sha256 = book.hash_as_it_is(name) if data is None else hashlib.sha256(data).hexdigest()
     if not book.accepts(name, sha256):
         raise error_of(book, name, book.view.known[name], is_there=sha256 != GONE)
+
+
+def known_hash(path: Path) -> str | None:
+    """Return the hash of a file by the ledger; None where that is in doubt, the file has not that size, or doors are open."""
+    found = None if _is_open.get() else _place(path)
+    known = None if found is None else found[0].view.known.get(found[1])
+    if found is None or known is None or len(known.hashes) > 1 or not found[0].has_its_size(found[1]):
+        return None
+    return known.last.sha256
 
 
 def miss_nothing(folder: Path, pattern: str) -> None:
@@ -236,7 +245,10 @@ def _known_place(path: Path, *, is_folder: bool) -> tuple[Book, str] | None:
 def _place(path: Path) -> tuple[Book, str] | None:
     """Return the ledger of the project around a path, and the name that the path has there; None outside of any project."""
     # Asked several times for each of thousands of files: paths are taken apart as text.
-    folder, _, name = os.path.abspath(path).rpartition(os.sep)  # noqa: PTH100  a link keeps its name
+    text = str(path)
+    if not text.startswith(os.sep) or ".." in text:
+        text = os.path.abspath(text)  # noqa: PTH100  a link keeps its name
+    folder, _, name = text.rpartition(os.sep)
     within = _inside(folder or os.sep)
     return None if within is None else (book_of(within[0]), within[1] + name)
 

@@ -130,6 +130,10 @@ class ProjectLayout:
         """Error maps of the same frames."""
         return self.scores(model_id) / pullback_id / f"error-maps-{first:06d}-{last:06d}.parquet"
 
+    def quality_index(self, model_id: str) -> Path:
+        """The quality of every frame it scored; can be deleted."""
+        return self.scores(model_id) / ".quality"
+
     def heatmap(self, model_id: str, pullback_id: str, frame_index: int) -> Path:
         """One frame's error picture."""
         return self.scores(model_id) / "heatmaps" / f"{frame_name(pullback_id, frame_index)}.png"

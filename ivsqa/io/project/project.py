@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,14 +183,14 @@ class Project:
         read = {FrameKey(pullback.pullback_id, index) for pullback in pullbacks for index in pullback.standings}
         return read.union(*(one.out for one in self.rounds()))
 
-    def choosable(self, pullbacks: Sequence[Pullback]) -> dict[str, NDArray[np.bool_]]:
-        """Return a mask of the frames that a selection may choose, (n_frames,) by pullback id.
-
-        Not those that are taken, nor those nearer to one of these than `selection.min_gap_frames` and `min_gap_mm` allow.
-        """
-        pool = Pool.of(pullback.choices() for pullback in pullbacks)
-        free = Allowed(pool, self.limits(), self.taken_frames(pullbacks)).free
-        return dict(zip(pool.pullback_ids, np.split(free, pool.begins[1:-1]), strict=True)) if len(pool) else {}
+    def choosable(self, pullbacks: Sequence[Pullback]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Yield each pullback's id and a mask of its frames that a selection may choose, (n_frames,): not taken nor near one."""
+        taken = {
+            name: [*keys] for name, keys in groupby(sorted(self.taken_frames(pullbacks)), lambda key: key.pullback_id)
+        }
+        for pullback in pullbacks:
+            name, pool = pullback.pullback_id, Pool.of([pullback.choices()])
+            yield name, Allowed(pool, self.limits(), taken.get(name, ())).free
 
     def limits(self, max_per_pullback: int | None = None) -> Limits:
         """Return the limits that keep chosen frames apart."""

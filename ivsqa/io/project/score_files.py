@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
-from ivsqa.errors import IntegrityError
+from ivsqa.errors import IntegrityError, OutsideError
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import outside
+from ivsqa.io.outside import is_file, outside
 
 
 def maps_beside(path: Path) -> Path:
@@ -73,3 +74,32 @@ def read_tables(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
         for path in paths:  # which one it was is in no error
             read_table(path, list(columns))
         raise damaged(paths[0].parents[1]) from None
+
+
+def iter_useless(chunks: Sequence[tuple[Path, str]]) -> Iterator[Path]:
+    """Yield the chunks that are not whole, with their error maps, or not of frames of the hash beside them."""
+    # Many are read as one, for few are useless; these are sought by halves.
+    if _are_useful(dict(chunks)):
+        return
+    if len(chunks) == 1:
+        yield chunks[0][0]
+        return
+    half = len(chunks) // 2
+    yield from iter_useless(chunks[:half])
+    yield from iter_useless(chunks[half:])
+
+
+def _are_useful(frames_sha256: Mapping[Path, str]) -> bool:
+    """Return whether chunks hold a row and an error map for each of their frames, and are of frames of these hashes."""
+    frames = [frames_in(path) for path in frames_sha256]
+    maps = [maps_beside(path) for path in frames_sha256]
+    try:
+        rows = read_tables(list(frames_sha256), ["frame_index", "frames_sha256"])
+        indices = [rows["frame_index"], read_tables(maps, ["frame_index"])["frame_index"]]
+    except (IntegrityError, OutsideError) as error:
+        if isinstance(error, OutsideError) and all(map(is_file, maps)):
+            raise  # it is not known what is in them
+        return False
+    wanted = pl.Series([*chain.from_iterable(frames)], dtype=pl.Int32)
+    hashes = chain.from_iterable([sha256] * len(of) for sha256, of in zip(frames_sha256.values(), frames, strict=True))
+    return all(index.equals(wanted) for index in indices) and rows["frames_sha256"].equals(pl.Series([*hashes]))

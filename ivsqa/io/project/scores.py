@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -19,13 +20,24 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
-from ivsqa.errors import IntegrityError, OutsideError, StateError
+from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.layout import ProjectLayout
 from ivsqa.io.project.manifest import ReadManifest
+from ivsqa.io.project.quality_index import Qualities, QualityIndex
 from ivsqa.io.project.records import ScoresRecord
-from ivsqa.io.project.score_files import damaged, frames_in, maps_beside, read_table, read_tables, side_of, whole_table
+from ivsqa.io.project.score_files import (
+    damaged,
+    frames_in,
+    iter_useless,
+    maps_beside,
+    read_table,
+    read_tables,
+    side_of,
+    whole_table,
+)
 
 CHUNK_FRAMES = 1024
 """Seconds of work on any machine, and few files where pullbacks are many."""
@@ -40,6 +52,7 @@ class ScoreStore:
         self._layout = layout
         self._model_id = model_id
         self._structures = tuple(structures)
+        self._index = QualityIndex(layout.quality_index(model_id))
 
     @classmethod
     def of(cls, layout: ProjectLayout, model_id: str, read: ReadManifest, *, otherwise: Sequence[str]) -> ScoreStore:
@@ -70,44 +83,36 @@ class ScoreStore:
         Args:
             frames_sha256: The hash of the frames of each pullback.
         """
-        chunks = [
-            (path, sha256)
-            for pullback_id, sha256 in frames_sha256.items()
-            for path in entries(self._layout.scores(self._model_id) / pullback_id, "frames-*.parquet")
-        ]
+        chunks = [one for one in self._iter_chunks(frames_sha256) if not self._index.knows(*one)]
         for begin in range(0, len(chunks), MOST_CHUNKS):
-            for path in self._iter_useless(chunks[begin : begin + MOST_CHUNKS]):
+            for path in iter_useless(chunks[begin : begin + MOST_CHUNKS]):
                 atomic.remove(path)
                 atomic.remove(maps_beside(path))
 
-    def _iter_useless(self, chunks: Sequence[tuple[Path, str]]) -> Iterator[Path]:
-        """Yield the chunks that are not whole, with their error maps, or not of frames of the hash beside them."""
-        # Many are read as one, for few are useless; these are sought by halves.
-        if self._are_useful(dict(chunks)):
-            return
-        if len(chunks) == 1:
-            yield chunks[0][0]
-            return
-        half = len(chunks) // 2
-        yield from self._iter_useless(chunks[:half])
-        yield from self._iter_useless(chunks[half:])
+    def note_quality(self, frames_sha256: Mapping[str, str]) -> None:
+        """Note the quality of every frame in one file, which is read in place of all others where it is there.
 
-    def _are_useful(self, frames_sha256: Mapping[Path, str]) -> bool:
-        """Return whether chunks hold a row and an error map for each of their frames, and are of frames of these hashes."""
-        frames = [frames_in(path) for path in frames_sha256]
-        maps = [maps_beside(path) for path in frames_sha256]
-        try:
-            rows = read_tables(list(frames_sha256), ["frame_index", "frames_sha256"])
-            indices = [rows["frame_index"], read_tables(maps, ["frame_index"])["frame_index"]]
-        except (IntegrityError, OutsideError) as error:
-            if isinstance(error, OutsideError) and all(map(is_file, maps)):
-                raise  # it is not known what is in them
-            return False
-        wanted = pl.Series([*chain.from_iterable(frames)], dtype=pl.Int32)
-        hashes = chain.from_iterable(
-            [sha256] * len(of) for sha256, of in zip(frames_sha256.values(), frames, strict=True)
-        )
-        return all(index.equals(wanted) for index in indices) and rows["frames_sha256"].equals(pl.Series([*hashes]))
+        Args:
+            frames_sha256: The hash of the frames of each pullback there is.
+        """
+        self._index.update(dict(self._iter_chunks(frames_sha256)), self._qualities)
+
+    def _qualities(self, chunks: Mapping[Path, str]) -> dict[Path, NDArray[np.float64]]:
+        """Return the quality of each frame of those of some chunks that are useful, and to the last byte as they were written."""
+        useless = set(iter_useless([*chunks.items()])) if chunks else set()
+        sound = []
+        for path in chunks.keys() - useless:
+            with suppress(IntegrityError):
+                doors.verify(path)
+                sound.append(path)
+        read = _by_chunk(sound, ["quality"])
+        return {} if read is None else read["quality"]
+
+    def _iter_chunks(self, frames_sha256: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+        """Yield every chunk there is of some pullbacks, each with the hash of its pullback's frames."""
+        for pullback_id, sha256 in frames_sha256.items():
+            for path in entries(self._layout.scores(self._model_id) / pullback_id, "frames-*.parquet"):
+                yield path, sha256
 
     def remove(self, pullback_id: str) -> None:
         """Remove the scores of a pullback, rows first: they are drawn anew when it is scored."""
@@ -158,17 +163,34 @@ class ScoreStore:
         Raises:
             StateError: nothing is scored yet, or a pullback not to its end.
         """
-        chunks = {pullback_id: self._whole(pullback_id, n) for pullback_id, n in n_frames.items()}
-        paths = [path for listed in chunks.values() for path in listed]
-        table = read_tables(paths, names)
-        if len(table) != sum(n_frames.values()):
-            raise damaged(self._layout.scores(self._model_id))
-        read = {name: table.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
-        by_pullback, begin = {}, 0
+        return dict(self.iter_columns(n_frames, names))
+
+    def iter_columns(
+        self, n_frames: Mapping[str, int], names: Sequence[str]
+    ) -> Iterator[tuple[str, dict[str, NDArray[np.float64]]]]:
+        """Yield pullbacks with what `columns` returns of each; no more than some of them are held in memory."""
+        waiting: dict[str, list[Path]] = {}
         for pullback_id, n in n_frames.items():
-            by_pullback[pullback_id] = {name: values[begin : begin + n] for name, values in read.items()}
-            begin += n
-        return by_pullback
+            waiting[pullback_id] = self._whole(pullback_id, n)
+            if sum(map(len, waiting.values())) >= MOST_CHUNKS:
+                yield from self._read_columns(waiting, names)
+                waiting = {}
+        yield from self._read_columns(waiting, names)
+
+    def _read_columns(
+        self, chunks: Mapping[str, list[Path]], names: Sequence[str]
+    ) -> Iterator[tuple[str, dict[str, NDArray[np.float64]]]]:
+        """Yield pullbacks with some columns; what the index does not hold is read from all chunks as one table."""
+        listed = [*chain.from_iterable(chunks.values())]
+        noted = self._index.find(listed) if list(names) == ["quality"] else {}
+        read = _by_chunk([path for path in listed if path not in noted], names)
+        if read is None:
+            raise damaged(self._layout.scores(self._model_id))
+        for pullback_id, paths in chunks.items():
+            yield (
+                pullback_id,
+                {name: np.concatenate([np.empty(0), *map((read[name] | noted).get, paths)]) for name in names},
+            )
 
     def rows(self, keys: Sequence[FrameKey], names: Sequence[str]) -> pl.DataFrame:
         """Return some columns of scored frames, a row each, in the order of their keys.
@@ -346,6 +368,15 @@ class ScoreStore:
             for name in self._structures
             if isinstance(packed := row[f"contour_{name}"], bytes)
         }
+
+
+def _by_chunk(paths: Sequence[Path], names: Sequence[str]) -> dict[str, Qualities] | None:
+    """Return some columns of some chunks by name and chunk, with NaN where a value is missing; None where rows are missing."""
+    table, ends = read_tables(paths, names), np.cumsum([len(frames_in(path)) for path in paths], dtype=np.intp)
+    if len(table) != (ends[-1] if len(ends) else 0):
+        return None
+    columns = {name: table.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
+    return {name: dict(zip(paths, np.split(values, ends), strict=False)) for name, values in columns.items()}
 
 
 def _rows_of(wanted: Sequence[tuple[Path, list[int]]], names: Sequence[str]) -> pl.DataFrame:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook, expected_accuracy
-from ivsqa.domain.statistics.bootstrap import means_over_subjects, subject_numbers
+from ivsqa.domain.statistics.bootstrap import means_of_sums
 from ivsqa.errors import StateError
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -25,27 +26,60 @@ def find_outlook(project: Project, pullbacks: Sequence[Pullback]) -> Outlook | N
     if model is None:
         return None
     try:
-        columns = project.scores(model).columns(
-            {pullback.pullback_id: pullback.n_frames for pullback in pullbacks}, ["quality"]
-        )
+        unread = _Unread.of(project, model, pullbacks)
     except StateError:
         return None
-    unread = {pullback.pullback_id: pullback.unread for pullback in pullbacks}
-    quality = np.concatenate([np.empty(0), *(columns[name]["quality"][mask] for name, mask in unread.items())])
-    if not len(quality):
+    n_unread = sum(unread.counts.values())
+    if not n_unread:
         return None
-    subjects = [pullback.subject_id for pullback in pullbacks for _ in range(int(unread[pullback.pullback_id].sum()))]
+    subjects = sorted(unread.counts)
     # One seed for all calls: the same project has the same interval in status and in the report.
-    (mean,) = means_over_subjects(quality[:, None], subject_numbers(subjects), rng=np.random.default_rng(0))
+    (mean,) = means_of_sums(
+        *(np.array([[of[one]] for one in subjects]) for of in (unread.sums, unread.known)),
+        rng=np.random.default_rng(0),
+    )
     n_next = _round_size(project.round_records())
     return Outlook(
-        n_pool=sum(int(free.sum()) for free in project.choosable(pullbacks).values()),
-        n_unread=len(quality),
+        n_pool=sum(int(free.sum()) for _, free in project.choosable(pullbacks)),
+        n_unread=n_unread,
         quality=mean,
-        poor_share=float((quality < POOR_DICE).mean()),
+        poor_share=unread.n_poor / n_unread,
         n_next=n_next,
         expected_gain=_gain(project.models(), model, n_next),
     )
+
+
+@dataclass
+class _Unread:
+    """The frames that nobody read, and their quality, by subject; none but subjects that have any.
+
+    Attributes:
+        counts: How many frames.
+        known: How many have a quality.
+        sums: The sum of these qualities.
+        n_poor: Frames of all subjects that are poor.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    known: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    n_poor: int = 0
+
+    @classmethod
+    def of(cls, project: Project, model: ModelRecord, pullbacks: Sequence[Pullback]) -> _Unread:
+        """Return those of some pullbacks, one after the other; raises StateError where one is not scored to its end."""
+        unread = cls()
+        n_frames = {pullback.pullback_id: pullback.n_frames for pullback in pullbacks}
+        read = project.scores(model).iter_columns(n_frames, ["quality"])
+        for pullback, (_, columns) in zip(pullbacks, read, strict=True):
+            quality, subject = columns["quality"][pullback.unread], pullback.subject_id
+            if len(quality):
+                sums = np.cumsum(np.append(unread.sums.get(subject, 0.0), np.nan_to_num(quality, nan=0.0)))
+                unread.sums[subject] = float(sums[-1])
+                unread.known[subject] = unread.known.get(subject, 0.0) + float((~np.isnan(quality)).sum())
+                unread.counts[subject] = unread.counts.get(subject, 0) + len(quality)
+                unread.n_poor += int((quality < POOR_DICE).sum())
+        return unread
 
 
 def _round_size(rounds: list[RoundRecord]) -> int:

@@ -10,18 +10,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
-from ivsqa.domain.selection.pool import Allowed, Limits, Pool
-from ivsqa.domain.selection.strategies import worst_free
 from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import IvsqaError, ProjectLockedError, StateError
 from ivsqa.io import atomic
@@ -133,9 +131,11 @@ def score_frames(
         # After a stop, and before all shards are done, the worst so far would be taken for the worst of all.
         is_alone = part == WHOLE and not done.failed
         store = project.scores(model)
-        if top and rank.is_first and done.finished and (is_alone or _are_whole(store, by_id.values())):
-            return replace(done, frames=worst_in_pool(project, store, [*by_id.values()], top))
-        return done
+        if not (rank.is_first and done.finished and (is_alone or _are_whole(store, by_id.values()))):
+            return done
+        if not pullback_ids:
+            store.note_quality({name: record.frames_sha256 for name, record in by_id.items()})
+        return replace(done, frames=worst_in_pool(project, store, [*by_id.values()], top) if top else [])
 
 
 @contextmanager
@@ -289,15 +289,16 @@ def _score_chunks(
 
 def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullback], top: int) -> list[RankedFrame]:
     """Return the frames of lowest quality that a selection may choose, worst first: of training subjects alone."""
-    training = [pullback for pullback in pullbacks if pullback.split == "train"]
-    if not training:
-        return []
+    training = sorted((one for one in pullbacks if one.split == "train"), key=lambda one: one.pullback_id)
     names = project.structures.names
-    free = project.choosable(training)
-    read = store.columns({pullback.pullback_id: pullback.n_frames for pullback in training}, ["quality"])
-    doubt = {name: np.where(free[name], -columns["quality"], np.nan) for name, columns in read.items()}
-    pool = Pool.of(pullback.choices(score=doubt[pullback.pullback_id]) for pullback in training)
-    keys = [pool.key(row) for row in islice(worst_free(pool, Allowed(pool, Limits())), top)]
+    read = store.iter_columns({pullback.pullback_id: pullback.n_frames for pullback in training}, ["quality"])
+    doubts, found = [np.empty(0)], list[FrameKey]()
+    for (pullback_id, free), (_, columns) in zip(project.choosable(training), read, strict=True):
+        doubt = np.where(free, -columns["quality"], np.nan)
+        rows = _largest(doubt, top)
+        doubts.append(doubt[rows])
+        found += [FrameKey(pullback_id, index) for index in rows.tolist()]
+    keys = [found[row] for row in np.argsort(-np.concatenate(doubts), kind="stable")[:top]]
     table = store.rows(keys, ["quality", "n_regions", *(f"dice_{name}" for name in names)])
     return [
         RankedFrame(
@@ -311,6 +312,15 @@ def worst_in_pool(project: Project, store: ScoreStore, pullbacks: Sequence[Pullb
         )
         for rank, (key, row) in enumerate(zip(keys, table.iter_rows(named=True), strict=True), start=1)
     ]
+
+
+def _largest(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
+    """Return the places of the n largest values, of all that are equal to the least of these, and of none that is NaN; rising."""
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) <= n:
+        return known
+    least = np.partition(values[known], -n)[-n]
+    return np.flatnonzero(values >= least)
 
 
 def write_heatmaps(

@@ -24,7 +24,7 @@ def test_what_is_left_is_what_nobody_read_of_training_subjects(scored):
     training = scored.pullbacks("train")
     n_read = sum(len(record.standings) for record in training)
     assert outlook.n_unread == sum(record.n_frames for record in training) - n_read
-    assert outlook.n_pool == sum(int(free.sum()) for free in scored.choosable(training).values()) < outlook.n_unread
+    assert outlook.n_pool == sum(int(free.sum()) for _, free in scored.choosable(training)) < outlook.n_unread
     assert outlook.quality.low <= outlook.quality.value <= outlook.quality.high
     assert 0.0 <= outlook.poor_share <= 1.0
     assert (outlook.n_next, outlook.expected_gain) == (6, None)  # r001 chose six; one model says nothing of the next
