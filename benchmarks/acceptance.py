@@ -53,7 +53,7 @@ from ivsqa.domain.geometry.laid_borders import LaidBorders
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, fit_error_calibration, frame_quality
 from ivsqa.drawing.charts import COLORS, Panel, Point, Series, curve_figure
 from ivsqa.io.atomic import write_text
-from ivsqa.workflow.predicting.prediction import assess_frame
+from ivsqa.workflow.predicting.prediction import assess_frames
 
 Floats = NDArray[np.float64]
 
@@ -131,7 +131,7 @@ def judged(calibrated_on: Drawn, drawn: Drawn) -> Losses:
     )
     predicted, losses = [], []
     for signal, laid, true in zip(drawn.raw, drawn.borders, drawn.truth, strict=True):
-        qualities = assess_frame(names, signal, laid.masks, calibration)
+        [qualities] = assess_frames(names, signal[None], laid.masks[None], calibration)
         predicted.append(1.0 - frame_quality(qualities.values()))
         said, reference = (
             {name: contour for name, contour in zip(names, contours, strict=True) if contour is not None}

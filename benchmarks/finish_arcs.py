@@ -54,7 +54,7 @@ from ivsqa.domain.geometry.topology import nested
 from ivsqa.domain.quality.predicted_quality import raw_error
 from ivsqa.io.atomic import write_text
 from ivsqa.workflow.predicting.doubtful_arcs import DOUBT, EXPERTS_MM
-from ivsqa.workflow.predicting.prediction import assess_frame
+from ivsqa.workflow.predicting.prediction import assess_frames
 from ivsqa.workflow.simulating.erring_reader import LUMEN_MM, ErringReader, Reading, Readings
 from ivsqa.workflow.simulating.finishing import drawn_pool
 from ivsqa.workflow.simulating.seen_frames import SeenFrames, calibration_on, seen_frames
@@ -195,7 +195,8 @@ def ways_of(frames: SeenFrames, calibration: Any, priors: Any, fold: int) -> dic
     for row in rows:
         probabilities = frames.probabilities[row].astype(np.float64)
         laid = laid_borders(probabilities, priors)
-        judged = assess_frame(names, raw_error(probabilities, laid.masks), laid.masks, calibration)
+        raw = raw_error(probabilities, laid.masks)
+        [judged] = assess_frames(names, raw[None], laid.masks[None], calibration)
         drawn = frames.drawn[row]
         expected = {name: error_by_arc(judged[name].error_map / 255.0, drawn[name]) for name in drawn}
         arcs["predicted"].append(marked(frames, row, expected))

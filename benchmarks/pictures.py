@@ -32,7 +32,7 @@ from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.arcs import DoubtfulArc, error_by_arc, worst_arcs
 from ivsqa.domain.geometry.border_prior import outline
-from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
+from ivsqa.domain.geometry.laid_borders import LaidBorders, borders_of_frames
 from ivsqa.domain.quality.predicted_quality import assess, raw_error, region_of_frame
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.drawing.pictures import comparison, contact_sheet, jpeg_bytes
@@ -84,8 +84,8 @@ def drawn(
 ) -> tuple[list[LaidBorders], sqa.Maps]:
     """Return the borders of frames, and raw error maps."""
     p = np.concatenate(sqa.batches(frames.images, lambda images: predictor(images).probabilities))
-    borders = [laid_borders(one, priors) for one in p]
-    return borders, np.stack([raw_error(one, laid.masks) for one, laid in zip(p, borders, strict=True)])
+    borders = borders_of_frames(p, priors)
+    return borders, raw_error(p, np.stack([laid.masks for laid in borders]))
 
 
 def shown_of(study: Study, cell: sqa.Cell, options: argparse.Namespace) -> list[Shown]:

@@ -49,7 +49,7 @@ from studies import DATA, FOLDS, Frames, Study, available, study_of
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.border_prior import BorderPrior, outline, priors_of_labels
-from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
+from ivsqa.domain.geometry.laid_borders import LaidBorders, borders_of_frames
 from ivsqa.domain.geometry.topology import nested_lines
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
@@ -143,8 +143,8 @@ def drawn_by(
 ) -> tuple[Probabilities, list[LaidBorders], Maps]:
     """Return pooled probabilities, laid borders, and the raw error map, (n, K, s, s)."""
     p: Probabilities = np.concatenate(batches(frames.images, lambda images: predictor(images).probabilities))
-    borders = [laid_borders(one, priors) for one in p]
-    return p, borders, np.stack([raw_error(one, laid.masks) for one, laid in zip(p, borders, strict=True)])
+    borders = borders_of_frames(p, priors)
+    return p, borders, raw_error(p, np.stack([laid.masks for laid in borders]))
 
 
 def signals_of(

@@ -17,7 +17,8 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from ivsqa.domain.level_line import largest_level_line
+from ivsqa.domain.edges import Edges
+from ivsqa.domain.level_line import level_lines
 
 Points: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -68,6 +69,11 @@ class Contour:
     def edge_points(self) -> Points:
         """The vertices in edge convention, (n, 2)."""
         return self.points_px + EDGE_OFFSET_PX
+
+    @property
+    def edges(self) -> Edges:
+        """Its edges."""
+        return Edges.of([self.points_px])
 
     @cached_property
     def following_px(self) -> Points:
@@ -173,40 +179,7 @@ class Contour:
             >>> int(Contour.from_points([[0, 0], [4, 0], [4, 4], [0, 4]]).mask((8, 8)).sum())
             16
         """
-        mask = np.zeros(shape, dtype=np.bool_)
-        rows, columns = self._row_crossings(shape)
-        if len(rows) == 0:
-            return mask
-        top, left, bottom, right = rows.min(), columns.min(), rows.max() + 1, columns.max()
-        width = right - left + 1
-        flat = np.bincount((rows - top) * width + columns - left, minlength=(bottom - top) * width)
-        # Each crossing turns inside and outside round for every pixel to its right; uint8 may wrap: only parity counts.
-        inside = np.cumsum(flat.reshape(-1, width)[:, :-1], axis=1, dtype=np.uint8) & 1
-        mask[top:bottom, left:right] = inside.view(np.bool_)
-        return mask
-
-    def _row_crossings(self, shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the crossings with rows of pixel centres: row, and first column at or right of the crossing, (m,) each."""
-        height, width = shape
-        start, end = self.points_px, self.following_px
-        down = (start[:, 1] <= end[:, 1])[:, None]
-        upper, lower = np.where(down, start, end), np.where(down, end, start)
-        first = np.ceil(upper[:, 1]).clip(0, height).astype(np.intp)
-        n_rows = np.ceil(lower[:, 1]).clip(0, height).astype(np.intp) - first  # half open: a vertex counts once
-        edge, rows = runs(first, n_rows)
-        (x, y), (dx, dy) = upper[edge].T, (lower - upper)[edge].T
-        return rows, np.ceil(x + (rows - y) * dx / dy).clip(0, width).astype(np.intp)
-
-
-def runs(first: NDArray[np.intp], length: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return which run each number is of, and the number, for runs of consecutive numbers.
-
-    Example:
-        >>> [numbers.tolist() for numbers in runs(np.array([5, 2, 7]), np.array([2, 0, 3]))]
-        [[0, 0, 2, 2, 2], [5, 6, 7, 8, 9]]
-    """
-    run = np.repeat(np.arange(len(length)), length)
-    return run, np.arange(len(run)) + (first + length - np.cumsum(length))[run]
+        return np.asarray(self.edges.masks(shape)[0])
 
 
 Contours: TypeAlias = Mapping[str, Contour]
@@ -222,13 +195,12 @@ def contour_from_mask(mask: NDArray[np.generic]) -> Contour | None:
     Returns:
         The longest-area closed line at one half; objects cut by the frame are closed along its edge.
     """
-    height, width = mask.shape
-    field = np.zeros((height + 2, width + 2))  # beyond the frame there is nothing
-    field[1:-1, 1:-1] = mask
-    line = largest_level_line(field, 0.5)
-    if line is None:
-        return None
+    return contour_of_line(level_lines(mask[None], 0.5).points(0))
+
+
+def contour_of_line(points: Points | None) -> Contour | None:
+    """Return the contour along a level line, None where there is none."""
     try:
-        return Contour.from_points(line - 1.0)
-    except ValueError:  # a lone pixel just above one half: its points fall together
+        return None if points is None else Contour.from_points(points)
+    except ValueError:  # a lone pixel just above the level: its points fall together
         return None

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from ivsqa.domain.level_line import largest_level_line
+from ivsqa.domain.level_line import level_lines
 
 
 def line_of(field, level=0.5):
-    line = largest_level_line(field, level)
+    line = level_lines(field[None], level).points(0)
     assert line is not None
     return line
 
@@ -51,8 +51,8 @@ def test_line_around_one_pixel_by_hand():
 
 
 def test_nothing_above_the_level_has_no_line():
-    assert largest_level_line(np.zeros((5, 5)), 0.5) is None
-    assert largest_level_line(np.full((5, 5), 0.5), 0.5) is None  # what equals it lies outside
+    assert level_lines(np.zeros((1, 5, 5)), 0.5).points(0) is None
+    assert level_lines(np.full((1, 5, 5), 0.5), 0.5).points(0) is None  # what equals it lies outside
 
 
 def test_pixels_that_touch_at_a_corner_are_apart():
@@ -73,7 +73,7 @@ def test_line_around_a_hole_is_not_the_one():
 @settings(max_examples=200)
 def test_area_is_that_of_the_largest_line_of_skimage(field):
     lines = [line[:-1, ::-1] for line in find_contours(field, 0.5) if len(line) > 3]
-    line = largest_level_line(field, 0.5)
+    line = level_lines(field[None], 0.5).points(0)
     if line is None:
         assert not lines
     else:
@@ -83,8 +83,31 @@ def test_area_is_that_of_the_largest_line_of_skimage(field):
 @given(fields())
 @settings(max_examples=50)
 def test_points_lie_between_neighbouring_pixels_where_the_field_has_the_level(field):
-    line = largest_level_line(field, 0.5)
+    line = level_lines(field[None], 0.5).points(0)
     if line is not None:
         assert ndimage.map_coordinates(field, line.T[::-1], order=1) == pytest.approx(0.5)
         steps = np.abs(np.roll(line, -1, axis=0) - line)
         assert steps.max() <= 1.0
+
+
+def test_fields_side_by_side_have_the_lines_that_each_has_alone():
+    square, twice = np.zeros((6, 7)), np.zeros((6, 7))
+    square[1:5, 2:6] = 1.0  # 4 × 4
+    twice[0:2, 0:2], twice[3:6, 3:7] = 1.0, 0.75  # both at an edge of the field
+    lines = level_lines(np.stack([square, np.zeros((6, 7)), twice, square[::-1]]), 0.5)
+    assert lines.is_only.tolist() == [True, False, False, True]
+    for number, field in enumerate([square, None, twice, square[::-1]]):
+        if field is None:
+            assert lines.points(number) is None
+        else:
+            np.testing.assert_array_equal(lines.points(number), line_of(field))
+    kept = lines.some(np.array([3, 2]))
+    np.testing.assert_array_equal(kept.points(1), line_of(twice))
+    assert kept.is_only.tolist() == [True, False]
+
+
+def test_beside_a_pixel_that_is_not_a_number_there_is_no_line():
+    torn = np.zeros((9, 9))
+    torn[1:3, 1:3], torn[5:8, 5:8], torn[6, 8] = 1.0, 1.0, np.nan
+    assert level_lines(np.full((1, 4, 4), np.nan), 0.5).points(0) is None
+    assert line_of(torn).max() == 2.5  # of the smaller piece

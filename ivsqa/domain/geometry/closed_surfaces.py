@@ -52,11 +52,27 @@ def closed_surfaces(costs: NDArray[np.floating], *, max_step: int, min_gap: int)
         [[1, 1, 1, 1], [2, 2, 2, 2]]
     """
     groups = [[index] for index in range(len(costs))]
-    laid = [_alone(costs[group], max_step, min_gap) for group in groups]
+    laid = [*closed_curves(costs, max_step=max_step)[:, None]]
     while (at := _conflict(laid, min_gap)) is not None:
         groups[at : at + 2] = [groups[at] + groups[at + 1]]
-        laid[at : at + 2] = [_jointly(costs[groups[at]], max_step, min_gap)]
+        laid[at : at + 2] = _jointly(costs[groups[at]][None], max_step, min_gap)
     return np.concatenate(laid)
+
+
+def closed_curves(costs: NDArray[np.floating], *, max_step: int) -> Rows:
+    """Return the rows of the closed curve of least cost in each of many fields, (…, columns), otherwise as `closed_surfaces`.
+
+    Args:
+        costs: (…, columns, rows).
+        max_step: Rows between neighbouring columns, 0 or more.
+    """
+    rows = np.asarray(costs.argmin(axis=-1))
+    steps = np.abs(np.diff(rows, append=rows[..., :1]))
+    best = np.take_along_axis(costs, rows[..., None], axis=-1)[..., 0]
+    rough = (steps.max(axis=-1) > max_step) | ~np.isfinite(best).all(axis=-1)
+    if rough.any():
+        rows[rough] = _jointly(costs[rough][:, None], max_step, min_gap=0)[:, 0]
+    return rows
 
 
 def _conflict(laid: list[Rows], min_gap: int) -> int | None:
@@ -64,27 +80,29 @@ def _conflict(laid: list[Rows], min_gap: int) -> int | None:
     return next((at for at in range(len(laid) - 1) if (laid[at + 1][0] - laid[at][-1] < min_gap).any()), None)
 
 
-def _alone(costs: NDArray[np.floating], max_step: int, min_gap: int) -> Rows:
-    """Return the rows of a surface laid for itself, (1, columns)."""
-    rows = costs.argmin(axis=2)
-    steps = np.abs(np.diff(rows, append=rows[:, :1]))
-    best = np.take_along_axis(costs, rows[..., None], axis=2)
-    return rows if steps.max() <= max_step and np.isfinite(best).all() else _jointly(costs, max_step, min_gap)
-
-
 def _jointly(costs: NDArray[np.floating], max_step: int, min_gap: int) -> Rows:
-    """Return the rows of surfaces laid together, (K, columns)."""
-    n_surfaces, _, n_rows = costs.shape
+    """Return the rows of surfaces laid together, (n, K, columns), in each of n fields, (n, K, columns, rows)."""
+    _, n_surfaces, n_columns, n_rows = costs.shape
     if n_rows**n_surfaces > _MOST_STATES:
         raise ValueError(f"{n_surfaces} borders over {n_rows} radii are too many to lay jointly")
     # Cut where the choice is clearest: a path that starts there mostly closes at once.
-    start = int(np.argmax(_clearness(costs)))
-    turned = np.roll(costs, -start, axis=1)
+    columns = (np.argmax(_clearness(costs), axis=1)[:, None] + np.arange(n_columns)) % n_columns
+    turned = np.take_along_axis(costs, columns[:, None, :, None], axis=2)
     forbidden = _too_near(n_surfaces, n_rows, min_gap)
-    order = count()  # of boxes with equal bounds, the older first
     whole: Box = ((0, n_rows),) * n_surfaces
-    bound, path = _open_path(turned, forbidden, whole, max_step)
-    waiting = [(bound, next(order), whole, path)]
+    rows = np.empty(costs.shape[:3], dtype=np.intp)
+    for index, (bound, path) in enumerate(zip(*_open_paths(turned, forbidden, whole, max_step), strict=True)):
+        rows[index, :, columns[index]] = _closed(turned[index], forbidden, (bound, whole, path), max_step).T
+    return rows
+
+
+def _closed(
+    costs: NDArray[np.floating], forbidden: NDArray[np.float64], open_path: tuple[float, Box, Rows], max_step: int
+) -> Rows:
+    """Return the rows of the best path that closes, (K, columns), given cost, box and rows of the best that need not."""
+    order = count()  # of boxes with equal bounds, the older first
+    bound, box, path = open_path
+    waiting = [(bound, next(order), box, path)]
     while True:
         bound, _, box, path = heapq.heappop(waiting)
         if not np.isfinite(bound):
@@ -92,17 +110,17 @@ def _jointly(costs: NDArray[np.floating], max_step: int, min_gap: int) -> Rows:
         first, end = path[:, 0], path[:, -1]
         end = end + np.clip(first - end, -max_step, max_step)  # the step that comes nearest to closing
         if (end == first).all():
-            return np.roll(path, start, axis=1)
+            return path
         for half in _halves(box, first, end):
-            bound, path_of_half = _open_path(turned, forbidden, half, max_step)
-            heapq.heappush(waiting, (bound, next(order), half, path_of_half))
+            bounds, paths = _open_paths(costs[None], forbidden, half, max_step)
+            heapq.heappush(waiting, (bounds[0], next(order), half, paths[0]))
 
 
 def _clearness(costs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the mean extra cost of the other rows of each column over its best, (columns,)."""
-    best = costs.min(axis=2, keepdims=True)
+    """Return the mean extra cost of the other rows of each column over its best, (n, columns)."""
+    best = costs.min(axis=3, keepdims=True)
     beyond = np.where(np.isfinite(costs), costs, _CLOSED) - np.where(np.isfinite(best), best, _CLOSED)
-    return np.asarray(beyond.mean(axis=(0, 2)))
+    return np.asarray(beyond.mean(axis=(1, 3)))
 
 
 def _too_near(n_surfaces: int, n_rows: int, min_gap: int) -> NDArray[np.float64]:
@@ -123,19 +141,21 @@ def _halves(box: Box, first: Rows, end: Rows) -> Iterator[Box]:
         yield (*box[:axis], ends, *box[axis + 1 :])
 
 
-def _open_path(
+def _open_paths(
     costs: NDArray[np.floating], forbidden: NDArray[np.float64], box: Box, max_step: int
-) -> tuple[float, Rows]:
-    """Return the least cost of a path from the box through all columns and back into it, and its rows, (K, columns)."""
-    n_surfaces, n_columns, _ = costs.shape
-    step = _Step(forbidden.shape, max_step)
-    # Each surface's costs along its own axis, so that their sum runs over all combinations of rows.
+) -> tuple[NDArray[np.float64], Rows]:
+    """Return the least cost of paths from the box through all columns and back into it, (n,), and their rows, (n, K, columns)."""
+    n_fields, n_surfaces, n_columns, _ = costs.shape
+    step = _Step((*forbidden.shape, n_fields), max_step)
+    # Each surface's costs along its own axis, so that their sum runs over all combinations of rows; fields last, side by side.
     by_surface = [
-        costs[surface].reshape(n_columns, *(-1 if axis == surface else 1 for axis in range(n_surfaces)))
+        np.moveaxis(costs[:, surface], 0, -1).reshape(
+            n_columns, *(-1 if axis == surface else 1 for axis in range(n_surfaces)), n_fields
+        )
         for surface in range(n_surfaces)
     ]
-    reached = np.empty((n_columns, *forbidden.shape))
-    start = np.full(forbidden.shape, np.inf)
+    reached = np.empty((n_columns, *forbidden.shape, n_fields))
+    start = np.full(reached.shape[1:], np.inf)
     inside = tuple(slice(*ends) for ends in box)
     start[inside] = 0.0
     value = step.values
@@ -144,30 +164,29 @@ def _open_path(
         for cost in by_surface[1:]:
             value += cost[column]
         if n_surfaces > 1:
-            value += forbidden
+            value += forbidden[..., None]
         reached[column] = value
     back = step.least()[inside]
-    best = float(back.min())
-    if not np.isfinite(best):
-        return best, np.zeros((n_surfaces, n_columns), dtype=np.intp)
-    landing = np.array(np.unravel_index(int(back.argmin()), back.shape)) + [low for low, _ in box]
-    return best, _traced(reached, landing.tolist(), max_step)
+    ends = back.reshape(-1, n_fields)
+    landing = np.array(np.unravel_index(ends.argmin(axis=0), back.shape[:-1])) + np.array(box)[:, :1]
+    return ends.min(axis=0), _traced(reached, landing, max_step)
 
 
 class _Step:
     """From the least cost of each cell to the least within reach of it, in place: most of the time goes here.
 
     Args:
-        shape: (rows,) * K.
-        reach: Rows that a step may go along each axis.
+        shape: (rows,) * K + (n,), of n fields.
+        reach: Rows that a step may go along each axis of rows.
     """
 
     def __init__(self, shape: tuple[int, ...], reach: int) -> None:
-        padded = np.full(tuple(n + 2 * reach for n in shape), np.inf)
-        self.values = padded[tuple(slice(reach, reach + n) for n in shape)]
+        *rows, n_fields = shape
+        padded = np.full((*(n + 2 * reach for n in rows), n_fields), np.inf)
+        self.values = padded[tuple(slice(reach, reach + n) for n in rows)]
         self._program: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
         window, wanted = padded, 2 * reach + 1
-        for axis, n in enumerate(shape):
+        for axis, n in enumerate(rows):
             width = 1
             while width < wanted:
                 # Windows double; the last two may overlap, since the least of a value and itself is that value.
@@ -187,16 +206,21 @@ class _Step:
         return self._least
 
 
-def _traced(reached: NDArray[np.float64], last: list[int], max_step: int) -> Rows:
-    """Return the rows of the path that ends a step from `last`, (K, columns), from the least costs of reaching each cell."""
-    path = []
+def _traced(reached: NDArray[np.float64], last: Rows, max_step: int) -> Rows:
+    """Return the rows of the paths that end a step from `last`, (K, n), from the least costs of reaching each cell.
+
+    Args:
+        reached: (columns, rows, …, n).
+        last: (K, n).
+        max_step: Rows that a step may go.
+
+    Returns:
+        (n, K, columns).
+    """
+    reach = np.indices((2 * max_step + 1,) * len(last)).reshape(len(last), -1, 1) - max_step
+    fields, path = np.arange(last.shape[1]), []
     for values in reached[::-1]:
-        low = [max(row - max_step, 0) for row in last]
-        window = values[tuple(slice(a, b + max_step + 1) for a, b in zip(low, last, strict=True))]
-        at = int(window.argmin())
-        for axis in reversed(range(len(low))):
-            at, beyond = divmod(at, window.shape[axis])
-            low[axis] += beyond
-        last = low
+        near = np.clip(last[:, None] + reach, 0, values.shape[0] - 1)  # (K, steps, n)
+        last = near[:, values[(*near, fields)].argmin(axis=0), fields]
         path.append(last)
-    return np.array(path[::-1], dtype=np.intp).T
+    return np.stack(path[::-1]).transpose(2, 1, 0)

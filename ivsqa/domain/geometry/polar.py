@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ivsqa.domain.contour import Contour, Points, runs
+from ivsqa.domain.contour import Contour, Points
+from ivsqa.domain.edges import Edges, runs
 
 TURN = 2.0 * np.pi
 ROUNDING = 1e-9
@@ -21,12 +22,12 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class PolarGrid:
-    """Where the cells of an unrolled frame lie.
+    """Where the cells of an unrolled frame lie, or of each of b frames.
 
     Attributes:
-        centre_px: (x, y).
+        centre_px: (x, y); of frames (b, 2).
         angles: (A,) ascending in [0, 2π).
-        radii_px: (R,) evenly spaced, ascending, above 0.
+        radii_px: (R,) evenly spaced, ascending, above 0; of frames (b, R).
     """
 
     centre_px: Points
@@ -39,9 +40,9 @@ class PolarGrid:
         return np.column_stack([np.cos(self.angles), np.sin(self.angles)])
 
     @property
-    def cell_px(self) -> float:
-        """Distance between neighbouring cells of a ray."""
-        return float(self.radii_px[1] - self.radii_px[0])
+    def cell_px(self) -> NDArray[np.float64]:
+        """Distance between neighbouring cells of a ray, (); of frames (b,)."""
+        return np.asarray(self.radii_px[..., 1] - self.radii_px[..., 0])
 
     @cached_property
     def sectors(self) -> NDArray[np.float64]:
@@ -50,27 +51,33 @@ class PolarGrid:
         return 0.5 * (gaps + np.roll(gaps, 1))
 
     def sampled(self, fields: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return fields in each cell, (K, A, R): bilinear between pixel centres, zero outside.
+        """Return fields in each cell, (K, A, R), of frames (b, K, A, R): bilinear between pixel centres, zero outside.
 
         Args:
-            fields: (K, height, width).
+            fields: (K, height, width); of frames (b, K, height, width).
         """
-        n_fields, height, width = fields.shape
-        padded = np.zeros((n_fields, height + 2, width + 2))
-        padded[:, 1:-1, 1:-1] = fields
-        x, y = (  # (A, R) each, in the padded fields
-            (centre + 1.0 + along[:, None] * self.radii_px).clip(0.0, np.nextafter(size + 1.0, 0.0))
-            for centre, along, size in zip(self.centre_px, self.directions.T, (width, height), strict=True)
+        *frames, n_fields, height, width = fields.shape
+        padded = np.zeros((*frames, n_fields, height + 2, width + 2))
+        padded[..., 1:-1, 1:-1] = fields
+        x, y = (  # (b, A, R) each, in the padded fields
+            (self.centre_px[..., axis, None, None] + 1.0 + along[:, None] * self.radii_px[..., None, :]).clip(
+                0.0, np.nextafter(size + 1.0, 0.0)
+            )
+            for axis, along, size in zip((0, 1), self.directions.T, (width, height), strict=True)
         )
         column, row = x.astype(np.intp), y.astype(np.intp)
         right, below = x - column, y - row
-        at, stride = row * (width + 2) + column, width + 2
-        sampled = np.empty((n_fields, *x.shape))
-        for field, values in zip(padded.reshape(n_fields, -1), sampled, strict=True):
+        stride, size = width + 2, (height + 2) * (width + 2)
+        at = (
+            row * stride + column + (n_fields * size) * np.arange(np.prod(frames, dtype=np.intp)).reshape(*frames, 1, 1)
+        )
+        sampled = np.empty((*frames, n_fields, *x.shape[-2:]))
+        for index in range(n_fields):
+            values = padded.ravel()[index * size :]
             upper, lower = (
-                left + right * (field[first + 1] - left) for first in (at, at + stride) for left in (field[first],)
+                left + right * (values[first + 1] - left) for first in (at, at + stride) for left in (values[first],)
             )
-            values[:] = upper + below * (lower - upper)
+            sampled[..., index, :, :] = upper + below * (lower - upper)
         return sampled
 
     def crossings(self, contour: Contour) -> NDArray[np.float64]:
@@ -81,25 +88,7 @@ class PolarGrid:
             >>> grid.crossings(Contour.from_points([[0, 0], [5, 0], [5, 4], [0, 4]])).round(9).tolist()
             [3.0, 2.0]
         """
-        start, end = contour.points_px - self.centre_px, contour.following_px - self.centre_px
-        turn = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
-        from_, to = (np.where(turn[:, None] > 0.0, a, b) for a, b in ((start, end), (end, start)))
-        angle, last_angle = (np.arctan2(y, x) % TURN for x, y in (from_.T, to.T))
-        # An edge is seen from the centre under less than half a turn, and met by the rays between its ends. A ray through a
-        # vertex meets one of its edges, though rounding says that it passes between them.
-        first = self.angles.searchsorted(angle - ROUNDING)
-        n_rays = self.angles.searchsorted(last_angle + ROUNDING, "right") - first
-        n_rays += len(self.angles) * (angle - last_angle > 0.5 * TURN)
-        edge, ray = runs(first, np.where(turn == 0.0, 0, n_rays))  # a ray along an edge meets its neighbours
-        ray %= len(self.angles)
-        (x, y), (dx, dy) = self.directions[ray].T, (to - from_)[edge].T
-        farthest = np.sqrt(np.maximum((start**2).sum(axis=1), (end**2).sum(axis=1)))[edge]
-        across = x * dy - y * dx
-        # Along an edge that points at the centre, rounding would put the crossing anywhere on the ray.
-        radius = np.divide(np.abs(turn)[edge], across, out=farthest.copy(), where=across > 0.0)
-        radii = np.full(len(self.angles), -np.inf)
-        np.maximum.at(radii, ray, np.minimum(radius, farthest))
-        return np.where(np.isfinite(radii), radii, np.nan)
+        return np.asarray(last_crossings(contour.edges, self.centre_px[None], self.angles)[0])
 
     def contour(self, radii_px: NDArray[np.float64]) -> Contour:
         """Return the line at a radius on each ray, (A,) px."""
@@ -149,18 +138,49 @@ class PolarGrid:
         return np.asarray((np.concatenate([start, crossing]) + self.centre_px)[order])
 
 
+def last_crossings(edges: Edges, centres_px: Points, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the radius of the last point where each ray crosses each of n lines, (n, A) px; NaN where it does not.
+
+    Args:
+        edges: Of the lines.
+        centres_px: Where the rays of each line begin, (n, 2).
+        angles: Of the rays, (A,), ascending in [0, 2π).
+    """
+    centres = centres_px[edges.line]
+    start, end = edges.start_px - centres, edges.end_px - centres
+    turn = start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]
+    from_, to = (np.where(turn[:, None] > 0.0, a, b) for a, b in ((start, end), (end, start)))
+    angle, last_angle = (np.arctan2(y, x) % TURN for x, y in (from_.T, to.T))
+    # An edge is seen from the centre under less than half a turn, and met by the rays between its ends. A ray through a
+    # vertex meets one of its edges, though rounding says that it passes between them.
+    first = angles.searchsorted(angle - ROUNDING)
+    n_rays = angles.searchsorted(last_angle + ROUNDING, "right") - first
+    n_rays += len(angles) * (angle - last_angle > 0.5 * TURN)
+    edge, ray = runs(first, np.where(turn == 0.0, 0, n_rays))  # a ray along an edge meets its neighbours
+    ray %= len(angles)
+    x, y = np.cos(angles)[ray], np.sin(angles)[ray]
+    dx, dy = (to - from_)[edge].T
+    farthest = np.sqrt(np.maximum((start**2).sum(axis=1), (end**2).sum(axis=1)))[edge]
+    across = x * dy - y * dx
+    # Along an edge that points at the centre, rounding would put the crossing anywhere on the ray.
+    radius = np.divide(np.abs(turn)[edge], across, out=farthest.copy(), where=across > 0.0)
+    radii = np.full((edges.n_lines, len(angles)), -np.inf)
+    np.maximum.at(radii, (edges.line[edge], ray), np.minimum(radius, farthest))
+    return np.where(np.isfinite(radii), radii, np.nan)
+
+
 def polar_grid(
     centre_px: Points,
     *,
     n_angles: int,
     least_px: float,
-    most_px: float,
+    most_px: float | NDArray[np.float64],
     n_radii: int,
     through: Sequence[ArrayLike] = (),
 ) -> PolarGrid:
     """Return a grid of evenly spaced rays, the first along the x axis, and one through each given point, (x, y).
 
-    On each ray lie `n_radii` cells, from `least_px` to `most_px` from the centre, (x, y).
+    On each ray lie `n_radii` cells, from `least_px` to `most_px` from the centre, (x, y). Grids of b frames have b of both.
 
     Example:
         >>> grid = polar_grid(np.array([5.0, 5.0]), n_angles=4, least_px=1.0, most_px=3.0, n_radii=3, through=[(7.0, 7.0)])
@@ -172,7 +192,7 @@ def polar_grid(
     # Where a point lies on a ray but for rounding, the ray through the point takes its place.
     apart = np.abs((even[:, None] - own + np.pi) % TURN - np.pi) > ROUNDING
     angles = np.union1d(even[apart.all(axis=1)], own)
-    return PolarGrid(centre_px, np.asarray(angles, dtype=np.float64), np.linspace(least_px, most_px, n_radii))
+    return PolarGrid(centre_px, np.asarray(angles, dtype=np.float64), np.linspace(least_px, most_px, n_radii, axis=-1))
 
 
 def polar_place(point_px: ArrayLike, centre_px: Points) -> tuple[float, float]:

@@ -11,23 +11,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.geometry.closed_surfaces import closed_surfaces
+from ivsqa.domain.geometry.closed_surfaces import closed_curves, closed_surfaces
 from ivsqa.domain.geometry.polar import PolarGrid
 
 
 def region_costs(grid: PolarGrid, sampled: NDArray[np.floating], certainty: float) -> NDArray[np.float64]:
-    """Return the cost of borders in each cell, (K, A, R): the log odds against all that lies inside, summed over the sector.
+    """Return the cost of borders in each cell: the log odds against all that lies inside, summed over the sector.
 
     Args:
         grid: Where the cells lie.
-        sampled: Probability of each structure, with what it encloses, in each cell, (K, A, R).
+        sampled: Probability of each structure, with what it encloses, in each cell, (K, A, R), of frames (b, K, A, R).
         certainty: Probabilities nearer to 0 or 1 than this count as this near.
+
+    Returns:
+        Of the shape of `sampled`.
     """
     p = np.clip(sampled, certainty, 1.0 - certainty)
-    against = np.log(1.0 / p - 1.0) * grid.radii_px
-    against *= grid.cell_px * grid.sectors[:, None]
+    against = np.log(1.0 / p - 1.0) * grid.radii_px[..., None, None, :]
+    against *= grid.cell_px[..., None, None, None] * grid.sectors[:, None]
     costs = np.zeros(p.shape)
-    np.cumsum(0.5 * (against[..., 1:] + against[..., :-1]), axis=2, out=costs[..., 1:])
+    np.cumsum(0.5 * (against[..., 1:] + against[..., :-1]), axis=-1, out=costs[..., 1:])
     return costs
 
 
@@ -36,7 +39,7 @@ def least_cost_radii(
     costs: NDArray[np.float64],
     *,
     max_step: int,
-    min_wall_px: float,
+    min_wall_px: float | None,
     fixed: Mapping[tuple[int, int], float] | None = None,
 ) -> NDArray[np.float64]:
     """Return the radius of each border on each ray, (K, A) px, to a fraction of a cell.
@@ -48,20 +51,25 @@ def least_cost_radii(
         grid: Where the cells lie.
         costs: (K, A, R).
         max_step: Cells that a border may move from a ray to the next, at least 2.
-        min_wall_px: Least distance between neighbouring borders along a ray; below 0, they may cross.
+        min_wall_px: Least distance between neighbouring borders along a ray; None: each is laid for itself, free to cross, and
+            grid, costs and borders may be those of frames.
         fixed: The radius that a border has on a ray, by (border, ray).
 
     Raises:
         ValueError: no borders keep all this.
     """
-    wall = int(np.ceil(min_wall_px / grid.cell_px)) + 1
-    rows = closed_surfaces(costs, max_step=max_step - 1, min_gap=wall)
-    middle = np.clip(rows, 1, costs.shape[2] - 2)
-    before, lowest, after = (np.take_along_axis(costs, middle[..., None] + step, axis=2)[..., 0] for step in (-1, 0, 1))
+    if min_wall_px is None:
+        rows = closed_curves(costs, max_step=max_step - 1)
+    else:
+        wall = int(np.ceil(min_wall_px / grid.cell_px)) + 1
+        rows = closed_surfaces(costs, max_step=max_step - 1, min_gap=wall)
+    middle = np.clip(rows, 1, costs.shape[-1] - 2)
+    before, lowest, after = (np.take_along_axis(costs, middle[..., None] + step, -1)[..., 0] for step in (-1, 0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):  # beside a hard nudge every cost is infinite
         offset = 0.5 * (before - after) / (before - 2.0 * lowest + after)
     offset = np.where(np.isfinite(offset) & (rows == middle), np.clip(offset, -0.5, 0.5), 0.0)
-    radii = np.asarray(grid.radii_px[rows] + offset * grid.cell_px)
+    cells = np.take_along_axis(grid.radii_px, rows.reshape(*rows.shape[:-2], -1), -1)
+    radii = np.asarray(cells.reshape(rows.shape) + offset * grid.cell_px[..., None, None])
     for place, radius in (fixed or {}).items():
         radii[place] = radius
     return radii

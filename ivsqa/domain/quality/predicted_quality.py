@@ -144,30 +144,31 @@ class StructureQuality:
     error_map: NDArray[np.uint8]
 
 
-def raw_error(probabilities: NDArray[np.floating], drawn: Sequence[Mask]) -> NDArray[np.uint8]:
-    """Return raw error maps, uint8 (K, s, s): what the network's probabilities speak against what is drawn.
+def raw_error(probabilities: NDArray[np.floating], drawn: Mask | Sequence[Mask]) -> NDArray[np.uint8]:
+    """Return raw error maps, uint8 (K, s, s), of frames (b, K, s, s): what probabilities speak against what is drawn.
 
     Args:
-        probabilities: (K, s, s), each structure with what it encloses.
-        drawn: The masks of the K drawn contours, bool (s, s) each.
+        probabilities: Of that shape, each structure with what it encloses; what is not a number speaks against nothing.
+        drawn: The masks of the drawn contours, bool of that shape.
 
     Example:
         >>> raw_error(np.array([[0.99, 0.64, 0.25, 0.01]]), [np.array([True, False, False, False])]).tolist()
         [[26, 204, 128, 26]]
     """
-    against = np.where(np.stack(drawn), 1.0 - probabilities, probabilities)
-    return np.asarray(np.sqrt(against.clip(0.0, 1.0)) * (N_LEVELS - 1.0) + 0.5, dtype=np.uint8)
+    against = np.where(np.asarray(drawn), 1.0 - probabilities, probabilities)
+    return np.asarray(np.sqrt(np.fmin(np.fmax(against, 0.0), 1.0)) * (N_LEVELS - 1.0) + 0.5, dtype=np.uint8)
 
 
 def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
     """Return the region in which errors of a frame count, bool (height, width), for each structure alike.
 
-    It is every pixel at most `margin_px` rows and columns away from any of the predicted masks.
+    It is every pixel at most `margin_px` rows and columns away from any of the predicted masks. Of masks of frames,
+    (b, height, width) for each structure, it is that of each frame.
     """
     mask = np.logical_or.reduce(list(predicted))
-    height, width = mask.shape
-    padded = np.zeros((height + 2 * margin_px, width + 2 * margin_px), dtype=np.bool_)
-    padded[margin_px : margin_px + height, margin_px : margin_px + width] = mask
+    *frames, height, width = mask.shape
+    padded = np.zeros((*frames, height + 2 * margin_px, width + 2 * margin_px), dtype=np.bool_)
+    padded[..., margin_px : margin_px + height, margin_px : margin_px + width] = mask
     line = padded.ravel()
     for step in (1, width + 2 * margin_px):  # along rows, then along columns
         reach = 1
@@ -175,7 +176,7 @@ def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX
             shift = min(reach, 2 * margin_px + 1 - reach)
             line[: -shift * step] |= line[shift * step :]
             reach += shift
-    return padded[:height, :width]
+    return padded[..., :height, :width]
 
 
 def assess(
@@ -189,30 +190,44 @@ def assess(
         calibration: That structure's.
         region: Where errors count, from `region_of_frame`.
     """
+    return assess_each(raw_error[None], predicted[None], calibration, region[None])[0]
+
+
+def assess_each(
+    raw_error: NDArray[np.uint8], predicted: Mask, calibration: StructureCalibration, region: Mask
+) -> list[StructureQuality]:
+    """Return the expected quality of one structure in each of b frames, (b, height, width), as `assess` does."""
     levels = _joint_levels(raw_error, predicted, region)
-    error_map = calibration.map_levels[levels]
-    if not predicted.any():
-        return StructureQuality(0.0, 0.0, nan, 0, error_map)
-    counts = _count_levels(levels)
-    dice = float(calibration.dice(_expected_dice(counts, calibration.tables)))
-    return StructureQuality(
-        dice=dice,
-        dice_lower=max(0.0, dice - calibration.dice_margin) if not isnan(calibration.dice_margin) else nan,
-        error_area_px=float((counts * calibration.tables).sum()),
-        n_regions=_count_regions(error_map >= _SALIENT_LEVEL),
-        error_map=error_map,
+    error_maps = calibration.map_levels[levels]
+    counts, found = _count_levels(levels), np.asarray(predicted.any(axis=(1, 2)))
+    dice = np.zeros(len(found))
+    dice[found] = calibration.dice(_expected_dice(counts[found], calibration.tables))
+    lower = np.where(found, np.maximum(dice - calibration.dice_margin, 0.0), 0.0)  # NaN where the margin is unknown
+    areas_px = np.where(found, (counts * calibration.tables).reshape(len(found), -1).sum(axis=1), nan)
+    n_regions = np.where(found, _count_regions(error_maps >= _SALIENT_LEVEL), 0)
+    numbers = zip(dice.tolist(), lower.tolist(), areas_px.tolist(), n_regions.tolist(), error_maps, strict=True)
+    return [StructureQuality(*of_frame) for of_frame in numbers]
+
+
+def _count_regions(salient: Mask) -> NDArray[np.intp]:
+    """Return the number of connected regions of at least `MIN_REGION_PX` pixels in each of n fields, (n, height, width)."""
+    n_fields, height, width = salient.shape
+    flat, pixels = salient.ravel(), np.flatnonzero(salient)  # most of a frame is calm
+    number = np.empty(len(flat), dtype=np.int32)
+    number[pixels] = np.arange(len(pixels))
+    row, column = np.divmod(pixels, width)
+    pairs = []
+    for step, has_next in ((1, column < width - 1), (width, row % height < height - 1)):
+        first = pixels[has_next]
+        first = first[flat[first + step]]
+        pairs.append([number[first], number[first + step]])
+    joined = scipy.sparse.coo_array(
+        (np.ones(sum(len(first) for first, _ in pairs)), np.hstack(pairs)), shape=(len(pixels), len(pixels))
     )
-
-
-def _count_regions(salient: Mask) -> int:
-    """Return the number of connected regions of at least `MIN_REGION_PX` pixels."""
-    if np.count_nonzero(salient) < MIN_REGION_PX:
-        return 0
-    # Most of a frame is calm: labelling the box around what is not takes a fraction of the time.
-    rows, columns = (np.flatnonzero(salient.any(axis=axis)) for axis in (1, 0))
-    box = salient[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    labels, _ = scipy.ndimage.label(box)
-    return int((np.bincount(labels[box]) >= MIN_REGION_PX).sum())
+    n_regions, region = scipy.sparse.csgraph.connected_components(joined, directed=False)
+    field = np.empty(n_regions, dtype=np.intp)
+    field[region] = row // height
+    return np.bincount(field[np.bincount(region, minlength=n_regions) >= MIN_REGION_PX], minlength=n_fields)
 
 
 def frame_quality(qualities: Iterable[StructureQuality]) -> float:
@@ -336,19 +351,22 @@ def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> 
 
 
 def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:
-    """Return the raw level, plus 256 inside the predicted mask, and 512 outside `where`; (height, width)."""
+    """Return the raw level, plus 256 inside the predicted mask, and 512 outside `where`; of their shape."""
     levels = raw_error + predicted * np.uint16(N_LEVELS)
     return np.where(where, levels, np.uint16(2 * N_LEVELS)).astype(np.intp)
 
 
 def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the number of pixels by (outside/inside the predicted mask, raw level), (2, 256)."""
-    counts = np.bincount(levels.ravel(), minlength=2 * N_LEVELS + 1)[:-1]
-    return counts.reshape(2, N_LEVELS).astype(np.float64)
+    """Return the number of pixels by (outside/inside the predicted mask, raw level), (2, 256), of frames (b, 2, 256)."""
+    *frames, height, width = levels.shape
+    by_frame, n_bins = levels.reshape(-1, height * width), 2 * N_LEVELS + 1
+    bins = by_frame + n_bins * np.arange(len(by_frame))[:, None]
+    counts = np.bincount(bins.ravel(), minlength=n_bins * len(by_frame)).reshape(-1, n_bins)[:, :-1]
+    return counts.reshape(*frames, 2, N_LEVELS).astype(np.float64)
 
 
-def _expected_dice(n_pixels: NDArray[np.float64], tables: NDArray[np.float64]) -> float:
-    """Return 2TP / (2TP + FP + FN), each the sum of probabilities over pixels given as counts (2, 256) by level."""
-    missed, false = (n_pixels * tables).sum(axis=1)
-    right = n_pixels[1].sum() - false
-    return float(2.0 * right / (2.0 * right + false + missed))
+def _expected_dice(n_pixels: NDArray[np.float64], tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 2TP / (2TP + FP + FN), each the sum of probabilities over pixels given as counts (…, 2, 256) by level."""
+    missed, false = np.moveaxis((n_pixels * tables).sum(axis=-1), -1, 0)
+    right = n_pixels[..., 1, :].sum(axis=-1) - false
+    return np.asarray(2.0 * right / (2.0 * right + false + missed))

@@ -39,7 +39,7 @@ from ivsqa.domain.statistics.bootstrap import Measured, means_over_subjects, sub
 from ivsqa.domain.statistics.correlation import average_precision_from_histograms, spearman
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
-from ivsqa.workflow.predicting.prediction import FramePostprocessor, assess_frame
+from ivsqa.workflow.predicting.prediction import FramePostprocessor, assess_frames
 from ivsqa.workflow.predicting.signals import ERROR_MAP, RawMaps, reference_masks
 
 FRAME = "frame"
@@ -122,7 +122,7 @@ class Tally:
     ) -> None:
         """Count one frame."""
         grid = frame.pullback.grid
-        score = self._postprocessor.score(frame.key, grid, probabilities, borders, features, {})
+        [score] = self._postprocessor.scores([frame.key], grid, probabilities[None], [borders], features[None], [{}])
         predicted = self._count_pixels(frame, probabilities, borders.masks, maps, score)
         reference, spacing_mm = frame.annotation.contours, frame.pullback.spacing_mm
         judged = JudgedFrame(
@@ -151,7 +151,7 @@ class Tally:
         self,
         frame: AnnotatedFrame,
         probabilities: NDArray[np.float32],
-        masks: Sequence[Mask],
+        masks: Mask,
         maps: RawMaps,
         score: FrameScore,
     ) -> dict[str, dict[str, float]]:
@@ -167,7 +167,7 @@ class Tally:
         calibrated = {ERROR_MAP: dict(zip(self._names, score.error_maps, strict=True))}
         for signal, calibration in self._calibrations.items():
             if signal != ERROR_MAP:
-                qualities = assess_frame(self._names, maps[signal], masks, calibration)
+                [qualities] = assess_frames(self._names, maps[signal][None], masks[None], calibration)
                 predicted[signal] = {name: quality.dice for name, quality in qualities.items()}
                 calibrated[signal] = {name: quality.error_map for name, quality in qualities.items()}
         for (signal, name), counts in self.counts.items():

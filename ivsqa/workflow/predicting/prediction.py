@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior
-from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
+from ivsqa.domain.geometry.laid_borders import LaidBorders, borders_of_frames
 from ivsqa.domain.geometry.topology import within_frame
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.pullback import FrameKey
@@ -17,7 +17,7 @@ from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import (
     ErrorCalibration,
     StructureQuality,
-    assess,
+    assess_each,
     frame_quality,
     raw_error,
     region_of_frame,
@@ -42,60 +42,63 @@ class FramePostprocessor:
         self._calibration = calibration
         self._priors = priors
 
-    def borders(self, probabilities: NDArray[np.float32]) -> LaidBorders:
-        """Return the borders of one frame on the grid, from (K, s, s) probabilities of each structure with what it encloses."""
-        return laid_borders(probabilities, self._priors)
+    def borders(self, probabilities: NDArray[np.float32]) -> list[LaidBorders]:
+        """Return the borders of frames on the grid, from (b, K, s, s) probabilities of each structure with what it encloses."""
+        return borders_of_frames(probabilities, self._priors)
 
-    def score(
+    def scores(
         self,
-        key: FrameKey,
+        keys: Sequence[FrameKey],
         grid: WorkingGrid,
         probabilities: NDArray[np.float32],
-        borders: LaidBorders,
+        borders: Sequence[LaidBorders],
         features: NDArray[np.float32],
-        signals: Mapping[str, float | None],
-    ) -> FrameScore:
-        """Return the score of one frame.
+        signals: Sequence[Mapping[str, float | None]],
+    ) -> list[FrameScore]:
+        """Return the scores of b frames.
 
         Args:
-            key: (pullback_id, frame_index).
-            grid: Where the network's square lies in the frame.
-            probabilities: (K, s, s), each structure with what it encloses.
+            keys: (pullback_id, frame_index) of each.
+            grid: Where the network's square lies in each of them.
+            probabilities: (b, K, s, s), each structure with what it encloses.
             borders: As laid; what is drawn is what is judged.
-            features: (F,) description of the frame.
-            signals: Plain signals of doubt by name.
+            features: (b, F) descriptions.
+            signals: Plain signals of doubt of each by name.
         """
-        raw = raw_error(probabilities, borders.masks)
-        qualities = assess_frame(self._structures.names, raw, borders.masks, self._calibration)
-        # A structure that is not drawn has no area of errors; the others still add up.
-        areas = [quality.error_area_px for quality in qualities.values() if not np.isnan(quality.error_area_px)]
-        return FrameScore(
-            pullback_id=key[0],
-            frame_index=key[1],
-            quality=frame_quality(qualities.values()),
-            dice={name: quality.dice for name, quality in qualities.items()},
-            dice_lower={
-                name: None if np.isnan(quality.dice_lower) else quality.dice_lower
-                for name, quality in qualities.items()
-            },
-            expected_error_px=float(sum(areas)),
-            n_regions=sum(quality.n_regions for quality in qualities.values()),
-            signals=dict(signals),
-            features=features,
-            contours=contours_on_frame(self._structures, grid, borders),
-            error_maps=np.stack([quality.error_map for quality in qualities.values()]),
-        )
+        masks = np.stack([laid.masks for laid in borders])
+        judged = assess_frames(self._structures.names, raw_error(probabilities, masks), masks, self._calibration)
+        return [
+            FrameScore(
+                pullback_id=key[0],
+                frame_index=key[1],
+                quality=frame_quality(qualities.values()),
+                dice={name: quality.dice for name, quality in qualities.items()},
+                dice_lower={
+                    name: None if np.isnan(quality.dice_lower) else quality.dice_lower
+                    for name, quality in qualities.items()
+                },
+                # A structure that is not drawn has no area of errors; the others still add up.
+                expected_error_px=float(np.nansum([quality.error_area_px for quality in qualities.values()])),
+                n_regions=sum(quality.n_regions for quality in qualities.values()),
+                signals=dict(of_frame),
+                features=described,
+                contours=contours_on_frame(self._structures, grid, laid),
+                error_maps=np.stack([quality.error_map for quality in qualities.values()]),
+            )
+            for key, described, of_frame, laid, qualities in zip(keys, features, signals, borders, judged, strict=True)
+        ]
 
 
-def assess_frame(
-    names: Sequence[str], raw: NDArray[np.uint8], masks: Sequence[Mask], calibration: ErrorCalibration
-) -> dict[str, StructureQuality]:
-    """Return the expected quality of each structure, from the (K, s, s) raw map of one signal."""
-    region = region_of_frame(masks)
-    return {
-        name: assess(raw_map, mask, calibration.structures[name], region)
-        for name, raw_map, mask in zip(names, raw, masks, strict=True)
-    }
+def assess_frames(
+    names: Sequence[str], raw: NDArray[np.uint8], masks: Mask, calibration: ErrorCalibration
+) -> list[dict[str, StructureQuality]]:
+    """Return the expected quality of each structure in each frame, from the raw maps of one signal, and masks, (b, K, s, s)."""
+    region = region_of_frame(masks.swapaxes(0, 1))
+    by_structure = [
+        assess_each(raw[:, index], masks[:, index], calibration.structures[name], region)
+        for index, name in enumerate(names)
+    ]
+    return [dict(zip(names, qualities, strict=True)) for qualities in zip(*by_structure, strict=True)]
 
 
 def contours_on_frame(structures: StructureSet, grid: WorkingGrid, borders: LaidBorders) -> dict[str, Contour]:

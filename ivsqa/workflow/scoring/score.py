@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -236,10 +235,8 @@ def _score_chunks(
 ) -> int:
     """Score chunks of frames and return how many frames are kept.
 
-    Each worker takes a batch all the way from pixels to scores. On a CPU there is a worker a core, each with a network of one
-    thread, so that no core waits for another; on a GPU one worker prepares while the other's batch is on the device. They go
-    from maps to scores in turn: that is mostly Python, of which one thread runs at a time, and so one is there while another is
-    in the network.
+    Each worker takes a batch all the way from pixels to scores, as arrays, so that none waits long for the Python of another. On
+    a CPU there is a worker a core, each with a network of one thread; on a GPU others prepare and finish batches meanwhile.
     """
     # torch loads for seconds, and where every frame has its score there is nothing to load it for.
     from ivsqa.workflow.predicting.networks import load_predictor
@@ -251,7 +248,6 @@ def _score_chunks(
     )
 
     store = project.scores(model)
-    turn = Lock()
 
     def run(batch: Batch) -> tuple[Batch, list[FrameScore]]:
         grid = batch.record.grid
@@ -259,20 +255,9 @@ def _score_chunks(
         images = np.stack([grid.sample(frame) for frame in frames])
         prediction = predictor(images)
         signals = frame_signals(prediction, predictor.sample(images, N_DRAWS, DRAW_SEED) if draws else None)
-        outputs = zip(prediction.probabilities, prediction.features, signals, strict=True)
-        pullback_id = batch.record.pullback_id
-        with turn:
-            return batch, [
-                postprocessor.score(
-                    FrameKey(pullback_id, batch.start + row),
-                    grid,
-                    probabilities,
-                    postprocessor.borders(probabilities),
-                    features,
-                    of_frame,
-                )
-                for row, (probabilities, features, of_frame) in enumerate(outputs)
-            ]
+        keys = [FrameKey(batch.record.pullback_id, index) for index in range(batch.start, batch.stop)]
+        borders = postprocessor.borders(prediction.probabilities)
+        return batch, postprocessor.scores(keys, grid, prediction.probabilities, borders, prediction.features, signals)
 
     n_kept, chunk = 0, []
     with predictor.workers() as n_workers, context.progress("Scoring", work.n_todo, "frame") as advance:

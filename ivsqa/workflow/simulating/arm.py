@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.domain.geometry.border_prior import BorderPrior, priors_of_labels
-from ivsqa.domain.geometry.laid_borders import laid_borders
+from ivsqa.domain.geometry.laid_borders import borders_of_frames, laid_borders
 from ivsqa.domain.quality.frame_score import BALD
 from ivsqa.domain.quality.predicted_quality import frame_quality, raw_error
 from ivsqa.domain.quality.review_curve import ReviewShares, review_shares
@@ -28,7 +28,7 @@ from ivsqa.model.data import SampleSet
 from ivsqa.model.inference import Prediction, Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import train
-from ivsqa.workflow.predicting.prediction import assess_frame
+from ivsqa.workflow.predicting.prediction import assess_frames
 from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 from ivsqa.workflow.simulating.labelled_study import (
     Effort,
@@ -349,10 +349,9 @@ class _Arm:
             batch = rows[first : first + BATCH_FRAMES]
             prediction = predictor(study.images[batch])
             features.append(describe(prediction))
-            masks = [laid_borders(probabilities, priors).masks for probabilities in prediction.probabilities]
-            dice.append(mask_dice(np.stack(masks), study.masks(batch)))
-            pairs = zip(map(raw_error, prediction.probabilities, masks), masks, strict=True)
-            judged = (assess_frame(study.structures, *pair, calibration) for pair in pairs)
+            masks = np.stack([laid.masks for laid in borders_of_frames(prediction.probabilities, priors)])
+            dice.append(mask_dice(masks, study.masks(batch)))
+            judged = assess_frames(study.structures, raw_error(prediction.probabilities, masks), masks, calibration)
             quality += [frame_quality(qualities.values()) for qualities in judged]
             if column is not None:
                 draws = predictor.sample(study.images[batch], N_DRAWS, DRAW_SEED) if column == BALD else None
@@ -370,5 +369,6 @@ class _Arm:
         """Return the Dice of the frames held back, (m, K); NaN where a structure is neither drawn nor found."""
         study, rows = self._study, self._parts.held_back
         batches = [rows[first : first + BATCH_FRAMES] for first in range(0, len(rows), BATCH_FRAMES)]
-        said = np.concatenate([predictor(study.images[batch]).probabilities for batch in batches])
-        return mask_dice(np.stack([laid_borders(one, priors).masks for one in said]), study.masks(rows))
+        said = (predictor(study.images[batch]).probabilities for batch in batches)
+        drawn = [laid.masks for probabilities in said for laid in borders_of_frames(probabilities, priors)]
+        return mask_dice(np.stack(drawn), study.masks(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,7 +151,7 @@ def effort_of(study: LabelledStudy, row: int, shown: Shown | None, reader: Simul
     return Effort(length_px * px_mm if in_mm else length_px, clicks)
 
 
-def left_by_reader(study: LabelledStudy, row: int, drawn: Sequence[Mask], reader: SimulatedReader) -> NDArray[np.uint8]:
+def left_by_reader(study: LabelledStudy, row: int, drawn: Mask, reader: SimulatedReader) -> NDArray[np.uint8]:
     """Return the ring labels of a frame once a reader has been at it, (s, s)."""
     tolerance_px = reader.tolerance_px(float(study.px_mm[row]), study.images.shape[-1])
     wanted = study.masks(np.array([row]))[0]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.border_prior import BorderPrior, outline
-from ivsqa.domain.geometry.laid_borders import laid_borders
+from ivsqa.domain.geometry.laid_borders import borders_of_frames, laid_borders
 from ivsqa.domain.quality.predicted_quality import (
     CalibrationFrame,
     ErrorCalibration,
@@ -20,7 +20,7 @@ from ivsqa.domain.quality.predicted_quality import (
 )
 from ivsqa.domain.structures import Structure, StructureSet
 from ivsqa.model.inference import Predictor
-from ivsqa.workflow.predicting.prediction import assess_frame
+from ivsqa.workflow.predicting.prediction import assess_frames
 from ivsqa.workflow.simulating.labelled_study import LabelledStudy
 
 BATCH_FRAMES = 32
@@ -77,16 +77,20 @@ def seen_frames(
     names = study.structures
     said, drawn, quality = [], [], []
     for first in range(0, len(rows), BATCH_FRAMES):
-        for probabilities in predictor(study.images[rows[first : first + BATCH_FRAMES]]).probabilities:
-            laid = laid_borders(probabilities, priors)
-            judged = assess_frame(names, raw_error(probabilities, laid.masks), laid.masks, calibration)
-            quality.append(frame_quality(judged.values()))
-            drawn.append({name: line for name, line in zip(names, laid.contours, strict=True) if line is not None})
-            said.append(probabilities.astype(np.float16))  # a pool has thousands of frames
+        probabilities = predictor(study.images[rows[first : first + BATCH_FRAMES]]).probabilities
+        borders = borders_of_frames(probabilities, priors)
+        masks = np.stack([laid.masks for laid in borders])
+        judged = assess_frames(names, raw_error(probabilities, masks), masks, calibration)
+        quality += [frame_quality(qualities.values()) for qualities in judged]
+        drawn += [
+            {name: line for name, line in zip(names, laid.contours, strict=True) if line is not None}
+            for laid in borders
+        ]
+        said.append(probabilities.astype(np.float16))  # a pool has thousands of frames
     right = (map(outline, masks) for masks in study.masks(rows))
     return SeenFrames(
         StructureSet(tuple(Structure(name, "#808080") for name in names)),
-        np.stack(said),
+        np.concatenate(said),
         drawn,
         [{name: line for name, line in zip(names, lines, strict=True) if line is not None} for lines in right],
         np.array(quality),

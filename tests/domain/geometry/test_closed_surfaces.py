@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
-from ivsqa.domain.geometry.closed_surfaces import closed_surfaces
+from ivsqa.domain.geometry.closed_surfaces import closed_curves, closed_surfaces
 
 
 def cost_of(costs: NDArray[np.float64], rows: NDArray[np.intp]) -> float:
@@ -111,3 +111,12 @@ def test_more_than_memory_holds_is_refused_and_apart_is_no_matter() -> None:
     assert closed_surfaces(apart, max_step=1, min_gap=3)[:, 0].tolist() == [5, 15, 25, 35]
     with pytest.raises(ValueError, match="4 borders over 64 radii are too many"):
         closed_surfaces(np.zeros((4, 4, 64)), max_step=1, min_gap=3)
+
+
+def test_curves_of_many_fields_are_those_of_each() -> None:
+    rng = np.random.default_rng(7)
+    costs = np.cumsum(rng.normal(size=(3, 8, 6, 9)), axis=-1)
+    costs[0, 0] = np.abs(np.arange(9) - 4.0)  # a circle, found at once
+    curves = closed_curves(costs, max_step=1)
+    for field in np.ndindex(3, 8):
+        assert curves[field].tolist() == closed_surfaces(costs[field][None], max_step=1, min_gap=0)[0].tolist()

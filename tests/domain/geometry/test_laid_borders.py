@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.agreement.contour_agreement import contour_agreement
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.border_prior import BorderPrior, learnt_priors
-from ivsqa.domain.geometry.laid_borders import CATHETER_PX, LaidBorders, laid_borders
+from ivsqa.domain.geometry.laid_borders import CATHETER_PX, LaidBorders, borders_of_frames, laid_borders
 
 SIZE = 96
 Y, X = np.indices((SIZE, SIZE), dtype=float)
@@ -144,3 +144,33 @@ def test_whatever_is_said_borders_are_simple_nested_and_on_their_masks(seed: int
     for inner, outer in pairwise(found):
         assert outer.polygon.buffer(0.51).covers(inner.polygon)
     assert [mask.shape for mask in laid.masks] == [field.shape for field in fields]
+
+
+def test_frames_laid_together_are_laid_as_each_alone() -> None:
+    nothing, crescent = np.zeros((SIZE, SIZE)), np.minimum(disc(28.0), 1.0 - disc(22.0, (60.0, 48.0)))
+    frames = np.stack(
+        [
+            [disc(14.0, (44.3, 50.1)), disc(27.0, (47.0, 49.0))],
+            [nothing, nothing],
+            [nothing, disc(20.0, (90.0, 5.0))],  # both touch the frame
+            [disc(9.0, (-2.0, 47.0)), disc(15.0, (-2.0, 50.0), ramp=3.0)],
+            [crescent, np.maximum(disc(26.0), crescent)],
+            [np.maximum(disc(15.0), disc(4.0, (85.0, 12.0))), disc(22.0)],  # in two pieces
+            [np.round(disc(18.0, ramp=6.0) * 4.0) / 4.0, np.ones((SIZE, SIZE))],
+            [np.full((SIZE, SIZE), np.nan)] * 2,
+        ]
+    )
+    together = borders_of_frames(frames)
+    assert [laid.on_rays for laid in together] == [
+        *[(True, True), (False, False), (False, True), (True, True), (False, True), (True, True), (True, True)],
+        (False, False),
+    ]
+    for laid, frame in zip(together, frames, strict=True):
+        alone = laid_borders(frame)
+        assert laid.on_rays == alone.on_rays
+        np.testing.assert_array_equal(laid.masks, alone.masks)
+        for contour, same in zip(laid.contours, alone.contours, strict=True):
+            assert (contour is None) == (same is None)
+            if contour is not None and same is not None:
+                np.testing.assert_allclose(contour.points_px, same.points_px, rtol=0.0, atol=1e-8)
+    assert borders_of_frames(frames[:0]) == []

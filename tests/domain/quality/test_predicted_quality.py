@@ -17,9 +17,11 @@ from ivsqa.domain.quality.predicted_quality import (
     ErrorCalibration,
     StructureCalibration,
     assess,
+    assess_each,
     fit_error_calibration,
     frame_quality,
     held_out_error_px,
+    raw_error,
     region_of_frame,
 )
 
@@ -235,3 +237,23 @@ def test_held_out_error_is_absent_where_nothing_can_be_learnt_or_compared():
     frames = [frame(rng, index) for index in range(8)]
     nobody_drew = CalibrationFrame(frames[0].raw_error, frames[0].predicted, {}, "s9")
     assert held_out_error_px([nobody_drew, *frames], ["lumen"])[0] == {}
+
+
+def test_frames_judged_together_are_judged_as_each_alone():
+    predicted = np.stack([disc(9.0), disc(0.0, x=-9.0), disc(30.0), np.ones((64, 64), dtype=bool)])
+    raw = np.zeros(predicted.shape, dtype=np.uint8)
+    raw[0, 63, 20:40] = raw[1, 0, 20:40] = 255  # one below the other, in two frames
+    raw[2, 30:34, 60:], raw[2, 31:35, :4] = 255, 255  # one ends a row that the other begins
+    raw[3, 10:20, 10:12], raw[3, 20:30, 12:14] = 255, 255  # they meet at a corner
+    region = region_of_frame([predicted], 40)
+    together = assess_each(raw, predicted, SAME, region)
+    assert [quality.n_regions for quality in together] == [1, 0, 2, 2]
+    for row, quality in enumerate(together):
+        alone = assess(raw[row], predicted[row], SAME, region_of_frame([predicted[row]], 40))
+        np.testing.assert_array_equal(quality.error_map, alone.error_map)
+        for name in ("dice", "dice_lower", "error_area_px", "n_regions"):
+            np.testing.assert_equal(getattr(quality, name), getattr(alone, name))
+
+
+def test_what_is_not_a_number_speaks_against_nothing():
+    assert raw_error(np.array([[[np.nan, 0.25]]]), [np.array([[True, False]])]).tolist() == [[[0, 128]]]
