@@ -1,8 +1,11 @@
-"""Scoring against the bare network forward, in one run, and its memory over a 5,000-frame pullback.
+"""Scoring against the bare network forward, in one run, what each stage takes, and memory over a 5,000-frame pullback.
 
     python benchmarks/score.py [--frames 1500] [--long 5000]
+    python benchmarks/score.py --stages              # the stages alone, which a busy machine allows too
 
 Both run the same network on the same frames at the same batch and precision, in turn, several times; the ratio is by pairs.
+Stages are CPU time of one thread, the quickest of several runs. Of what comes after the network it is told as well how long it
+holds the lock of Python: a thread that counts loses as many counts as it may not run. That needs a second core that is free.
 """
 
 from __future__ import annotations
@@ -11,19 +14,29 @@ import argparse
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from report import WORK, print_table, write_json
 from shell import IVSQA, ivsqa
 
+from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.quality.frame_score import FrameScore
+from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.io.project.project import open_project
 from ivsqa.workflow.predicting.networks import load_predictor
+from ivsqa.workflow.predicting.prediction import FramePostprocessor, border_priors
+from ivsqa.workflow.predicting.signals import frame_signals
 from ivsqa.workflow.scoring.score import score_frames
 from ivsqa.workflow.scoring.work import BATCH_FRAMES
 
 N_PAIRS = 5
+N_STAGE_RUNS = 7
+N_CHUNK_FRAMES = 1024
+COUNTED_S = 2.0
 
 
 def main() -> None:
@@ -31,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--long", type=int, default=5000)
+    parser.add_argument("--stages", action="store_true", help="stages alone; nothing is written")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
@@ -40,6 +54,10 @@ def main() -> None:
         print(status.split("VmHWM:")[1].split()[0])
         return
     study = project_with(options.frames, "score")
+    stages = measure_stages(study)
+    print_table(("stage", "CPU ms a frame, one thread"), [[name, round(ms, 3)] for name, ms in stages.items()])
+    if options.stages:
+        return
     pairs = [measure_pair(study) for _ in range(N_PAIRS)]
     rows = [[f"{bare:.1f}", f"{scored:.1f}", round(scored / bare, 3)] for bare, scored in pairs]
     print_table(("bare forward frames/s", "score frames/s", "ratio"), rows)
@@ -50,7 +68,8 @@ def main() -> None:
     )
     peak_gb = int(done.stdout.split()[-1]) * 1024 / 1e9
     print(f"median ratio {ratio:.3f}; peak memory over {options.long} frames {peak_gb:.2f} GB")
-    write_json("score", {"pairs": pairs, "median_ratio": ratio, "n_frames_long": options.long, "peak_gb": peak_gb})
+    result = {"pairs": pairs, "median_ratio": ratio, "stages_ms": stages, "n_frames_long": options.long}
+    write_json("score", result | {"peak_gb": peak_gb})
 
 
 def project_with(n_frames: int, name: str) -> Path:
@@ -89,12 +108,97 @@ def lengthen(study: Path, n_frames: int) -> None:
     manifest.write_text(text, encoding="utf-8")
 
 
+def measure_stages(study: Path) -> dict[str, float]:
+    """Return the CPU time a frame of each stage, ms, and of what comes after the network how long Python's lock is held."""
+    import torch
+
+    from ivsqa.model.device import keep_memory, one_thread, uses_bf16
+
+    project = open_project(study)
+    model, record = project.get_model(None), project.pullbacks()[0]
+    predictor, grid = load_predictor(project, model, device="cpu"), record.grid
+    calibration = ErrorCalibration.from_dict(model.error_calibration or {})
+    postprocessor = FramePostprocessor(project.structures, calibration, border_priors(model))
+    keys = [FrameKey(record.pullback_id, index) for index in range(BATCH_FRAMES)]
+    frames = np.array(record.frames[:BATCH_FRAMES])
+    images = np.stack([grid.sample(frame) for frame in frames])
+    prediction = predictor(images)
+    borders = postprocessor.borders(prediction.probabilities)
+
+    def bare() -> object:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return predictor.network(torch.from_numpy(images))
+
+    def judged() -> list[FrameScore]:
+        signals = frame_signals(prediction)
+        return postprocessor.scores(keys, grid, prediction.probabilities, borders, prediction.features, signals)
+
+    def after_network() -> None:
+        postprocessor.borders(prediction.probabilities)
+        judged()
+
+    keep_memory()  # as scoring does
+    bf16 = uses_bf16(project.settings.training.precision, torch.device("cpu"))
+    chunk = list(project.scores(model).read(record.pullback_id, range(min(N_CHUNK_FRAMES, record.n_frames))))
+    with one_thread():
+        stages = {
+            "sampling": _cpu_ms(lambda: [grid.sample(frame) for frame in frames], BATCH_FRAMES),
+            "bare network": _cpu_ms(bare, BATCH_FRAMES),
+            "description and signals": 0.0,
+            "borders": _cpu_ms(lambda: postprocessor.borders(prediction.probabilities), BATCH_FRAMES),
+            "quality": _cpu_ms(judged, BATCH_FRAMES),
+            "files": _cpu_ms(lambda: project.scores(model).write_chunk(record.frames_sha256, chunk), len(chunk)),
+        }
+        stages["description and signals"] = _cpu_ms(lambda: predictor(images), BATCH_FRAMES) - stages["bare network"]
+        bare_share = stages["bare network"] / sum(stages.values())
+        held_ms = _held_ms(after_network, BATCH_FRAMES)
+    return stages | {"share of the bare network": bare_share, "borders and quality, lock held": held_ms}
+
+
+def _cpu_ms(run: Callable[[], object], n_frames: int) -> float:
+    """Return the CPU time a frame of a call, ms, the least of several."""
+    least = float("inf")
+    for _ in range(N_STAGE_RUNS):
+        started = time.process_time()
+        run()
+        least = min(least, time.process_time() - started)
+    return 1e3 * least / n_frames
+
+
+def _held_ms(run: Callable[[], object], n_frames: int) -> float:
+    """Return how long a call holds Python's lock, ms a frame: what a thread beside it cannot count meanwhile."""
+    counts, stop, before = [0], threading.Event(), sys.getswitchinterval()
+
+    def count() -> None:
+        while not stop.is_set():
+            counts[0] += 1
+
+    counter = threading.Thread(target=count, daemon=True)
+    sys.setswitchinterval(1e-5)
+    try:
+        counter.start()
+        begun = time.perf_counter()
+        time.sleep(COUNTED_S)
+        alone = counts[0] / (time.perf_counter() - begun)
+        first, begun, n_runs = counts[0], time.perf_counter(), 0
+        while time.perf_counter() - begun < COUNTED_S:
+            run()
+            n_runs += 1
+        lasted = time.perf_counter() - begun
+        return 1e3 * (lasted - (counts[0] - first) / alone) / (n_runs * n_frames)
+    finally:
+        stop.set()
+        counter.join()
+        sys.setswitchinterval(before)
+
+
 def measure_pair(study: Path) -> tuple[float, float]:
     """Return frames a second of the bare forward and of scoring."""
     import torch
 
-    from ivsqa.model.device import uses_bf16
+    from ivsqa.model.device import keep_memory, uses_bf16
 
+    keep_memory()  # as scoring does
     project = open_project(study)
     model = project.get_model(None)
     record = project.pullbacks()[0]

@@ -1,8 +1,20 @@
+import ctypes
+import sys
+
+import numpy as np
 import pytest
 import torch
 
 from ivsqa.errors import IvsqaError
-from ivsqa.model.device import deterministic, most_cores, one_thread, select_device, use_free_cores, uses_bf16
+from ivsqa.model.device import (
+    deterministic,
+    keep_memory,
+    most_cores,
+    one_thread,
+    select_device,
+    use_free_cores,
+    uses_bf16,
+)
 
 CPU = torch.device("cpu")
 
@@ -57,3 +69,20 @@ def test_threads_follow_the_cores_that_are_free_and_never_outnumber_those_allowe
 def test_who_may_use_one_core_is_not_asked_which_are_free():
     with one_thread():
         use_free_cores(lambda: pytest.fail("asked"))
+
+
+def _is_glibc() -> bool:
+    return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
+
+
+@pytest.mark.skipif(not _is_glibc(), reason="another C library than glibc")
+def test_memory_that_is_done_with_is_not_cleared_by_the_kernel_each_time():
+    import resource
+
+    keep_memory()
+    pages = 8 * 4_000_000 // resource.getpagesize()
+    np.ones(4_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(4_000_000)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < pages  # ten times as many otherwise
