@@ -48,3 +48,10 @@ def error_opacity() -> NDArray[np.float32]:
     opacity = np.asarray(GREATEST_OPACITY * share * share * (3.0 - 2.0 * share), dtype=np.float32)
     opacity.setflags(write=False)
     return opacity
+
+
+@lru_cache(maxsize=1)
+def colors_on_grey(brightness: float) -> NDArray[np.uint8]:
+    """Return the colour of each error over each grey, dimmed to a brightness, uint8 (256 · 256, 3): row 256 · grey + error."""
+    grey, opacity = np.arange(256, dtype=np.float32)[:, None, None] * brightness, error_opacity()[:, None]
+    return np.asarray(grey * (1.0 - opacity) + error_colors() * opacity, dtype=np.uint8).reshape(-1, 3)

@@ -18,7 +18,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from ivsqa.domain.contour import Contours, Points
 from ivsqa.domain.geometry.arcs import DoubtfulArc, line_beside
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.color_map import error_colors, error_opacity
+from ivsqa.drawing.color_map import colors_on_grey, error_colors, error_opacity
 
 PANEL_PX = (560, 900)
 """Least and greatest length of a panel's longer side: text stays legible, files small."""
@@ -263,11 +263,8 @@ def _heat_panel(
         raise ValueError(f"error maps need the frame's shape {frame.shape}, got {shapes}")
     # Scaled up before it is coloured: colours mixed between neighbours would be colours of no error.
     step = _error_steps(np.asarray(Image.fromarray(_worst(error_maps)).resize(size, Image.Resampling.BILINEAR)))
-    grey = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC), dtype=np.float32) * DIMMING
-    opacity = error_opacity()[step][..., None]
-    return Image.fromarray(
-        np.asarray(grey[..., None] * (1.0 - opacity) + error_colors()[step] * opacity, dtype=np.uint8)
-    )
+    grey = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
+    return Image.fromarray(colors_on_grey(DIMMING).take(256 * grey.astype(np.intp) + step, axis=0))
 
 
 def _worst(error_maps: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
