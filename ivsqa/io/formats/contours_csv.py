@@ -17,6 +17,7 @@ import polars as pl
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import AnnotationError
+from ivsqa.io.formats.plain_contours import plain_contours
 from ivsqa.io.ledger import doors
 from ivsqa.io.text import read_text
 
@@ -39,7 +40,14 @@ def read_contours_csv(path: Path, notes: list[str] | None = None) -> dict[str, F
     Raises:
         AnnotationError: not such a table, a value that is not a number, a vertex given twice, or too few vertices.
     """
-    table = _read_table(path, notes)
+    text = _read_text(path, notes)
+    plain = plain_contours(text)
+    return _contours_of(text, path) if plain is None else plain
+
+
+def _contours_of(text: str, path: Path) -> dict[str, FrameContours]:
+    """Return the contours in the text of a file."""
+    table = _table(text, path)
     numbers = pl.DataFrame(
         [
             _number_column(table, "frame_index", pl.Int64, path),
@@ -101,15 +109,23 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\r\n') else name
 
 
-def _read_table(path: Path, notes: list[str] | None) -> pl.DataFrame:
-    """Return the columns as text ("007" stays "007"), with the number of each line."""
+def _read_text(path: Path, notes: list[str] | None) -> str:
+    """Return the text of a file."""
     doors.verify(path)
     try:
-        table = pl.read_csv(read_text(path, notes).encode(), infer_schema=False, truncate_ragged_lines=False)
+        return read_text(path, notes)
     except OSError as error:
         raise AnnotationError(
             f"cannot be read: {error.strerror or 'is it there?'}", hint=TABLE_HINT, path=path
         ) from error
+    except ValueError as error:
+        raise AnnotationError(str(error), hint=TABLE_HINT, path=path) from error
+
+
+def _table(text: str, path: Path) -> pl.DataFrame:
+    """Return the columns as text ("007" stays "007"), with the number of each line."""
+    try:
+        table = pl.read_csv(text.encode(), infer_schema=False, truncate_ragged_lines=False)
     except ValueError as error:
         raise AnnotationError(str(error), hint=TABLE_HINT, path=path) from error
     except pl.exceptions.PolarsError as error:
@@ -118,8 +134,8 @@ def _read_table(path: Path, notes: list[str] | None) -> pl.DataFrame:
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise AnnotationError(f"has no column {', '.join(missing)}", hint=TABLE_HINT, path=path, where="line 1")
-    text = table.select(pl.col(COLUMNS).fill_null("").str.strip_chars())
-    return text.with_row_index("line", offset=2).filter(pl.any_horizontal(pl.col(COLUMNS) != ""))
+    columns = table.select(pl.col(COLUMNS).fill_null("").str.strip_chars())
+    return columns.with_row_index("line", offset=2).filter(pl.any_horizontal(pl.col(COLUMNS) != ""))
 
 
 def _number_column(table: pl.DataFrame, name: str, dtype: type[pl.DataType], path: Path) -> pl.Series:

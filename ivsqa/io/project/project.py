@@ -169,14 +169,14 @@ class Project:
 
     def unread_frames(self, n: int) -> list[FrameKey]:
         """Return n frames of training subjects that nobody read, or all there are, spread evenly over their pullbacks."""
-        keys = [
-            FrameKey(pullback.pullback_id, int(index))
-            for pullback in self.pullbacks("train")
-            for index in np.flatnonzero(pullback.unread)
+        unread = {pullback.pullback_id: np.flatnonzero(pullback.unread) for pullback in self.pullbacks("train")}
+        ends = np.cumsum([0, *map(len, unread.values())])
+        rows = np.arange(ends[-1]) if ends[-1] <= n else np.linspace(0, ends[-1] - 1, n).round().astype(int)
+        return [
+            FrameKey(name, int(indices[row - begin]))
+            for (name, indices), begin, end in zip(unread.items(), ends, ends[1:], strict=False)
+            for row in rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)]
         ]
-        if len(keys) <= n:
-            return keys
-        return [keys[row] for row in np.linspace(0, len(keys) - 1, n).round().astype(int)]
 
     def taken_frames(self, pullbacks: Iterable[Pullback]) -> set[FrameKey]:
         """Return the frames that need no new round: those of the pullbacks that somebody read, and all that are out."""

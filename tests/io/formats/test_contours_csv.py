@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
 from ivsqa.errors import AnnotationError
-from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
+from ivsqa.io.formats.contours_csv import _contours_of, contours_csv_text, read_contours_csv
+from ivsqa.io.formats.plain_contours import plain_contours
 
 HEAD = "pullback_id,frame_index,structure,vertex,x_px,y_px\n"
 TRIANGLE = Contour.from_points([[0, 0], [8, 0], [0, 6]])
@@ -149,3 +152,41 @@ def test_what_is_no_text_is_refused(write):
 def test_a_missing_table_cannot_be_read(tmp_path):
     with pytest.raises(AnnotationError, match="cannot be read"):
         read_contours_csv(tmp_path / "none.csv")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b-1", "ä"]),
+            st.sampled_from(["0", "7", "12", "-1"]),
+            st.sampled_from(["eem", "lumen", " eem"]),
+            st.sampled_from(["0", "1", "2", "3"]),
+            st.sampled_from(["0.000", "8.125", "-6.500", "9", "nan"]),
+            st.sampled_from(["0.000", "4.250", "1e3"]),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([HEAD, HEAD.upper()]),
+)
+def test_a_table_that_is_read_quickly_is_read_as_any_other(rows, head):
+    text = head + "".join(",".join(row) + "\n" for row in rows)
+    quick = plain_contours(text)
+    if quick is not None:
+        assert said(quick) == said(_contours_of(text, Path("contours.csv")))
+
+
+def test_what_ivsqa_writes_is_read_quickly():
+    rows = [("b-1", 7, {"lumen": TRIANGLE, "eem": TRIANGLE}), ("a", 2, {"eem": TRIANGLE})]
+    for spacing in ({}, {"a": (0.02, 0.02)}):
+        text = contours_csv_text(rows, spacing)
+        assert said(plain_contours(text)) == said(_contours_of(text, Path("contours.csv")))
+
+
+def said(contours):
+    """What was read, in its order."""
+    return [
+        (pullback, frame, name, one.points_px.tolist())
+        for pullback, frames in contours.items()
+        for frame, by_name in frames.items()
+        for name, one in by_name.items()
+    ]
