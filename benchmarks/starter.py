@@ -28,7 +28,7 @@ from phantoms import NAMES
 from report import print_table, write_json
 from starter_card import write_package
 from starter_frames import FRESH_SEED, HELD_OUT_SEED, Chunk, keep, kept, of_five_looks, rendered
-from starter_training import Recipe, is_trained, train_branch, trained
+from starter_training import Recipe, is_trained, package_hash, train_branch, trained
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
 from ivsqa.domain.geometry.border_prior import BorderPrior, outline, priors_of_labels
@@ -229,11 +229,18 @@ def report(found: dict[str, dict[str, Any]]) -> None:
     )
 
 
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """Return the recipe that was asked for."""
+    chosen = {name: getattr(options, name) for name in ("steps", "batch", "rate", "chunks")}
+    return Recipe(**chosen, begins_with=package_hash() if options.go_on else "")
+
+
 def main() -> None:
     """Train, judge and write; or check."""
     default = Recipe()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="a small one, held to a bar; writes nothing")
+    parser.add_argument("--go-on", action="store_true", help="begin with the weights of the package, not from scratch")
     parser.add_argument("--steps", type=int, default=default.steps)
     parser.add_argument("--batch", type=int, default=default.batch)
     parser.add_argument("--rate", type=float, default=default.rate)
@@ -241,11 +248,7 @@ def main() -> None:
     parser.add_argument("--renderers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    recipe = (
-        CHECK
-        if options.check
-        else Recipe(steps=options.steps, batch=options.batch, rate=options.rate, chunks=options.chunks)
-    )
+    recipe = CHECK if options.check else recipe_of(options)
     model = learn(recipe, renderers=options.renderers, device=options.device)
     found = judge(model, recipe, device=options.device, chunks=1 if options.check else JUDGED_CHUNKS)
     report(found["figures"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from phantoms import NAMES
 from starter_frames import FIELD_OF_VIEW_MM, FRAMES_A_PULLBACK, PULLBACKS, SIZE_PX, TRAINING_SEED
-from starter_training import Recipe
+from starter_training import NAME, Recipe
 
 from ivsqa.domain.geometry.border_prior import BorderPrior
 from ivsqa.domain.measures.intervals import MeasureCalibration
@@ -21,7 +21,6 @@ from ivsqa.io.project.records import StarterRecord, provenance
 from ivsqa.io.project.starter import STARTERS, starter_weights
 from ivsqa.model.state import TrainedModel
 
-NAME = "coronary-ivus"
 LIMITS = (
     "It has seen phantoms alone, and no frame of a patient: look before you believe it.",
     "Predicted quality and intervals are those of phantoms: too sure, maybe, until validation frames of a study are annotated.",

@@ -8,6 +8,8 @@ again.
 from __future__ import annotations
 
 import copy
+import hashlib
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ivsqa.io.atomic import write_bytes
+from ivsqa.io.project.starter import starter_weights
 from ivsqa.model.augmentation import apply, sample
 from ivsqa.model.config import NetworkConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
@@ -31,10 +34,12 @@ from ivsqa.model.objective import Lesson, new_network
 from ivsqa.model.state import TrainedModel
 from ivsqa.model.training import learning_rate
 
+NAME = "coronary-ivus"
 WINDOW = 16
 SAVE_EVERY = 250
 GRADIENT_NORM = 1.0
 AVERAGE_DECAY = 0.999
+BRANCHES = ("first", "second")
 _FRAMES, _AUGMENTATION, _CORRUPTION, _DROPOUT = 11, 12, 13, 14
 
 
@@ -48,6 +53,7 @@ class Recipe:
         batch: Frames a step.
         rate: Learning rate at its highest.
         chunks: Chunks of phantoms, see `starter_frames`.
+        begins_with: SHA-256 of the weights of the package that it goes on from; empty: from scratch.
     """
 
     widths: tuple[int, ...] = (24, 48, 96, 144)
@@ -55,6 +61,7 @@ class Recipe:
     batch: int = 8
     rate: float = 2e-3
     chunks: int = 160
+    begins_with: str = ""
 
     @property
     def network(self) -> NetworkConfig:
@@ -64,7 +71,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """A folder's name that no other recipe has."""
-        return f"{'-'.join(map(str, self.widths))}-{self.steps}x{self.batch}-{self.rate}-{self.chunks}"
+        return f"{'-'.join(map(str, self.widths))}-{self.steps}x{self.batch}-{self.rate}-{self.chunks}{self.begins_with[:8]}"
 
     def first_chunk(self, step: int) -> int:
         """Return the oldest chunk that a step may see."""
@@ -75,6 +82,8 @@ def train_branch(recipe: Recipe, number: int, *, device: str = "cpu") -> None:
     """Train a branch to its end, from where it was stopped."""
     torch.set_num_threads(1 if device == "cpu" else 4)
     branch = new_network(recipe.network, seed=0).branches[number].to(device)
+    if recipe.begins_with:
+        branch.load_state_dict(_packaged(recipe, number))
     averaged = copy.deepcopy(branch).requires_grad_(requires_grad=False)
     optimizer = torch.optim.AdamW(branch.parameters(), lr=recipe.rate, weight_decay=1e-2, fused=True)
     step = _restore(state_path(recipe, number), branch, averaged, optimizer)
@@ -104,7 +113,7 @@ def train_branch(recipe: Recipe, number: int, *, device: str = "cpu") -> None:
 def trained(recipe: Recipe) -> TrainedModel:
     """Return the network of both branches' running means, rounded to what the package stores."""
     weights = {}
-    for number, name in enumerate(("first", "second")):
+    for number, name in enumerate(BRANCHES):
         state = safetensors.torch.load_file(state_path(recipe, number))
         weights |= {
             key.replace("average", name, 1): value.half().float()
@@ -123,6 +132,20 @@ def is_trained(recipe: Recipe, number: int) -> bool:
 def state_path(recipe: Recipe, number: int) -> Path:
     """Return where a branch is kept while it learns."""
     return folder() / recipe.name / f"branch-{number}.safetensors"
+
+
+def package_hash() -> str:
+    """Return the hash of the weights in the package."""
+    return hashlib.sha256(starter_weights(NAME).read_bytes()).hexdigest()
+
+
+def _packaged(recipe: Recipe, number: int) -> dict[str, torch.Tensor]:
+    """Return a branch of the weights in the package."""
+    if package_hash() != recipe.begins_with:
+        sys.exit(f"the weights in the package are not those that this recipe goes on from, {recipe.begins_with}")
+    weights = TrainedModel.from_bytes(starter_weights(NAME).read_bytes()).weights
+    start = f"{BRANCHES[number]}."
+    return {key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)}
 
 
 def _share(recipe: Recipe, step: int) -> float:
