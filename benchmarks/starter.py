@@ -2,9 +2,10 @@
 
 Phantoms without end teach it (`starter_frames`), each branch on a core of its own (`starter_training`), beside processes that
 render. Stopped at any moment, the same command goes on. It is judged on frames of the training family that it has not seen, and
-on a held-out family of looks, vessels and artefacts that no training draws (`ivsqa.phantom.looks`, `vessels`, `artefacts`).
+on a held-out family of looks and artefacts that no training draws (`ivsqa.phantom.looks`, `artefacts`).
 
-    python benchmarks/starter.py                  # two hours on two cores: train, judge, write ivsqa/starter
+    python benchmarks/starter.py                  # an hour on two cores: train, judge, write ivsqa/starter
+    python benchmarks/starter.py --go-on --steps 20000 --chunks 200 --rate 1.5e-3   # from the weights in the package
     python benchmarks/starter.py --device cuda --renderers 12 --steps 60000 --chunks 3000 --batch 16
     python benchmarks/starter.py --check          # minutes: a small one, held to a bar
 
