@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import FrameType
 
 from ivsqa.cli.output import tell
-from ivsqa.io.ranks import this_rank
+from ivsqa.io.ranks import launcher_has_ended, this_rank
 from ivsqa.workflow.context import Advance, Context
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -92,7 +92,8 @@ def command_context() -> Iterator[Context]:
 def resumable_context() -> Iterator[Context]:
     """Yield the context of a command that keeps what it has done, and asks whether to stop.
 
-    SIGTERM, SIGUSR1 or Ctrl-C ask for an orderly end. Ctrl-C then insists; a queue and what it started may ask more than once.
+    SIGTERM, SIGUSR1 or Ctrl-C ask for an orderly end, and so does the end of torchrun, which no signal tells. Ctrl-C then
+    insists; a queue and what it started may ask more than once.
     """
     asked = False
 
@@ -109,7 +110,7 @@ def resumable_context() -> Iterator[Context]:
     previous = {wanted: signal.signal(wanted, ask) for wanted in (*STOPS, signal.SIGINT)}
     try:
         with command_context() as context:
-            yield replace(context, should_stop=lambda: asked)
+            yield replace(context, should_stop=lambda: asked or launcher_has_ended())
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

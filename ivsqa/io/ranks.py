@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+_STARTED_BY = os.getppid()
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -36,3 +38,8 @@ def this_rank() -> Rank:
         return Rank()
     number, of, on_machine, _ = map(int, said)
     return Rank(number, of, on_machine)
+
+
+def launcher_has_ended() -> bool:
+    """Whether torchrun, which started this process, has ended since: nobody would end this one when another fails."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() != _STARTED_BY

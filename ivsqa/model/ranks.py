@@ -29,6 +29,8 @@ from ivsqa.model.device import select_device
 
 PATIENCE = timedelta(hours=1)
 """How long a rank waits for others that live. Of one that has ended it learns at once; and the first judges a model alone."""
+MEETING = timedelta(minutes=5)
+"""How long a rank looks for the place where they meet. torchrun opens it before it starts any: if it is gone, so is torchrun."""
 ASKING = timedelta(seconds=10)
 LOOK_EVERY_S = 0.05
 OTHERS_SPEAK_S = 3.0
@@ -166,7 +168,7 @@ def joined(number: int, size: int, *, on_machine: int, device: str) -> Iterator[
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     with _others_live():
-        store, *_ = next(distributed.rendezvous("env://", number, size, timeout=PATIENCE))  # type: ignore[attr-defined]
+        store, *_ = next(distributed.rendezvous("env://", number, size, timeout=MEETING))  # type: ignore[attr-defined]
         _meeting = _met(number, size, store)
         backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
         own = PrefixStore(_meeting, store)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ivsqa.cli.progress import resumable_context
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.training.train import train_model
 from tests.cli.befallen import STEP
@@ -76,6 +77,15 @@ def test_a_stopped_launcher_leaves_a_state_from_which_one_process_goes_on(exact,
     outcome = train_model(exact, device="cpu")
     assert outcome.resumed_at >= STEP
     assert losses(exact) == pytest.approx(expected, rel=1e-3)
+
+
+def test_who_has_lost_its_launcher_is_asked_to_stop(monkeypatch):
+    monkeypatch.setattr(os, "getppid", lambda: 1)  # as the kernel says once the parent has ended
+    with resumable_context() as alone:
+        assert not alone.should_stop()  # whoever closes a terminal ends nothing that runs by itself
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    with resumable_context() as started_by_torchrun:
+        assert started_by_torchrun.should_stop()
 
 
 def test_scores_are_those_of_one_process(trained, scored, bytes_of):

@@ -173,6 +173,6 @@ def test_a_device_that_is_not_there_is_said_before_others_are_waited_for():
 def test_ranks_that_cannot_be_met_are_one_line(monkeypatch):
     for name, value in {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1", "RANK": "1", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("ivsqa.model.ranks.PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr("ivsqa.model.ranks.MEETING", timedelta(seconds=1))
     with pytest.raises(IvsqaError, match="cannot be reached"), joined(1, 2, on_machine=1, device="cpu"):
         pass
