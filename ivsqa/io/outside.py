@@ -163,3 +163,18 @@ def opened_file(path: Path, *, at_most_bytes: int | None = None) -> Iterator[Buf
             raise OutsideError(f"holds {status.st_size:,} bytes, more than any such file", path=path)
         with path.open("rb") as stream:
             yield stream
+
+
+def read_file(path: Path, *, at_most_bytes: int | None = None) -> bytes:
+    """Return what is in a file; see `opened_file`.
+
+    It is read once more where another machine put a new file in its place meanwhile, which a shared disk tells as a stale handle.
+    """
+    try:
+        with opened_file(path, at_most_bytes=at_most_bytes) as stream:
+            return stream.read()
+    except OutsideError as error:
+        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ESTALE):
+            raise
+    with opened_file(path, at_most_bytes=at_most_bytes) as stream:
+        return stream.read()

@@ -44,14 +44,18 @@ class Process:
         return f"{self.computer}{self.boot}{self.namespace}-{self.pid}"
 
     @property
+    def is_seen(self) -> bool:
+        """Whether its number counts here: it runs, if it does, where this process could see it."""
+        here = this_process()
+        return _NONE not in (self.boot, self.namespace) and (self.boot, self.namespace) == (here.boot, here.namespace)
+
+    @property
     def is_dead(self) -> bool:
         """Whether it certainly runs no longer; a number that was given to another process since counts as dead."""
         here = this_process()
         if _NONE not in (self.computer, self.boot) and self.computer == here.computer and self.boot != here.boot:
             return True  # the machine was started again since
-        if os.name == "nt":
-            return False  # signal 0 would end the process it asks about
-        if _NONE in (self.boot, self.namespace) or (self.boot, self.namespace) != (here.boot, here.namespace):
+        if os.name == "nt" or not self.is_seen:  # there, signal 0 would end the process it asks about
             return False
         try:
             os.kill(self.pid, 0)

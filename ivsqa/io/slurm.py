@@ -20,6 +20,7 @@ ENDED = frozenset(
 )  # fmt: skip
 """States in which nothing of a job runs; one that is being ended is COMPLETING."""
 ANSWERS_IN_S = 20.0
+_TOKEN = re.compile(r"([\w-]+)\.(\d+)\.(\d+)")
 _NO_SUCH_JOB = "Invalid job id"
 """What is told of a job that ended so long ago that it was forgotten."""
 
@@ -39,6 +40,12 @@ class Job:
     restarts: int
 
     @property
+    def token(self) -> str:
+        """The job in few characters, for names of files; "" where its cluster is not known."""
+        token = f"{self.cluster}.{self.job}.{self.restarts}"
+        return token if _TOKEN.fullmatch(token) else ""
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing that it started up to this restart certainly runs any longer."""
         here = this_job()
@@ -56,6 +63,17 @@ def this_job() -> Job | None:
         return None
     restarts = os.environ.get("SLURM_RESTART_COUNT", "")
     return Job(os.environ.get("SLURM_CLUSTER_NAME", ""), int(number), int(restarts) if restarts.isdecimal() else 0)
+
+
+def job_of(token: str) -> Job | None:
+    """Return the job that a text begins with; None where it begins with none.
+
+    Example:
+        >>> job_of("atlas.17.0-x")
+        Job(cluster='atlas', job=17, restarts=0)
+    """
+    match = _TOKEN.match(token)
+    return Job(match[1], int(match[2]), int(match[3])) if match else None
 
 
 def shard_of_array() -> Shard:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 from ivsqa.errors import IntegrityError, IvsqaError
 from ivsqa.io.hashes import sha256_of_file
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import is_file, opened_file
+from ivsqa.io.outside import is_file, read_file
 from ivsqa.io.text import read_text
 
 
@@ -96,14 +96,13 @@ def read_records(path: Path, kind: type[Record], *, what: str, hint: str, sha256
     if not is_file(path):
         raise IntegrityError(f"{what} is missing or was changed", path=path, hint=hint)
     try:
-        with opened_file(path) as stream:
-            table = csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8", newline=""), strict=True)
-            where = "line 1"
-            _check_columns(table.fieldnames or (), types)
-            records = []
-            for row in table:
-                where = f"line {table.line_num}"
-                records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
+        table = csv.DictReader(io.StringIO(read_file(path).decode("utf-8"), newline=""), strict=True)
+        where = "line 1"
+        _check_columns(table.fieldnames or (), types)
+        records = []
+        for row in table:
+            where = f"line {table.line_num}"
+            records.append(kind(**{name: _value(row[name], column_type) for name, column_type in types.items()}))
     except (ValueError, csv.Error):
         raise IntegrityError(f"{what} is missing or was changed", path=path, where=where, hint=hint) from None
     if sha256 is not None and sha256_of_file(path) != sha256:

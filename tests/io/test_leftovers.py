@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ivsqa.io.atomic import replacing
-from ivsqa.io.leftovers import TEMPORARY_PREFIX, iter_temporary, sweep, temporary_path
+from ivsqa.io.leftovers import TEMPORARY_PREFIX, is_left, iter_temporary, may_be_left, sweep, temporary_path
 from ivsqa.io.processes import Process, process_of, this_process
 
 NOBODY = 2**22 + 1  # above the largest process number the kernel gives
@@ -43,14 +43,42 @@ def test_what_dead_processes_left_is_swept_and_that_of_others_stays(tmp_path):
     assert set(iter_temporary(tmp_path)) == set(kept)
 
 
-def test_what_is_old_enough_is_swept_whoever_left_it_a_folder_too(tmp_path):
-    old, young = tmp_path / f"{TEMPORARY_PREFIX}old", tmp_path / f"{TEMPORARY_PREFIX}young"
-    for path in (old, young):
-        (path / f"{TEMPORARY_PREFIX}inner").mkdir(parents=True)
-    os.utime(old, (0, 0))
-    assert sweep(iter_temporary(tmp_path), older_than_s=3600.0) == [old]
-    assert sweep([tmp_path / "absent"], older_than_s=0.0) == [tmp_path / "absent"]
-    assert list(tmp_path.iterdir()) == [young]
+def test_age_says_nothing_since_clocks_of_machines_differ(tmp_path):
+    elsewhere = left_by(tmp_path / "file", computer="ffff", boot="ffff")
+    os.utime(elsewhere, (0, 0))
+    assert sweep(iter_temporary(tmp_path), is_left) == []
+    assert may_be_left(elsewhere)
+    assert not may_be_left(left_by(tmp_path / "file"))
+
+
+def test_what_a_job_left_that_is_over_is_left_whatever_machine_it_ran_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "ivsqa.io.leftovers.this_process", lambda: replace(this_process(), computer="ffff", boot="ffff")
+    )
+    in_job(monkeypatch, 17, restarts=0)
+    left = temporary_path(tmp_path / "a.yaml")
+    in_job(monkeypatch, 18, restarts=0)
+    other = temporary_path(tmp_path / "a.yaml")
+    left.mkdir()
+    other.touch()
+    in_job(monkeypatch, 17, restarts=1)  # put back into the queue and started again: nothing is asked for that
+    monkeypatch.setenv("PATH", "")
+    assert sweep(iter_temporary(tmp_path)) == []
+    assert sweep(iter_temporary(tmp_path), is_left) == [left]
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def in_job(monkeypatch, job: int, restarts: int) -> None:
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "atlas")
+    monkeypatch.setenv("SLURM_JOB_ID", str(job))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
+
+
+def test_whatever_is_said_to_be_left_is_swept_a_folder_too(tmp_path):
+    (tmp_path / f"{TEMPORARY_PREFIX}old" / f"{TEMPORARY_PREFIX}inner").mkdir(parents=True)
+    absent = tmp_path / "absent"
+    assert sweep([*iter_temporary(tmp_path), absent], lambda _: True) == [tmp_path / f"{TEMPORARY_PREFIX}old", absent]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_writer_left_is_known_as_dead(tmp_path):

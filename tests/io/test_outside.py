@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ivsqa.errors import IvsqaError, OutsideError, SourceError
-from ivsqa.io.outside import apart, entries, is_file, opened_file, outside
+from ivsqa.io.outside import apart, entries, is_file, opened_file, outside, read_file
 from tests.attacks.damages import WAYS
 
 
@@ -30,6 +30,26 @@ def test_what_the_system_refuses_is_one_line_with_the_file(number, said, strikes
 def test_the_file_that_a_failure_names_itself_counts():
     with pytest.raises(OutsideError, match=r"b.csv: is missing .*ivsqa check"), outside(Path("a.npy")):
         raise FileNotFoundError(errno.ENOENT, "no", "b.csv")
+
+
+@pytest.mark.parametrize(("n_stale", "read"), [(0, b"new"), (1, b"new"), (2, None)])
+def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_once_more(tmp_path, monkeypatch, n_stale, read):
+    path, open_path, answers = tmp_path / "a.yaml", Path.open, iter([errno.ESTALE] * n_stale)
+    path.write_bytes(b"new")
+
+    def opened(self, mode):
+        if number := next(answers, 0):
+            raise OSError(number, os.strerror(number), str(self))
+        return open_path(self, mode)
+
+    monkeypatch.setattr(Path, "open", opened)
+    if read is None:
+        with pytest.raises(OutsideError, match=r"a\.yaml: Stale file handle"):
+            read_file(path)
+    else:
+        assert read_file(path) == read
+    with pytest.raises(OutsideError, match="is missing"):  # nothing else is tried twice
+        read_file(tmp_path / "b.yaml")
 
 
 def test_too_little_memory_is_one_line_too():

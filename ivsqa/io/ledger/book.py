@@ -267,9 +267,12 @@ class Book:
 
     def _new_chapter(self) -> Path:
         """Make the file of this command, numbered behind all there are, and return it."""
+        taken = [_place(path.name)[0] for path in self.folder.iterdir() if _CHAPTER.fullmatch(path.name)]
+        number = max(taken, default=0)
         while True:
-            taken = [_place(path.name)[0] for path in self.folder.iterdir() if _CHAPTER.fullmatch(path.name)]
-            path = self.folder / f"{max(taken, default=0) + 1:05d}-{self.command.name}.jsonl"
+            # What was listed may be older than what is there: only that a file can be made says that its number is free.
+            number += 1
+            path = self.folder / f"{number:05d}-{self.command.name}.jsonl"
             with suppress(FileExistsError):
                 path.touch(exist_ok=False)
                 return path

@@ -9,7 +9,7 @@ from typing import Any
 
 from ivsqa.errors import IntegrityError
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import entries, is_file, opened_file
+from ivsqa.io.outside import entries, is_file, read_file
 
 EVALUATION_KEYS = frozenset(
     {"model_id", "split", "n_frames", "n_subjects", "segmentation", "estimate", "gain", "frames"}
@@ -60,8 +60,7 @@ def _read(path: Path, keys: frozenset[str], command: str) -> dict[str, Any]:
     """Return a JSON object that has these keys."""
     hint = f"make it again with: {command}"
     try:
-        with opened_file(path) as stream:
-            value = json.loads(stream.read().decode("utf-8"))
+        value = json.loads(read_file(path).decode("utf-8"))
     except (ValueError, RecursionError):
         raise IntegrityError("this file is not readable as JSON", path=path, hint=hint) from None
     doors.verify(path)

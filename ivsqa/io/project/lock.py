@@ -157,6 +157,10 @@ def _read_owner(path: Path) -> dict[str, Any] | None:
         owner = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
         return None
+    except OSError as error:
+        if error.errno != errno.ESTALE:  # what a shared disk says of a file that was removed while it was read
+            raise
+        return None
     wanted = {"host": str, "pid": int, "started_at": str}
     said = isinstance(owner, dict) and all(isinstance(owner.get(name), kind) for name, kind in wanted.items())
     return owner if said else None

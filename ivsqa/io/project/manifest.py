@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError, OutsideError
 from ivsqa.io import atomic
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import entries, is_file, opened_file
+from ivsqa.io.outside import entries, is_file, read_file
 from ivsqa.io.project import strict_yaml
 from ivsqa.io.project.plain_yaml import plain_mapping
 
@@ -80,8 +80,7 @@ def read_manifest(path: Path, model: type[AnyManifest]) -> AnyManifest:
         ManifestError: anything else; names the line, what was wanted and the nearest known key.
     """
     try:
-        with opened_file(path, at_most_bytes=LARGEST_BYTES) as stream:
-            data = stream.read()
+        data = read_file(path, at_most_bytes=LARGEST_BYTES)
     except OutsideError:
         if is_file(path):
             raise

@@ -18,7 +18,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
-from ivsqa.io.outside import entries, is_file, opened_file
+from ivsqa.io.outside import entries, is_file, read_file
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.certificates import CertificateStore
@@ -309,8 +309,7 @@ class Project:
         path = self.weights(model.model_id)
         data = b""
         if is_file(path):
-            with opened_file(path) as stream:
-                data = stream.read()
+            data = read_file(path)
         if hashlib.sha256(data).hexdigest() != model.weights_sha256:
             raise IntegrityError(
                 "weights are missing or were changed", path=path, hint="restore them from a copy, or train again"

@@ -94,7 +94,7 @@ def import_pullbacks(
     sources, result.failed = find_all_sources(paths, result.remarks)
     naming.expect(sources)
     with project_lock(project.layout.lock("import"), purpose="import", started_at=context.clock()):
-        sweep(entries(project.layout.pullbacks, f"{TEMPORARY_PREFIX}*"), older_than_s=0.0)  # nobody else imports
+        sweep(entries(project.layout.pullbacks, f"{TEMPORARY_PREFIX}*"), lambda _: True)  # nobody else imports
         importer = _Importer(project, options, naming, context, result)
         work = [(source, temporary_path(project.layout.pullbacks / "pullback")) for source in sources]
         known, ahead = importer.known_sources, Ahead(project.layout.decoded)

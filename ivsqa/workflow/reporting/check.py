@@ -12,7 +12,7 @@ from ivsqa.domain.selection.plan import LOOKS_AT_FRAMES
 from ivsqa.errors import IvsqaError
 from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.inspect import differences
-from ivsqa.io.leftovers import iter_temporary
+from ivsqa.io.leftovers import is_left, iter_temporary, may_be_left
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -247,10 +247,14 @@ def _check_certificates(project: Project, records: list[Pullback], *, deep: bool
 
 
 def _check_leftovers(project: Project) -> Iterator[ProjectFinding]:
-    """Yield the files that killed processes left behind."""
+    """Yield the files that killed processes left behind, or may have."""
     for path in sorted(iter_temporary(project.root)):
         where = path.relative_to(project.root).as_posix()
-        yield ProjectFinding("leftover", where, "left by a process that was stopped", "ivsqa check --repair")
+        if is_left(path):
+            yield ProjectFinding("leftover", where, "left by a process that was stopped", "ivsqa check --repair")
+        elif may_be_left(path):
+            mend = f"if nobody works on this study elsewhere, remove it: rm -r {shlex.quote(str(path))}"
+            yield ProjectFinding("leftover", where, "unfinished, by a process that may run on another machine", mend)
 
 
 def _check_key(project: Project) -> Iterator[ProjectFinding]:

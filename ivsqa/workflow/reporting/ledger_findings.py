@@ -10,7 +10,7 @@ from ivsqa.errors import NotFoundError
 from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.inspect import Difference, acknowledge, edited, faults_of_the_ledger, remove_damaged
 from ivsqa.io.ledger.rooms import Worth
-from ivsqa.io.leftovers import LEFTOVER_AGE_S, iter_temporary, sweep
+from ivsqa.io.leftovers import is_left, iter_temporary, sweep
 from ivsqa.io.project.lock import remove_dead_locks
 from ivsqa.io.project.project import Project
 from ivsqa.workflow.reporting.finding import ProjectFinding
@@ -34,7 +34,7 @@ class Repair:
 def repair_project(project: Project, *, repair: bool, acknowledged: Sequence[Path] = ()) -> Repair:
     """Mend what can be mended without losing anything.
 
-    Removes what processes left that certainly run no longer, or an hour ago, their locks, and files that can be made again and
+    Removes what processes left that certainly run no longer, their locks, and files that can be made again and
     are not as they were written: the command that makes them does so. What cannot be made again is never touched; a person may
     say that it shall count as it is. Running it again changes nothing.
 
@@ -53,7 +53,7 @@ def repair_project(project: Project, *, repair: bool, acknowledged: Sequence[Pat
             raise NotFoundError("is as it was written", path=path, hint="list what is not: ivsqa check")
         names += found
     if repair:
-        removed = sweep(iter_temporary(project.root), older_than_s=LEFTOVER_AGE_S) + remove_dead_locks(project.root)
+        removed = sweep(iter_temporary(project.root), is_left) + remove_dead_locks(project.root)
         removed += [project.root / name for name in remove_damaged(book)]
     return Repair(tuple(path.relative_to(project.root).as_posix() for path in removed), tuple(names))
 

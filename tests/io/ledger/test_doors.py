@@ -54,6 +54,18 @@ def kinds(root: Path, *, deep: bool = True) -> dict[str, str]:
     return {one.name: one.kind for one in differences(Book(root), deep=deep)}
 
 
+def test_a_chapter_finds_a_free_number_though_the_listing_is_older_than_what_is_there(root, monkeypatch):
+    stale = [*(root / "ledger").iterdir()]
+    for number in range(3):
+        write(root, ROUND, f"state: {number}\n")
+    with monkeypatch.context() as shared_disk:
+        shared_disk.setattr(Path, "iterdir", lambda _: iter(stale))
+        write(root, ROUND, "state: exported\n")
+    assert [*chapters(root)][-4:] == [f"0000{number}-score.jsonl" for number in (2, 3, 4, 5)]
+    assert [*chapters(root).values()][-1][1]["wrote"] == ROUND
+    assert list(faults_of_the_ledger(Book(root))) == []
+
+
 def test_new_project_begins_its_ledger_and_each_command_writes_a_chapter(root):
     write(root, ROUND, "state: exported\n", command="export-for-annotation")
     found, first, second = chapters(root).values()

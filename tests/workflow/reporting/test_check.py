@@ -1,10 +1,13 @@
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.pullback import frames_sha256
+from ivsqa.io.leftovers import temporary_path
+from ivsqa.io.processes import this_process
 from ivsqa.io.project.annotations import NewAnnotation
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import provenance
@@ -13,6 +16,7 @@ from ivsqa.workflow.rounds.export import export_for_annotation
 from ivsqa.workflow.rounds.select import select_frames
 
 FRAMES_HEADER_BYTES = 128
+NOBODY = 2**22 + 1  # above the largest process number the kernel gives
 
 
 def codes(project, **options) -> list[tuple[str, str]]:
@@ -99,10 +103,19 @@ def test_changed_weights_are_found(scored):
 
 
 def test_a_leftover_is_found_with_the_command_that_removes_it(scored):
+    left = replace(this_process(), pid=NOBODY)
+    path = scored.layout.pullbacks / f".tmp-{left.token}-x"
+    path.mkdir()
+    assert codes(scored) == [("leftover", f"pullbacks/{path.name}")]
+    assert only(scored).hint == "ivsqa check --repair"
+
+
+def test_what_another_machine_may_be_writing_is_found_and_left_to_people(scored):
+    temporary_path(scored.layout.pullbacks / "x").mkdir()  # of this process, which runs: no finding
     path = scored.layout.pullbacks / ".tmp-abc"
     path.mkdir()
     assert codes(scored) == [("leftover", "pullbacks/.tmp-abc")]
-    assert only(scored).hint == "ivsqa check --repair"
+    assert only(scored).hint == f"if nobody works on this study elsewhere, remove it: rm -r {path}"
 
 
 def test_a_renamed_pullback_is_found(scored):
