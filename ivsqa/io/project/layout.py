@@ -249,6 +249,10 @@ class ProjectLayout:
         """The advisory lock that guards one purpose."""
         return self.root / f"{LOCK_PREFIX}{purpose}"
 
+    def claim(self, model_id: str, pullback_id: str) -> Path:
+        """The lock of who writes scores of a pullback by a model, or removes them."""
+        return self.lock(f"score-{model_id}-{pullback_id}")
+
 
 def is_ours(folder: Path) -> bool:
     """Return whether a folder is a project or a packet: what ivsqa wrote is no archive to import from.

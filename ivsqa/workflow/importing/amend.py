@@ -7,11 +7,13 @@ drawn anew. A subject keeps to one split.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from ivsqa.domain.claims import FRAME_STEP, SPACING, SPEED, START, STOP, plausibility_notes
 from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.errors import IvsqaError, StateError
+from ivsqa.io.outside import entries
 from ivsqa.io.project.amendments import AmendmentRecord, append_amendment, in_force, next_amendment_id
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.project import Project
@@ -74,7 +76,8 @@ def amend(
 ) -> list[Amended]:
     """Amend facts of pullbacks, all or none of them.
 
-    Writes an amendment beside each pullback in which something changes, and removes its scores where its grid does.
+    Writes an amendment beside each pullback in which something changes, and removes its scores where its grid does. Who waits to
+    score it learns of the new grid.
 
     Args:
         project: The study.
@@ -89,6 +92,7 @@ def amend(
         NotFoundError: no such pullback.
         IvsqaError: a fact that cannot be, or nobody and nothing to write down.
         StateError: it would break a certificate, or what models were judged by; or there is nothing to take back.
+        ProjectLockedError: somebody imports or amends, or is scoring one whose grid would change.
     """
     if not by.strip() or not why.strip():
         raise IvsqaError("an amendment says who makes it, and why", hint="give --by NAME and --why TEXT")
@@ -97,13 +101,27 @@ def amend(
         for pullback, _, after in planned:
             _check(project, pullback, after)
         done = [_outcome(project, *one) for one in planned]
-        for pullback, record, after in [] if dry_run else planned:
-            if record is not None:
-                # Before the record: a stop in between costs scores, and never leaves scores of another grid.
-                for model_id in _scored_by(project, pullback) if _grid_changes(project, pullback, after) else ():
+        changed = [
+            (pullback, record, after) for pullback, record, after in planned if record is not None and not dry_run
+        ]
+        moved = [pullback for pullback, _, after in changed if _grid_changes(project, pullback, after)]
+        with ExitStack() as claims:
+            for claim in (claim for pullback in moved for claim in _claims(project, pullback, context)):
+                claims.enter_context(claim)
+            # Before the records: a stop in between costs scores, and never leaves scores of another grid.
+            for pullback in moved:
+                for model_id in _scored_by(project, pullback):
                     project.scores(model_id).remove(pullback.pullback_id)
+            for _, record, _ in changed:
                 append_amendment(project.layout, record)
     return done
+
+
+def _claims(project: Project, pullback: Pullback, context: Context) -> Iterator[AbstractContextManager[None]]:
+    """Yield the claims of a pullback by every model that scores: who is about it would write scores on the grid of before."""
+    for folder in entries(project.layout.all_scores):
+        lock = project.layout.claim(folder.name, pullback.pullback_id)
+        yield project_lock(lock, purpose="scoring", started_at=context.clock())
 
 
 Planned = tuple[Pullback, AmendmentRecord | None, PullbackRecord]

@@ -91,10 +91,11 @@ class Work:
 
     def _batches_of(self, todo: Sequence[tuple[Pullback, list[Chunk]]]) -> Iterator[Batch]:
         """Yield the batches of the pullbacks that can be claimed."""
-        for record, chunks in todo:
-            if self._context.should_stop() or not self._claim(record.pullback_id):
+        for listed, chunks in todo:
+            if self._context.should_stop() or not self._claim(listed.pullback_id):
                 continue
-            # Asked again: another process may have been about it since they were listed.
+            # Asked again: since they were listed, another process may have been about it, and its grid may have been amended.
+            record = self._project.pullback(listed.pullback_id)
             due = self._due(record)
             left = [chunk for chunk in chunks if chunk in due]
             self.n_done_by_others += _n_frames(chunks) - _n_frames(left)
@@ -114,7 +115,7 @@ class Work:
 
     def _claim(self, pullback_id: str) -> bool:
         """Claim a pullback; returns whether nobody else is about it."""
-        lock = self._project.layout.lock(f"score-{self._model.model_id}-{pullback_id}")
+        lock = self._project.layout.claim(self._model.model_id, pullback_id)
         claim = ExitStack()
         try:
             claim.enter_context(project_lock(lock, purpose="scoring", started_at=self._context.clock()))

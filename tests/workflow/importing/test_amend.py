@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from ivsqa.errors import IntegrityError, IvsqaError, NotFoundError, StateError
+from ivsqa.errors import IntegrityError, IvsqaError, NotFoundError, ProjectLockedError, StateError
 from ivsqa.io.ledger import doors
 from ivsqa.io.project.manifest import read_manifest
 from ivsqa.io.project.project import open_project
 from ivsqa.io.project.records import PullbackRecord
+from ivsqa.workflow.context import Context
 from ivsqa.workflow.importing.amend import NewFacts
 from ivsqa.workflow.importing.amend import amend as amend_by
 from ivsqa.workflow.importing.import_pullbacks import ImportOptions, import_pullbacks
 from ivsqa.workflow.importing.plan import plan_import
+from ivsqa.workflow.scoring.work import Work
 from tests.workflow.importing.made_files import dicom, frames_of
 from tests.workflow.scored_study import study_of
 
@@ -123,6 +125,18 @@ def test_scores_on_another_grid_go_and_those_on_the_same_stay(scored):
     assert (scores("S000-P1"), len(scores("S001-P1"))) == ([], 2)
     assert done.notes[0] == "its scores by m001 were drawn on another grid: ivsqa score draws them anew"
     assert "ivsqa measure" in done.notes[1]
+
+
+def test_who_waits_to_score_a_pullback_sees_its_new_grid_and_who_scores_it_is_not_disturbed(scored):
+    with Work(scored, scored.get_model("m001"), list(scored.pullbacks()), Context(), again=True, draws=False) as work:
+        batches = work.batches()
+        assert next(batches).record.pullback_id == "S000-P1"
+        with pytest.raises(ProjectLockedError, match="scoring is already running"):
+            amend(scored, ["S001-P1", "S000-P1"], NewFacts(spacing_mm=(0.2, 0.2)))
+        assert scored.pullback("S001-P1").amendments == ()  # all or none
+        amend(open_project(scored.root), ["S001-P1"], NewFacts(spacing_mm=(0.2, 0.2)))
+        (batch,) = batches
+        assert (batch.record.pullback_id, batch.record.spacing_mm) == ("S001-P1", (0.2, 0.2))
 
 
 def test_a_second_import_says_which_facts_it_did_not_take_and_how_to_amend(study, phantoms):
