@@ -117,6 +117,7 @@ def struck(
         The cells of a row.
     """
     wanted, study = state(reference), before.with_name("killed")
+    shutil.rmtree(study, ignore_errors=True)
     n_struck, n_starts, n_done, n_failed, same = dict.fromkeys(VICTIMS, 0), 0, 0, 0, True
     while sum(n_struck.values()) < n_kills or study.exists():
         if not study.exists():

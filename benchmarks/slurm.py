@@ -1,16 +1,18 @@
-"""The job scripts in a SLURM that runs: one node on the loopback, which this script starts and ends.
+"""The job scripts in a SLURM that runs: two nodes on the loopback, which this script starts and ends.
 
 A study is scored and trained in one go; its twin by the jobs that `ivsqa slurm` writes. While they run, a task of the array is
 killed, one is put back into the queue, and one, as the training, is told that its time is over. Both must come to the same scores
-and weights. Then a round runs as a chain.
+and weights. So must a training on two nodes, of which a process is killed and which is told to end, and one of two processes that
+torchrun alone starts. Then a round runs as a chain.
 
-    python benchmarks/slurm.py
+    python benchmarks/slurm.py [--only "train, two nodes"]
 
 It needs slurmctld, slurmd and munged (Debian: slurm-wlm and munge) and the rights of root; without, it says so and leaves.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -18,6 +20,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kill import SUBJECT, state
-from report import print_table, write_json
+from report import RESULTS, print_table, write_json
 from shell import ivsqa
 
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
@@ -46,6 +49,10 @@ Row = list[object]
 
 def main() -> None:
     """Start a SLURM, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(ROWS), help="leave the other rows of the results as they are")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # sums by another number of threads have other last bits
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
         why = f"there is no {', '.join(missing)}" if missing else "only root can start slurmd"
@@ -54,13 +61,14 @@ def main() -> None:
     started = time.monotonic()
     with TemporaryDirectory() as folder:
         alone, twin = studies(Path(folder))
-        ivsqa("score", project=alone)
-        ivsqa("train", "--seed", 1, project=alone)
         with slurm(Path(folder) / "queue"):
             version = told("sbatch", "--version").split()[-1]
-            rows = [score_row(alone, twin), train_row(alone, twin), round_row(twin)]
+            rows = [[name, *make(alone, twin)] for name, make in ROWS.items() if options.only in (None, name)]
         if any(row[-1] != "same" for row in rows):
             print(*(path.read_text() for path in sorted(Path(folder).glob("*.log"))), sep="\n")
+    if options.only:
+        kept = json.loads((RESULTS / "slurm.json").read_text(encoding="utf-8"))["rows"]
+        rows = [next((new for new in rows if new[0] == name), old) for name in ROWS for old in kept if old[0] == name]
     print_table(("jobs", "seconds", "killed or put back", "told to end", "starts", "end state"), rows)
     write_json("slurm", {"slurm": version, "seconds": round(time.monotonic() - started), "rows": rows})
     if any(row[-1] != "same" for row in rows):
@@ -86,27 +94,26 @@ def studies(work: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[None]:
-    """Run a SLURM of this machine alone for the length of the block."""
-    for name in ("state", "spool", "run"):
+    """Run a SLURM of this machine alone for the length of the block: as two nodes, by names that anybody can look up."""
+    for name in ("state", "run"):
         (folder / name).mkdir(parents=True)
-    host, cores = socket.gethostname(), os.cpu_count()
+    nodes, cores = ("localhost", socket.gethostname()), max(1, (os.cpu_count() or 1) // 2)
     key, door = folder / "munge.key", folder / "run/munge"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     (folder / "slurm.conf").write_text(
         f"""ClusterName=loopback
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={nodes[1]}(127.0.0.1)
 SlurmctldPort={free_port()}
-SlurmdPort={free_port()}
 CommunicationParameters=NoInAddrAny
 AuthType=auth/munge
 AuthInfo=socket={door}
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/run/slurmctld.pid
-SlurmdPidFile={folder}/run/slurmd.pid
+SlurmdPidFile={folder}/run/slurmd-%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -118,7 +125,8 @@ SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=1,sched_interval=1
 ReturnToService=2
 KillWait=30
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
+NodeName={nodes[0]} NodeHostname={nodes[1]} NodeAddr=127.0.0.1 Port={free_port()} CPUs={cores} State=UNKNOWN
+NodeName={nodes[1]} NodeHostname={nodes[1]} NodeAddr=127.0.0.1 Port={free_port()} CPUs={cores} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
     )
@@ -128,11 +136,11 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
     munged += [f"--seed-file={seed}", f"--log-file={log}", f"--pid-file={number}"]
     running: list[subprocess.Popen[bytes]] = []
     try:
-        for line in (munged, ["slurmctld", "-D", "-i"], ["slurmd", "-D", "-N", host]):
-            with (folder / f"{line[0]}.out").open("wb") as out:
+        for line in (munged, ["slurmctld", "-D", "-i"], *(["slurmd", "-D", "-N", node] for node in nodes)):
+            with (folder / f"{line[0]}.out").open("ab") as out:
                 running.append(subprocess.Popen(line, stdout=out, stderr=out))
             time.sleep(1.0)
-        wait_until(lambda: " idle" in told("sinfo", "--noheader", "--format=%n %T"), 60, "the node never came up")
+        wait_until(lambda: told("sinfo", "--noheader", "--Node").count(" idle") == 2, 60, "the nodes never came up")
         yield
     finally:
         for one in reversed(running):
@@ -143,6 +151,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 def score_row(alone: Path, twin: Path) -> Row:
     """Return the row of an array: of its tasks one is killed, one put back into the queue, one told that its time is over."""
+    ivsqa("score", project=alone)
     started = time.monotonic()
     array = told("sbatch", "--parsable", *asked(twin), script(twin, "score", "--nodes", N_TASKS))
     wait_until(lambda: len(claims(twin, array)) >= 2, 120, "no two tasks ran at once")
@@ -172,11 +181,12 @@ def score_row(alone: Path, twin: Path) -> Row:
         and not list(twin.glob(".lock-*"))
     )
     starts = N_TASKS + sum(restarts.values()) + 1
-    return ["score, an array", f"{time.monotonic() - started:.0f}", 2, 1, starts, "same" if same else "DIFFERENT"]
+    return [f"{time.monotonic() - started:.0f}", 2, 1, starts, "same" if same else "DIFFERENT"]
 
 
 def train_row(alone: Path, twin: Path) -> Row:
     """Return the row of a training that is told twice that its time is over."""
+    ivsqa("train", "--seed", 1, project=alone)
     started = time.monotonic()
     path = script(twin, "train")
     path.write_text(path.read_text().replace(" train --project", " train --seed 1 --project"))
@@ -197,10 +207,36 @@ def train_row(alone: Path, twin: Path) -> Row:
     names = [f"models/m002/{name}" for name in ("weights.safetensors", "log.csv", "model.yaml")]
     ends = [state(study) for study in (alone, twin)]
     same = all(ends[0][name] == ends[1].get(name) for name in names) and slowest < 10.0 and starts == 3
-    return ["train", f"{time.monotonic() - started:.0f}", 0, 2, starts, "same" if same else "DIFFERENT"]
+    return [f"{time.monotonic() - started:.0f}", 0, 2, starts, "same" if same else "DIFFERENT"]
 
 
-def round_row(twin: Path) -> Row:
+def two_nodes_row(alone: Path, twin: Path) -> Row:
+    """Return the row of a training on two nodes: its first process is killed once, then it is told that its time is over."""
+    line = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ivsqa", "train", "--seed", "2"]
+    subprocess.run([sys.executable, "-m", *line, "--project", str(alone)], capture_output=True, check=True)
+    started, lock = time.monotonic(), twin / ".lock-train"
+    path = script(twin, "train", "--nodes", 2)
+    path.write_text(path.read_text().replace(" train --project", " train --seed 2 --project"))
+    job = told("sbatch", "--parsable", *asked(twin), path)
+    wait_until(lock.exists, 240, "the training never began")
+    killed = json.loads(lock.read_text())["pid"]
+    os.kill(killed, signal.SIGKILL)
+    again = lambda: lock.exists() and json.loads(lock.read_text())["pid"] != killed  # noqa: E731
+    wait_until(again, 240, "torchrun did not start it anew")
+    told("scancel", "--batch", "--signal=USR1", job)
+    wait_until(lambda: n_completed(job) == 1, 600, "the training never ended")
+    (task,) = tasks_of(job).values()
+    starts = 1 + int(re.findall(r"Restarts=(\d+)", task)[0])
+    newest = sorted(path.name for path in (twin / "models").iterdir())[-1]
+    ends = [state(study) for study in (alone, twin)]
+    files = ("weights.safetensors", "log.csv", "model.yaml")
+    same = starts == 2 and all(
+        ends[0][f"models/{newest}/{name}"] == ends[1][f"models/{newest}/{name}"] for name in files
+    )
+    return [f"{time.monotonic() - started:.0f}", 1, 1, starts, "same" if same else "DIFFERENT"]
+
+
+def round_row(_: Path, twin: Path) -> Row:
     """Return the row of a round as a chain: at its end a packet is there, chosen by the scores of the model that learnt in it."""
     started = time.monotonic()
     environment = os.environ | {"SBATCH_OUTPUT": f"{twin.parent}/%j.log"}
@@ -210,8 +246,17 @@ def round_row(twin: Path) -> Row:
     jobs = ",".join(re.findall(r"\d+", said))
     wait_until(lambda: n_completed(jobs) == 3, 300, "the round never ended")
     rounds, packets = open_project(twin).rounds(), list((twin / "rounds").glob("*/packet-*.zip"))
-    same = len(packets) == 1 and [(one.model_id, len(one.frames)) for one in rounds] == [("m003", 5)]
-    return ["round, a chain", f"{time.monotonic() - started:.0f}", 0, 0, 3, "same" if same else "DIFFERENT"]
+    newest = open_project(twin).models()[-1].model_id
+    same = len(packets) == 1 and [(one.model_id, len(one.frames)) for one in rounds] == [(newest, 5)]
+    return [f"{time.monotonic() - started:.0f}", 0, 0, 3, "same" if same else "DIFFERENT"]
+
+
+ROWS = {
+    "score, an array": score_row,
+    "train": train_row,
+    "train, two nodes": two_nodes_row,
+    "round, a chain": round_row,
+}
 
 
 def script(study: Path, *arguments: object) -> Path:

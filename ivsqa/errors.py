@@ -102,6 +102,10 @@ class NotAProjectError(IvsqaError):
     """No project.yaml in this folder or above it."""
 
 
+class StoppedError(IvsqaError):
+    """A command was stopped before its end, by no fault of its own: the same command goes on."""
+
+
 class ProjectLockedError(IvsqaError):
     """Another process is doing what must not run twice."""
 

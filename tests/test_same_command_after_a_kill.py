@@ -1,11 +1,15 @@
 """The same command after a kill, before whichever change on disk, comes to the same end as one that nobody killed."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from ivsqa.errors import StateError, StoppedError
+from ivsqa.io import atomic
+from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.book import Book
 from ivsqa.io.ledger.inspect import differences
 from ivsqa.io.project.project import Project, open_project
@@ -94,3 +98,33 @@ def test_after_another_command_wrote_the_same_command_means_one_more(started):
     run(["export-for-annotation", "--format", "csv"], started.root)
     run(command, started.root)
     assert [record.round_id for record in open_project(started.root).rounds()][-2:] == ["r004", "r005"]
+
+
+def written_in(root: Path, name: str, ended_by: Exception | None = None) -> str | None:
+    """Write as one command, unless it wrote before it was stopped; return what that was."""
+    with doors.command("finetune", "finetune --seed 1"):
+        before = doors.done_before(root, r"models/m\d+/model\.yaml")
+        if before is None:
+            atomic.write_text(root / name, name)
+        if ended_by is not None:
+            raise ended_by
+        return before
+
+
+@pytest.mark.parametrize(("stopped_by", "same"), [(StoppedError("another has ended"), True), (StateError("no"), False)])
+def test_who_lost_another_process_has_not_come_to_its_end_and_who_was_refused_has(started, stopped_by, same):
+    with pytest.raises(type(stopped_by)):
+        written_in(started.root, "models/m001/model.yaml", stopped_by)
+    assert written_in(started.root, "models/m002/model.yaml") == ("models/m001/model.yaml" if same else None)
+
+
+def test_what_torchrun_starts_anew_is_the_same_command_and_what_it_left_alone_was_stopped(started, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert written_in(started.root, "models/m001/model.yaml") is None
+    assert (
+        written_in(started.root, "models/m002/model.yaml") == "models/m001/model.yaml"
+    )  # after another process failed
+    monkeypatch.setattr("ivsqa.io.ranks._STARTED_BY", os.getppid() + 1)  # another torchrun: one more
+    assert written_in(started.root, "models/m003/model.yaml") is None  # whose launcher has ended
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    assert written_in(started.root, "models/m004/model.yaml") == "models/m003/model.yaml"

@@ -6,9 +6,12 @@ torchrun says so in the environment of each, and other launchers follow it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ivsqa.io.processes import this_process
 
 _STARTED_BY = os.getppid()
+_IS_LAUNCHED = "TORCHELASTIC_RUN_ID"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ def this_rank() -> Rank:
     return Rank(number, of, on_machine)
 
 
+def launcher() -> str:
+    """Return the token of torchrun, which started this process and starts it anew when one fails; "" where nothing did."""
+    return replace(this_process(), pid=_STARTED_BY).token if _IS_LAUNCHED in os.environ else ""
+
+
 def launcher_has_ended() -> bool:
     """Whether torchrun, which started this process, has ended since: nobody would end this one when another fails."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() != _STARTED_BY
+    return _IS_LAUNCHED in os.environ and os.getppid() != _STARTED_BY

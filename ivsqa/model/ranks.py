@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
-from ivsqa.errors import IvsqaError
+from ivsqa.errors import IvsqaError, StoppedError
 from ivsqa.model.device import select_device
 
 PATIENCE = timedelta(hours=1)
@@ -223,7 +223,7 @@ def _device_of(on_machine: int, device: str) -> torch.device:
     return torch.device("cuda", on_machine)
 
 
-class _OtherEndedError(IvsqaError):
+class _OtherEndedError(StoppedError):
     """What one rank says when another has ended, which may know better why."""
 
 

@@ -21,6 +21,7 @@ from ivsqa.io.ledger.view import View
 from ivsqa.io.leftovers import iter_temporary, sweep, temporary_path
 from ivsqa.io.outside import entries, is_file, opened_file, outside
 from ivsqa.io.processes import process_of, this_process
+from ivsqa.io.ranks import launcher
 
 _CHAPTER = re.compile(r"(\d{5,})-([a-z-]+)\.jsonl")
 
@@ -158,9 +159,9 @@ class Book:
         # The disk is full, most likely. The line stays the last of its chapter, and so in doubt.
         self._own = None
 
-    def end(self) -> None:
-        """Enter that the command came to its end, where it wrote anything."""
-        if self._own is not None and self._own[0] == os.getpid() and self._own[1].is_file():
+    def end(self, *, was_stopped: bool = False) -> None:
+        """Enter that the command came to its end, where it wrote anything and was not stopped before."""
+        if self._own is not None and not was_stopped and self._own[0] == os.getpid() and self._own[1].is_file():
             now = datetime.now(UTC).isoformat(timespec="seconds")
             with suppress(OSError):
                 self._say(json.dumps({"end": self.command.name, "at": now}) + "\n")
@@ -172,13 +173,24 @@ class Book:
         self._say(json.dumps({"finished": name}) + "\n")
 
     def stopped(self) -> list[Chapter]:
-        """Return the chapters of the same request that were stopped before their end, newest first, unless others wrote."""
+        """Return the chapters of the same request that were stopped before their end, newest first, unless others wrote.
+
+        What one launcher starts anew is one command: that one of its processes came to its end is no end.
+        """
         if not self.command.request or not self.exists:
             return []
         self.refresh()
         own = self._own[1].name if self._own else ""
         others = (chapter for chapter in reversed(self.view.chapters) if chapter.name != own)
-        return list(takewhile(lambda one: one.request == self.command.request and not one.finished, others))
+        again = launcher()
+        return list(
+            takewhile(
+                lambda one: (
+                    one.request == self.command.request and (not one.finished or (again and one.launcher == again))
+                ),
+                others,
+            )
+        )
 
     def iter_files(self) -> Iterator[str]:
         """Yield the names of all files that a ledger knows and that are there; of folders that are entered as a whole, theirs."""
@@ -242,6 +254,7 @@ class Book:
             "begin": self.command.name,
             "request": self.command.request,
             "process": this_process().token,
+            "launcher": launcher(),
             "ivsqa": ivsqa.__version__,
             "at": now,
         }

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from ivsqa.errors import IntegrityError
+from ivsqa.errors import IntegrityError, StoppedError
 from ivsqa.io.ledger.book import Book, Command, hash_of, size_of
 from ivsqa.io.ledger.entries import GONE, Entry
 from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_one_whole, worth_of
 from ivsqa.io.ledger.view import Known
+from ivsqa.io.ranks import launcher_has_ended
 
 _books: dict[Path, Book] = {}
 _within: dict[str, tuple[Path, str]] = {}
@@ -33,6 +34,8 @@ _ANY = re.compile(r".*", re.DOTALL)
 def command(name: str, request: str = "") -> Iterator[None]:
     """Name the command that writes in the block, and enter its end when that ends well or with an error that was told.
 
+    One that was stopped, or whose launcher ended before it, has not come to its end: whoever gave it does not know what it did.
+
     Args:
         name: As it is typed.
         request: All that it was asked for, as text; of it only a hash is written down.
@@ -41,17 +44,21 @@ def command(name: str, request: str = "") -> Iterator[None]:
     end()  # what was written before is not of this command
     before = _command
     _command = Command(name, hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest() if request else "")
+    was_stopped = False
     try:
         yield
+    except StoppedError:
+        was_stopped = True
+        raise
     finally:
-        end()
+        end(was_stopped=was_stopped or launcher_has_ended())
         _command = before
 
 
-def end() -> None:
-    """Enter that what was written came to its end."""
+def end(*, was_stopped: bool = False) -> None:
+    """Enter that what was written came to its end, unless it was stopped before; what is written next is of another command."""
     for book in _books.values():
-        book.end()
+        book.end(was_stopped=was_stopped)
 
 
 def book_of(root: Path) -> Book:

@@ -56,6 +56,7 @@ class Chapter:
         command: Which command.
         request: A hash of what it was asked for; "" where that is not known.
         process: The token of the process that it ran in.
+        launcher: The token of what started that, and starts it anew when one of several fails; "" where nothing did.
         finished: Whether it came to its end.
         swept: Names of earlier chapters, which were stopped, behind which it cleaned up.
         unreadable: Numbers of lines that say nothing, from 1.
@@ -67,6 +68,7 @@ class Chapter:
     command: str = ""
     request: str = ""
     process: str = ""
+    launcher: str = ""
     finished: bool = False
     swept: list[str] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
@@ -95,7 +97,7 @@ class Chapter:
             raise TypeError(value)
         if verb == "begin":
             self.command, self.request = value, str(said.get("request", ""))
-            self.process = str(said.get("process", ""))
+            self.process, self.launcher = str(said.get("process", "")), str(said.get("launcher", ""))
         elif verb == "end":
             self.finished = True
         elif verb == "finished":
