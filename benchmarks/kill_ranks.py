@@ -2,7 +2,8 @@
 
 A study is trained, trained further and scored by two processes. Its twin is brought through the same while something is killed
 again and again: torchrun starts anew what it can, and whatever it cannot is given once more, as a person or a queue would. Each
-time it comes to its end, it must have come to the same weights, to the bit, and the same scores, and nothing may be left over.
+time it comes to its end, it must have come to the same weights, to the bit, and the same scores, and nothing may be left over. A
+command that has answered has come to its end, whoever is killed then: given again it may mean one more, as `finetune` does.
 
     python benchmarks/kill_ranks.py [--kills 50] [--seed 1] [--only train]
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -51,6 +52,7 @@ COLUMNS = (
     "end state",
 )
 AS_RANK = "--as-rank"
+ANSWER = "answer.json"
 
 
 def main() -> None:
@@ -133,7 +135,7 @@ def struck(
                     victim = rng.choices([*VICTIMS], [*VICTIMS.values()])[0]
                     n_struck[victim] += strike(victim, launcher, rng)
                     print(f"{sum(n_struck.values())} of {n_kills} kills", end="\r", flush=True)
-            is_done = launcher.wait(LARGEST_WAIT_S) == 0
+            is_done = launcher.wait(LARGEST_WAIT_S) == 0 or has_answered(study)
         # After a kill that its launcher survived, or could not, a start may fail; undisturbed ones may not, again and again.
         n_failed = 0 if is_done or sum(n_struck.values()) > n_before else n_failed + 1
         if n_failed > MAX_RESTARTS:
@@ -170,13 +172,20 @@ def launched(arguments: list[str], study: Path) -> Iterator[subprocess.Popen[byt
         "--project",
         str(study),
     ]
-    with study.with_name("said.log").open("ab") as said:
-        launcher = subprocess.Popen(line, stdout=said, stderr=said)
+    with study.with_name("said.log").open("ab") as said, study.with_name(ANSWER).open("wb") as answer:
+        launcher = subprocess.Popen(line, stdout=answer, stderr=said)
     try:
         yield launcher
     finally:
         launcher.kill()
         launcher.wait()
+
+
+def has_answered(study: Path) -> bool:
+    """Whether the command that was launched last has printed its answer, all of it."""
+    with suppress(ValueError):
+        return bool(json.loads(study.with_name(ANSWER).read_bytes()))
+    return False
 
 
 def strike(victim: str, launcher: subprocess.Popen[bytes], rng: random.Random) -> bool:

@@ -94,16 +94,16 @@ def studies(work: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[None]:
-    """Run a SLURM of this machine alone for the length of the block: as two nodes, by names that anybody can look up."""
+    """Run a SLURM of this machine alone for the length of the block: as two nodes."""
     for name in ("state", "run"):
         (folder / name).mkdir(parents=True)
-    nodes, cores = ("localhost", socket.gethostname()), max(1, (os.cpu_count() or 1) // 2)
+    host, nodes, cores = socket.gethostname(), ("node1", "node2"), max(1, (os.cpu_count() or 1) // 2)
     key, door = folder / "munge.key", folder / "run/munge"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     (folder / "slurm.conf").write_text(
         f"""ClusterName=loopback
-SlurmctldHost={nodes[1]}(127.0.0.1)
+SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={free_port()}
 CommunicationParameters=NoInAddrAny
 AuthType=auth/munge
@@ -125,8 +125,8 @@ SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=1,sched_interval=1
 ReturnToService=2
 KillWait=30
-NodeName={nodes[0]} NodeHostname={nodes[1]} NodeAddr=127.0.0.1 Port={free_port()} CPUs={cores} State=UNKNOWN
-NodeName={nodes[1]} NodeHostname={nodes[1]} NodeAddr=127.0.0.1 Port={free_port()} CPUs={cores} State=UNKNOWN
+NodeName={nodes[0]} NodeHostname={host} NodeAddr=127.0.0.1 Port={free_port()} CPUs={cores} State=UNKNOWN
+NodeName={nodes[1]} NodeHostname={host} NodeAddr=127.0.0.1 Port={free_port()} CPUs={cores} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
     )
@@ -140,7 +140,9 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
             with (folder / f"{line[0]}.out").open("ab") as out:
                 running.append(subprocess.Popen(line, stdout=out, stderr=out))
             time.sleep(1.0)
-        wait_until(lambda: told("sinfo", "--noheader", "--Node").count(" idle") == 2, 60, "the nodes never came up")
+        wait_until(
+            lambda: answer("sinfo", "--noheader", "--Node").stdout.count(" idle") == 2, 60, "the nodes never came up"
+        )
         yield
     finally:
         for one in reversed(running):
@@ -193,7 +195,7 @@ def train_row(alone: Path, twin: Path) -> Row:
     job = told("sbatch", "--parsable", *asked(twin), path)
     slowest = 0.0
     for _ in range(2):
-        wait_until((twin / ".lock-train").exists, 120, "the training never began")
+        wait_until((twin / ".lock-train").exists, 240, "the training never began")
         time.sleep(1.0)
         told("scancel", "--batch", "--signal=USR1", job)
         told_at = time.monotonic()
@@ -216,7 +218,9 @@ def two_nodes_row(alone: Path, twin: Path) -> Row:
     subprocess.run([sys.executable, "-m", *line, "--project", str(alone)], capture_output=True, check=True)
     started, lock = time.monotonic(), twin / ".lock-train"
     path = script(twin, "train", "--nodes", 2)
-    path.write_text(path.read_text().replace(" train --project", " train --seed 2 --project"))
+    text = path.read_text().replace(" train --project", " train --seed 2 --project")
+    # No machine here is called as a node is.
+    path.write_text(text.replace('first="$(scontrol', 'first=127.0.0.1; true "$(scontrol'))
     job = told("sbatch", "--parsable", *asked(twin), path)
     wait_until(lock.exists, 240, "the training never began")
     killed = json.loads(lock.read_text())["pid"]
@@ -279,7 +283,10 @@ def claims(study: Path, array: str) -> dict[str, int]:
 def n_completed(jobs: str) -> int:
     """Return how many jobs and tasks have come to their end; what was put back need not wait for its two minutes."""
     waiting = told("squeue", "--noheader", "--states=PENDING", "--format=%i %r", f"--jobs={jobs}").splitlines()
-    for name in (line.split()[0] for line in waiting if line.endswith("BeginTime")):
+    put_back = [line.split()[0] for line in waiting if line.endswith("BeginTime")]
+    if put_back:
+        time.sleep(3.0)  # a node takes a start within the second of the end for what it was told to end
+    for name in put_back:
         told("scontrol", "update", f"JobId={name}", "StartTime=now")
     return sum("JobState=COMPLETED " in task for job in jobs.split(",") for task in tasks_of(job).values())
 
@@ -298,10 +305,15 @@ def scores_of(study: Path) -> dict[str, str]:
 
 def told(*line: object) -> str:
     """Return what a program of the queue prints."""
-    done = subprocess.run([str(word) for word in line], capture_output=True, text=True, check=False)
+    done = answer(*line)
     if done.returncode and "Invalid job id" not in done.stderr:
         raise SystemExit(f"{' '.join(str(word) for word in line)} → {done.returncode}\n{done.stderr}")
     return done.stdout.strip()
+
+
+def answer(*line: object) -> subprocess.CompletedProcess[str]:
+    """Return what a program says, whether or not it could do what it was asked for."""
+    return subprocess.run([str(word) for word in line], capture_output=True, text=True, check=False)
 
 
 def wait_until(is_so, seconds: float, otherwise: str) -> None:
