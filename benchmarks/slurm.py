@@ -68,7 +68,8 @@ def main() -> None:
             print(*(path.read_text() for path in sorted(Path(folder).glob("*.log"))), sep="\n")
     if options.only:
         kept = json.loads((RESULTS / "slurm.json").read_text(encoding="utf-8"))["rows"]
-        rows = [next((new for new in rows if new[0] == name), old) for name in ROWS for old in kept if old[0] == name]
+        by_name = {row[0]: row for row in [*kept, *rows]}
+        rows = [by_name[name] for name in ROWS if name in by_name]
     print_table(("jobs", "seconds", "killed or put back", "told to end", "starts", "end state"), rows)
     write_json("slurm", {"slurm": version, "seconds": round(time.monotonic() - started), "rows": rows})
     if any(row[-1] != "same" for row in rows):
