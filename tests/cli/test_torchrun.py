@@ -47,10 +47,10 @@ def exact(started) -> Project:
     return with_settings(started.root, EXACT)
 
 
-@pytest.fixture
-def expected(started_study, tmp_path) -> list[float]:
+@pytest.fixture(scope="module")
+def expected(started_study, tmp_path_factory) -> list[float]:
     """The loss of each step of one process."""
-    project = with_settings(copied(started_study, tmp_path / "alone"), EXACT)
+    project = with_settings(copied(started_study, tmp_path_factory.mktemp("alone")), EXACT)
     train_model(project, device="cpu")
     return losses(project)
 
