@@ -11,6 +11,7 @@ What is random belongs to a frame's place in the batch, never to a process. With
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from ivsqa.model.device import select_device
 PATIENCE = timedelta(hours=1)
 """How long a rank waits for others that live. Of one that has ended it learns at once; and the first judges a model alone."""
 MEETING = timedelta(minutes=5)
-"""How long a rank looks for the place where they meet. torchrun opens it before it starts any: if it is gone, so is torchrun."""
+"""How long a rank looks for the place where they meet."""
 ASKING = timedelta(seconds=10)
 LOOK_EVERY_S = 0.05
 OTHERS_SPEAK_S = 3.0
@@ -168,6 +169,7 @@ def joined(number: int, size: int, *, on_machine: int, device: str) -> Iterator[
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     with _others_live():
+        _find_launcher()
         store, *_ = next(distributed.rendezvous("env://", number, size, timeout=MEETING))  # type: ignore[attr-defined]
         _meeting = _met(number, size, store)
         backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
@@ -177,6 +179,17 @@ def joined(number: int, size: int, *, on_machine: int, device: str) -> Iterator[
         yield Ranks(number, size, str(chosen))
     finally:
         distributed.destroy_process_group()
+
+
+def _find_launcher() -> None:
+    """See that the place where they meet is there: torchrun opens it before it starts any, so if it is gone, so is torchrun.
+
+    Raises:
+        OSError: it is not. To look for it by torch takes minutes, in which no signal is heard.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        socket.create_connection(place, timeout=MEETING.total_seconds()).close()
 
 
 def _met(number: int, size: int, store: Store) -> str:
@@ -232,7 +245,7 @@ def _others_live() -> Iterator[None]:
     """Say of an exchange that breaks off what it means."""
     try:
         yield
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, OSError) as error:
         raise _OtherEndedError(
             "another process of this command has ended or cannot be reached, so none of them goes on",
             hint="see what it said, or who killed it; the same command goes on from the last checkpoint",

@@ -174,5 +174,8 @@ def test_ranks_that_cannot_be_met_are_one_line(monkeypatch):
     for name, value in {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1", "RANK": "1", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("ivsqa.model.ranks.MEETING", timedelta(seconds=1))
-    with pytest.raises(IvsqaError, match="cannot be reached"), joined(1, 2, on_machine=1, device="cpu"):
-        pass
+    for said_by_torchrun in ("False", "True"):  # whose place is there before any process
+        monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", said_by_torchrun)
+        with pytest.raises(IvsqaError, match="cannot be reached"), joined(1, 2, on_machine=1, device="cpu"):
+            pass
+        monkeypatch.setattr("ivsqa.model.ranks.MEETING", timedelta(hours=1))
