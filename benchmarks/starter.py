@@ -33,7 +33,7 @@ from starter_training import Recipe, is_trained, package_hash, train_branch, tra
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
 from ivsqa.domain.geometry.border_prior import BorderPrior, outline, priors_of_labels
-from ivsqa.domain.geometry.laid_borders import LaidBorders, laid_borders
+from ivsqa.domain.geometry.laid_borders import LaidBorders, borders_of_frames
 from ivsqa.domain.measures.frame_measures import frame_measures
 from ivsqa.domain.measures.intervals import (
     MeasureCalibration,
@@ -90,7 +90,7 @@ def drawn(model: TrainedModel, priors: Sequence[BorderPrior], chunk: Chunk, devi
     predictor = Predictor(model, model.config, device=device)
     parts = [predictor(chunk.images[first : first + 32]).probabilities for first in range(0, len(chunk.images), 32)]
     probabilities = np.concatenate(parts)
-    borders = [laid_borders(one, priors) for one in probabilities]
+    borders = borders_of_frames(probabilities, priors)
     raw = [raw_error(one, laid.masks) for one, laid in zip(probabilities, borders, strict=True)]
     return Judged(chunk, np.stack(masks_of_rings(chunk.labels, len(NAMES)), axis=1), borders, np.stack(raw))
 
