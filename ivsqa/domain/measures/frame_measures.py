@@ -6,9 +6,10 @@ absent, never 0. Definitions, where nothing else is said: Mintz et al., J Am Col
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _DIRECTIONS = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 _UNITS = ("", "_mm", "_mm2", "_mm3")
 
 Derivation = Literal["", "minimum", "maximum"]
+Reach: TypeAlias = NDArray[np.float64]
+"""How far a border reaches from an origin along its lines, ahead and behind, (2, N_DIRECTIONS)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ CODES: Mapping[str, Code] = {
 """What a measure is called in DICOM: CID 3481 distances, 3482 areas, 3483 lengths, 3484 indices, 3485 volumes."""
 
 
+@cache
 def dimension(measure: str) -> int:
     """Return the power of mm a measure comes in, by the last word of its name: 0 for a ratio.
 
@@ -84,6 +88,7 @@ def dimension(measure: str) -> int:
     return {"diameter": 1, "perimeter": 1, "thickness": 1, "length": 1, "position": 1, "volume": 3}.get(word, 0)
 
 
+@cache
 def column(measure: str, end: Literal["", "low", "high"] = "") -> str:
     """Return the column a measure stands in, or an end of its interval: the unit comes last.
 
@@ -130,12 +135,17 @@ def frame_measures(contours: Contours, spacing_mm: tuple[float, float] | None) -
     areas = {name: float(enclosed_area(contour).area) for name, contour in scaled.items()}
     scaled = {name: contour for name, contour in scaled.items() if areas[name] > 0.0}
     values: dict[str, float] = {}
-    for name, contour in scaled.items():
-        shortest, longest = diameters(contour)
+    has_plaque = LUMEN in scaled and EEM in scaled
+    # All lines are sought at once, which takes hardly longer than to seek those of one border.
+    about = [contour.points_px - contour.centroid_px for contour in scaled.values()]
+    about += [scaled[EEM].points_px - scaled[LUMEN].centroid_px] if has_plaque else []
+    crossed = _crossings(about)
+    for (name, contour), reach in zip(scaled.items(), crossed, strict=False):
+        shortest, longest = _diameters(reach)
         of_structure = (areas[name], shortest, longest, contour.perimeter_px, (longest - shortest) / longest)
         values |= dict(zip(structure_measures(name), of_structure, strict=True))
-    if LUMEN in scaled and EEM in scaled:
-        thinnest, thickest = plaque_thickness(scaled[LUMEN], scaled[EEM])
+    if has_plaque:
+        thinnest, thickest = _thickness(crossed[list(scaled).index(LUMEN)], crossed[-1])
         plaque = (
             areas[EEM] - areas[LUMEN],
             1.0 - areas[LUMEN] / areas[EEM],
@@ -159,9 +169,8 @@ def diameters(contour: Contour) -> tuple[float, float]:
         >>> diameters(Contour.from_points([[0, 0], [6, 0], [6, 2], [0, 2]]))[0]
         2.0
     """
-    ahead, behind = _crossings(contour.points_px - contour.centroid_px)
-    widths = ahead + behind
-    return float(widths.min()), float(widths.max())
+    (reach,) = _crossings([contour.points_px - contour.centroid_px])
+    return _diameters(reach)
 
 
 def plaque_thickness(lumen: Contour, eem: Contour) -> tuple[float, float]:
@@ -172,17 +181,30 @@ def plaque_thickness(lumen: Contour, eem: Contour) -> tuple[float, float]:
     Source: JACC: plaque plus media thickness, along any line passing through the centre of mass of the lumen.
     """
     centre = lumen.centroid_px
-    inner, outer = _crossings(lumen.points_px - centre), _crossings(eem.points_px - centre)
-    thickness = np.clip(np.concatenate(outer) - np.concatenate(inner), 0.0, None)
+    return _thickness(*_crossings([lumen.points_px - centre, eem.points_px - centre]))
+
+
+def _diameters(reach: Reach) -> tuple[float, float]:
+    """Return the shortest and the longest of the lines through a border."""
+    widths = reach[0] + reach[1]
+    return float(widths.min()), float(widths.max())
+
+
+def _thickness(inner: Reach, outer: Reach) -> tuple[float, float]:
+    """Return the least and the greatest distance between two borders along rays from one origin."""
+    thickness = np.clip(outer - inner, 0.0, None)
     return float(thickness.min()), float(thickness.max())
 
 
-def _crossings(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the distances ahead and behind along the origin's lines to the outermost crossing with a polygon.
+def _crossings(polygons: Sequence[Points]) -> NDArray[np.float64]:
+    """Return the distances ahead and behind along the origin's lines to the outermost crossing with each polygon.
 
-    Two times (N_DIRECTIONS,). Where the origin lies outside, the nearer crossing counts as negative on the other side.
+    (n_polygons, 2, N_DIRECTIONS). Where the origin lies outside, the nearer crossing counts as negative on the other side.
     """
-    (x, y), (end_x, end_y) = points.T, np.roll(points, -1, axis=0).T
+    if not polygons:
+        return np.empty((0, 2, N_DIRECTIONS))
+    x, y = np.concatenate(polygons).T
+    end_x, end_y = np.concatenate([part for points in polygons for part in (points[1:], points[:1])]).T
     cross, dot = x * end_y - y * end_x, x * end_x + y * end_y
     # An edge meets the lines of the angles that it sweeps, a few of them; through the origin it meets all.
     sweep = np.where((cross == 0.0) & (dot <= 0.0), np.pi, np.arctan2(cross, dot))
@@ -190,14 +212,16 @@ def _crossings(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]
     angles = np.sort([begins, begins + sweep], axis=0) * (N_DIRECTIONS / np.pi)
     first = np.floor(angles[0]).astype(np.intp)
     n_lines = np.ceil(angles[1]).astype(np.intp) - first + 1
-    edge = np.repeat(np.arange(len(points)), n_lines)
+    edge = np.repeat(np.arange(len(x)), n_lines)
     line = (np.arange(len(edge)) - np.repeat(np.cumsum(n_lines) - n_lines - first, n_lines)) % N_DIRECTIONS
     cos, sin = _DIRECTIONS[line].T
     before, after = cos * y[edge] - sin * x[edge], cos * end_y[edge] - sin * end_x[edge]  # left of the line is positive
     crosses = (before > 0.0) != (after > 0.0)  # half open: a vertex on the line counts once
     edge, line = edge[crosses], line[crosses]
     reach = cross[edge] / (after[crosses] - before[crosses])
-    ahead, behind = np.full((2, N_DIRECTIONS), -np.inf)
-    np.maximum.at(ahead, line, reach)
-    np.maximum.at(behind, line, -reach)
-    return ahead, behind
+    polygon = np.repeat(np.arange(len(polygons)), [len(points) for points in polygons])
+    outermost = np.full(len(polygons) * 2 * N_DIRECTIONS, -np.inf)
+    ahead = polygon[edge] * 2 * N_DIRECTIONS + line
+    np.maximum.at(outermost, ahead, reach)
+    np.maximum.at(outermost, ahead + N_DIRECTIONS, -reach)
+    return outermost.reshape(-1, 2, N_DIRECTIONS)
