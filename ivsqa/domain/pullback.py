@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,18 @@ from ivsqa.domain.claims import (
 )
 
 
-def frames_sha256(frames: NDArray[np.uint8]) -> str:
+class Frames(Protocol):
+    """Frames of one shape one after the other, uint8 (n, height, width): an array, or a file of them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width)."""
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield each frame, (height, width)."""
+
+
+def frames_sha256(frames: Frames) -> str:
     """Return the hash of the frames of a pullback: over shape and pixels."""
     digest = hashlib.sha256(repr(frames.shape).encode())  # 2 × 6 px are not 3 × 4 px
     for frame in frames:

@@ -44,5 +44,5 @@ class LazyPredictor:
         """
         pullback = self._project.pullback(pullback_id)
         grid = pullback.grid
-        frame = np.asarray(pullback.frames[frame_index])
+        frame = pullback.frames[frame_index]
         return grid, self._predictor(grid.sample(frame)[None]).probabilities[0]

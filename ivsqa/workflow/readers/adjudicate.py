@@ -291,7 +291,7 @@ def _iter_frames(left: Sequence[Dispute], rng: np.random.Generator) -> Iterator[
             name=frame_name(*dispute.key),
             pullback_id=dispute.key[0],
             frame_index=dispute.frame_index,
-            image=np.array(dispute.pullback.frames[dispute.frame_index]),
+            image=dispute.pullback.frames[dispute.frame_index],
             contours=as_sent(dispute.comparison.contours),
             rank=rank,
             reason=dispute.reason,

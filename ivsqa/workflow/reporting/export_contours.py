@@ -196,7 +196,7 @@ class _Nnunet:
         images, labels = folder / images_name, folder / HALVES[images_name]
         images.mkdir(exist_ok=True)
         labels.mkdir(exist_ok=True)
-        voxels = np.asarray(record.frames[sorted(frames)])
+        voxels = record.frames[sorted(frames)]
         (images / f"{record.pullback_id}_0000.nii.gz").write_bytes(nifti_bytes(voxels, record.spacing_mm))
         (labels / f"{record.pullback_id}.nii.gz").write_bytes(nifti_bytes(values, record.spacing_mm))
         self._rows += [(record.pullback_id, number, index) for number, index in enumerate(sorted(frames))]

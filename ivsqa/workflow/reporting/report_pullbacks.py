@@ -184,10 +184,9 @@ class _PullbackDrawing:
 
     def _cut_picture(self) -> bytes:
         """Return the middle row of every frame side by side, the right end of the row on top, JPEG."""
-        frames, row = self._record.frames, self._record.height_px // 2
         # Each frame is read once, however many columns of the picture it fills.
         shown, column_of = np.unique(columns_along(self._place, VIEW_PX[0]), return_inverse=True)
-        rows = np.stack([frames[index, row] for index in shown])
+        rows = self._record.frames.rows(shown, self._record.height_px // 2)
         picture = Image.fromarray(np.ascontiguousarray(rows[column_of].T[::-1]))
         # Made smaller only: enlarged it would take more bytes and show nothing more.
         return jpeg_bytes(picture.resize((VIEW_PX[0], min(VIEW_PX[1], picture.height)), Image.Resampling.BOX))

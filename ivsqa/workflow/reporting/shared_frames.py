@@ -38,14 +38,13 @@ def shared_frames(pullbacks: Iterable[Pullback]) -> list[SharedFrames]:
     seen: dict[bytes, list[tuple[Pullback, int]]] = {}
     shared: dict[tuple[str, str], SharedFrames] = {}
     for pullback in pullbacks:
-        frames = pullback.frames
-        for index in range(pullback.n_frames):
-            coarse = np.ascontiguousarray(frames[index, ::EVERY_PX, ::EVERY_PX])
+        for index, frame in enumerate(pullback.frames):
+            coarse = np.ascontiguousarray(frame[::EVERY_PX, ::EVERY_PX])
             if coarse.min() == coarse.max():
                 continue
             alike = seen.setdefault(blake2b(coarse.data, digest_size=16).digest(), [])
             for other, at in alike:
-                if other.subject_id != pullback.subject_id and _are_equal(other.frames[at], frames[index]):
+                if other.subject_id != pullback.subject_id and _are_equal(other.frames[at], frame):
                     pair = (other.pullback_id, pullback.pullback_id)
                     n_before = shared[pair].n_frames if pair in shared else 0
                     example = FrameKey(pullback.pullback_id, index)

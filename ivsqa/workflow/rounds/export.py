@@ -176,7 +176,7 @@ def _packet_frame(
         name=frame_name(*frame.key),
         pullback_id=frame.pullback_id,
         frame_index=frame.frame_index,
-        image=np.array(pullback.frames[frame.frame_index]),
+        image=pullback.frames[frame.frame_index],
         contours={},
         rank=frame.rank,
         reason=frame.reason,

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ivsqa.domain.agreement.edits import ContourChange
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.geometry.refinement import Nudge, refined
@@ -255,7 +253,7 @@ def _write_pictures(project: Project, result: RefineResult, folder: Path) -> Non
     for frame in result.frames:
         sent, points = frame.sent, "point" if frame.n_points == 1 else "points"
         picture = overlay(
-            np.asarray(project.pullback(sent.pullback_id).frames[sent.frame_index]),
+            project.pullback(sent.pullback_id).frames[sent.frame_index],
             frame.contours,
             structures=project.structures,
             title=sent.name,

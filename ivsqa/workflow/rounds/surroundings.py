@@ -40,12 +40,10 @@ def surroundings_of(pullback: Pullback, frame_index: int, cut: NDArray[np.uint8]
     if positions is not None:
         near = near[np.abs(positions[near] - positions[frame_index]) <= MOST_MM + ROUNDING_MM]
         step_mm = float(positions[near[-1]] - positions[near[0]]) / max(len(near) - 1, 1)
-    place = _places(pullback)
+    frames, place = pullback.frames, _places(pullback)
     length = place[-1] - place[0]
     return Surroundings(
-        neighbours={
-            index - frame_index: np.array(pullback.frames[index]) for index in near.tolist() if index != frame_index
-        },
+        neighbours={index - frame_index: frames[index] for index in near.tolist() if index != frame_index},
         step_mm=step_mm,
         cut=cut,
         place=float((place[frame_index] - place[0]) / length) if length else 0.0,
@@ -54,9 +52,8 @@ def surroundings_of(pullback: Pullback, frame_index: int, cut: NDArray[np.uint8]
 
 def _cut(pullback: Pullback) -> NDArray[np.uint8]:
     """Return the middle row of frames evenly spaced along the vessel, side by side, the right end of the row on top."""
-    frames, row = pullback.frames, pullback.height_px // 2
     shown, column_of = np.unique(columns_along(_places(pullback), CUT_COLUMNS), return_inverse=True)
-    rows = np.stack([frames[index, row] for index in shown])
+    rows = pullback.frames.rows(shown, pullback.height_px // 2)
     return np.ascontiguousarray(rows[column_of].T[::-1])
 
 
