@@ -103,12 +103,16 @@ def entries(folder: Path, pattern: str = "*") -> list[Path]:
     Raises:
         OutsideError: the folder may not be read.
     """
+    return [folder / name for name in sorted(filter(_compiled(pattern).match, names_in(folder)))]
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what lies in a folder, in any order; nothing where there is no such folder; raises as `entries`."""
     with outside(folder):
         try:
-            names = os.listdir(folder)  # noqa: PTH208  names are wanted, and paths of those alone that fit
+            return os.listdir(folder)  # noqa: PTH208  names are wanted, and paths of those alone that fit
         except FileNotFoundError:
             return []
-    return [folder / name for name in sorted(filter(_compiled(pattern).match, names))]
 
 
 @cache

@@ -78,11 +78,12 @@ def check_every_view(project: Project) -> None:
     status = project_status(project)
     annotated = {frame.key for frame in project.annotated_frames("train")}
     assert status.n_annotated["train"] == len(annotated)
-    assert sum(view.n_annotated for view in pullback_rows(project, training, status.current_model)) == len(annotated)
+    rows = pullback_rows(project, training, project.standings(training), status.current_model)
+    assert sum(view.n_annotated for view in rows) == len(annotated)
 
     unread = {FrameKey(one.pullback_id, int(index)) for one in training for index in np.flatnonzero(one.unread)}
     assert set(project.unread_frames(10**6)) == unread
-    left = sum(len(view.quality_left) for view in pullback_rows(project, training, status.current_model))
+    left = sum(len(view.quality_left) for view in rows)
     assert left == len(unread) == (status.outlook.n_unread if status.outlook else 0)
 
     ranked = {frame.key for frame in score_frames(project, top=10**6).frames}
@@ -153,7 +154,9 @@ def test_what_is_undone_counts_nowhere(tmp_path):
     record = person.project.get_round(None)
     undo(person.project, [record.round_id])
     assert project_status(person.project).n_annotated["train"] == 0
-    assert {view.n_annotated for view in pullback_rows(person.project, person.project.pullbacks(), None)} == {0}
+    pullbacks = person.project.pullbacks()
+    rows = pullback_rows(person.project, pullbacks, person.project.standings(pullbacks), None)
+    assert {view.n_annotated for view in rows} == {0}
 
 
 def test_a_round_with_a_part_of_its_frames_back_keeps_the_others_and_their_neighbours_out(tmp_path):

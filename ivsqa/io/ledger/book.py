@@ -126,8 +126,16 @@ class Book:
 
     def missing(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
         """Return the names of the files that should be below a folder and are not; a pattern fits their names there."""
-        gone = [name for name in self.view.under(folder, pattern) if _is_gone(f"{self._prefix}{name}")]
+        gone = [name for name in self.view.under(folder, pattern) if not self.is_there(name)]
         return [name for name in gone if not self.accepts(name, GONE)]
+
+    def is_there(self, name: str) -> bool:
+        """Whether something has this name."""
+        try:
+            os.stat(f"{self._prefix}{name}")  # noqa: PTH116  asked of every file of a study, so paths are text
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def has_its_size(self, name: str) -> bool:
         """Whether a file is as large as what was written last."""
@@ -289,15 +297,6 @@ class Book:
             with suppress(FileExistsError):
                 path.touch(exist_ok=False)
                 return path
-
-
-def _is_gone(path: str) -> bool:
-    """Whether nothing is there; asked of every file of a study, so paths are text."""
-    try:
-        os.stat(path)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    return False
 
 
 def hash_of(path: Path) -> str:

@@ -20,6 +20,7 @@ from ivsqa.io.ledger.book import Book, Command, hash_of, size_of
 from ivsqa.io.ledger.entries import GONE, Entry
 from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_one_whole, worth_of
 from ivsqa.io.ledger.view import Known
+from ivsqa.io.outside import names_in
 from ivsqa.io.ranks import launcher_has_ended
 
 _books: dict[Path, Book] = {}
@@ -203,6 +204,34 @@ def digest_of(root: Path, folders: Sequence[Path]) -> str:
         f"{name} {sorted(known[name].hashes)}" for folder in names for name in sorted(book.view.under(folder, _ANY))
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def entries_of(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder that have a name of some kind, by name: all that were written, whatever a listing says.
+
+    A shared disk may tell of a file only a while after another machine wrote it.
+
+    Args:
+        folder: The folder; there may be none.
+        pattern: The names, as a regular expression.
+
+    Raises:
+        IntegrityError: one that was written is gone.
+        OutsideError: the folder may not be read.
+    """
+    fits = re.compile(pattern)
+    names = set(filter(fits.fullmatch, names_in(folder)))
+    found = None if _is_open.get() else _place(folder)
+    if found is not None and found[0].exists:
+        book, within = found
+        begin = len(within) + 1
+        for name in book.view.under(within, fits):
+            if name[begin:] not in names:
+                if book.is_there(name):
+                    names.add(name[begin:])
+                elif not book.accepts(name, GONE):
+                    raise error_of(book, name, book.view.known[name], is_there=False)
+    return [folder / name for name in sorted(names)]
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import entries
 from ivsqa.io.project.layout import ProjectLayout, next_id
 from ivsqa.io.project.manifest import Manifest, ReadManifest, write_manifest
 from ivsqa.io.project.records import Provenance, PullbackRecord, Split
@@ -63,10 +62,8 @@ class AmendmentRecord(Manifest):
 
 def read_amendments(layout: ProjectLayout, pullback_id: str, read: ReadManifest) -> list[AmendmentRecord]:
     """Return every amendment of a pullback, oldest first."""
-    folder = layout.pullback_record(pullback_id).parent
     # One that is gone would bring back, without a word, what it corrected.
-    doors.miss_nothing(folder, r"amendment-[0-9]+\.yaml")
-    paths = entries(folder, "amendment-*.yaml")
+    paths = doors.entries_of(layout.pullback_record(pullback_id).parent, r"amendment-[0-9]+\.yaml")
     return [read(path, AmendmentRecord) for path in sorted(paths, key=lambda path: (len(path.name), path.name))]
 
 

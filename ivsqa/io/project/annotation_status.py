@@ -60,6 +60,10 @@ class Standing:
         return self.current is not None and self.current.origin_of(frame_index) != "unreadable"
 
 
+Standings: TypeAlias = Mapping[str, Mapping[int, Standing]]
+"""Standings by pullback and frame index."""
+
+
 def revision_that_counts(standing: Standing | None) -> str:
     """Return the id of the revision that counts of a frame; "" where none does."""
     return standing.current.revision_id if standing is not None and standing.current is not None else ""

@@ -7,9 +7,10 @@ imported twice is one revision. What is current is derived, see `standings`; an 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 from ivsqa.domain.acceptance.minutes import TimedWork
 from ivsqa.domain.contour import Contour, Contours
@@ -26,6 +27,8 @@ from ivsqa.io.project.layout import ProjectLayout
 from ivsqa.io.project.manifest import ManifestCache, write_manifest
 from ivsqa.io.project.records import Provenance
 
+Moves: TypeAlias = Mapping[str, Sequence[PointerRecord]]
+"""Moves of readers' pointers, by pullback."""
 Origin = Literal["new", "edited", "nudged", "accepted", "imported", "agreed", "unreadable"]
 
 
@@ -145,7 +148,7 @@ class AnnotationStore:
         by_target: dict[tuple[str, str | None], list[int]] = {}
         for key in sorted(targets):
             by_target.setdefault((key.pullback_id, targets[key]), []).append(key.frame_index)
-        histories = {pullback_id: self.history(pullback_id) for pullback_id, _ in by_target}
+        histories = self.histories({pullback_id for pullback_id, _ in by_target})
         moves = tuple(
             PointerMove(
                 pullback_id=pullback_id,
@@ -165,59 +168,87 @@ class AnnotationStore:
         """Return every revision of a pullback, each behind those that it follows."""
         return list(self.history(pullback_id).revisions)
 
-    def history(self, pullback_id: str) -> History:
+    def history(self, pullback_id: str, moves: Moves | None = None) -> History:
         """Return everything that was said of the frames of a pullback, without reading a contour.
+
+        Args:
+            pullback_id: Whose frames.
+            moves: All moves of readers' pointers, where many histories are asked for; None: they are read.
 
         Raises:
             IntegrityError: a revision that another follows, or that a pointer leads to, is not there.
         """
+        moves = self.moves() if moves is None else moves
         folder = self._layout.annotations / pullback_id
-        doors.miss_nothing(folder, r"(rev|ptr)-\w+\.(yaml|contours\.csv)")
-        doors.miss_nothing(self._layout.annotations, r"ptr-\w+\.yaml")
-        listed = self._read.entries(folder, "*.yaml")
-        revisions = [self._read(path, RevisionRecord) for path in listed if path.name.startswith("rev-")]
+        listed = doors.entries_of(folder, r"(rev|ptr)-\w+\.(yaml|contours\.csv)")
+        records = [path for path in listed if path.name.endswith(".yaml")]
+        revisions = [self._read(path, RevisionRecord) for path in records if path.name.startswith("rev-")]
         # Those of ivsqa 0.1 lie beside the revisions.
-        earlier = [path for path in listed if path.name.startswith("ptr-")]
-        moves = self._read.entries(self._layout.annotations, "ptr-*.yaml")
-        pointers = (self._read(path, PointerRecord) for path in (*earlier, *moves))
-        return History.of(pullback_id, revisions, [record for record in pointers if record.moves_in(pullback_id)])
+        earlier = (self._read(path, PointerRecord) for path in records if path.name.startswith("ptr-"))
+        earlier = (record for record in earlier if record.moves_in(pullback_id))
+        return History.of(pullback_id, revisions, [*earlier, *moves.get(pullback_id, ())])
+
+    def histories(self, pullback_ids: Iterable[str]) -> dict[str, History]:
+        """Return the histories of pullbacks by id, in their order; raises as `history`."""
+        moves = self.moves()
+        return {pullback_id: self.history(pullback_id, moves) for pullback_id in pullback_ids}
+
+    def moves(self) -> Moves:
+        """Return all moves of readers' pointers but those of ivsqa 0.1, by pullback."""
+        moves: dict[str, list[PointerRecord]] = {}
+        for path in self._pointer_paths():
+            record = self._read(path, PointerRecord)
+            for pullback_id in {move.pullback_id for move in record.moves}:
+                moves.setdefault(pullback_id, []).append(record)
+        return moves
+
+    def _pointer_paths(self) -> list[Path]:
+        return doors.entries_of(self._layout.annotations, r"ptr-\w+\.yaml")
 
     def pointer_ids(self) -> list[str]:
         """Return the ids of all moves of readers' pointers: another one is there after each undo."""
-        return [path.stem for path in self._read.entries(self._layout.annotations, "ptr-*.yaml")]
+        return [path.stem for path in self._pointer_paths()]
 
     def standings(self, pullback_id: str) -> dict[int, Standing]:
         """Return the standing of every frame that somebody read, by frame index; raises as `history`."""
         return self.history(pullback_id).standings()
 
+    def standings_of(self, pullback_ids: Iterable[str]) -> dict[str, dict[int, Standing]]:
+        """Return the standings of pullbacks by id, see `standings`; of thousands this takes a part of the time."""
+        return {pullback_id: history.standings() for pullback_id, history in self.histories(pullback_ids).items()}
+
     def annotated_frames(self, pullback_id: str) -> list[int]:
         """Return the indices of the annotated frames, in order, without reading a contour."""
-        return sorted(self._annotated(pullback_id))
+        return sorted(_annotated(self.history(pullback_id)))
 
     def unreadable_frames(self, pullback_id: str) -> list[int]:
         """Return the frames of which it stands that nobody can annotate them, in order."""
         standings = self.standings(pullback_id).items()
         return [index for index, one in standings if not (one.is_disputed or one.is_annotated(index))]
 
-    def current(
-        self, pullback_id: str, read: Mapping[str, Mapping[int, dict[str, Contour]]] | None = None
+    def current(self, pullback_id: str) -> dict[int, Annotation]:
+        """Return the current annotation of every annotated frame of a pullback; see `annotations_of`."""
+        return self.annotations_of(self.history(pullback_id))
+
+    def annotations_of(
+        self, history: History, read: Mapping[str, Mapping[int, dict[str, Contour]]] | None = None
     ) -> dict[int, Annotation]:
         """Return the current annotation of every annotated frame of a pullback; unreadable and disputed frames have none.
 
         Args:
-            pullback_id: Whose frames.
+            history: What was said of its frames.
             read: The contours of revisions that have been read already, by id; others are read.
 
         Raises:
             IntegrityError: a contour file is not what its manifest says.
         """
-        annotated = self._annotated(pullback_id)
+        annotated = _annotated(history)
         contours = dict(read or {})
         for revision in annotated.values():
             if revision.revision_id not in contours:
                 contours[revision.revision_id] = self.contours(revision)
         return {
-            index: Annotation(pullback_id, index, contours[revision.revision_id].get(index, {}), revision)
+            index: Annotation(history.pullback_id, index, contours[revision.revision_id].get(index, {}), revision)
             for index, revision in annotated.items()
         }
 
@@ -232,30 +263,32 @@ class AnnotationStore:
             )
         return read_contours_csv(path).get(revision.pullback_id, {})
 
-    def timed_works(self, pullback_id: str) -> list[TimedWork]:
-        """Return what readers did to frames of a pullback and how long it took, once for each frame, reader and round.
+    def iter_timed_works(self, pullback_ids: Iterable[str]) -> Iterator[TimedWork]:
+        """Yield what readers did to frames of pullbacks and how long it took, once for each frame, reader and round.
 
         A page goes on counting where its reader goes on, so of several revisions that answer one round the longest time counts,
         also where it was undone: the time was spent.
         """
-        longest: dict[tuple[int, str, str | None], TimedWork] = {}
-        for record in self.revisions(pullback_id):
-            for index, timed in record.timed_works.items():
-                key = (index, record.reader, record.round_id)
-                if key not in longest or timed.seconds > longest[key].seconds:
-                    longest[key] = timed
-        return list(longest.values())
-
-    def _annotated(self, pullback_id: str) -> dict[int, RevisionRecord]:
-        """Return the revision that counts of each annotated frame, by frame index."""
-        standings = self.standings(pullback_id).items()
-        return {index: one.current for index, one in standings if one.current and one.is_annotated(index)}
+        for history in self.histories(pullback_ids).values():
+            longest: dict[tuple[int, str, str | None], TimedWork] = {}
+            for record in history.revisions:
+                for index, timed in record.timed_works.items():
+                    key = (index, record.reader, record.round_id)
+                    if key not in longest or timed.seconds > longest[key].seconds:
+                        longest[key] = timed
+            yield from longest.values()
 
     def _undone(self, record: RevisionRecord) -> list[int]:
         """Return the frames for which a revision was said after the one that counts now, so that it must have been undone."""
         history = self.history(record.pullback_id)
         steps = ((index, history.steps(index, record.reader)) for index in record.frame_indices)
         return [index for index, (said, at) in steps if said.index(record) > at]
+
+
+def _annotated(history: History) -> dict[int, RevisionRecord]:
+    """Return the revision that counts of each annotated frame, by frame index."""
+    standings = history.standings().items()
+    return {index: one.current for index, one in standings if one.current and one.is_annotated(index)}
 
 
 def _times_record(timed: Mapping[int, TimedWork]) -> ReadingTimesRecord | None:

@@ -206,10 +206,9 @@ class ProjectLayout:
 
     def packet_records(self, round_id: str) -> list[Path]:
         """Return what was sent in a round, by reader; raises IntegrityError where a file of the round is gone."""
-        doors.miss_nothing(
-            self.round(round_id), r"packet[^/]*\.yaml|sent[^/]*\.csv|selection\.csv|audit\.yaml|pool\.csv"
-        )
-        return entries(self.round(round_id), "packet*.yaml")
+        pattern = r"packet[^/]*\.yaml|sent[^/]*\.csv|selection\.csv|audit\.yaml|pool\.csv"
+        listed = doors.entries_of(self.round(round_id), pattern)
+        return [path for path in listed if path.name.startswith("packet")]
 
     def sent_contours(self, round_id: str, reader: str | None = None) -> Path:
         """The contours as they were sent."""

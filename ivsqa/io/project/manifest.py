@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args
@@ -20,15 +19,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError, OutsideError
 from ivsqa.io import atomic
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import entries, is_file, read_file
+from ivsqa.io.outside import is_file, read_file
 from ivsqa.io.project import strict_yaml
 from ivsqa.io.project.plain_yaml import plain_mapping
 
 KIND_PREFIX = "ivsqa/"
 LARGEST_BYTES = 16 * 2**20
 """A packet of 20,000 frames, or the frame times of 400,000, take less; YAML takes a hundred times its size in memory."""
-SETTLED_NS = 2 * 10**9
-"""After so long, another change of a folder shows in its time: FAT counts two seconds."""
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 OrNan = Annotated[float | None, BeforeValidator(lambda value: None if value == ".nan" else value)]
 """A number that an ivsqa before 0.2 wrote as NaN where it was unknown."""
@@ -108,7 +105,6 @@ class ManifestCache:
 
     def __init__(self) -> None:
         self._read: dict[tuple[Path, type[Manifest]], tuple[tuple[int, int, int], Manifest]] = {}
-        self._listed: dict[tuple[Path, str], tuple[int, list[Path]]] = {}
 
     def __reduce__(self) -> tuple[type[ManifestCache], tuple[()]]:
         """Leave behind what was read: a pullback that goes to another process would take all others along."""
@@ -127,21 +123,6 @@ class ManifestCache:
         manifest = before[1]
         assert isinstance(manifest, model)
         return manifest
-
-    def entries(self, folder: Path, pattern: str) -> list[Path]:
-        """Return what `outside.entries` does; a folder of thousands is listed again only where something came or went since."""
-        try:
-            changed_ns = folder.stat().st_mtime_ns
-        except OSError:
-            return entries(folder, pattern)  # which says what is wrong
-        before = self._listed.get((folder, pattern))
-        if before is not None and before[0] == changed_ns:
-            return before[1]
-        listed = entries(folder, pattern)
-        # Clocks of disks are coarse: what comes within a moment of what is listed here would leave the same time.
-        if time.time_ns() - changed_ns > SETTLED_NS:
-            self._listed[folder, pattern] = (changed_ns, listed)
-        return listed
 
 
 def parse_manifest(text: str, model: type[AnyManifest], *, path: Path | None = None) -> AnyManifest:

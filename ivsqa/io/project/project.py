@@ -19,6 +19,7 @@ from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
 from ivsqa.io.outside import entries, is_file, read_file
+from ivsqa.io.project.annotation_status import Standing, Standings
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.certificates import CertificateStore
@@ -37,7 +38,7 @@ from ivsqa.io.project.records import (
 from ivsqa.io.project.rounds import Round
 from ivsqa.io.project.selections import read_selection
 from ivsqa.io.project.settings import ProjectSettings
-from ivsqa.io.project.starter import STARTER, find_starter, starter_weights
+from ivsqa.io.project.starter import STARTER, changed_image, find_starter, starter_weights
 
 if TYPE_CHECKING:
     from ivsqa.io.project.scores import ScoreStore
@@ -142,10 +143,12 @@ class Project:
         """
         held = {} if split == "test" else self.audits.held_frames()
         reviews = set() if split == "train" else self.review_ids()
+        pullbacks = self.pullbacks(split)
+        histories = self.annotations.histories(pullback.pullback_id for pullback in pullbacks).values()
         return [
             AnnotatedFrame(pullback, annotation)
-            for pullback in self.pullbacks(split)
-            for annotation in pullback.annotations.values()
+            for pullback, history in zip(pullbacks, histories, strict=True)
+            for annotation in self.annotations.annotations_of(history).values()
             if annotation.key not in held and annotation.revision.round_id not in reviews
         ]
 
@@ -169,25 +172,32 @@ class Project:
 
     def unread_frames(self, n: int) -> list[FrameKey]:
         """Return n frames of training subjects that nobody read, or all there are, spread evenly over their pullbacks."""
-        unread = {pullback.pullback_id: np.flatnonzero(pullback.unread) for pullback in self.pullbacks("train")}
+        pullbacks = self.pullbacks("train")
+        read = self.standings(pullbacks)
+        unread = {one.pullback_id: np.flatnonzero(one.all_but(read[one.pullback_id])) for one in pullbacks}
         ends = np.cumsum([0, *map(len, unread.values())])
-        rows = np.arange(ends[-1]) if ends[-1] <= n else np.linspace(0, ends[-1] - 1, n).round().astype(int)
+        rows = np.linspace(0, ends[-1] - 1, min(n, ends[-1])).round().astype(int)
         return [
             FrameKey(name, int(indices[row - begin]))
             for (name, indices), begin, end in zip(unread.items(), ends, ends[1:], strict=False)
             for row in rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)]
         ]
 
-    def taken_frames(self, pullbacks: Iterable[Pullback]) -> set[FrameKey]:
-        """Return the frames that need no new round: those of the pullbacks that somebody read, and all that are out."""
-        read = {FrameKey(pullback.pullback_id, index) for pullback in pullbacks for index in pullback.standings}
+    def standings(self, pullbacks: Iterable[Pullback]) -> dict[str, dict[int, Standing]]:
+        """Return what counts of each frame that somebody read, by pullback, in their order, and frame index."""
+        return self.annotations.standings_of(pullback.pullback_id for pullback in pullbacks)
+
+    def taken_frames(self, standings: Standings) -> set[FrameKey]:
+        """Return the frames that need no new round: those that somebody read, by pullback, and all that are out."""
+        read = {FrameKey(name, index) for name, indices in standings.items() for index in indices}
         return read.union(*(one.out for one in self.rounds()))
 
-    def choosable(self, pullbacks: Sequence[Pullback]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    def choosable(
+        self, pullbacks: Sequence[Pullback], standings: Standings | None = None
+    ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield each pullback's id and a mask of its frames that a selection may choose, (n_frames,): not taken nor near one."""
-        taken = {
-            name: [*keys] for name, keys in groupby(sorted(self.taken_frames(pullbacks)), lambda key: key.pullback_id)
-        }
+        read = self.taken_frames(self.standings(pullbacks) if standings is None else standings)
+        taken = {name: [*keys] for name, keys in groupby(sorted(read), lambda key: key.pullback_id)}
         for pullback in pullbacks:
             name, pool = pullback.pullback_id, Pool.of([pullback.choices()])
             yield name, Allowed(pool, self.limits(), taken.get(name, ())).free
@@ -227,11 +237,10 @@ class Project:
         if card is None:
             return ""
         if card.of_structures(self.structures.names) is None:
-            return (
-                f"the starter model draws {', '.join(card.structures)}, the project {', '.join(self.structures.names)}"
-            )
-        key, seen, now = self._changed_image(card)
-        return f"the starter model was taught with image.{key}: {seen}, project.yaml says {now}" if key else ""
+            drawn, wanted = (", ".join(names) for names in (card.structures, self.structures.names))
+            return f"the starter model draws {drawn}, the project {wanted}"
+        changed = changed_image(card, self.settings)
+        return f"the starter model was taught with {changed[0]}, project.yaml says {changed[1]}" if changed else ""
 
     def get_model(self, model_id: str | None) -> ModelRecord:
         """Return the model asked for, or the current one.
@@ -278,20 +287,12 @@ class Project:
                 f"{model.model_id} segments {', '.join(model.structures)}, the project {', '.join(self.structures.names)}",
                 hint="train from scratch with: ivsqa train",
             )
-        key, seen, now = self._changed_image(model)
-        if key:
+        changed = changed_image(model, self.settings)
+        if changed:
             raise StateError(
-                f"{model.model_id} was trained with image.{key}: {seen}, project.yaml now says {now}",
+                f"{model.model_id} was trained with {changed[0]}, project.yaml now says {changed[1]}",
                 hint="set it back in project.yaml, or train from scratch with: ivsqa train",
             )
-
-    def _changed_image(self, model: ModelRecord) -> tuple[str, object, object]:
-        """Return the first image setting that is another than a model's, the model's value and that of now; ("", …): none is."""
-        now = self.settings.image.model_dump(mode="json")
-        # A starter was shown frames in more ways than one, and its card names what it was shown in one way only.
-        asked = model.image.keys() if model.is_starter else now.keys() | model.image.keys()
-        changed = sorted(key for key in asked if now.get(key) != model.image.get(key))
-        return (changed[0], model.image.get(changed[0]), now.get(changed[0])) if changed else ("", None, None)
 
     def weights(self, model_id: str) -> Path:
         """Return where the weights of a model should lie."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,20 +17,16 @@ from ivsqa.domain.pullback import FrameKey, frames_sha256
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.pool import PullbackFrames
 from ivsqa.errors import IntegrityError, NotFoundError, StateError
-from ivsqa.io.ledger import doors
-from ivsqa.io.outside import is_file
 from ivsqa.io.project.amendments import AmendmentRecord, amended, read_amendments
 from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.annotations import Annotation
 from ivsqa.io.project.certificates import AcceptedFrame, CertificateRecord, digest
+from ivsqa.io.project.frame_file import FrameFile
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.records import ModelRecord, PullbackRecord
 
 if TYPE_CHECKING:
     from ivsqa.io.project.project import Project
-
-
-IMPORT_AGAIN = "restore the file from a copy; or remove the pullback's folder, import it again, and before that: "
 
 
 class Pullback(PullbackRecord):
@@ -84,30 +80,14 @@ class Pullback(PullbackRecord):
             raise NotFoundError(f"{self.pullback_id} has frames 0 to {self.n_frames - 1}, not {frame_index}")
 
     @property
-    def frames(self) -> NDArray[np.uint8]:
-        """Its frames, uint8 (n, height, width), memory-mapped.
+    def frames(self) -> FrameFile:
+        """Its frames, uint8 (n, height, width), of which no more is read than is asked for.
 
         Raises:
             IntegrityError: the file is missing, or not of the shape its manifest says.
             OutsideError: it is no file but a folder, a pipe or a link that leads nowhere.
         """
-        path = self._project.layout.frames(self.pullback_id)
-        wanted = (self.n_frames, *self.frame_shape)
-        try:
-            if not is_file(path):  # asked before: to open a pipe waits until somebody writes into it
-                raise FileNotFoundError(path)
-            frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise IntegrityError(
-                "frames are missing or unreadable", path=path, hint=IMPORT_AGAIN + doors.acknowledging(path.parent)
-            ) from None
-        if frames.shape != wanted or frames.dtype != np.uint8:
-            raise IntegrityError(
-                f"expected uint8 frames of shape {wanted}, found {frames.dtype} {frames.shape}",
-                path=path,
-                hint=IMPORT_AGAIN + doors.acknowledging(path.parent),
-            )
-        return frames
+        return FrameFile(self._project.layout.frames(self.pullback_id), (self.n_frames, *self.frame_shape))
 
     def check_frames(self, *, deep: bool) -> None:
         """See that its frames are there, and with `deep` that they are those that were imported; raises IntegrityError."""
@@ -142,8 +122,12 @@ class Pullback(PullbackRecord):
     @property
     def unread(self) -> NDArray[np.bool_]:
         """(n_frames,) whether nobody's reading counts: not annotated, not in dispute, not found unreadable."""
+        return self.all_but(self.standings)
+
+    def all_but(self, read: Iterable[int]) -> NDArray[np.bool_]:
+        """Return (n_frames,) whether a frame is none of those that somebody read."""
         unread = np.ones(self.n_frames, dtype=np.bool_)
-        unread[list(self.standings)] = False
+        unread[list(read)] = False
         return unread
 
     def contours(self, model: ModelRecord | str | None = None) -> dict[int, dict[str, Contour]]:
@@ -164,12 +148,20 @@ class Pullback(PullbackRecord):
             contours.pop(index, None)
         return contours | {index: annotation.contours for index, annotation in self.annotations.items()}
 
-    def accepted(self, certificate: CertificateRecord | None) -> dict[int, AcceptedFrame]:
-        """Return its frames that a certificate accepts and nobody read since, by frame index; none without a certificate."""
+    def accepted(
+        self, certificate: CertificateRecord | None, read: Collection[int] | None = None
+    ) -> dict[int, AcceptedFrame]:
+        """Return its frames that a certificate accepts and nobody read since, by frame index; none without a certificate.
+
+        Args:
+            certificate: Which.
+            read: The frames that somebody read, where they are known; None: they are looked up.
+        """
         if certificate is None:
             return {}
         accepted = self._project.certificates.accepted(certificate, self.pullback_id)
-        read = self.standings if accepted else {}
+        if read is None:
+            read = self.standings if accepted else ()
         return {index: frame for index, frame in accepted.items() if index not in read}
 
     def accepted_contours(self, certificate: CertificateRecord | None) -> dict[int, dict[str, Contour]]:

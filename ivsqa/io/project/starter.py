@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 
 from ivsqa.io.project.manifest import ReadManifest
-from ivsqa.io.project.records import StarterRecord
+from ivsqa.io.project.records import ModelRecord, StarterRecord
+from ivsqa.io.project.settings import ProjectSettings
 
 STARTERS = Path(__file__).parents[2] / "starter"
 STARTER = "starter"
@@ -39,3 +40,14 @@ def find_starter(name: str, read: ReadManifest) -> StarterRecord | None:
 def starter_weights(name: str) -> Path:
     """Return where the weights of a starter model lie."""
     return STARTERS / f"{name}.safetensors"
+
+
+def changed_image(model: ModelRecord, settings: ProjectSettings) -> tuple[str, str] | None:
+    """Return the first image setting that is another than a model's: as the model has it, and its value now; None: none is."""
+    now = settings.image.model_dump(mode="json")
+    # A starter was shown frames in more ways than one, and its card names what it was shown in one way only.
+    asked = model.image.keys() if model.is_starter else now.keys() | model.image.keys()
+    for key in sorted(asked):
+        if now.get(key) != model.image.get(key):
+            return f"image.{key}: {model.image.get(key)}", str(now.get(key))
+    return None

@@ -101,7 +101,7 @@ def draw_audit(
             is_assisted=is_assisted,
             models=tuple(model.model_id for model in project.ready_models()),
             n_pool=len(pool),
-            n_read=sum(len(pullback.standings) for pullback in project.pullbacks()),
+            n_read=sum(map(len, project.standings(project.pullbacks()).values())),
             pool_sha256="0" * 64,
             provenance=made,
         )
@@ -157,7 +157,7 @@ def _done_before(project: Project, kind: str) -> AuditResult | None:
 def _iter_pool(project: Project) -> Iterator[FrameKey]:
     """Yield the frames that nobody read and that are not out, by pullback and frame."""
     pullbacks = project.pullbacks()
-    taken = project.taken_frames(pullbacks)
+    taken = project.taken_frames(project.standings(pullbacks))
     for pullback in pullbacks:
         for index in range(pullback.n_frames):
             if (key := FrameKey(pullback.pullback_id, index)) not in taken:

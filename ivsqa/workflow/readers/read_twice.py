@@ -80,9 +80,10 @@ def frames_read_twice(
         round_id: Only readings that answer this round.
         split: Only frames of these subjects; None: of all.
     """
-    for pullback in project.pullbacks(split):
+    pullbacks = project.pullbacks(split)
+    for pullback, standings in zip(pullbacks, project.standings(pullbacks).values(), strict=True):
         contours_of = _reads_once(project)
-        for index, standing in pullback.standings.items():
+        for index, standing in standings.items():
             said = {
                 reader: record
                 for reader, record in {**standing.readings, **standing.repeats}.items()

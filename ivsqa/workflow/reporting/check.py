@@ -13,6 +13,7 @@ from ivsqa.errors import IvsqaError
 from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.inspect import differences
 from ivsqa.io.leftovers import is_left, iter_temporary, may_be_left
+from ivsqa.io.project.annotations import Moves
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -47,12 +48,17 @@ def _findings(project: Project, *, deep: bool, context: Context) -> list[Project
     """Return what is wrong with what is there, as it is."""
     findings: list[ProjectFinding] = []
     records, sound = _readable_pullbacks(project, findings), []
+    moves: Moves = {}
+    try:
+        moves = project.annotations.moves()
+    except IvsqaError as error:
+        findings.append(_of_error("annotation", error, "annotations"))
     with context.progress("Checking", len(records), "pullback") as advance:
         for record in records:
             faults = list(_check_frames(record, deep=deep))
             findings += faults
             sound += [] if faults else [record]
-            findings += _check_annotations(project, record)
+            findings += _check_annotations(project, record, moves)
             advance(1)
     findings += _check_splits(records)
     findings += [_of_shared(pair) for pair in (shared_frames(sound) if deep else ())]
@@ -101,13 +107,13 @@ def _check_frames(record: Pullback, *, deep: bool) -> Iterator[ProjectFinding]:
         yield _of_error("frames", error, record.pullback_id)
 
 
-def _check_annotations(project: Project, record: Pullback) -> Iterator[ProjectFinding]:
+def _check_annotations(project: Project, record: Pullback, moves: Moves) -> Iterator[ProjectFinding]:
     """Yield the faults of a pullback's annotations: any file that changed, and contours that count and break a rule."""
     store = project.annotations
     try:
         # Reading verifies the hash, also of revisions that do not count now: undo may bring them back.
-        read = {one.revision_id: store.contours(one) for one in store.revisions(record.pullback_id)}
-        current = store.current(record.pullback_id, read)
+        history = store.history(record.pullback_id, moves)
+        current = store.annotations_of(history, {one.revision_id: store.contours(one) for one in history.revisions})
     except IvsqaError as error:
         yield _of_error("annotation", error, record.pullback_id)
         return

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ivsqa.domain.acceptance.minutes import Minutes
 from ivsqa.errors import StateError
+from ivsqa.io.project.annotation_status import Standings
 from ivsqa.io.project.certificates import CertificateRecord, Finishing
 from ivsqa.io.project.project import Project
+from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.rounds.reading_times import reading_times
 from ivsqa.workflow.rounds.review import frames_to_read, minutes_to_read
 
 
-def find_finishing(project: Project) -> Finishing | None:
+def find_finishing(project: Project, pullbacks: Sequence[Pullback], standings: Standings) -> Finishing | None:
     """Return how far a study is from its end; None where no certificate was written.
+
+    Args:
+        project: The project.
+        pullbacks: All there are.
+        standings: What counts of each frame that somebody read.
 
     Raises:
         IntegrityError: the certificate, or what proves it, is not as it was written.
@@ -22,10 +29,11 @@ def find_finishing(project: Project) -> Finishing | None:
     if certificate is None:
         return None
     n_undone = len(project.certificates.changed_audits(certificate))
-    pullbacks = project.pullbacks()
-    left = frames_to_read(project, pullbacks)
-    accepted = [len(pullback.accepted(certificate)) for pullback in pullbacks] if not n_undone else [0]
-    n_read, n_left = sum(len(pullback.standings) for pullback in pullbacks), sum(map(len, left.values()))
+    left = frames_to_read(project, pullbacks, standings)
+    accepted = [0]
+    if not n_undone:
+        accepted = [len(pullback.accepted(certificate, standings[pullback.pullback_id])) for pullback in pullbacks]
+    n_read, n_left = sum(map(len, standings.values())), sum(map(len, left.values()))
     n_frames = sum(pullback.n_frames for pullback in pullbacks)
     model = project.current_model()
     try:

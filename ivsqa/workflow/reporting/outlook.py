@@ -10,23 +10,26 @@ import numpy as np
 from ivsqa.domain.selection.learning_curve import POOR_DICE, Outlook, expected_accuracy
 from ivsqa.domain.statistics.bootstrap import means_of_sums
 from ivsqa.errors import StateError
+from ivsqa.io.project.annotation_status import Standings
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, RoundRecord
 
 
-def find_outlook(project: Project, pullbacks: Sequence[Pullback]) -> Outlook | None:
+def find_outlook(project: Project, pullbacks: Sequence[Pullback], standings: Standings | None = None) -> Outlook | None:
     """Return the outlook; None before every training frame is scored by the current model, and once all are read.
 
     Args:
         project: The project.
         pullbacks: All for training.
+        standings: What counts of each of their frames that somebody read; None: it is looked up.
     """
     model = project.current_model()
     if model is None:
         return None
+    standings = project.standings(pullbacks) if standings is None else standings
     try:
-        unread = _Unread.of(project, model, pullbacks)
+        unread = _Unread.of(project, model, pullbacks, standings)
     except StateError:
         return None
     n_unread = sum(unread.counts.values())
@@ -40,7 +43,7 @@ def find_outlook(project: Project, pullbacks: Sequence[Pullback]) -> Outlook | N
     )
     n_next = _round_size(project.round_records())
     return Outlook(
-        n_pool=sum(int(free.sum()) for _, free in project.choosable(pullbacks)),
+        n_pool=sum(int(free.sum()) for _, free in project.choosable(pullbacks, standings)),
         n_unread=n_unread,
         quality=mean,
         poor_share=unread.n_poor / n_unread,
@@ -66,13 +69,16 @@ class _Unread:
     n_poor: int = 0
 
     @classmethod
-    def of(cls, project: Project, model: ModelRecord, pullbacks: Sequence[Pullback]) -> _Unread:
+    def of(cls, project: Project, model: ModelRecord, pullbacks: Sequence[Pullback], standings: Standings) -> _Unread:
         """Return those of some pullbacks, one after the other; raises StateError where one is not scored to its end."""
         unread = cls()
         n_frames = {pullback.pullback_id: pullback.n_frames for pullback in pullbacks}
         read = project.scores(model).iter_columns(n_frames, ["quality"])
         for pullback, (_, columns) in zip(pullbacks, read, strict=True):
-            quality, subject = columns["quality"][pullback.unread], pullback.subject_id
+            quality, subject = (
+                columns["quality"][pullback.all_but(standings[pullback.pullback_id])],
+                pullback.subject_id,
+            )
             if len(quality):
                 sums = np.cumsum(np.append(unread.sums.get(subject, 0.0), np.nan_to_num(quality, nan=0.0)))
                 unread.sums[subject] = float(sums[-1])

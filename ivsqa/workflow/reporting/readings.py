@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ivsqa.domain.agreement.effort import Reading, length_to_move
 from ivsqa.domain.contour import Contours
@@ -11,8 +11,8 @@ from ivsqa.errors import IvsqaError
 from ivsqa.io.outside import apart
 from ivsqa.io.packets import SentFrame, get_adapter
 from ivsqa.io.project.annotation_records import RevisionRecord
+from ivsqa.io.project.annotation_status import Standing
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.context import Advance
 from ivsqa.workflow.predicting.doubtful_arcs import tolerance_px
 from ivsqa.workflow.rounds.returns import contour_changes
@@ -20,19 +20,19 @@ from ivsqa.workflow.rounds.sent import read_sent
 
 
 def read_readings(
-    project: Project, pullbacks: Iterable[Pullback], failed: list[IvsqaError], advance: Advance
+    project: Project, standings: Iterable[Mapping[int, Standing]], failed: list[IvsqaError], advance: Advance
 ) -> list[Reading]:
     """Return the readings that count, by round and reader; none that was taken back.
 
     Args:
         project: The project.
-        pullbacks: Whose frames.
+        standings: What counts of the frames of each pullback.
         failed: Gets what could not be read; the rest is counted all the same.
         advance: Told of each revision.
     """
     readings, sent_in = [], {}
     blind = {audit.round_id for audit in project.audits.all() if not audit.is_assisted}
-    for (round_id, reader), revisions in sorted(_by_reader(pullbacks).items(), key=lambda item: item[0]):
+    for (round_id, reader), revisions in sorted(_by_reader(standings).items(), key=lambda item: item[0]):
         reading = Reading(round_id, reader)
         try:
             # Once a round: all its readers were sent the same.
@@ -53,12 +53,12 @@ def read_readings(
 
 
 def _by_reader(
-    pullbacks: Iterable[Pullback],
+    standings: Iterable[Mapping[int, Standing]],
 ) -> dict[tuple[str, str], dict[str, tuple[RevisionRecord, list[int]]]]:
     """Return the revisions that count, with their frames, by round and reader, and by their id."""
     by_reader: dict[tuple[str, str], dict[str, tuple[RevisionRecord, list[int]]]] = {}
-    for pullback in pullbacks:
-        for index, standing in pullback.standings.items():
+    for of_pullback in standings:
+        for index, standing in of_pullback.items():
             for reader, revision in standing.readings.items():
                 if revision.round_id is not None:
                     revisions = by_reader.setdefault((revision.round_id, reader), {})

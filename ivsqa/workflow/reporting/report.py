@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ivsqa.errors import IvsqaError
 from ivsqa.io import atomic
 from ivsqa.io.outside import apart
 from ivsqa.io.project.annotation_records import RevisionRecord
+from ivsqa.io.project.annotation_status import Standings
 from ivsqa.io.project.evaluations import KeptSimulation, find_evaluation, find_simulations
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -74,8 +75,10 @@ def write_report(
     wanted = [project.pullback(pullback_id).pullback_id for pullback_id in dict.fromkeys(pullback_ids)]
     status, failed = project_status(project), list[IvsqaError]()
     records = project.pullbacks()
-    revisions = [revision for record in records for revision in project.annotations.revisions(record.pullback_id)]
-    rows = pullback_rows(project, records, status.current_model)
+    histories = project.annotations.histories(record.pullback_id for record in records)
+    revisions = [revision for history in histories.values() for revision in history.revisions]
+    standings = {pullback_id: history.standings() for pullback_id, history in histories.items()}
+    rows = pullback_rows(project, records, standings, status.current_model)
     ranked = sorted((row for row in rows if row.split == "train"), key=_worst_first)
     held_out = [row for row in rows if row.split != "train"]
     shown = wanted or [row.pullback_id for row in ranked[:top]]
@@ -83,7 +86,7 @@ def write_report(
     evaluations = _evaluations(project, models, failed)
     simulations = _simulations(project, failed)
     with context.progress("Comparing with what was sent", len(revisions), "revision") as advance:
-        readings = read_readings(project, records, failed, advance)
+        readings = read_readings(project, standings.values(), failed, advance)
     by_id = {record.pullback_id: record for record in records}
     twice = _read_twice(project, failed)
     pages = pullback_pages(project, [by_id[name] for name in shown], status.current_model, failed, context)
@@ -105,7 +108,7 @@ def write_report(
         readers=between_readers(twice),
         again=between_readers(twice, is_repeat=True),
         colors={structure.name: structure.color for structure in project.structures.structures},
-        n_imported=_n_imported(records),
+        n_imported=_n_imported(standings),
         outlook=status.outlook,
         finishing=status.finishing,
         pool_quality=np.concatenate([np.empty(0), *(row.quality_left for row in ranked)]),
@@ -139,7 +142,9 @@ def _split_counts(status: Status) -> list[SplitCount]:
     return [SplitCount(split, *(of[split] for of in counts)) for split in SPLITS]
 
 
-def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelRecord | None) -> list[PullbackRow]:
+def pullback_rows(
+    project: Project, pullbacks: Sequence[Pullback], standings: Standings, model: ModelRecord | None
+) -> list[PullbackRow]:
     """Return a row a pullback: its annotated frames, and where all are scored the quality of those that nobody read."""
     scores = project.scores(model) if model else None
     whole = {
@@ -155,8 +160,8 @@ def pullback_rows(project: Project, pullbacks: Sequence[Pullback], model: ModelR
             pullback.subject_id,
             pullback.split,
             pullback.n_frames,
-            sum(standing.is_annotated(index) for index, standing in pullback.standings.items()),
-            columns[pullback.pullback_id]["quality"][pullback.unread]
+            sum(one.is_annotated(index) for index, one in standings[pullback.pullback_id].items()),
+            columns[pullback.pullback_id]["quality"][pullback.all_but(standings[pullback.pullback_id])]
             if pullback.pullback_id in columns
             else np.empty(0),
         )
@@ -198,12 +203,12 @@ def _read_twice(project: Project, failed: list[IvsqaError]) -> list[FrameReadTwi
     return twice
 
 
-def _n_imported(pullbacks: Iterable[Pullback]) -> int:
+def _n_imported(standings: Standings) -> int:
     """Return the number of frames that count as annotated by contours that came with them."""
     return sum(
         standing.is_annotated(index) and standing.current is not None and standing.current.round_id is None
-        for pullback in pullbacks
-        for index, standing in pullback.standings.items()
+        for of_pullback in standings.values()
+        for index, standing in of_pullback.items()
     )
 
 

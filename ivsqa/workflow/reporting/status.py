@@ -75,11 +75,12 @@ def project_status(project: Project, *, n_shards: int | None = None) -> Status:
     n_held, held = dict.fromkeys(SPLITS, 0), project.audits.held_frames()
     n_reviewed, reviews = dict.fromkeys(SPLITS, 0), project.review_ids()
     pullbacks = project.pullbacks()
+    standings_of = project.standings(pullbacks)
     for record in pullbacks:
         subjects[record.split].add(record.subject_id)
         n_pullbacks[record.split] += 1
         n_frames[record.split] += record.n_frames
-        standings = record.standings
+        standings = standings_of[record.pullback_id]
         annotated = [index for index, standing in standings.items() if standing.is_annotated(index)]
         n_annotated[record.split] += len(annotated)
         n_held[record.split] += sum((record.pullback_id, index) in held for index in annotated)
@@ -89,8 +90,8 @@ def project_status(project: Project, *, n_shards: int | None = None) -> Status:
         n_without_spacing += record.spacing_mm is None
     models, rounds, current = project.models(), project.rounds(), project.current_model()
     unscored = [] if current is None else _unscored(project, current, pullbacks)
-    outlook = find_outlook(project, [record for record in pullbacks if record.split == "train"])
-    finishing = find_finishing(project)
+    outlook = find_outlook(project, [record for record in pullbacks if record.split == "train"], standings_of)
+    finishing = find_finishing(project, pullbacks, standings_of)
     # Held back are frames that would teach; those of test subjects teach nothing, and judge.
     n_usable: dict[str, int] = {
         split: n_annotated[split] - n_reviewed[split] - (0 if split == "test" else n_held[split]) for split in SPLITS

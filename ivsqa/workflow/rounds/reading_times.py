@@ -33,9 +33,7 @@ class ReadingTimes:
 
 def reading_times(project: Project, pullbacks: Iterable[Pullback]) -> ReadingTimes:
     """Return the times that editors reported of frames of some pullbacks."""
-    return ReadingTimes(
-        tuple(work for pullback in pullbacks for work in project.annotations.timed_works(pullback.pullback_id))
-    )
+    return ReadingTimes(tuple(project.annotations.iter_timed_works(pullback.pullback_id for pullback in pullbacks)))
 
 
 def learned_cost(project: Project, pullbacks: Iterable[Pullback]) -> CostModel:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.acceptance.minutes import FrameWork, Minutes
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.errors import StateError
+from ivsqa.io.project.annotation_status import Standings
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord
@@ -26,23 +27,26 @@ MOST_REGIONS = 6
 
 
 def frames_to_read(
-    project: Project, pullbacks: Iterable[Pullback], frames_of: Mapping[str, NDArray[np.intp]] | None = None
+    project: Project,
+    pullbacks: Iterable[Pullback],
+    standings: Standings,
+    frames_of: Mapping[str, NDArray[np.intp]] | None = None,
 ) -> dict[str, list[int]]:
     """Return the frames that are neither read nor accepted nor out, by pullback.
 
     Args:
         project: The project.
         pullbacks: Of these.
+        standings: What counts of each of their frames that somebody read.
         frames_of: Of these frames of each; None: of all.
     """
     certificate = project.certificates.in_force()
     out = frozenset[FrameKey]().union(*(one.out for one in project.rounds()))
     left = {}
     for pullback in pullbacks:
-        unread = pullback.unread
-        unread[list(pullback.accepted(certificate))] = False
-        wanted = np.arange(pullback.n_frames) if frames_of is None else frames_of[pullback.pullback_id]
         name = pullback.pullback_id
+        unread = pullback.all_but([*standings[name], *pullback.accepted(certificate, standings[name])])
+        wanted = np.arange(pullback.n_frames) if frames_of is None else frames_of[name]
         left[name] = [int(index) for index in wanted if unread[index] and FrameKey(name, int(index)) not in out]
     return left
 

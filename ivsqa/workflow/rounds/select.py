@@ -167,7 +167,8 @@ def _select_review(
         records = _records_of_split(project, split, pullback_ids)
         frames_of = _frames_of(records, gated=gated, every_mm=every_mm)
         records = [record for record in records if record.pullback_id in frames_of]
-        frames = worst_to_read(project, model, records, frames_to_read(project, records, frames_of), n)
+        left = frames_to_read(project, records, project.standings(records), frames_of)
+        frames = worst_to_read(project, model, records, left, n)
         record = RoundRecord(
             round_id=next_id("r", [record.round_id for record in project.round_records()]),
             state="selected",
@@ -232,7 +233,7 @@ def _plan(
         else Pool.of(record.choices(frames_of[record.pullback_id]) for record in records)
     )
     limits = project.limits(settings.max_per_pullback or max(1, math.ceil(SPREAD * n / len(records))))
-    taken = project.taken_frames(records)
+    taken = project.taken_frames(project.standings(records))
     selection = plan_selection(
         pool,
         strategy=strategy,

@@ -1,4 +1,3 @@
-import os
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +8,6 @@ from ivsqa.errors import ManifestError, ManifestTooNewError, NotFoundError
 from ivsqa.io.project import amendments, annotation_records, records
 from ivsqa.io.project.manifest import (
     Manifest,
-    ManifestCache,
     Section,
     Upgrade,
     manifest_text,
@@ -240,24 +238,3 @@ def test_settings_that_no_machine_could_follow_are_refused_with_their_line(key, 
 def test_the_packets_that_broke_a_check_are_refused_in_a_line(name, shared_data):
     with pytest.raises(ManifestError):
         read_manifest(shared_data / "cases" / "hostile" / f"packet_{name}.yaml", records.PacketRecord)
-
-
-def test_a_folder_is_listed_again_once_something_came_or_went(tmp_path):
-    cache = ManifestCache()
-    (tmp_path / "a.yaml").touch()
-    os.utime(tmp_path, (1, 1))
-    before = cache.entries(tmp_path, "*.yaml")
-    (tmp_path / "b.yaml").touch()
-    assert [path.name for path in cache.entries(tmp_path, "*.yaml")] == ["a.yaml", "b.yaml"]
-    os.utime(tmp_path, (1, 1))  # as if nothing had come
-    assert cache.entries(tmp_path, "*.yaml") == before
-    assert cache.entries(tmp_path / "none", "*.yaml") == []
-
-
-def test_a_folder_that_has_just_changed_is_not_remembered(tmp_path):
-    cache = ManifestCache()
-    changed = (tmp_path / "a.yaml").touch() or tmp_path.stat().st_mtime_ns
-    assert len(cache.entries(tmp_path, "*")) == 1
-    (tmp_path / "b.yaml").touch()
-    os.utime(tmp_path, ns=(changed, changed))  # a coarse clock
-    assert len(cache.entries(tmp_path, "*")) == 2

@@ -118,7 +118,7 @@ def test_no_model_learns_from_an_audit_until_it_is_released(scored, audited):
 def test_what_is_drawn_in_a_blind_audit_is_no_correction(scored, audited):
     failed: list[IvsqaError] = []
     with DEFAULT_CONTEXT.progress("Comparing", 1, "revision") as advance:
-        readings = read_readings(scored, scored.pullbacks(), failed, advance)
+        readings = read_readings(scored, scored.standings(scored.pullbacks()).values(), failed, advance)
     (blind,) = [one for one in readings if one.round_id == audited.round.round_id]
     assert failed == []
     assert (blind.border, blind.corrected) == (0.0, 0.0)

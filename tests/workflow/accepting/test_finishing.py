@@ -39,7 +39,8 @@ def accepted(audited):
 
 
 def finishing_of(project: Project) -> Finishing:
-    finishing = find_finishing(project)
+    pullbacks = project.pullbacks()
+    finishing = find_finishing(project, pullbacks, project.standings(pullbacks))
     assert finishing is not None
     return finishing
 
@@ -99,7 +100,8 @@ def test_a_review_of_some_subjects_or_pullbacks(accepted):
 
 
 def test_without_a_certificate_a_review_takes_everything_that_nobody_read(audited):
-    left = frames_to_read(audited, audited.pullbacks())
+    pullbacks = audited.pullbacks()
+    left = frames_to_read(audited, pullbacks, audited.standings(pullbacks))
     assert sum(map(len, left.values())) == 280
     assert select_frames(audited, 1000, strategy="review").round.n == 280
 

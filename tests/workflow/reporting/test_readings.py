@@ -13,11 +13,10 @@ from tests.workflow.conftest import square
 
 
 def readings_of(project, failed=None):
+    standings = project.standings(project.pullbacks()).values()
     with silent_progress("", 0, "") as advance:
-        return {
-            (one.round_id, one.reader): one
-            for one in read_readings(project, project.pullbacks(), [] if failed is None else failed, advance)
-        }
+        readings = read_readings(project, standings, [] if failed is None else failed, advance)
+    return {(one.round_id, one.reader): one for one in readings}
 
 
 def test_what_was_drawn_is_the_border_that_was_not_there(squares, redraw):
