@@ -34,38 +34,26 @@ def find_chromium() -> str | None:
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
-class Tab:
-    """One page, and the hand on it."""
+class BrowserError(AssertionError):
+    """The browser could not do what it was asked for."""
 
-    process: subprocess.Popen[bytes] | None = None
-    """The browser."""
+
+class Pipe:
+    """The way to a browser and back, which its tabs share: what one of them reads may hold the beginning of another's message."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._to, self._from = to_browser, from_browser
         self._buffer = b""
         self._number = 0
-        self._session: str | None = None
-        self.events: list[dict[str, Any]] = []
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.send(f"{domain}.enable")
 
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Ask, and return the answer; what happens meanwhile goes to `events`."""
+    def write(self, message: dict[str, Any]) -> int:
+        """Send a message, and return the number that its answer has."""
         self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self._session and not method.startswith(("Target.", "Browser.")):
-            message["sessionId"] = self._session
-        os.write(self._to, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._next()
-            if answer.get("id") == self._number:
-                assert "error" not in answer, (method, answer["error"])
-                return dict(answer["result"])
-            self.events.append(answer)
+        os.write(self._to, json.dumps({"id": self._number, **message}).encode() + b"\0")
+        return self._number
 
-    def _next(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """Return the next message."""
         until = time.monotonic() + LONGEST_S
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._from], [], [], max(until - time.monotonic(), 0.0))
@@ -75,6 +63,36 @@ class Tab:
             self._buffer += more
         text, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(text))
+
+
+class Tab:
+    """One page, and the hand on it."""
+
+    process: subprocess.Popen[bytes] | None = None
+    """The browser."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._session: str | None = None
+        self.events: list[dict[str, Any]] = []
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Ask, and return the answer; what happens meanwhile goes to `events`."""
+        message: dict[str, Any] = {"method": method, "params": parameters}
+        if self._session and not method.startswith(("Target.", "Browser.")):
+            message["sessionId"] = self._session
+        number = self._pipe.write(message)
+        while True:
+            answer = self._pipe.read()
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise BrowserError(method, answer["error"])
+                return dict(answer["result"])
+            self.events.append(answer)
 
     def open(
         self, path: Path, *, width: int = 1400, height: int = 900, until: str = "true", dark: bool = False
@@ -93,11 +111,21 @@ class Tab:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Wait until an expression holds; one that cannot be evaluated yet does not."""
+        """Wait until an expression holds; one that cannot be evaluated yet, or whose page is just loaded anew, does not."""
         until = time.monotonic() + LONGEST_S
-        while not self.evaluate(f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"):
+        while not self._holds(expression):
             assert time.monotonic() < until, f"never held: {expression}"
             time.sleep(0.02)
+
+    def _holds(self, expression: str) -> bool:
+        try:
+            return bool(
+                self.evaluate(f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()")
+            )
+        except BrowserError as error:
+            if "navigated" in str(error):
+                return False
+            raise
 
     def mouse(self, kind: str, x: float, y: float, *, shift: bool = False) -> None:
         """Move, press or release the left button at a point of the window."""
@@ -172,7 +200,7 @@ class Tab:
     @contextmanager
     def another(self) -> Iterator["Tab"]:
         """Open another tab of the same browser for a while."""
-        tab = Tab(self._to, self._from)
+        tab = Tab(self._pipe)
         yield tab
         tab.send("Page.close")
         self.events.clear()
@@ -225,7 +253,7 @@ def chromium(folder: Path) -> Iterator[Tab]:
     os.close(browser_in)
     os.close(browser_out)
     try:
-        tab = Tab(to_browser, from_browser)
+        tab = Tab(Pipe(to_browser, from_browser))
         tab.process = process
         tab.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
         yield tab
