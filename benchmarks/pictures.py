@@ -35,7 +35,8 @@ from ivsqa.domain.geometry.border_prior import outline
 from ivsqa.domain.geometry.laid_borders import LaidBorders, borders_of_frames
 from ivsqa.domain.quality.predicted_quality import assess, raw_error, region_of_frame
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.drawing.pictures import comparison, contact_sheet, jpeg_bytes
+from ivsqa.drawing.encoded import jpeg_bytes
+from ivsqa.drawing.pictures import comparison, contact_sheet
 from ivsqa.io.atomic import write_bytes, write_text
 from ivsqa.workflow.predicting.doubtful_arcs import DOUBT, EXPERTS_GRID_PX, EXPERTS_MM
 

@@ -2,6 +2,7 @@
 
     python benchmarks/score.py [--frames 1500] [--long 5000]
     python benchmarks/score.py --stages              # the stages alone, which a busy machine allows too
+    python benchmarks/score.py --heatmaps            # what an error picture takes
 
 Both run the same network on the same frames at the same batch and precision, in turn, several times; the ratio is by pairs.
 Stages are CPU time of one thread, the quickest of several runs. Of what comes after the network it is told as well how long it
@@ -11,6 +12,8 @@ holds the lock of Python: a thread that counts loses as many counts as it may no
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import shutil
 import subprocess
 import sys
@@ -20,21 +23,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from report import WORK, print_table, write_json
 from shell import IVSQA, ivsqa
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.io.ledger.rooms import LEDGER_FOLDER
 from ivsqa.io.project.project import open_project
+from ivsqa.workflow.predicting.error_maps import heatmap_of_score
 from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.prediction import FramePostprocessor, border_priors
 from ivsqa.workflow.predicting.signals import frame_signals
-from ivsqa.workflow.scoring.score import score_frames
+from ivsqa.workflow.scoring.score import score_frames, write_heatmaps
 from ivsqa.workflow.scoring.work import BATCH_FRAMES
 
 N_PAIRS = 5
 N_STAGE_RUNS = 7
+N_HEATMAPS = 50
 N_CHUNK_FRAMES = 1024
 COUNTED_S = 2.0
 
@@ -45,6 +53,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--long", type=int, default=5000)
     parser.add_argument("--stages", action="store_true", help="stages alone; nothing is written")
+    parser.add_argument("--heatmaps", action="store_true", help="error pictures alone")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
@@ -52,6 +61,11 @@ def main() -> None:
         # Of this address space alone: ru_maxrss would begin with what the parent had when it started us.
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         print(status.split("VmHWM:")[1].split()[0])
+        return
+    if options.heatmaps:
+        heatmaps = measure_heatmaps(project_with(options.frames, "score"))
+        print_table(("a heatmap", ""), list(heatmaps.items()))
+        write_json("heatmaps", heatmaps)
         return
     study = project_with(options.frames, "score")
     stages = measure_stages(study)
@@ -92,6 +106,7 @@ def project_with(n_frames: int, name: str) -> Path:
 
 def lengthen(study: Path, n_frames: int) -> None:
     """Turn the first training pullback into a long one, frames repeated, and leave out the others."""
+    shutil.rmtree(study / LEDGER_FOLDER)  # it would name what is gone
     project = open_project(study)
     for record in project.pullbacks()[1:]:
         shutil.rmtree(study / "pullbacks" / record.pullback_id)
@@ -153,6 +168,35 @@ def measure_stages(study: Path) -> dict[str, float]:
         bare_share = stages["bare network"] / sum(stages.values())
         held_ms = _held_ms(after_network, BATCH_FRAMES)
     return stages | {"share of the bare network": bare_share, "borders and quality, lock held": held_ms}
+
+
+def measure_heatmaps(study: Path) -> dict[str, float]:
+    """Return what a heatmap takes of one core, of that its PNG, and how much sooner all are drawn on all cores than on one."""
+    project = open_project(study)
+    worst = score_frames(project, top=N_HEATMAPS, device="cpu").frames
+    record = project.pullback(worst[0].pullback_id)
+    score = next(project.scores("m001").read(worst[0].pullback_id, [worst[0].frame_index]))
+    picture = Image.open(io.BytesIO(heatmap_of_score(project, record, score)))
+    picture.load()
+
+    def drawn_s() -> float:
+        started = time.perf_counter()
+        write_heatmaps(project, "m001", worst)
+        return time.perf_counter() - started
+
+    cores, on_one, on_all = os.sched_getaffinity(0), [], []
+    for _ in range(N_PAIRS):
+        os.sched_setaffinity(0, {min(cores)})
+        on_one.append(drawn_s())
+        os.sched_setaffinity(0, cores)
+        on_all.append(drawn_s())
+    return {
+        "cpu_ms": _cpu_ms(lambda: write_heatmaps(project, "m001", worst), len(worst)),
+        "png_cpu_ms": _cpu_ms(lambda: png_bytes(picture), 1),
+        "png_kb": len(png_bytes(picture)) / 1e3,
+        "n_cores": len(cores),
+        "times_as_fast_on_all_cores": min(on_one) / min(on_all),
+    }
 
 
 def _cpu_ms(run: Callable[[], object], n_frames: int) -> float:

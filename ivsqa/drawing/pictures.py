@@ -6,10 +6,9 @@ domain (an integer is a pixel centre); only `_to_canvas` knows that a picture co
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,12 +78,12 @@ def overlay(
     Raises:
         ValueError: error maps are empty, or of another shape than the frame.
     """
-    panel, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs, LINE_PX)
+    panel, grey, scale = _drawn_panel(frame, contours, structures, () if proposals else arcs, LINE_PX)
     _draw_lines(panel, [_Line(_to_canvas(line, scale), ARC_COLOR, LINE_PX, closed=False) for line in proposals])
     _draw_scale_bar(panel, scale, spacing_mm)
     panels = [panel]
     if error_maps is not None:
-        panels.append(_heat_panel(frame, error_maps, panel.size))
+        panels.append(_heat_panel(grey, frame.shape, error_maps))
         # White on the heat: the colours of structures would be taken for colours of error.
         lines = _contour_lines(contours, structures, scale)
         _draw_lines(panels[1], [replace(line, color=HEAT_LINE_COLOR, width_px=1.0) for line in lines])
@@ -124,8 +123,8 @@ def comparison(
     Raises:
         ValueError: error maps are empty, or of another shape than the frame.
     """
-    left, scale = _drawn_panel(frame, contours, structures, arcs, line_px)
-    right = _heat_panel(frame, error_maps, left.size)
+    left, grey, scale = _drawn_panel(frame, contours, structures, arcs, line_px)
+    right = _heat_panel(grey, frame.shape, error_maps)
     true = [replace(line, width_px=line_px, dashed=True) for line in _contour_lines(reference, structures, scale)]
     _draw_lines(left, true)
     drawn = [*_contour_lines(contours, structures, scale), *true]
@@ -151,7 +150,7 @@ def thumbnail(
     size_px: int = 176,
 ) -> Image.Image:
     """Return the frame with its contours in small, a reference dashed in white, no side above `size_px`, without any text."""
-    panel, scale = _drawn_panel(frame, contours, structures, arcs, LINE_PX)
+    panel, _, scale = _drawn_panel(frame, contours, structures, arcs, LINE_PX)
     true = _contour_lines(reference or {}, structures, scale)
     _draw_lines(panel, [replace(line, color=REFERENCE_COLOR, dashed=True) for line in true])
     panel.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
@@ -223,54 +222,40 @@ def lines_beside_arcs(
     ]
 
 
-def png_bytes(image: Image.Image) -> bytes:
-    """Return a picture as PNG; light compression, because speckle hardly shrinks and people wait."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=2)
-    return buffer.getvalue()
-
-
-def jpeg_bytes(image: Image.Image) -> bytes:
-    """Return a picture as JPEG, a sixth of the PNG: for pages that carry their pictures inside."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=82)
-    return buffer.getvalue()
-
-
 def _drawn_panel(
     frame: NDArray[np.uint8], contours: Contours, structures: StructureSet, arcs: Sequence[DoubtfulArc], line_px: float
-) -> tuple[Image.Image, float]:
-    """Return the frame with its contours and doubtful arcs, and panel pixels per frame pixel."""
+) -> tuple[Image.Image, Image.Image, float]:
+    """Return the frame with its contours and doubtful arcs, the same without them and grey, and panel pixels per frame pixel."""
     longer = max(frame.shape)
     scale = float(np.clip(longer, *PANEL_PX)) / longer
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
-    panel = Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    grey = Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC)
+    panel = grey.convert("RGB")
     marks = [
         _Line(_to_canvas(line, scale), ARC_COLOR, ARC_PX, closed=False)
         for line in lines_beside_arcs(contours, arcs, frame.shape)
     ]
     lines = [replace(line, width_px=line_px) for line in _contour_lines(contours, structures, scale)]
     _draw_lines(panel, lines + marks)
-    return panel, scale
+    return panel, grey, scale
 
 
 def _heat_panel(
-    frame: NDArray[np.uint8], error_maps: Mapping[str, NDArray[np.floating]], size: tuple[int, int]
+    grey: Image.Image, shape: tuple[int, ...], error_maps: Mapping[str, NDArray[np.floating]]
 ) -> Image.Image:
-    """Return the dimmed frame under its predicted error."""
-    if not error_maps or any(error.shape != frame.shape for error in error_maps.values()):
+    """Return a frame of some shape, enlarged, dimmed under its predicted error."""
+    if not error_maps or any(error.shape != shape for error in error_maps.values()):
         shapes = [error.shape for error in error_maps.values()]
-        raise ValueError(f"error maps need the frame's shape {frame.shape}, got {shapes}")
+        raise ValueError(f"error maps need the frame's shape {shape}, got {shapes}")
     # Scaled up before it is coloured: colours mixed between neighbours would be colours of no error.
-    step = _error_steps(np.asarray(Image.fromarray(_worst(error_maps)).resize(size, Image.Resampling.BILINEAR)))
-    grey = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
-    return Image.fromarray(colors_on_grey(DIMMING).take(256 * grey.astype(np.intp) + step, axis=0))
+    step = _error_steps(np.asarray(Image.fromarray(_worst(error_maps)).resize(grey.size, Image.Resampling.BILINEAR)))
+    return Image.fromarray(colors_on_grey(DIMMING).take(256 * np.asarray(grey, dtype=np.intp) + step, axis=0))
 
 
 def _worst(error_maps: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
     """Return the greatest error over structures, NaN as none."""
-    worst = np.max([np.nan_to_num(error, nan=0.0) for error in error_maps.values()], axis=0)
-    return np.asarray(worst, dtype=np.float32)
+    worst = reduce(np.fmax, error_maps.values())
+    return np.nan_to_num(np.asarray(worst, dtype=np.float32), nan=0.0)
 
 
 def _error_steps(error: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -37,6 +37,11 @@ class FreeCores:
         return max(1, min(len(allowed), int(free + 0.2)))
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use, whether others leave them free or not."""
+    return len(_allowed())
+
+
 def _allowed() -> set[int]:
     """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -14,7 +14,10 @@ from threading import Thread
 from typing import TypeVar
 
 from ivsqa.errors import IvsqaError
+from ivsqa.io.cores import usable_cores
 
+MOST_DRAWERS = 4
+"""Threads that draw pictures: a third of that work holds Python's lock, which more would only wait for."""
 AHEAD = 2
 """Items a process may be ahead of whoever takes the results: what waits is bounded."""
 
@@ -74,6 +77,11 @@ def _serve() -> None:
 def _end_with(sentinel: int) -> None:
     connection.wait([sentinel])
     os._exit(1)
+
+
+def n_drawers() -> int:
+    """Return how many threads should draw pictures at once."""
+    return min(usable_cores(), MOST_DRAWERS)
 
 
 def in_parallel(items: Iterable[Item], work: Callable[[Item], Result], *, n_workers: int) -> Iterator[Result]:

@@ -7,7 +7,8 @@ from PIL import Image
 from ivsqa.domain.contour import Contour
 from ivsqa.domain.geometry.arcs import DoubtfulArc
 from ivsqa.domain.structures import Structure, StructureSet
-from ivsqa.drawing.pictures import comparison, contact_sheet, jpeg_bytes, overlay, png_bytes, thumbnail
+from ivsqa.drawing.encoded import jpeg_bytes, png_bytes
+from ivsqa.drawing.pictures import comparison, contact_sheet, overlay, thumbnail
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff"), Structure("eem", "#ffb000")))
 FRAME = np.zeros((560, 560), dtype=np.uint8)  # shown pixel for pixel
@@ -106,6 +107,14 @@ def test_png_comes_back_as_it_was() -> None:
     assert max(picture.size) == 90
     with Image.open(io.BytesIO(png_bytes(picture))) as again:
         np.testing.assert_array_equal(pixels(again), pixels(picture))
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (1, 3), (4, 5, 3), (4, 5, 4)])
+def test_png_of_grey_of_colours_and_of_what_is_partly_clear_comes_back(shape: tuple[int, ...]) -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    with Image.open(io.BytesIO(png_bytes(picture))) as again:
+        assert (again.format, again.mode, again.size) == ("PNG", picture.mode, picture.size)
+        np.testing.assert_array_equal(np.asarray(again), np.asarray(picture))
 
 
 def test_contact_sheet_places_pictures_in_rows() -> None:

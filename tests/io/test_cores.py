@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ivsqa.io import cores
-from ivsqa.io.cores import FreeCores
+from ivsqa.io.cores import FreeCores, usable_cores
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -49,6 +49,7 @@ def test_on_a_busy_machine_one_core_is_left(kernel):
     free = FreeCores()
     kernel(0.0, 0.0, 0.0, 0.0, at_s=1.0, own_s=0.3)
     assert free() == 1
+    assert usable_cores() == 3  # what they may take is the same
 
 
 def test_where_the_system_does_not_tell_all_are_free(kernel, tmp_path):

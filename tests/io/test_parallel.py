@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from ivsqa.errors import IvsqaError
-from ivsqa.workflow.parallel import AHEAD, in_processes
+from ivsqa.io.parallel import AHEAD, in_processes
 
 
 def doubled(number: int) -> int:

@@ -10,7 +10,8 @@ from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
 from ivsqa.drawing.color_map import error_colors
-from ivsqa.drawing.pictures import ARC_COLOR, jpeg_bytes
+from ivsqa.drawing.encoded import jpeg_bytes
+from ivsqa.drawing.pictures import ARC_COLOR
 from ivsqa.drawing.templates import fill
 from ivsqa.io.packets.packet import PacketFrame, PacketOrigin
 

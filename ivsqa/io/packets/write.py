@@ -1,4 +1,4 @@
-"""Writing a packet: a stream of frames goes in, one frame in memory at a time, and a folder for the annotator comes out.
+"""Writing a packet: a stream of frames goes in, a few frames in memory at a time, and a folder for the annotator comes out.
 
 images/<name>.png     the untouched frame (and, for LabelMe, <name>.json beside it)
 overlays/<name>.png   the frame with its contours and the doubtful arcs
@@ -16,11 +16,13 @@ from pathlib import Path
 from PIL import Image
 
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.pictures import overlay, png_bytes, thumbnail
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.drawing.pictures import overlay, thumbnail
 from ivsqa.io.packets import instructions, worklist
 from ivsqa.io.packets.adapter import write_text
 from ivsqa.io.packets.packet import IMAGES_FOLDER, PacketFrame, PacketOrigin, Purpose
 from ivsqa.io.packets.registry import get_adapter
+from ivsqa.io.parallel import in_parallel, n_drawers
 
 OVERLAYS_FOLDER = "overlays"
 HEATMAPS_FOLDER = "heatmaps"
@@ -59,9 +61,10 @@ def write_packet(
     for adapter in adapters:
         stream = adapter.write(folder, stream, structures, origin)
     passed, cards = [], []
-    for frame in stream:
-        passed.append(frame.without_pixels())
-        cards.append(_pictures_written(folder, frame, structures))
+    draw = partial(_pictures_written, folder, structures)
+    for frame, card in in_parallel(stream, draw, n_workers=n_drawers()):
+        passed.append(frame)
+        cards.append(card)
     write_text(folder / worklist.FILE_NAME, worklist.worklist_text(passed, structures))
     page = instructions.instructions_html(
         cards,
@@ -81,12 +84,14 @@ def _images_written(folder: Path, frames: Iterable[PacketFrame]) -> Iterator[Pac
         path = folder / IMAGES_FOLDER / f"{frame.name}.png"
         if path.exists():
             raise ValueError(f"two frames of a packet are named {frame.name}")
-        Image.fromarray(frame.image).save(path, compress_level=3)  # speckle hardly shrinks further
+        path.write_bytes(png_bytes(Image.fromarray(frame.image)))
         yield frame
 
 
-def _pictures_written(folder: Path, frame: PacketFrame, structures: StructureSet) -> instructions.Card:
-    """Write the pictures of a frame and return its card, which leads to the more telling one."""
+def _pictures_written(
+    folder: Path, structures: StructureSet, frame: PacketFrame
+) -> tuple[PacketFrame, instructions.Card]:
+    """Write the pictures of a frame and return it without pixels, and its card, which leads to the more telling one."""
     per_structure = [f"{name} {frame.dice[name]:.2f}" for name in structures.names if name in frame.dice]
     quality = [] if frame.quality is None else [f"predicted Dice {frame.quality:.2f}"]
     subtitle = " · ".join([*quality, *per_structure, *([frame.reason] if frame.reason else [])])
@@ -105,7 +110,7 @@ def _pictures_written(folder: Path, frame: PacketFrame, structures: StructureSet
     if frame.error_maps:
         picture = _saved(folder, HEATMAPS_FOLDER, frame.name, draw(error_maps=frame.error_maps))
     small = thumbnail(frame.image, frame.contours, structures=structures, arcs=frame.arcs)
-    return instructions.Card.of(frame, picture, small)
+    return frame.without_pixels(), instructions.Card.of(frame, picture, small)
 
 
 def _saved(folder: Path, kind: str, name: str, picture: Image.Image) -> str:

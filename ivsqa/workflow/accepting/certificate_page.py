@@ -9,7 +9,8 @@ import numpy as np
 
 import ivsqa
 from ivsqa.drawing.charts import bound_chart
-from ivsqa.drawing.pictures import comparison, jpeg_bytes
+from ivsqa.drawing.encoded import jpeg_bytes
+from ivsqa.drawing.pictures import comparison
 from ivsqa.io.project.certificates import AuditedFrame, CertificateRecord
 from ivsqa.io.project.project import Project
 from ivsqa.pages.certificate import AuditedPicture, Row, certificate_page

@@ -12,7 +12,8 @@ import numpy as np
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.drawing.pictures import contact_sheet, png_bytes, thumbnail
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.drawing.pictures import contact_sheet, thumbnail
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
 from ivsqa.io.project.new_project import create_project

@@ -17,7 +17,8 @@ from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.quality.review_curve import GOAL_DICE, ReviewFigures
 from ivsqa.domain.statistics.bootstrap import Measured
 from ivsqa.drawing.charts import Point, Series, reliability_chart, review_chart, scatter_chart
-from ivsqa.drawing.pictures import comparison, jpeg_bytes
+from ivsqa.drawing.encoded import jpeg_bytes
+from ivsqa.drawing.pictures import comparison
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
 from ivsqa.io.project.project import Project

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ivsqa.domain.frames.gating import find_end_diastoles, widening
+from ivsqa.io.parallel import in_processes
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.parallel import in_processes
 
 NOT_TRIED = "unknown"
 FROM_IMAGES = "images"

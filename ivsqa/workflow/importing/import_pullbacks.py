@@ -17,6 +17,7 @@ from ivsqa.io import atomic
 from ivsqa.io.ledger import doors
 from ivsqa.io.leftovers import TEMPORARY_PREFIX, sweep, temporary_path
 from ivsqa.io.outside import apart, entries
+from ivsqa.io.parallel import in_processes
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
@@ -34,7 +35,6 @@ from ivsqa.workflow.importing.gating import NOT_GATED, gate_pullbacks
 from ivsqa.workflow.importing.identity import content_pullback_id
 from ivsqa.workflow.importing.naming import Naming
 from ivsqa.workflow.importing.options import ImportOptions, ImportResult
-from ivsqa.workflow.parallel import in_processes
 
 __all__ = ["ImportOptions", "ImportResult", "SubjectSplits", "find_all_sources", "import_pullbacks"]
 

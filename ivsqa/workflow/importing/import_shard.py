@@ -12,6 +12,7 @@ from ivsqa.domain.shards import Shard
 from ivsqa.errors import IvsqaError
 from ivsqa.io.leftovers import TEMPORARY_PREFIX, sweep, temporary_path
 from ivsqa.io.outside import apart, entries
+from ivsqa.io.parallel import in_processes
 from ivsqa.io.project.project import Project
 from ivsqa.io.reading import reading
 from ivsqa.io.sources.source import PullbackSource
@@ -20,7 +21,6 @@ from ivsqa.workflow.importing.ahead import Ahead
 from ivsqa.workflow.importing.decode import decode_frames
 from ivsqa.workflow.importing.import_pullbacks import find_all_sources
 from ivsqa.workflow.importing.options import ImportOptions
-from ivsqa.workflow.parallel import in_processes
 
 
 @dataclass

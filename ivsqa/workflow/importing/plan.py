@@ -11,6 +11,7 @@ from ivsqa.domain.pullback import PullbackFacts
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IvsqaError
 from ivsqa.io.outside import apart
+from ivsqa.io.parallel import in_processes
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.records import PullbackRecord, Split
 from ivsqa.io.reading import reading
@@ -24,7 +25,6 @@ from ivsqa.workflow.importing.identity import Identity, is_named_by_content
 from ivsqa.workflow.importing.import_pullbacks import SubjectSplits, find_all_sources
 from ivsqa.workflow.importing.naming import Naming
 from ivsqa.workflow.importing.options import ImportOptions
-from ivsqa.workflow.parallel import in_processes
 
 
 @dataclass(frozen=True)

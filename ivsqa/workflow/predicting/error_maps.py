@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ivsqa.domain.quality.frame_score import FrameScore
-from ivsqa.drawing.pictures import overlay, png_bytes
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.drawing.pictures import overlay
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 

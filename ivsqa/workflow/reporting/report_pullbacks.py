@@ -16,7 +16,8 @@ from ivsqa.domain.measures.pullback_measures import LesionRule
 from ivsqa.domain.quality.frame_score import FrameScore
 from ivsqa.domain.selection.learning_curve import POOR_DICE
 from ivsqa.domain.statistics.bootstrap import ENOUGH_SUBJECTS
-from ivsqa.drawing.pictures import comparison, jpeg_bytes
+from ivsqa.drawing.encoded import jpeg_bytes
+from ivsqa.drawing.pictures import comparison
 from ivsqa.drawing.pullback_chart import Line, PullbackView, pullback_chart
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.io.outside import apart

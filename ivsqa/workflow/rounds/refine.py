@@ -14,7 +14,8 @@ from ivsqa.domain.agreement.edits import ContourChange
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.geometry.refinement import Nudge, refined
 from ivsqa.domain.pullback import FrameKey
-from ivsqa.drawing.pictures import overlay, png_bytes
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.drawing.pictures import overlay
 from ivsqa.errors import AnnotationError, IvsqaError, PacketError
 from ivsqa.io import atomic
 from ivsqa.io.formats.contours_csv import contours_csv_text

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import IvsqaError, ProjectLockedError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.parallel import in_parallel, n_drawers
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
@@ -30,7 +32,6 @@ from ivsqa.io.project.scores import ScoreStore
 from ivsqa.io.ranks import Rank
 from ivsqa.model.choices import Engine
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.parallel import in_parallel
 from ivsqa.workflow.predicting.error_maps import heatmap_of_score
 from ivsqa.workflow.predicting.prediction import FramePostprocessor, border_priors
 from ivsqa.workflow.scoring.work import Batch, Work
@@ -318,11 +319,19 @@ def write_heatmaps(
 ) -> Path:
     """Write the error picture of each frame of a shard under `scores/<model>/heatmaps/` and return that folder."""
     store, own = project.scores(model_id), frames[shard.number - 1 :: shard.of]
+
+    def draw(score: FrameScore) -> tuple[Path, bytes]:
+        path = project.layout.heatmap(model_id, score.pullback_id, score.frame_index)
+        return path, heatmap_of_score(project, project.pullback(score.pullback_id), score)
+
     with context.progress("Drawing heatmaps", len(own), "picture") as advance:
-        for frame in own:
-            record = project.pullback(frame.pullback_id)
-            score = next(store.read(frame.pullback_id, [frame.frame_index]))
-            picture = heatmap_of_score(project, record, score)
-            atomic.write_bytes(project.layout.heatmap(model_id, frame.pullback_id, frame.frame_index), picture)
+        for path, picture in in_parallel(_scores_of(store, own), draw, n_workers=n_drawers()):
+            atomic.write_bytes(path, picture)
             advance(1)
     return project.layout.scores(model_id) / "heatmaps"
+
+
+def _scores_of(store: ScoreStore, frames: Sequence[RankedFrame]) -> Iterator[FrameScore]:
+    """Yield the scores of some frames, those of a pullback together: a file holds many."""
+    for pullback_id, keys in groupby(sorted(frame.key for frame in frames), key=lambda key: key.pullback_id):
+        yield from store.read(pullback_id, [key.frame_index for key in keys])

@@ -20,13 +20,13 @@ from ivsqa.domain.acceptance.minutes import FrameWork, Minutes
 from ivsqa.domain.geometry.border_prior import priors_of_labels
 from ivsqa.errors import StateError
 from ivsqa.io import atomic
+from ivsqa.io.parallel import in_processes
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.simulations import SeedStore
 from ivsqa.io.tables import csv_text
 from ivsqa.model.device import one_thread
 from ivsqa.model.inference import Predictor
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.parallel import in_processes
 from ivsqa.workflow.simulating.arm import run_arm
 from ivsqa.workflow.simulating.finishing import ARMS, ASSISTED, BY_HAND, Finished, FinishPlan, finish
 from ivsqa.workflow.simulating.labelled_study import LabelledStudy, deal

@@ -16,12 +16,12 @@ from ivsqa.domain.selection.plan import Strategy
 from ivsqa.domain.selection.pool import Limits
 from ivsqa.domain.shards import WHOLE, Shard
 from ivsqa.errors import StateError
+from ivsqa.io.parallel import in_processes
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.simulations import ArmStore, StoredRung, iter_arms
 from ivsqa.model.device import one_thread
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
-from ivsqa.workflow.parallel import in_processes
 from ivsqa.workflow.predicting.networks import project_network, training_config
 from ivsqa.workflow.predicting.samples import sample_set
 from ivsqa.workflow.simulating.arm import ArmPlan, Mode, Rung, TrialRule, run_arm

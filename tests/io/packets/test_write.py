@@ -1,6 +1,8 @@
 import csv
+import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -56,18 +58,38 @@ def test_worklist_is_in_order_of_rank_with_blanks_for_the_unknown(write: Write, 
     assert (rows[2]["quality"], rows[2]["dice_eem"], rows[2]["checked"]) == ("", "", "")
 
 
-def test_frames_are_taken_one_at_a_time(tmp_path: Path, frames: list[PacketFrame], structures: StructureSet) -> None:
+def test_few_frames_are_in_memory_at_a_time(
+    tmp_path: Path, frames: list[PacketFrame], structures: StructureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
     done: list[int] = []
 
     def stream() -> Iterator[PacketFrame]:
-        for frame in frames:
-            done.append(len(list((tmp_path / "overlays").glob("*.png"))))
-            yield frame
+        for number in range(8):
+            done.append(len(list((tmp_path / "heatmaps").glob("*.png"))))
+            yield replace(frames[0], name=f"f{number}", frame_index=number)
 
     write_packet(
         tmp_path, stream(), structures=structures, formats=["labelme", "csv", "masks"], round_id="r", packet_id="p"
     )
-    assert done == [0, 1, 2]  # each was finished before the next was asked for
+    assert all(n_done >= number - 2 for number, n_done in enumerate(done))  # two cores: two may be drawn still
+
+
+def test_a_packet_has_the_same_bytes_on_one_core_and_on_many(
+    tmp_path: Path,
+    frames: list[PacketFrame],
+    structures: StructureSet,
+    monkeypatch: pytest.MonkeyPatch,
+    bytes_of: Callable[[Path], dict[str, bytes]],
+) -> None:
+    def written(n_cores: int) -> dict[str, bytes]:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(n_cores)), raising=False)
+        folder = tmp_path / str(n_cores)
+        folder.mkdir()
+        write_packet(folder, frames, structures=structures, formats=["csv"], round_id="r", packet_id="p")
+        return bytes_of(folder)
+
+    assert written(1) == written(3)
 
 
 def test_two_frames_of_one_name_are_refused(

@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -117,6 +120,21 @@ def test_heatmaps_are_pictures_one_a_frame(scored):
     for path in folder.iterdir():
         with Image.open(path) as picture:
             assert np.ptp(np.asarray(picture.convert("L"))) > 100
+
+
+def test_heatmaps_have_the_same_bytes_on_one_core_and_on_many(scored, bytes_of, monkeypatch):
+    frames = score_frames(scored, top=5, device="cpu").frames
+
+    def written(n_cores: int) -> dict[str, bytes]:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(n_cores)), raising=False)
+        folder = write_heatmaps(scored, "m001", frames)
+        drawn: dict[str, bytes] = bytes_of(folder)
+        shutil.rmtree(folder)
+        return drawn
+
+    alone = written(1)
+    assert len(alone) == 5
+    assert written(3) == alone
 
 
 def test_what_cannot_be_scored_is_said(imported, started):

@@ -24,7 +24,8 @@ from PIL import Image
 from ivsqa.domain.contour import Contours
 from ivsqa.domain.geometry.refinement import DEFAULT_CONFIG, ERROR_SPREAD, LEAST_RADIUS_PX, MARGIN_PX, RESIDUE
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.pictures import heat_layer, lines_beside_arcs, png_bytes
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.drawing.pictures import heat_layer, lines_beside_arcs
 from ivsqa.drawing.templates import fill
 from ivsqa.io.formats.shapes import DECIMALS
 from ivsqa.io.packets.browser.page_return import KIND, SCHEMA_VERSION, SHORT_HASH, PageReturns

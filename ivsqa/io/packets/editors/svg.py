@@ -20,7 +20,8 @@ from PIL import Image
 
 from ivsqa.domain.contour import Points
 from ivsqa.domain.structures import StructureSet
-from ivsqa.drawing.pictures import ARC_COLOR, heat_layer, png_bytes
+from ivsqa.drawing.encoded import png_bytes
+from ivsqa.drawing.pictures import ARC_COLOR, heat_layer
 from ivsqa.drawing.templates import source
 from ivsqa.errors import PacketError, located
 from ivsqa.io.formats.documents import read_xml, xml_text
