@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ivsqa.model.augmentation import apply, rows_of, sample
 from ivsqa.model.config import NetworkConfig, TrainingConfig
 from ivsqa.model.corruption import corrupt, sample_corruption
-from ivsqa.model.data import SampleSet, batch_indices, rng_for
+from ivsqa.model.data import Samples, batch_indices, rng_for
 from ivsqa.model.losses import known_pixels
 from ivsqa.model.network import TwoBranchNetwork
 from ivsqa.model.objective import Lesson, drawn_lesson
@@ -32,8 +32,8 @@ class Task:
 
     network: NetworkConfig
     config: TrainingConfig
-    training: SampleSet
-    validation: SampleSet | None
+    training: Samples
+    validation: Samples | None
     unannotated: NDArray[np.uint8] | None
     start: TrainedModel | None
 
@@ -62,8 +62,12 @@ def dropout_seed(task: Task, step: int) -> int:
 def annotated_lesson(task: Task, step: int, share: Share, device: torch.device) -> Lesson:
     """Return a step's annotated frames, varied and damaged, those of a share of the batch."""
     config, training, rows = task.config, task.training, share.rows
-    chosen = batch_indices(training.weights, step=step, batch_size=config.batch_size, seed=config.seed)[rows]
-    images, labels = (torch.from_numpy(array[chosen]).to(device) for array in (training.images, training.labels))
+    chosen, next_ones = (
+        batch_indices(training.weights, step=at, batch_size=config.batch_size, seed=config.seed)[rows]
+        for at in (step, step + 1)
+    )
+    images, labels = (torch.from_numpy(array).to(device) for array in training.take(chosen))
+    training.prepare(next_ones)
     varied = sample(rng_for(config.seed, _AUGMENTATION, step), share.n, config.augmentation)
     images, labels = apply(images, labels, rows_of(varied, rows))
     damage = sample_corruption(rng_for(config.seed, _CORRUPTION, step), share.n, config.augmentation.corruption)

@@ -22,7 +22,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ivsqa.domain.agreement.contour_agreement import mask_dice
 from ivsqa.errors import IvsqaError, StateError
 from ivsqa.model.config import NetworkConfig, TrainingConfig
-from ivsqa.model.data import SampleSet
+from ivsqa.model.data import Samples
 from ivsqa.model.device import CoreWatch, deterministic, select_device, uses_bf16
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
@@ -60,8 +60,8 @@ class TrainResult:
 def train(
     network_config: NetworkConfig,
     config: TrainingConfig,
-    training: SampleSet,
-    validation: SampleSet | None,
+    training: Samples,
+    validation: Samples | None,
     *,
     unannotated: NDArray[np.uint8] | None = None,
     start: TrainedModel | None = None,
@@ -129,7 +129,7 @@ def train(
 
 
 def validation_dice(
-    network: TwoBranchNetwork, samples: SampleSet, *, device: torch.device, bf16: bool, ranks: Ranks = ALONE
+    network: TwoBranchNetwork, samples: Samples, *, device: torch.device, bf16: bool, ranks: Ranks = ALONE
 ) -> float:
     """Return the mean Dice over frames and structures on the working grid; a structure empty in both is left out.
 
@@ -139,7 +139,7 @@ def validation_dice(
     values = [np.empty((0, network.n_structures))]
     for first in range(0, len(share.rows), _EVALUATION_BATCH):
         part = share.rows[first : first + _EVALUATION_BATCH]
-        images, labels = (torch.from_numpy(array[part]).to(device) for array in (samples.images, samples.labels))
+        images, labels = (torch.from_numpy(array).to(device) for array in samples.take(part))
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             output: NetworkOutput = network(images)
         known = known_pixels(labels)  # (b, 1, s, s)

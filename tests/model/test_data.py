@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivsqa.model.data import SampleSet, batch_indices, rng_for
+from ivsqa.errors import IntegrityError
+from ivsqa.model.data import SampleSet, SamplesOnDemand, batch_indices, rng_for
 
 
 def some(n: int = 4, **changed) -> SampleSet:
@@ -88,3 +89,44 @@ def test_samples_that_do_not_fit_the_network_are_refused():
     with pytest.raises(ValueError, match="label 2"):
         some(labels=np.full((4, 16, 16), 2, np.uint8)).check_fits(size_px=16, n_structures=1)
     some(labels=np.full((4, 16, 16), 255, np.uint8)).check_fits(size_px=16, n_structures=1)
+
+
+def on_demand(n: int = 5, made: list[int] | None = None, *, size_px: int = 16, made_of: str = "x") -> SamplesOnDemand:
+    def make(row):
+        if made is not None:
+            made.append(row)
+        if row == 4:
+            raise IntegrityError("contours were changed")
+        return np.full((16, 16), row, np.uint8), np.full((16, 16), row % 3, np.uint8)
+
+    weights = np.ones(n, np.float32)
+    return SamplesOnDemand(make, weights, size_px=size_px, n_structures=2, made_of=made_of)
+
+
+def test_a_sample_is_made_once_when_it_is_asked_for():
+    made: list[int] = []
+    samples = on_demand(made=made)
+    images, labels = samples.take(np.array([3, 1, 3]))
+    assert (images[:, 0, 0].tolist(), labels[:, 0, 0].tolist()) == ([3, 1, 3], [0, 1, 0])
+    samples.prepare(np.array([1, 2]))
+    assert samples.take(np.array([2]))[0][0, 0, 0] == 2
+    assert made == [3, 1, 2]
+
+
+def test_what_fails_while_a_sample_is_made_is_told_where_it_is_taken():
+    samples = on_demand()
+    samples.prepare(np.array([4]))
+    with pytest.raises(IntegrityError, match="changed"):
+        samples.take(np.array([0, 4]))
+
+
+def test_samples_on_demand_are_held_to_the_network_and_named_by_what_they_are_made_of():
+    with pytest.raises(ValueError, match="32 × 32"):
+        on_demand().check_fits(size_px=32, n_structures=2)
+    with pytest.raises(ValueError, match="label 2"):
+        on_demand().check_fits(size_px=16, n_structures=1)
+    with pytest.raises(ValueError, match="as many"):
+        on_demand(0)
+    on_demand().check_fits(size_px=16, n_structures=2)
+    assert on_demand().sha256() == on_demand().sha256()
+    assert len({on_demand().sha256(), on_demand(made_of="y").sha256(), on_demand(4).sha256()}) == 3

@@ -40,7 +40,11 @@ def read_contours_csv(path: Path, notes: list[str] | None = None) -> dict[str, F
     Raises:
         AnnotationError: not such a table, a value that is not a number, a vertex given twice, or too few vertices.
     """
-    text = _read_text(path, notes)
+    return contours_in(_read_text(path, notes), path)
+
+
+def contours_in(text: str, path: Path) -> dict[str, FrameContours]:
+    """Return the contours in the text of a file; see `read_contours_csv`."""
     plain = plain_contours(text)
     return _contours_of(text, path) if plain is None else plain
 

@@ -7,8 +7,9 @@ imported twice is one revision. What is current is derived, see `standings`; an 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -17,10 +18,9 @@ from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.pullback import FrameKey, OfFrame
 from ivsqa.errors import IntegrityError
 from ivsqa.io import atomic
-from ivsqa.io.formats.contours_csv import contours_csv_text, read_contours_csv
-from ivsqa.io.hashes import sha256_of_file
+from ivsqa.io.formats.contours_csv import contours_csv_text, contours_in
 from ivsqa.io.ledger import doors
-from ivsqa.io.outside import is_file
+from ivsqa.io.outside import is_file, read_file
 from ivsqa.io.project.annotation_records import PointerMove, PointerRecord, ReadingTimesRecord, RevisionRecord
 from ivsqa.io.project.annotation_status import History, Standing
 from ivsqa.io.project.layout import ProjectLayout
@@ -54,14 +54,19 @@ class Annotation(OfFrame):
     Attributes:
         pullback_id: Its pullback.
         frame_index: 0-based.
-        contours: By structure; absent means no border there.
         revision: The revision that says so.
     """
 
     pullback_id: str
     frame_index: int
-    contours: dict[str, Contour]
     revision: RevisionRecord
+    _drawn: Callable[[], dict[int, dict[str, Contour]]] = field(repr=False, compare=False)
+    """Returns the contours of the revision by frame; they are read when they are first asked for."""
+
+    @property
+    def contours(self) -> dict[str, Contour]:
+        """By structure; absent means no border there. Raises IntegrityError where their file was changed meanwhile."""
+        return self._drawn().get(self.frame_index, {})
 
 
 class AnnotationStore:
@@ -230,38 +235,38 @@ class AnnotationStore:
         """Return the current annotation of every annotated frame of a pullback; see `annotations_of`."""
         return self.annotations_of(self.history(pullback_id))
 
-    def annotations_of(
-        self, history: History, read: Mapping[str, Mapping[int, dict[str, Contour]]] | None = None
-    ) -> dict[int, Annotation]:
+    def annotations_of(self, history: History) -> dict[int, Annotation]:
         """Return the current annotation of every annotated frame of a pullback; unreadable and disputed frames have none.
-
-        Args:
-            history: What was said of its frames.
-            read: The contours of revisions that have been read already, by id; others are read.
 
         Raises:
             IntegrityError: a contour file is not what its manifest says.
         """
         annotated = _annotated(history)
-        contours = dict(read or {})
-        for revision in annotated.values():
-            if revision.revision_id not in contours:
-                contours[revision.revision_id] = self.contours(revision)
+        counting = {revision.revision_id: revision for revision in annotated.values()}
+        for revision in counting.values():
+            self._contours_csv(revision)  # what is damaged is told now, not where the work has long begun
+        drawn = {name: cache(partial(self.contours, revision)) for name, revision in counting.items()}
         return {
-            index: Annotation(history.pullback_id, index, contours[revision.revision_id].get(index, {}), revision)
+            index: Annotation(history.pullback_id, index, revision, drawn[revision.revision_id])
             for index, revision in annotated.items()
         }
 
     def contours(self, revision: RevisionRecord) -> dict[int, dict[str, Contour]]:
-        """Return the contours of one revision by frame; see `current` for errors."""
+        """Return the contours of one revision by frame; see `annotations_of` for errors."""
         path = self._layout.revision_contours(revision.pullback_id, revision.revision_id)
-        if not is_file(path) or sha256_of_file(path) != revision.contours_sha256:
+        return contours_in(self._contours_csv(revision).decode("utf-8"), path).get(revision.pullback_id, {})
+
+    def _contours_csv(self, revision: RevisionRecord) -> bytes:
+        """Return the contour file of a revision, which is what its manifest says."""
+        path = self._layout.revision_contours(revision.pullback_id, revision.revision_id)
+        data = read_file(path) if is_file(path) else None
+        if data is None or hashlib.sha256(data).hexdigest() != revision.contours_sha256:
             raise IntegrityError(
                 "annotation contours are missing or were changed after they were written",
                 path=path,
                 hint="restore the file from a copy; annotations are append-only and never edited in place",
             )
-        return read_contours_csv(path).get(revision.pullback_id, {})
+        return data
 
     def iter_timed_works(self, pullback_ids: Iterable[str]) -> Iterator[TimedWork]:
         """Yield what readers did to frames of pullbacks and how long it took, once for each frame, reader and round.

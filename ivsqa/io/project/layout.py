@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.rooms import IDENTITY_NAME, SETTINGS_NAME
 from ivsqa.io.outside import entries, is_file
@@ -278,6 +279,17 @@ def frame_name(pullback_id: str, frame_index: int) -> str:
         'pb-1a2b3c_f00007'
     """
     return f"{pullback_id}_f{frame_index:05d}"
+
+
+def named_frame(name: str) -> FrameKey | None:
+    """Return the frame that a name is of: as people type it, or that of a file; None where it is no such name.
+
+    Example:
+        >>> named_frame("pb-1a2b3c_f00007.png") == named_frame("pb-1a2b3c:7") == ("pb-1a2b3c", 7)
+        True
+    """
+    match = re.fullmatch(r"(?P<pullback>[\w-]+?)(?::|_f)(?P<index>\d+)(?:\.\w+)?", name)
+    return None if match is None else FrameKey(match["pullback"], int(match["index"]))
 
 
 def _of_reader(reader: str | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +22,7 @@ from ivsqa.io.project.annotation_status import Standing, Standings
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.certificates import CertificateStore
-from ivsqa.io.project.layout import ProjectLayout, folders_with, numbered_folders
+from ivsqa.io.project.layout import ProjectLayout, folders_with, named_frame, numbered_folders
 from ivsqa.io.project.manifest import ManifestCache, read_manifest
 from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 from ivsqa.io.project.records import (
@@ -124,26 +123,27 @@ class Project:
         Raises:
             NotFoundError: that is no name of a frame, or there is no such frame.
         """
-        match = re.fullmatch(r"(?P<pullback>[\w-]+?)(?::|_f)(?P<index>\d+)(?:\.\w+)?", frame)
-        if match is None:
+        named = named_frame(frame)
+        if named is None:
             example = f"{next(iter(self.pullback_ids()), 'S01-P1')}:12"
             raise NotFoundError(
                 f"{frame!r} is not the name of a frame", hint=f"write it as PULLBACK:FRAME, such as {example}"
             )
-        pullback = self.pullback(match["pullback"])
-        index = int(match["index"])
-        pullback.check_index(index)
-        return pullback, index
+        pullback = self.pullback(named.pullback_id)
+        pullback.check_index(named.frame_index)
+        return pullback, named.frame_index
 
-    def annotated_frames(self, split: Split) -> list[AnnotatedFrame]:
+    def annotated_frames(self, split: Split, pullbacks: Sequence[Pullback] | None = None) -> list[AnnotatedFrame]:
         """Return the annotated frames of a split that teach, stop or judge models, by pullback and frame.
+
+        Where pullbacks are given, these are all there are, read already.
 
         Models learn from training and validation subjects, but not from frames that an audit holds back. Frames that a review
         read of validation and test subjects judge no model: they were chosen for what one said of them.
         """
         held = {} if split == "test" else self.audits.held_frames()
         reviews = set() if split == "train" else self.review_ids()
-        pullbacks = self.pullbacks(split)
+        pullbacks = [one for one in pullbacks or self.pullbacks() if one.split == split]
         histories = self.annotations.histories(pullback.pullback_id for pullback in pullbacks).values()
         return [
             AnnotatedFrame(pullback, annotation)
@@ -156,13 +156,13 @@ class Project:
         """Return the ids of rounds that were opened to finish the study."""
         return {record.round_id for record in self.round_records() if record.strategy == "review"}
 
-    def training_frames(self) -> list[AnnotatedFrame]:
+    def training_frames(self, pullbacks: Sequence[Pullback] | None = None) -> list[AnnotatedFrame]:
         """Return the annotated frames of training subjects.
 
         Raises:
             StateError: there are none.
         """
-        frames = self.annotated_frames("train")
+        frames = self.annotated_frames("train", pullbacks)
         if not frames:
             raise StateError(
                 "no frame of a training subject is annotated yet",

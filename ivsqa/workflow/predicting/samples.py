@@ -12,7 +12,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.structures import training_labels
 from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
-from ivsqa.model.data import SampleSet
+from ivsqa.model.data import SamplesOnDemand
 
 
 def sample_set(
@@ -21,28 +21,35 @@ def sample_set(
     *,
     seen: frozenset[FrameKey] = frozenset(),
     new_weight: float = 1.0,
-) -> SampleSet:
-    """Return frames and ring labels on the working grid.
+) -> SamplesOnDemand:
+    """Return frames and ring labels on the working grid, each made when it is first asked for.
 
     Args:
         project: The project.
-        frames: What to load.
+        frames: Which.
         seen: Keys of frames an earlier model learnt from; the others weigh `new_weight`. Empty: all weigh 1.
         new_weight: Weight of a new frame.
     """
-    size = project.settings.image.working_size_px
-    images = np.zeros((len(frames), size, size), dtype=np.uint8)
-    labels = np.zeros((len(frames), size, size), dtype=np.uint8)
-    for row, frame in enumerate(frames):
+    size, structures = project.settings.image.working_size_px, project.structures
+
+    def make(row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        frame = frames[row]
         grid = frame.pullback.grid
-        images[row] = grid.sample(frame.pullback.frames[frame.annotation.frame_index])
         on_grid = {name: grid.contour_to_grid(contour) for name, contour in frame.annotation.contours.items()}
-        labels[row] = training_labels(project.structures, on_grid, (size, size))
+        image = grid.sample(frame.pullback.frames[frame.annotation.frame_index])
+        return image, training_labels(structures, on_grid, (size, size))
+
+    facts = [
+        structures.names,
+        *((frame.pullback.frames_sha256, frame.pullback.grid, frame.key, frame.revision_id) for frame in frames),
+    ]
     weights = [new_weight if seen and frame.key not in seen else 1.0 for frame in frames]
-    return SampleSet(
-        images=images,
-        labels=labels,
-        weights=np.array(weights, dtype=np.float32),
+    return SamplesOnDemand(
+        make,
+        np.array(weights, dtype=np.float32),
+        size_px=size,
+        n_structures=len(structures),
+        made_of=repr(facts),
     )
 
 

@@ -113,14 +113,14 @@ def _check_annotations(project: Project, record: Pullback, moves: Moves) -> Iter
     try:
         # Reading verifies the hash, also of revisions that do not count now: undo may bring them back.
         history = store.history(record.pullback_id, moves)
-        current = store.annotations_of(history, {one.revision_id: store.contours(one) for one in history.revisions})
+        read = {one.revision_id: store.contours(one) for one in history.revisions}
+        current = store.annotations_of(history)
     except IvsqaError as error:
         yield _of_error("annotation", error, record.pullback_id)
         return
     for index, annotation in current.items():
-        for finding in broken_rules(
-            annotation.contours, project.structures, record.frame_shape, spacing_mm=record.spacing_mm
-        ):
+        contours = read[annotation.revision.revision_id].get(index, {})
+        for finding in broken_rules(contours, project.structures, record.frame_shape, spacing_mm=record.spacing_mm):
             where = f"{record.pullback_id}:{index}"
             yield ProjectFinding(finding.code, where, finding.message, "have the frame annotated again")
 

@@ -207,7 +207,7 @@ def labelled_study(project: Project) -> LabelledStudy:
             "a simulation needs annotated frames of at least three training or validation subjects",
             hint="annotate more, or import masks with: ivsqa import PATH --annotations DIR",
         )
-    samples = sample_set(project, frames)
+    images, labels = sample_set(project, frames).take(np.arange(len(frames)))
     px_mm = [
         np.nan if spacing is None else spacing[0] * frame.pullback.grid.scale[0]
         for frame in frames
@@ -222,8 +222,8 @@ def labelled_study(project: Project) -> LabelledStudy:
     ]
     return LabelledStudy(
         project.structures.names,
-        samples.images,
-        samples.labels,
+        images,
+        labels,
         np.array([frame.pullback.pullback_id for frame in frames]),
         np.array([frame.pullback.subject_id for frame in frames]),
         np.array([frame.annotation.frame_index for frame in frames]),

@@ -14,7 +14,7 @@ from ivsqa.domain.geometry.laid_borders import laid_borders
 from ivsqa.domain.quality.predicted_quality import CalibrationFrame, raw_error
 from ivsqa.domain.statistics.bootstrap import paired_bootstrap_difference
 from ivsqa.io.project.project import Project
-from ivsqa.model.data import SampleSet
+from ivsqa.model.data import Samples
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 from ivsqa.workflow.predicting.networks import start_weights, starter_to_begin_with
@@ -31,7 +31,7 @@ def predict_validation(
     request: Request,
     model: TrainedModel,
     priors: Sequence[BorderPrior] | None,
-    validation: SampleSet,
+    validation: Samples,
     device: str,
 ) -> list[PredictedFrame]:
     """Return the prediction of each validation frame beside its reference."""
@@ -39,13 +39,14 @@ def predict_validation(
     predictor = Predictor(model, request.network, device=device, precision=request.config.precision)
     frames = []
     for row, frame in enumerate(request.validation):
-        prediction = predictor(validation.images[row : row + 1])
+        images, labels = validation.take(np.array([row]))
+        prediction = predictor(images)
         borders = laid_borders(prediction.probabilities[0], priors)
         predicted = dict(zip(names, borders.masks, strict=True))
         # A structure that nobody drew is absent, not empty: it has no Dice.
         reference = {
             name: mask
-            for name, mask in project.structures.masks_from_label_map(validation.labels[row]).items()
+            for name, mask in project.structures.masks_from_label_map(labels[0]).items()
             if name in frame.annotation.contours
         }
         errors = dict(zip(names, raw_error(prediction.probabilities[0], borders.masks), strict=True))
@@ -75,7 +76,7 @@ def judge(
     project: Project,
     request: Request,
     dice: np.ndarray[Any, np.dtype[np.float64]] | None,
-    validation: SampleSet | None,
+    validation: Samples | None,
     device: str,
 ) -> tuple[str, bool, float | None]:
     """Return the verdict on a model against its parent, whether it becomes current, and the parent's validation Dice."""

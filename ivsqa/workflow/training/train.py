@@ -6,7 +6,7 @@ One request is one model, however often it is stopped and started again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ from ivsqa.io.project.layout import next_id
 from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.manifest import write_manifest
 from ivsqa.io.project.project import Project
-from ivsqa.io.project.pullbacks import AnnotatedFrame
+from ivsqa.io.project.pullbacks import AnnotatedFrame, Pullback
 from ivsqa.io.project.records import ModelRecord, provenance
 from ivsqa.io.project.training_frames_csv import read_training_frames
 from ivsqa.model.config import TrainingConfig
-from ivsqa.model.data import SampleSet
+from ivsqa.model.data import Samples
 from ivsqa.model.ranks import Ranks, joined
 from ivsqa.model.state import StepReport, TrainingState
 from ivsqa.model.training import TrainResult, train
@@ -196,13 +196,13 @@ def _check_alike(request_sha256: str, ranks: Ranks) -> None:
 def _request(project: Project, parent: ModelRecord | None, config: TrainingConfig) -> Request:
     """Return all that determines a training."""
     settings = project.settings
-    seen = _seen_by(project, parent)
+    seen, pullbacks = _seen_by(project, parent), project.pullbacks()
     return Request(
         project_network(settings) if parent is None else finetuned_network(parent, settings),
         config,
         parent,
-        _lessons(project, config, seen),
-        project.annotated_frames("validation"),
+        _lessons(project, pullbacks, config, seen),
+        project.annotated_frames("validation", pullbacks),
         # To list them reads every pullback.
         [] if config.self_train == "none" else project.unread_frames(settings.training.unannotated_frames),
         seen,
@@ -216,16 +216,18 @@ def _seen_by(project: Project, parent: ModelRecord | None) -> frozenset[FrameKey
     return read_training_frames(project.layout.training_frames(parent.model_id), "train")
 
 
-def _lessons(project: Project, config: TrainingConfig, seen: frozenset[FrameKey]) -> list[AnnotatedFrame]:
+def _lessons(
+    project: Project, pullbacks: Sequence[Pullback], config: TrainingConfig, seen: frozenset[FrameKey]
+) -> list[AnnotatedFrame]:
     """Return the annotated frames that a model learns from; where no step is taken, those that it has learnt from."""
     if config.max_steps:
-        return project.training_frames()
-    if not project.annotated_frames("validation"):
+        return project.training_frames(pullbacks)
+    if not project.annotated_frames("validation", pullbacks):
         raise StateError(
             "no frame of a validation subject is annotated yet: there is nothing to calibrate on",
             hint="choose some with: ivsqa select -n 20 --split validation",
         )
-    return [frame for frame in project.annotated_frames("train") if frame.key in seen]
+    return [frame for frame in project.annotated_frames("train", pullbacks) if frame.key in seen]
 
 
 def _find_or_open(project: Project, request: Request, context: Context) -> ModelRecord:
@@ -273,7 +275,7 @@ def _run(
     state: TrainingState | None,
     ranks: Ranks,
     context: Context,
-) -> tuple[TrainResult, SampleSet | None]:
+) -> tuple[TrainResult, Samples | None]:
     """Run the training loop over the frames of a request, checkpointing as it goes."""
     validation = sample_set(project, request.validation) if request.validation else None
     start = start_weights(project, request.parent) if request.parent else None
@@ -320,7 +322,7 @@ def _finish(
     request: Request,
     record: ModelRecord,
     result: TrainResult,
-    validation: SampleSet | None,
+    validation: Samples | None,
     device: str,
 ) -> ModelRecord:
     """Calibrate the error maps, judge the model against its parent, and write it down; the manifest comes last."""

@@ -117,6 +117,22 @@ def test_gone_file_is_missed_by_readers_and_named(root):
     assert kinds(root) == {ROUND: "gone"}
 
 
+def test_what_was_written_is_listed_whatever_a_shared_disk_says(root, monkeypatch):
+    folder, names = (root / ROUND).parent, r"(round|packet)\.yaml"
+    (folder / "packet.yaml").touch()  # nobody entered it, and it is there
+    (folder / "notes.txt").touch()
+    assert [path.name for path in doors.entries_of(folder, names)] == ["packet.yaml", "round.yaml"]
+    with monkeypatch.context() as shared_disk:
+        shared_disk.setattr(doors, "names_in", lambda _: [])  # a listing of a while ago
+        assert [path.name for path in doors.entries_of(folder, names)] == ["round.yaml"]
+    assert doors.entries_of(root / "rounds/r002", names) == []
+    (root / ROUND).unlink()
+    with pytest.raises(IntegrityError, match=r"is gone: ivsqa wrote it \(00001-select"):
+        doors.entries_of(folder, names)
+    with doors.open_doors():
+        assert [path.name for path in doors.entries_of(folder, names)] == ["packet.yaml"]
+
+
 def test_older_state_from_a_copy_is_no_state_of_now(root):
     before = (root / ROUND).read_bytes()
     write(root, ROUND, "state: exported\n")

@@ -185,7 +185,8 @@ def test_a_signal_that_is_sure_of_everything_predicts_dice_1_and_tells_no_pixel_
 
 def test_a_border_that_nobody_drew_counts_as_missing_and_in_no_pixel(tally_of):
     def without_lumen(frame: AnnotatedFrame) -> AnnotatedFrame:
-        return replace(frame, annotation=replace(frame.annotation, contours={"eem": frame.annotation.contours["eem"]}))
+        drawn = {frame.annotation.frame_index: {"eem": frame.annotation.contours["eem"]}}
+        return replace(frame, annotation=replace(frame.annotation, _drawn=lambda: drawn))
 
     tally = tally_of(without_lumen)
     summary = tally.segmentation()["lumen"]
