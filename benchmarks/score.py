@@ -154,6 +154,7 @@ def measure_stages(study: Path) -> dict[str, float]:
 
     keep_memory()  # as scoring does
     bf16 = uses_bf16(project.settings.training.precision, torch.device("cpu"))
+    score_frames(project, top=0, device="cpu")
     chunk = list(project.scores(model).read(record.pullback_id, range(min(N_CHUNK_FRAMES, record.n_frames))))
     with one_thread():
         stages = {
