@@ -1,6 +1,6 @@
 """Scoring against the bare network forward, in one run, what each stage takes, and memory over a 5,000-frame pullback.
 
-    python benchmarks/score.py [--frames 1500] [--long 5000]
+    python benchmarks/score.py [--frames 3000] [--long 5000]
     python benchmarks/score.py --stages              # the stages alone, which a busy machine allows too
     python benchmarks/score.py --heatmaps            # what an error picture takes
 
@@ -50,7 +50,7 @@ COUNTED_S = 2.0
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--frames", type=int, default=3000)
     parser.add_argument("--long", type=int, default=5000)
     parser.add_argument("--stages", action="store_true", help="stages alone; nothing is written")
     parser.add_argument("--heatmaps", action="store_true", help="error pictures alone")
@@ -63,11 +63,11 @@ def main() -> None:
         print(status.split("VmHWM:")[1].split()[0])
         return
     if options.heatmaps:
-        heatmaps = measure_heatmaps(project_with(options.frames, "score"))
+        heatmaps = measure_heatmaps(project_with(options.frames))
         print_table(("a heatmap", ""), list(heatmaps.items()))
         write_json("heatmaps", heatmaps)
         return
-    study = project_with(options.frames, "score")
+    study = project_with(options.frames)
     stages = measure_stages(study)
     print_table(("stage", "CPU ms a frame, one thread"), [[name, round(ms, 3)] for name, ms in stages.items()])
     if options.stages:
@@ -76,7 +76,7 @@ def main() -> None:
     rows = [[f"{bare:.1f}", f"{scored:.1f}", round(scored / bare, 3)] for bare, scored in pairs]
     print_table(("bare forward frames/s", "score frames/s", "ratio"), rows)
     ratio = float(np.median([scored / bare for bare, scored in pairs]))
-    long_study = project_with(options.long, "score-long")
+    long_study = project_with(options.long)
     done = subprocess.run(
         [sys.executable, __file__, "--memory-of", str(long_study)], capture_output=True, text=True, check=True
     )
@@ -86,9 +86,9 @@ def main() -> None:
     write_json("score", result | {"peak_gb": peak_gb})
 
 
-def project_with(n_frames: int, name: str) -> Path:
+def project_with(n_frames: int) -> Path:
     """Return a project with one pullback of that many 512 × 512 frames and a briefly trained model."""
-    study = WORK / name
+    study = WORK / f"score-{n_frames}"
     if (study / "models").is_dir():
         return study
     shutil.rmtree(study, ignore_errors=True)
@@ -247,7 +247,7 @@ def measure_pair(study: Path) -> tuple[float, float]:
     project = open_project(study)
     model = project.get_model(None)
     record = project.pullbacks()[0]
-    predictor = load_predictor(project, model, device="cpu")
+    predictor = load_predictor(project, model, device="cpu", by_workers=True)  # on all cores
     grid = record.grid
     batch = torch.from_numpy(np.stack([grid.sample(frame) for frame in record.frames[:BATCH_FRAMES]]))
     n_batches = max(1, record.n_frames // BATCH_FRAMES)

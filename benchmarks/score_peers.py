@@ -43,7 +43,7 @@ def main() -> None:
     if find_spec("monai") is None:
         print("skipped: there is no MONAI here (pip install --no-deps monai)")
         return
-    project = open_project(project_with(1500, "score"))
+    project = open_project(project_with(1500))
     record = project.pullbacks()[0]
     size_px, widths = project.settings.image.working_size_px, project.settings.network.widths
     frames = np.array(record.frames[: options.frames])

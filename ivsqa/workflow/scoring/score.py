@@ -243,7 +243,7 @@ def _score_chunks(
     from ivsqa.workflow.predicting.networks import load_predictor
     from ivsqa.workflow.predicting.signals import DRAW_SEED, N_DRAWS, frame_signals
 
-    predictor = load_predictor(project, model, device=device, engine=engine)
+    predictor = load_predictor(project, model, device=device, engine=engine, by_workers=True)
     postprocessor = FramePostprocessor(
         project.structures, ErrorCalibration.from_dict(model.error_calibration or {}), border_priors(model)
     )
