@@ -136,7 +136,7 @@ def measure_stages(study: Path) -> dict[str, float]:
     postprocessor = FramePostprocessor(project.structures, calibration, border_priors(model))
     keys = [FrameKey(record.pullback_id, index) for index in range(BATCH_FRAMES)]
     frames = np.array(record.frames[:BATCH_FRAMES])
-    images = np.stack([grid.sample(frame) for frame in frames])
+    images = grid.sample_each(frames)
     prediction = predictor(images)
     borders = postprocessor.borders(prediction.probabilities)
 
@@ -158,7 +158,7 @@ def measure_stages(study: Path) -> dict[str, float]:
     chunk = list(project.scores(model).read(record.pullback_id, range(min(N_CHUNK_FRAMES, record.n_frames))))
     with one_thread():
         stages = {
-            "sampling": _cpu_ms(lambda: [grid.sample(frame) for frame in frames], BATCH_FRAMES),
+            "sampling": _cpu_ms(lambda: grid.sample_each(frames), BATCH_FRAMES),
             "bare network": _cpu_ms(bare, BATCH_FRAMES),
             "description and signals": 0.0,
             "borders": _cpu_ms(lambda: postprocessor.borders(prediction.probabilities), BATCH_FRAMES),
@@ -249,7 +249,7 @@ def measure_pair(study: Path) -> tuple[float, float]:
     record = project.pullbacks()[0]
     predictor = load_predictor(project, model, device="cpu", by_workers=True)  # on all cores
     grid = record.grid
-    batch = torch.from_numpy(np.stack([grid.sample(frame) for frame in record.frames[:BATCH_FRAMES]]))
+    batch = torch.from_numpy(grid.sample_each(record.frames[:BATCH_FRAMES]))
     n_batches = max(1, record.n_frames // BATCH_FRAMES)
     bf16 = uses_bf16(project.settings.training.precision, torch.device("cpu"))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):

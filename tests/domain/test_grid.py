@@ -98,6 +98,21 @@ def test_grid_finer_than_the_frame_loses_no_point_on_the_way_back():
     assert grid.to_frame(field).sum() == pytest.approx(1 / 16)  # 16 grid pixels to a frame pixel
 
 
+@given(grids, st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_frames_at_once_are_sampled_as_each_for_itself(grid, seed):
+    frames = np.random.default_rng(seed).integers(0, 256, (3, *grid.frame_shape), dtype=np.uint8)
+    np.testing.assert_array_equal(grid.sample_each(frames), [grid.sample(frame) for frame in frames])
+    assert grid.sample_each(frames[:0]).shape == (0, grid.size_px, grid.size_px)
+
+
+def test_a_pixel_is_shared_out_by_triangles():
+    frame = np.zeros((16, 16), dtype=np.uint8)
+    frame[5, 9] = 160  # from the centres of the first rows 3.5 and 0.5 px, of the middle columns 3.5 and 0.5; a triangle reaches 4
+    sampled = working_grid((16, 16), size_px=4).sample(frame)
+    assert sampled.tolist() == [[0, 0, 1, 0], [0, 1, 8, 0], [0, 0, 0, 0], [0, 0, 0, 0]]  # 160 · 3.5 · 0.5 / 16², 160 · 3.5² / 16²
+
+
 def test_grid_beyond_the_frame_is_black():
     grid = working_grid((20, 20), size_px=10, spacing_mm=(0.1, 0.1), field_of_view_mm=6.0)
     sampled = grid.sample(np.full((20, 20), 255, dtype=np.uint8))

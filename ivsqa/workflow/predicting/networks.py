@@ -110,8 +110,8 @@ def load_predictor(
         model: The model.
         device: As for `Predictor`.
         engine: As for `Predictor`.
-        by_workers: Whether it predicts by `Predictor.workers` alone, each of which computes on one core; otherwise it takes a fifth
-            of a second to see on how many it may.
+        by_workers: Whether it predicts by `Predictor.workers` alone, each of which computes on one core; otherwise it takes a
+            fifth of a second to see on how many it may.
 
     Raises:
         IntegrityError: its weights are not what was written.

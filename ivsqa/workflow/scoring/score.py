@@ -252,8 +252,7 @@ def _score_chunks(
 
     def run(batch: Batch) -> tuple[Batch, list[FrameScore]]:
         grid = batch.record.grid
-        frames = batch.record.frames[batch.start : batch.stop]
-        images = np.stack([grid.sample(frame) for frame in frames])
+        images = grid.sample_each(batch.record.frames[batch.start : batch.stop])
         prediction = predictor(images)
         signals = frame_signals(prediction, predictor.sample(images, N_DRAWS, DRAW_SEED) if draws else None)
         keys = [FrameKey(batch.record.pullback_id, index) for index in range(batch.start, batch.stop)]
