@@ -108,9 +108,14 @@ def test_frames_at_once_are_sampled_as_each_for_itself(grid, seed):
 
 def test_a_pixel_is_shared_out_by_triangles():
     frame = np.zeros((16, 16), dtype=np.uint8)
-    frame[5, 9] = 160  # from the centres of the first rows 3.5 and 0.5 px, of the middle columns 3.5 and 0.5; a triangle reaches 4
+    frame[5, 9] = 160  # 3.5 and 0.5 px from the first rows, and from the middle columns; a triangle reaches 4
     sampled = working_grid((16, 16), size_px=4).sample(frame)
-    assert sampled.tolist() == [[0, 0, 1, 0], [0, 1, 8, 0], [0, 0, 0, 0], [0, 0, 0, 0]]  # 160 · 3.5 · 0.5 / 16², 160 · 3.5² / 16²
+    assert sampled.tolist() == [
+        [0, 0, 1, 0],
+        [0, 1, 8, 0],
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+    ]  # 160 · 3.5 · 0.5 / 256, 160 · 3.5² / 256
 
 
 def test_grid_beyond_the_frame_is_black():

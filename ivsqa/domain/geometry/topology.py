@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.domain.structures import StructureSet
@@ -175,17 +176,20 @@ def _check_shape(contour: Contour, name: str, frame_shape: tuple[int, int]) -> l
     if not contour.is_simple:
         at = _place_of_crossing(contour)
         findings.append(Finding("self-crossing", f"the {name} contour crosses or touches itself at {at}", name))
-    beyond = _beyond_px(contour, frame_shape)
+    beyond = float(beyond_frame_px([contour], frame_shape)[0])
     if beyond > NESTING_TOLERANCE_PX:
         findings.append(Finding("outside-frame", f"the {name} contour leaves the frame by {beyond:.1f} px", name))
     return findings
 
 
-def _beyond_px(contour: Contour, frame_shape: tuple[int, int]) -> float:
-    """Return how far a contour leaves the frame, which ends half a pixel beyond its outermost pixel centres."""
-    height, width = frame_shape
-    low, high = contour.points_px.min(axis=0), contour.points_px.max(axis=0)
-    return float(max(-low.min(), high[0] - (width - 1), high[1] - (height - 1))) - 0.5
+def beyond_frame_px(contours: Sequence[Contour], frame_shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return how far each of n contours leaves the frame, (n,) px, which ends half a pixel beyond its outermost pixel centres."""
+    if not contours:
+        return np.empty(0)
+    points = np.concatenate([contour.points_px for contour in contours])
+    first = np.cumsum([0, *(len(contour) for contour in contours[:-1])])
+    low, high = (extreme.reduceat(points, first, axis=0) for extreme in (np.minimum, np.maximum))
+    return np.asarray(np.maximum(-low, high - np.subtract(frame_shape[::-1], 1)).max(axis=1) - 0.5)
 
 
 def within_frame(contour: Contour, frame_shape: tuple[int, int]) -> Contour | None:
@@ -196,7 +200,7 @@ def within_frame(contour: Contour, frame_shape: tuple[int, int]) -> Contour | No
         >>> within_frame(square, (20, 20)).points_px.min(axis=0).tolist()
         [-0.5, 2.0]
     """
-    if _beyond_px(contour, frame_shape) <= NESTING_TOLERANCE_PX:
+    if beyond_frame_px([contour], frame_shape)[0] <= NESTING_TOLERANCE_PX:
         return contour
     height, width = frame_shape
     return _largest_outline(

@@ -82,8 +82,8 @@ class StructureCalibration:
 
     @cached_property
     def map_levels(self) -> NDArray[np.uint8]:
-        """Level of the calibrated error map by joint level, (513,)."""
-        return np.append(self.tables * 255.0 + 0.5, 0.0).astype(np.uint8)
+        """Level of the calibrated error map by joint level, (1024,)."""
+        return np.append(self.tables * 255.0 + 0.5, np.zeros(2 * N_LEVELS)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def raw_error(probabilities: NDArray[np.floating], drawn: Mask | Sequence[Mask])
         >>> raw_error(np.array([[0.99, 0.64, 0.25, 0.01]]), [np.array([True, False, False, False])]).tolist()
         [[26, 204, 128, 26]]
     """
-    against = np.where(np.asarray(drawn), 1.0 - probabilities, probabilities)
-    return np.asarray(np.sqrt(np.fmin(np.fmax(against, 0.0), 1.0)) * (N_LEVELS - 1.0) + 0.5, dtype=np.uint8)
+    against = np.abs(np.asarray(drawn) - np.clip(probabilities, 0.0, 1.0))
+    return np.asarray(np.sqrt(np.fmax(against, 0.0)) * (N_LEVELS - 1.0) + 0.5, dtype=np.uint8)
 
 
 def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
@@ -272,7 +272,7 @@ def held_out_error_px(frames: Sequence[CalibrationFrame], names: Sequence[str]) 
     for name, of_frame in _tallies(frames, names).items():
         numbers, tallies = list(of_frame), list(of_frame.values())
         for held_out, curves in _held_out(tallies):
-            levels = curves.map_levels[:-1].reshape(2, N_LEVELS) / 255.0  # as error maps store it
+            levels = curves.map_levels[: 2 * N_LEVELS].reshape(2, N_LEVELS) / 255.0  # as error maps store it
             for row in held_out:
                 error_px[numbers[row]][name] = float((tallies[row].n_pixels * levels).sum())
     return error_px
@@ -351,17 +351,18 @@ def _fit_levels(n_pixels: NDArray[np.float64], n_wrong: NDArray[np.float64]) -> 
 
 
 def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) -> NDArray[np.intp]:
-    """Return the raw level, plus 256 inside the predicted mask, and 512 outside `where`; of their shape."""
+    """Return the raw level, plus 256 inside the predicted mask, plus 512 outside `where`; of their shape."""
     levels = raw_error + predicted * np.uint16(N_LEVELS)
-    return np.where(where, levels, np.uint16(2 * N_LEVELS)).astype(np.intp)
+    levels += ~where * np.uint16(2 * N_LEVELS)
+    return levels.astype(np.intp)
 
 
 def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the number of pixels by (outside/inside the predicted mask, raw level), (2, 256), of frames (b, 2, 256)."""
     *frames, height, width = levels.shape
-    by_frame, n_bins = levels.reshape(-1, height * width), 2 * N_LEVELS + 1
+    by_frame, n_bins = levels.reshape(-1, height * width), 4 * N_LEVELS
     bins = by_frame + n_bins * np.arange(len(by_frame))[:, None]
-    counts = np.bincount(bins.ravel(), minlength=n_bins * len(by_frame)).reshape(-1, n_bins)[:, :-1]
+    counts = np.bincount(bins.ravel(), minlength=n_bins * len(by_frame)).reshape(-1, n_bins)[:, : 2 * N_LEVELS]
     return counts.reshape(*frames, 2, N_LEVELS).astype(np.float64)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ivsqa.domain.contour import Contour, Mask
 from ivsqa.domain.geometry.border_prior import BorderPrior
 from ivsqa.domain.geometry.laid_borders import LaidBorders, borders_of_frames
-from ivsqa.domain.geometry.topology import within_frame
+from ivsqa.domain.geometry.topology import NESTING_TOLERANCE_PX, beyond_frame_px, within_frame
 from ivsqa.domain.grid import WorkingGrid
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import FrameScore
@@ -67,6 +67,10 @@ class FramePostprocessor:
         """
         masks = np.stack([laid.masks for laid in borders])
         judged = assess_frames(self._structures.names, raw_error(probabilities, masks), masks, self._calibration)
+        # A structure that is not drawn has no area of errors; the others still add up.
+        areas_px = np.array([[quality.error_area_px for quality in qualities.values()] for qualities in judged])
+        expected_px = np.nansum(areas_px.reshape(len(keys), -1), axis=1).tolist()
+        drawn = contours_on_frames(self._structures, grid, borders)
         return [
             FrameScore(
                 pullback_id=key[0],
@@ -77,15 +81,16 @@ class FramePostprocessor:
                     name: None if np.isnan(quality.dice_lower) else quality.dice_lower
                     for name, quality in qualities.items()
                 },
-                # A structure that is not drawn has no area of errors; the others still add up.
-                expected_error_px=float(np.nansum([quality.error_area_px for quality in qualities.values()])),
+                expected_error_px=error_px,
                 n_regions=sum(quality.n_regions for quality in qualities.values()),
                 signals=dict(of_frame),
                 features=described,
-                contours=contours_on_frame(self._structures, grid, laid),
+                contours=contours,
                 error_maps=np.stack([quality.error_map for quality in qualities.values()]),
             )
-            for key, described, of_frame, laid, qualities in zip(keys, features, signals, borders, judged, strict=True)
+            for key, described, of_frame, contours, qualities, error_px in zip(
+                keys, features, signals, drawn, judged, expected_px, strict=True
+            )
         ]
 
 
@@ -103,11 +108,32 @@ def assess_frames(
 
 def contours_on_frame(structures: StructureSet, grid: WorkingGrid, borders: LaidBorders) -> dict[str, Contour]:
     """Return predicted contours in frame pixels: closed, simple, each inside the next and the frame; absent: none was found."""
-    laid = zip(structures.names, borders.contours, strict=True)
-    on_frame = {name: grid.contour_to_frame(contour) for name, contour in laid if contour is not None}
+    return contours_on_frames(structures, grid, [borders])[0]
+
+
+def contours_on_frames(
+    structures: StructureSet, grid: WorkingGrid, borders: Sequence[LaidBorders]
+) -> list[dict[str, Contour]]:
+    """Return the predicted contours of each frame, as `contours_on_frame` does."""
+    by_frame: list[dict[str, Contour]] = [
+        {
+            name: grid.contour_to_frame(contour)
+            for name, contour in zip(structures.names, laid.contours, strict=True)
+            if contour is not None
+        }
+        for laid in borders
+    ]
+    listed = [(contours, name) for contours in by_frame for name in contours]
+    beyond_px = beyond_frame_px([contours[name] for contours, name in listed], grid.frame_shape)
     # The square that the network sees may be larger than the frame.
-    cut = {name: within_frame(contour, grid.frame_shape) for name, contour in on_frame.items()}
-    return {name: contour for name, contour in cut.items() if contour is not None}
+    for row in np.flatnonzero(beyond_px > NESTING_TOLERANCE_PX):
+        contours, name = listed[row]
+        inside = within_frame(contours[name], grid.frame_shape)
+        if inside is None:
+            del contours[name]
+        else:
+            contours[name] = inside
+    return by_frame
 
 
 def border_priors(model: ModelRecord | None) -> tuple[BorderPrior, ...] | None:

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivsqa.domain.contour import Contour
-from ivsqa.domain.geometry.topology import check_contours, enclosed_area, mended, nested, within_frame
+from ivsqa.domain.geometry.topology import (
+    beyond_frame_px,
+    check_contours,
+    enclosed_area,
+    mended,
+    nested,
+    within_frame,
+)
 from ivsqa.domain.structures import Structure, StructureSet
 
 BOTH = StructureSet((Structure("lumen", "#00c8ff", min_area_mm2=1.0), Structure("eem", "#ffb000", min_area_mm2=2.0)))
@@ -174,6 +181,18 @@ def test_a_contour_that_leaves_the_frame_is_cut_off_at_its_edge_and_then_has_no_
     assert cut.points_px.min(axis=0).tolist() == [-0.5, 10.0]
     assert cut.points_px.max(axis=0).tolist() == [18.0, 30.0]
     assert check_contours({"eem": cut, "lumen": square(4, 14, 6)}, BOTH, (50, 60)) == []
+
+
+def test_how_far_contours_leave_the_frame_is_told_of_all_at_once():
+    triangle = Contour.from_points([[10, 40], [50, 40], [30, 53]])
+    contours = [
+        square(-2, 10, 20),
+        square(20, 20, 5),
+        square(50, 10, 20),
+        triangle,
+    ]  # the frame ends at -0.5, 59.5 and 49.5
+    assert beyond_frame_px(contours, (50, 60)).tolist() == [1.5, -20.5, 10.5, 3.5]
+    assert beyond_frame_px([], (50, 60)).tolist() == []
 
 
 def test_a_contour_inside_the_frame_stays_the_same_object_and_one_beside_it_is_gone():

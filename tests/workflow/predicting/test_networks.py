@@ -28,7 +28,8 @@ def test_a_model_of_another_network_is_not_finetuned(trained):
 
 @pytest.mark.parametrize("by_workers", [False, True])
 def test_who_gives_each_worker_a_core_does_not_wait_to_see_which_are_free(trained, monkeypatch, by_workers):
-    slept, before = [], torch.get_num_threads()
+    slept: list[float] = []
+    before = torch.get_num_threads()
     monkeypatch.setattr(time, "sleep", slept.append)
     torch.set_num_threads(2)
     try:
