@@ -154,8 +154,8 @@ def _open_paths(
         )
         for surface in range(n_surfaces)
     ]
-    reached = np.empty((n_columns, *forbidden.shape, n_fields))
-    start = np.full(reached.shape[1:], np.inf)
+    reached = np.empty((n_columns, *step.padded.shape))
+    start = np.full(step.values.shape, np.inf)
     inside = tuple(slice(*ends) for ends in box)
     start[inside] = 0.0
     value = step.values
@@ -165,7 +165,7 @@ def _open_paths(
             value += cost[column]
         if n_surfaces > 1:
             value += forbidden[..., None]
-        reached[column] = value
+        reached[column] = step.padded
     back = step.least()[inside]
     ends = back.reshape(-1, n_fields)
     landing = np.array(np.unravel_index(ends.argmin(axis=0), back.shape[:-1])) + np.array(box)[:, :1]
@@ -183,7 +183,7 @@ class _Step:
     def __init__(self, shape: tuple[int, ...], reach: int) -> None:
         *rows, n_fields = shape
         padded = np.full((*(n + 2 * reach for n in rows), n_fields), np.inf)
-        self.values = padded[tuple(slice(reach, reach + n) for n in rows)]
+        self.padded, self.values = padded, padded[tuple(slice(reach, reach + n) for n in rows)]
         self._program: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
         window, wanted = padded, 2 * reach + 1
         for axis, n in enumerate(rows):
@@ -210,17 +210,19 @@ def _traced(reached: NDArray[np.float64], last: Rows, max_step: int) -> Rows:
     """Return the rows of the paths that end a step from `last`, (K, n), from the least costs of reaching each cell.
 
     Args:
-        reached: (columns, rows, …, n).
+        reached: (columns, max_step + rows + max_step, …, n), infinite beyond the rows.
         last: (K, n).
         max_step: Rows that a step may go.
 
     Returns:
-        (n, K, columns).
+        (n, K, columns); of no meaning where a path costs infinitely much.
     """
-    reach = np.indices((2 * max_step + 1,) * len(last)).reshape(len(last), -1, 1) - max_step
-    fields, path = np.arange(last.shape[1]), []
+    shape, n_fields = reached.shape[1:-1], reached.shape[-1]
+    strides = n_fields * np.cumprod([1, *shape[:0:-1]])[::-1]  # in `reached`, of a row of each surface
+    reach = strides @ (np.indices((2 * max_step + 1,) * len(last)).reshape(len(last), -1) - max_step)
+    at, path = strides @ (last + max_step) + np.arange(n_fields), []
     for values in reached[::-1]:
-        near = np.clip(last[:, None] + reach, 0, values.shape[0] - 1)  # (K, steps, n)
-        last = near[:, values[(*near, fields)].argmin(axis=0), fields]
-        path.append(last)
-    return np.stack(path[::-1]).transpose(2, 1, 0)
+        at = at + reach[values.take(at + reach[:, None], mode="clip").argmin(axis=0)]
+        path.append(at)
+    cells = np.clip(np.stack(path[::-1]) // n_fields, 0, np.prod(shape) - 1)
+    return np.stack(np.unravel_index(cells, shape), axis=1).transpose(2, 1, 0) - max_step
