@@ -3,12 +3,12 @@
 Column is angle, row is radius: surface k passes column a in row `rows[k, a]`, never moves by more than `max_step` rows between
 neighbouring columns, the last column being a neighbour of the first, and keeps at least `min_gap` rows inside surface k + 1.
 
-Four exact steps make it fast. Surfaces are first laid each for itself: where these keep their gaps, no joint choice can be
+Five exact steps make it fast. Surfaces are first laid each for itself: where these keep their gaps, no joint choice can be
 better; the others are laid jointly, over pairs (triples …) of rows. Where the best row of each column alone makes a surface, none
-is better. The rows within reach of a step are a box, so their least
-value is found axis by axis. And the best path that need not close is a bound on those that do: the rows it may start in are
-shared out until the best path closes by itself (branch and bound for circular paths: Appleton and Sun, Pattern Recognition
-2003;36:2513). With the costs of a frame the very first path closes.
+is better; where few steps between them are too long, the best path around these mostly joins them. The rows within reach of a
+step are a box, so their least value is found axis by axis. And the best path that need not close is a bound on those that do:
+the rows it may start in are shared out until the best path closes by itself (branch and bound for circular paths: Appleton and
+Sun, Pattern Recognition 2003;36:2513). With the costs of a frame the very first path closes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Rows: TypeAlias = NDArray[np.intp]
 Box: TypeAlias = tuple[tuple[int, int], ...]
 """Of each surface, the first row and the row after the last that it may pass the first column in."""
 
+BESIDE = 3
+"""Columns on either side of a stretch of too long steps over which it mostly comes back to the best rows."""
 _MOST_STATES = 1 << 19
 _CLOSED = 1e9
 
@@ -67,12 +69,45 @@ def closed_curves(costs: NDArray[np.floating], *, max_step: int) -> Rows:
         max_step: Rows between neighbouring columns, 0 or more.
     """
     rows = np.asarray(costs.argmin(axis=-1))
-    steps = np.abs(np.diff(rows, append=rows[..., :1]))
-    best = np.take_along_axis(costs, rows[..., None], axis=-1)[..., 0]
-    rough = (steps.max(axis=-1) > max_step) | ~np.isfinite(best).all(axis=-1)
+    rough = _has_long_step(costs, rows, max_step).any(axis=-1)
     if rough.any():
-        rows[rough] = _jointly(costs[rough][:, None], max_step, min_gap=0)[:, 0]
+        rows[rough] = _with_small_steps(costs[rough], rows[rough], max_step)
     return rows
+
+
+def _with_small_steps(costs: NDArray[np.floating], best: Rows, max_step: int) -> Rows:
+    """Return the rows of the closed curve of least cost in each of n fields, (n, columns), from the best rows, which make none.
+
+    The best path over the stretch of too long steps mostly begins and ends so near to the best rows beside it that together they
+    make a closed curve; then no other is better.
+    """
+    (n_fields, n_columns, n_rows), rows = costs.shape, best.copy()
+    first, length = _stretch_of(_has_long_step(costs, best, max_step))
+    n_laid = int(length.max()) + 1 + 2 * BESIDE
+    left = np.ones(n_fields, dtype=np.bool_)
+    if n_laid < n_columns:
+        fields, columns = np.arange(n_fields)[:, None], (first[:, None] - BESIDE + np.arange(n_laid)) % n_columns
+        free = np.zeros(n_rows)
+        rows[fields, columns] = _open_paths(costs[fields, columns][:, None], free, ((0, n_rows),), max_step)[1][:, 0]
+        left[:] = _has_long_step(costs, rows, max_step).any(axis=1)
+    if left.any():
+        rows[left] = _jointly(costs[left][:, None], max_step, min_gap=0)[:, 0]
+    return rows
+
+
+def _has_long_step(costs: NDArray[np.floating], rows: Rows, max_step: int) -> NDArray[np.bool_]:
+    """Return which columns a curve may not pass, or not go on from to the next, (…, columns)."""
+    passed = np.take_along_axis(costs, rows[..., None], axis=-1)[..., 0]
+    return np.asarray(~np.isfinite(passed) | (np.abs(np.diff(rows, append=rows[..., :1])) > max_step))
+
+
+def _stretch_of(places: NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """Return where the shortest stretch that holds all places on a circle begins, and its length; (n,) each, of (n, columns)."""
+    n_columns = places.shape[1]
+    twice_around = np.where(np.hstack([places, places]), np.arange(2 * n_columns), -1)
+    before = np.maximum.accumulate(twice_around, axis=1)[:, n_columns - 1 : -1]
+    gap = np.where(places, np.arange(n_columns, 2 * n_columns) - before, 0)
+    return gap.argmax(axis=1), n_columns + 1 - gap.max(axis=1)
 
 
 def _conflict(laid: list[Rows], min_gap: int) -> int | None:

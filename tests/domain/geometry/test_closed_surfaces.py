@@ -52,6 +52,18 @@ def least_by_integer_programme(costs: NDArray[np.float64], max_step: int, min_ga
     return float(found.fun)
 
 
+def least_by_first_row(costs: NDArray[np.float64], max_step: int) -> float:
+    """Return the least cost over all closed curves in a field, (columns, rows), of the best for each row of the first column."""
+    n_rows, least = costs.shape[1], np.inf
+    near = np.abs(np.subtract.outer(np.arange(n_rows), np.arange(n_rows))) <= max_step
+    for first in range(n_rows):
+        reached = np.where(np.arange(n_rows) == first, costs[0], np.inf)
+        for column in costs[1:]:
+            reached = np.where(near, reached, np.inf).min(axis=1) + column
+        least = min(least, reached[near[first]].min())
+    return float(least)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_surfaces_cost_as_little_as_the_best_of_all(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -120,3 +132,24 @@ def test_curves_of_many_fields_are_those_of_each() -> None:
     curves = closed_curves(costs, max_step=1)
     for field in np.ndindex(3, 8):
         assert curves[field].tolist() == closed_surfaces(costs[field][None], max_step=1, min_gap=0)[0].tolist()
+
+
+@pytest.mark.parametrize("n_torn", [1, 3, 20])
+def test_a_curve_torn_in_a_few_columns_costs_as_little_as_the_best_of_all(n_torn: int) -> None:
+    rng = np.random.default_rng(n_torn)
+    border = 8.0 + 3.0 * np.sin(np.arange(24) * (np.pi / 12.0) + rng.uniform(0.0, 6.0, (30, 1)))
+    for field in border:
+        field[rng.integers(24, size=n_torn)] = rng.integers(1, 15, n_torn)
+    costs = 0.1 * (np.arange(16) - border[..., None]) ** 2 + 0.3 * rng.random((30, 24, 16))
+    for field, rows in zip(costs, closed_curves(costs, max_step=2), strict=True):
+        assert (np.abs(rows - np.roll(rows, 1)) <= 2).all()
+        assert cost_of(field[None], rows[None]) == pytest.approx(least_by_first_row(field, 2))
+
+
+def test_a_curve_leaves_the_best_rows_as_far_as_it_must() -> None:
+    # One column is cheap nine rows off alone, and elsewhere a row costs 1: up and down again in nine steps each.
+    costs = np.tile(np.arange(10.0), (40, 1))
+    costs[0] = 100.0
+    costs[0, 9] = 0.0
+    rows = closed_curves(costs, max_step=1)
+    assert rows.tolist() == [9, 8, 7, 6, 5, 4, 3, 2, 1, *[0] * 23, 1, 2, 3, 4, 5, 6, 7, 8]
