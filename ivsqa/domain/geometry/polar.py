@@ -71,13 +71,13 @@ class PolarGrid:
         at = (
             row * stride + column + (n_fields * size) * np.arange(np.prod(frames, dtype=np.intp)).reshape(*frames, 1, 1)
         )
-        sampled = np.empty((*frames, n_fields, *x.shape[-2:]))
+        sampled, values = np.empty((*frames, n_fields, *x.shape[-2:])), padded.ravel()
         for index in range(n_fields):
-            values = padded.ravel()[index * size :]
             upper, lower = (
-                left + right * (values[first + 1] - left) for first in (at, at + stride) for left in (values[first],)
+                _between(values[first:].take(at), values[first + 1 :].take(at), right)
+                for first in (index * size, index * size + stride)
             )
-            sampled[..., index, :, :] = upper + below * (lower - upper)
+            sampled[..., index, :, :] = _between(upper, lower, below)
         return sampled
 
     def crossings(self, contour: Contour) -> NDArray[np.float64]:
@@ -136,6 +136,14 @@ class PolarGrid:
         place = np.concatenate([np.arange(len(start)), edge + share[edge, ray]])
         order = np.argsort(place, kind="stable")
         return np.asarray((np.concatenate([start, crossing]) + self.centre_px)[order])
+
+
+def _between(low: NDArray[np.float64], high: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what lies a share of the way from one value to the other, in the place of the other."""
+    high -= low
+    high *= share
+    high += low
+    return high
 
 
 def last_crossings(edges: Edges, centres_px: Points, angles: NDArray[np.float64]) -> NDArray[np.float64]:
