@@ -168,13 +168,18 @@ def last_crossings(edges: Edges, centres_px: Points, angles: NDArray[np.float64]
     ray %= len(angles)
     x, y = np.cos(angles)[ray], np.sin(angles)[ray]
     dx, dy = (to - from_)[edge].T
-    farthest = np.sqrt(np.maximum((start**2).sum(axis=1), (end**2).sum(axis=1)))[edge]
+    farthest = np.sqrt(np.maximum(_squares(start), _squares(end)))[edge]
     across = x * dy - y * dx
     # Along an edge that points at the centre, rounding would put the crossing anywhere on the ray.
     radius = np.divide(np.abs(turn)[edge], across, out=farthest.copy(), where=across > 0.0)
-    radii = np.full((edges.n_lines, len(angles)), -np.inf)
-    np.maximum.at(radii, (edges.line[edge], ray), np.minimum(radius, farthest))
-    return np.where(np.isfinite(radii), radii, np.nan)
+    radii = np.full(edges.n_lines * len(angles), -np.inf)
+    np.maximum.at(radii, edges.line[edge] * len(angles) + ray, np.minimum(radius, farthest))
+    return np.where(np.isfinite(radii), radii, np.nan).reshape(edges.n_lines, len(angles))
+
+
+def _squares(points: Points) -> NDArray[np.float64]:
+    """Return the squared distance of each point, (n, 2), from the origin."""
+    return points[:, 0] ** 2 + points[:, 1] ** 2
 
 
 def polar_grid(
