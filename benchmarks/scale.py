@@ -73,8 +73,8 @@ main()
 
 TO_FIRST_STEP = """
 import os
-from torch.optim.optimizer import register_optimizer_step_pre_hook
-register_optimizer_step_pre_hook(lambda *_: (atexit._run_exitfuncs(), os._exit(0)))
+from ivsqa.model.optimizer import AdamW
+AdamW.step = lambda *_: (atexit._run_exitfuncs(), os._exit(0))
 """
 
 

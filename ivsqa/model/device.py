@@ -114,11 +114,11 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
     On CUDA the promise ends at cuBLAS, which needs an environment variable set before the process starts.
     """
-    was_strict = torch.are_deterministic_algorithms_enabled()
-    was_warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    was_strict = torch.get_deterministic_debug_mode()
     was_cudnn = torch.backends.cudnn.deterministic
     was_filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(mode=device.type == "cpu")
+    # `use_deterministic_algorithms` says the same, and loads torch's compiler, for over a second, to say it there too.
+    torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "default")
     torch.backends.cudnn.deterministic = True
     # Filling costs time, and nothing here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -126,6 +126,6 @@ def deterministic(device: torch.device) -> Iterator[None]:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
     finally:
-        torch.use_deterministic_algorithms(mode=was_strict, warn_only=was_warning)
+        torch.set_deterministic_debug_mode(was_strict)
         torch.backends.cudnn.deterministic = was_cudnn
         torch.utils.deterministic.fill_uninitialized_memory = was_filling  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ from ivsqa.model.device import CoreWatch, deterministic, select_device, uses_bf1
 from ivsqa.model.losses import known_pixels, structure_masks
 from ivsqa.model.network import NetworkOutput, TwoBranchNetwork
 from ivsqa.model.objective import lesson_loss, new_network
+from ivsqa.model.optimizer import AdamW
 from ivsqa.model.ranks import ALONE, Ranks
 from ivsqa.model.state import Stage, StepReport, TrainedModel, TrainingState
 from ivsqa.model.task import Task, annotated_lesson, dropout_seed, unannotated_lesson
@@ -163,7 +164,7 @@ class _Run:
             _warm_start(network, task.start, task.network)
         self.network = network.to(device)
         self.averaged = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
-        self.optimizer = _optimizer(self.network, config)
+        self.optimizer = AdamW(self.network.parameters(), weight_decay=config.weight_decay)
         self.self_steps = 0 if task.unannotated is None else config.self_steps
         self.steps, self.stale, self.best_step = 0, 0, 0
         self.best: Mapping[str, Tensor] = {}
@@ -190,15 +191,13 @@ class _Run:
         """Take one step of the current stage, and evaluate where it is time to."""
         stage = self.stage
         rate = self._learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         loss = self._loss()
-        self.optimizer.zero_grad()
+        self.network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.ranks.add_up([p.grad for p in self.network.parameters() if p.grad is not None])
         for branch in self.network.branches:
             torch.nn.utils.clip_grad_norm_(branch.parameters(), GRADIENT_NORM)
-        self.optimizer.step()
+        self.optimizer.step(rate)
         self.steps += 1
         self._average()
         report = StepReport(self.steps, stage, float(loss.detach()), rate)
@@ -264,7 +263,7 @@ class _Run:
 
     def state(self) -> TrainingState:
         """Return all that is needed to go on."""
-        moments = self.optimizer.state_dict()["state"]
+        moments = self.optimizer.moments
         return TrainingState(
             request=self.request,
             step=self.steps,
@@ -297,8 +296,8 @@ class _Run:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.optimizer.items():
             number, _, key = name.partition("/")
-            moments.setdefault(int(number), {})[key] = value.clone()
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+            moments.setdefault(int(number), {})[key] = value
+        self.optimizer.restore(moments)
         self.steps, self.stale, self.best_step = state.step, state.stale, state.best_step
         self.best, self.best_dice = dict(state.best), state.best_dice
         self.self_begin = state.self_begin
@@ -334,18 +333,6 @@ def learning_rate(config: TrainingConfig, step: int, *, n_steps: int) -> float:
         return config.learning_rate * (step + 1) / rise
     done = (step - rise) / max(1, n_steps - rise)
     return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def _optimizer(network: TwoBranchNetwork, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW that shrinks kernels only: norms and biases have no reason to be small."""
-    groups = [
-        {
-            "params": [p for p in network.parameters() if (p.ndim > 1) == shrinks],
-            "weight_decay": config.weight_decay if shrinks else 0.0,
-        }
-        for shrinks in (True, False)
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def _warm_start(network: TwoBranchNetwork, start: TrainedModel, config: NetworkConfig) -> None:

@@ -29,12 +29,13 @@ KEPT_LOSSES = {1: 6.792632, 2: 5.868546, 10: 2.935316, 26: 2.233627, 30: 1.81381
 
 
 class Trained(NamedTuple):
-    """States at the end, and half-way."""
+    """States at the end, and half-way; and the modules that the first rank has loaded."""
 
     alone: TrainingState
     whole: list[TrainingState]
     half: TrainingState
     rest: TrainingState
+    loaded: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,8 @@ def both(tmp_path_factory) -> Trained:
     def state(name: str) -> TrainingState:
         return TrainingState.from_bytes((folder / name).read_bytes())
 
-    return Trained(alone[-1], [state("whole-0"), state("whole-1")], state("half-0"), state("rest-0"))
+    loaded = set((folder / "loaded-0").read_text(encoding="utf-8").split())
+    return Trained(alone[-1], [state("whole-0"), state("whole-1")], state("half-0"), state("rest-0"), loaded)
 
 
 def losses(state: TrainingState) -> list[float]:
@@ -79,6 +81,11 @@ def test_two_processes_lose_what_one_loses(both):
 
 def test_every_rank_holds_the_same_bits(both):
     assert both.whole[0].to_bytes() == both.whole[1].to_bytes()
+
+
+def test_training_does_without_the_compiler_which_takes_a_second_to_load(both):
+    assert "torch.optim.adamw" in both.loaded
+    assert "torch._dynamo" not in both.loaded
 
 
 def test_another_number_of_processes_goes_on_with_the_same_training(both):

@@ -47,7 +47,7 @@ def trained(ranks: Ranks = ALONE, state: TrainingState | None = None) -> tuple[T
 
 
 def main(folder: Path) -> None:
-    """Train from the beginning, and on from what was trained alone; each rank writes what it holds at the end."""
+    """Train from the beginning, and on from what was trained alone; each rank writes what it holds and has loaded at the end."""
     rank = this_rank()
     with joined(rank.number, rank.of, on_machine=rank.on_machine, device="cpu") as ranks:
         _, states = trained(ranks)
@@ -55,6 +55,7 @@ def main(folder: Path) -> None:
         (folder / f"whole-{rank.number}").write_bytes(states[-1].to_bytes())
         _, states = trained(ranks, TrainingState.from_bytes((folder / "half-alone").read_bytes()))
         (folder / f"rest-{rank.number}").write_bytes(states[-1].to_bytes())
+        (folder / f"loaded-{rank.number}").write_text("\n".join(sys.modules), encoding="utf-8")
 
 
 if __name__ == "__main__":
