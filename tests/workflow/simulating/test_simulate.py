@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,93 +164,95 @@ def test_a_ladder_may_count_labels_instead_of_shares(study):
     assert dict(simulation.arms())["sqa-0"].ladder == (4, 9, 18)
 
 
-def test_a_rule_on_trial_has_its_name_in_the_results(study, tmp_path):
-    simulation = Simulation(study, ("stratified", ON_TRIAL), (0,), (3, 5), PLAN)
-    run_simulation(simulation, tmp_path, device="cpu", n_jobs=2)
-    summary = summarize(simulation, tmp_path)
-    assert [one.strategy for one in summary.strategies] == ["stratified", "largest-lumen"]
-    write_results(simulation, tmp_path, summary)
-    assert "largest-lumen" in (tmp_path / "learning-curves.svg").read_text()
+@pytest.fixture(scope="module")
+def simulation(study) -> Simulation:
+    short = dataclasses.replace(PLAN, training=dataclasses.replace(PLAN.training, max_steps=10, eval_every=10))
+    return Simulation(study, (ON_TRIAL, "stratified"), (0, 1), (0.2, 0.4), short)
+
+
+@pytest.fixture(scope="module")
+def run_whole(simulation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulation")
+    run_simulation(simulation, folder, device="cpu")
+    return folder
 
 
 @pytest.fixture
-def simulation(study) -> Simulation:
-    return Simulation(study, ("sqa", "stratified"), (0, 1), (0.2, 0.4), PLAN)
+def ran(run_whole, tmp_path) -> Path:
+    """The folder of a simulation that has run to its end in one process."""
+    return Path(shutil.copytree(run_whole, tmp_path / "ran"))
 
 
-def test_a_simulation_goes_on_where_it_stopped_and_comes_to_the_same(simulation, tmp_path):
-    run_simulation(simulation, tmp_path / "whole", device="cpu")
+def test_a_simulation_goes_on_where_it_stopped_and_comes_to_the_same(simulation, ran, tmp_path):
     asked = iter([False, False, False, True])
     stopping = Context(should_stop=lambda: next(asked, True))
     run_simulation(simulation, tmp_path / "halves", device="cpu", context=stopping)
     with pytest.raises(StateError, match="no seed of this simulation is complete"):
         summarize(simulation, tmp_path / "halves")
     run_simulation(simulation, tmp_path / "halves", device="cpu")
-    whole, halves = (summarize(simulation, tmp_path / name) for name in ("whole", "halves"))
+    whole, halves = (summarize(simulation, folder) for folder in (ran, tmp_path / "halves"))
     assert facts_of(whole) == facts_of(halves)
     assert whole.n_missing == 0
 
 
-def test_parts_of_the_work_add_up_and_processes_change_nothing(simulation, tmp_path):
+def test_parts_of_the_work_add_up_and_processes_change_nothing(simulation, ran, tmp_path):
     run_simulation(simulation, tmp_path / "parts", device="cpu", shard=Shard(1, 2))
     run_simulation(simulation, tmp_path / "parts", device="cpu", shard=Shard(2, 2), n_jobs=2)
-    run_simulation(simulation, tmp_path / "whole", device="cpu", n_jobs=2)
-    assert facts_of(summarize(simulation, tmp_path / "parts")) == facts_of(summarize(simulation, tmp_path / "whole"))
+    assert facts_of(summarize(simulation, tmp_path / "parts")) == facts_of(summarize(simulation, ran))
 
 
-def test_a_rung_that_was_half_written_is_run_again(simulation, tmp_path):
-    run_simulation(simulation, tmp_path, device="cpu")
-    before = facts_of(summarize(simulation, tmp_path))
-    store = ArmStore(tmp_path, "sqa-0")
-    (tmp_path / "arms" / "sqa-0" / "00007.json").unlink()
+def test_a_rung_that_was_half_written_is_run_again(simulation, ran):
+    before = facts_of(summarize(simulation, ran))
+    store = ArmStore(ran, "stratified-0")
+    (ran / "arms" / "stratified-0" / "00007.json").unlink()
     assert store.last() is None  # arrays and record are of different rungs
-    run_simulation(simulation, tmp_path, device="cpu")
-    assert facts_of(summarize(simulation, tmp_path)) == before
+    run_simulation(simulation, ran, device="cpu")
+    assert facts_of(summarize(simulation, ran)) == before
 
 
 def test_other_settings_are_not_mixed_in(simulation, tmp_path):
     run_simulation(simulation, tmp_path, device="cpu", shard=Shard(1, 3))
-    other = dataclasses.replace(simulation, template=dataclasses.replace(PLAN, diversity=0.1))
+    other = dataclasses.replace(simulation, template=dataclasses.replace(simulation.template, diversity=0.1))
     with pytest.raises(StateError, match="other settings"):
         run_simulation(other, tmp_path, device="cpu")
 
 
-def test_results_are_a_table_a_record_and_a_figure(simulation, tmp_path):
-    run_simulation(simulation, tmp_path, device="cpu")
-    summary = summarize(simulation, tmp_path)
-    write_results(simulation, tmp_path, summary)
-    rows = (tmp_path / "rungs.csv").read_text().splitlines()
+def test_results_are_a_table_a_record_and_a_figure(simulation, ran):
+    summary = summarize(simulation, ran)
+    assert [one.strategy for one in summary.strategies] == ["largest-lumen", "stratified"]
+    write_results(simulation, ran, summary)
+    rows = (ran / "rungs.csv").read_text().splitlines()
     columns = "strategy,seed,n_labels,share,effort,clicks,mean_dice,dice_lumen,dice_eem"
     assert rows[0] == f"{columns},mended_predicted,mended_random,mended_truth"
     assert len(rows) == 1 + 2 * (1 + 2 * 2)  # seeds × (reference + strategies × rungs)
-    record = json.loads((tmp_path / "simulation.json").read_text())
+    record = json.loads((ran / "simulation.json").read_text())
     own = next(one for one in record["strategies"] if one["strategy"] == "stratified")
     assert own["gain_labels"] == [0.0, 0.0, 0.0]
-    figure = (tmp_path / "learning-curves.svg").read_text()
+    figure = (ran / "learning-curves.svg").read_text()
     assert figure.count("<polyline") == 6
     assert "border drawn, mm" in figure
+    assert "largest-lumen" in figure
     assert 0.0 <= own["mended_truth"] <= own["mended_random"]
     assert own["mended_truth"] <= own["mended_predicted"]
-    left = (tmp_path / "frames-to-mend.svg").read_text()
+    left = (ran / "frames-to-mend.svg").read_text()
     assert left.count("<polyline") == 2 * 3  # of each strategy: by predicted quality, at random, knowing the truth
-    assert "sqa: labels, % of the pool" in left
+    assert "largest-lumen: labels, % of the pool" in left
 
 
-def test_rungs_of_an_older_version_say_nothing_of_the_frames_to_mend(simulation, tmp_path):
-    run_simulation(simulation, tmp_path, device="cpu")
-    for path in tmp_path.glob("arms/*/0*.json"):
+def test_rungs_of_an_older_version_say_nothing_of_the_frames_to_mend(simulation, ran):
+    for path in ran.glob("arms/*/0*.json"):
         facts = json.loads(path.read_text())
         del facts["mended"]
         path.write_text(json.dumps(facts))
-    summary = summarize(simulation, tmp_path)
-    write_results(simulation, tmp_path, summary)
+    summary = summarize(simulation, ran)
+    write_results(simulation, ran, summary)
     assert {one[f"mended_{order}"] for one in facts_of(summary)["strategies"] for order in ("predicted", "truth")} == {
         None
     }
-    assert all(line.endswith(",,,") for line in (tmp_path / "rungs.csv").read_text().splitlines()[1:])
-    assert not (tmp_path / "frames-to-mend.svg").exists()
-    run_simulation(dataclasses.replace(simulation, ladder=(0.2, 0.4, 0.6)), tmp_path, device="cpu")  # goes on with them
-    assert summarize(simulation, tmp_path).n_missing == 0
+    assert all(line.endswith(",,,") for line in (ran / "rungs.csv").read_text().splitlines()[1:])
+    assert not (ran / "frames-to-mend.svg").exists()
+    run_simulation(dataclasses.replace(simulation, ladder=(0.2, 0.4, 0.6)), ran, device="cpu")  # goes on with them
+    assert summarize(simulation, ran).n_missing == 0
 
 
 def test_test_subjects_stay_sealed(trained):
