@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -61,6 +61,22 @@ class FrameKey(NamedTuple):
     def __str__(self) -> str:
         """Return the name as people type it."""
         return f"{self.pullback_id}:{self.frame_index}"
+
+
+def spread_evenly(frames: Mapping[str, NDArray[np.intp]], n: int) -> list[FrameKey]:
+    """Return n of the frames of some pullbacks, or all there are, evenly spread over them in their order.
+
+    Example:
+        >>> [str(key) for key in spread_evenly({"a": np.array([1, 2, 3]), "b": np.array([7, 9])}, 3)]
+        ['a:1', 'a:3', 'b:9']
+    """
+    ends = np.cumsum([0, *map(len, frames.values())])
+    rows = np.linspace(0, ends[-1] - 1, min(n, ends[-1])).round().astype(int)
+    return [
+        FrameKey(name, int(indices[row - begin]))
+        for (name, indices), begin, end in zip(frames.items(), ends, ends[1:], strict=False)
+        for row in rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)]
+    ]
 
 
 class OfFrame:

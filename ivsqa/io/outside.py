@@ -127,6 +127,8 @@ def is_file(path: Path) -> bool:
     Raises:
         OutsideError: something else has its name, or that may not be known, since a folder above it is closed.
     """
+    if os.path.isfile(path):  # noqa: PTH113  asked of every file of a study, and mostly so
+        return True
     with outside(path):
         try:
             mode = path.stat().st_mode

@@ -18,7 +18,7 @@ from pathlib import Path
 from ivsqa.errors import IntegrityError, StoppedError
 from ivsqa.io.ledger.book import Book, Command, hash_of, size_of
 from ivsqa.io.ledger.entries import GONE, Entry
-from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_one_whole, worth_of
+from ivsqa.io.ledger.rooms import SETTINGS_NAME, Worth, is_in_a_room, is_one_whole, worth_of
 from ivsqa.io.ledger.view import Known
 from ivsqa.io.outside import names_in
 from ivsqa.io.ranks import launcher_has_ended
@@ -293,15 +293,15 @@ def _inside(folder: str) -> tuple[Path, str] | None:
     """Return the project that a folder is in, or is, and how the names of its files begin there."""
     if folder not in _within:
         above, _, name = folder.rpartition(os.sep)
-        if _is_project(Path(folder)):
+        around = _inside(above or os.sep) if name else None  # the root of the disk is in nothing
+        within = f"{around[1]}{name}/" if around else ""
+        # No project is in a room of another; to look into thousands of folders takes longer than what is asked of them.
+        if not is_in_a_room(within) and _is_project(Path(folder)):
             _within[folder] = Path(folder), ""
-        elif not name:  # the root of the disk
+        elif around is None:
             return None
         else:
-            around = _inside(above or os.sep)
-            if around is None:
-                return None
-            _within[folder] = around[0], f"{around[1]}{name}/"
+            _within[folder] = around[0], within
     return _within[folder]
 
 

@@ -49,6 +49,11 @@ def worth_of(name: str) -> Worth | None:
     return Worth.DERIVED if _DERIVED.match(name) else Worth.KEPT
 
 
+def is_in_a_room(name: str) -> bool:
+    """Whether a file or a folder, whose name ends with a slash, is in one of the folders that ivsqa writes."""
+    return name.startswith(_ROOMS)
+
+
 def is_one_whole(name: str) -> bool:
     """Whether a folder, whose name ends with a slash, is entered as a whole: what came back has the names that people gave it."""
     return _AS_ONE.fullmatch(name) is not None

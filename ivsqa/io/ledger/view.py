@@ -6,13 +6,12 @@ It grows with what is written: a command that writes to thousands of pullbacks, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ivsqa.io.ledger.entries import GONE, Chapter, Entry, hashes_after
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What the ledger says of one file.
 
     Attributes:

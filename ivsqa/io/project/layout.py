@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ivsqa.domain.pullback import FrameKey
 from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.rooms import IDENTITY_NAME, SETTINGS_NAME
-from ivsqa.io.outside import entries, is_file
+from ivsqa.io.outside import is_file, names_in
 from ivsqa.io.project.lock import LOCK_PREFIX
 
 PACKET_RECORD = "packet.yaml"
@@ -49,7 +51,7 @@ class ProjectLayout:
 
     def pullback_record(self, pullback_id: str) -> Path:
         """Facts of one pullback."""
-        return self.pullbacks / pullback_id / "pullback.yaml"
+        return self.root.joinpath("pullbacks", pullback_id, "pullback.yaml")
 
     def amendment(self, pullback_id: str, amendment_id: str) -> Path:
         """One correction of its facts."""
@@ -125,11 +127,16 @@ class ProjectLayout:
 
     def score_chunk(self, model_id: str, pullback_id: str, first: int, last: int) -> Path:
         """Rows of the frames first … last (inclusive) of one pullback."""
-        return self.scores(model_id) / pullback_id / f"frames-{first:06d}-{last:06d}.parquet"
+        return _folder_of_scores(self.root, model_id, pullback_id) / f"frames-{first:06d}-{last:06d}.parquet"
 
     def error_map_chunk(self, model_id: str, pullback_id: str, first: int, last: int) -> Path:
         """Error maps of the same frames."""
-        return self.scores(model_id) / pullback_id / f"error-maps-{first:06d}-{last:06d}.parquet"
+        return _folder_of_scores(self.root, model_id, pullback_id) / f"error-maps-{first:06d}-{last:06d}.parquet"
+
+    @property
+    def manifest_index(self) -> Path:
+        """What thousands of manifests say; can be deleted."""
+        return self.root / ".manifests"
 
     def quality_index(self, model_id: str) -> Path:
         """The quality of every frame it scored; can be deleted."""
@@ -254,6 +261,12 @@ class ProjectLayout:
         return self.lock(f"score-{model_id}-{pullback_id}")
 
 
+@lru_cache(maxsize=4)
+def _folder_of_scores(root: Path, model_id: str, pullback_id: str) -> Path:
+    """Return the folder of the scores of a pullback; it is asked for with each of its files."""
+    return root.joinpath("scores", model_id, pullback_id)
+
+
 def is_ours(folder: Path) -> bool:
     """Return whether a folder is a project or a packet: what ivsqa wrote is no archive to import from.
 
@@ -304,9 +317,10 @@ def folders_with(parent: Path, manifest_name: str) -> list[str]:
         IntegrityError: the manifest of one is gone.
     """
     doors.miss_nothing(parent, rf"[^/]+/{re.escape(manifest_name)}")
-    return [
-        folder.name for folder in entries(parent) if not folder.name.startswith(".") and is_file(folder / manifest_name)
-    ]
+    begin, end = f"{parent}{os.sep}", f"{os.sep}{manifest_name}"
+    listed = (name for name in sorted(names_in(parent)) if not name.startswith("."))
+    # A study has thousands: only what is no file is looked at more closely, to say why.
+    return [name for name in listed if os.path.isfile(f"{begin}{name}{end}") or is_file(parent / name / manifest_name)]  # noqa: PTH113
 
 
 def numbered_folders(parent: Path, manifest_name: str) -> list[str]:

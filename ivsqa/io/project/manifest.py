@@ -21,6 +21,7 @@ from ivsqa.io import atomic
 from ivsqa.io.ledger import doors
 from ivsqa.io.outside import is_file, read_file
 from ivsqa.io.project import strict_yaml
+from ivsqa.io.project.manifest_index import FEWEST, ManifestIndex
 from ivsqa.io.project.plain_yaml import plain_mapping
 
 KIND_PREFIX = "ivsqa/"
@@ -103,12 +104,15 @@ class ManifestCache:
     A command asks for the same thousands of manifests several times; to parse one takes longer than to see that it is the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, index: Path | None = None) -> None:
+        """Read nothing yet; where there is an index of the project, what it holds is not read from the files."""
         self._read: dict[tuple[Path, type[Manifest]], tuple[tuple[int, int, int], Manifest]] = {}
+        self._index = None if index is None else ManifestIndex(index)
+        self._new: set[tuple[Path, type[Manifest]]] = set()
 
-    def __reduce__(self) -> tuple[type[ManifestCache], tuple[()]]:
+    def __reduce__(self) -> tuple[type[ManifestCache], tuple[Path | None]]:
         """Leave behind what was read: a pullback that goes to another process would take all others along."""
-        return ManifestCache, ()
+        return ManifestCache, (None if self._index is None else self._index.path,)
 
     def __call__(self, path: Path, model: type[AnyManifest]) -> AnyManifest:
         """Return the manifest in a file; see `read_manifest` for errors."""
@@ -119,10 +123,25 @@ class ManifestCache:
         state = (stat.st_ino, stat.st_mtime_ns, stat.st_size)  # each write is a new file, so the inode changes too
         before = self._read.get((path, model))
         if before is None or before[0] != state:
-            before = self._read[path, model] = (state, read_manifest(path, model))
+            kept = None if self._index is None else self._index.find(path, model)
+            if kept is None:
+                kept = read_manifest(path, model)
+                self._new.add((path, model))
+            before = self._read[path, model] = (state, kept)
         manifest = before[1]
         assert isinstance(manifest, model)
         return manifest
+
+    @property
+    def is_index_due(self) -> bool:
+        """Whether many manifests were read that the index does not hold."""
+        return self._index is not None and len(self._new) >= FEWEST
+
+    def note(self) -> None:
+        """Add what was read from files to the index."""
+        if self._index is not None:
+            self._index.add((path, self._read[path, model][1]) for path, model in self._new)
+            self._new = set()
 
 
 def parse_manifest(text: str, model: type[AnyManifest], *, path: Path | None = None) -> AnyManifest:

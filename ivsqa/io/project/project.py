@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, groupby
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ivsqa.domain.pullback import FrameKey
+from ivsqa.domain.pullback import FrameKey, spread_evenly
 from ivsqa.domain.selection.pool import Allowed, Limits, Pool
 from ivsqa.domain.structures import StructureSet
 from ivsqa.errors import IntegrityError, NotAProjectError, NotFoundError, StateError
-from ivsqa.io.outside import entries, is_file, read_file
-from ivsqa.io.project.annotation_status import Standing, Standings
+from ivsqa.io.outside import is_file, read_file
+from ivsqa.io.project.annotation_status import Standings
 from ivsqa.io.project.annotations import AnnotationStore
 from ivsqa.io.project.audits import AuditStore
 from ivsqa.io.project.certificates import CertificateStore
@@ -111,6 +111,12 @@ class Project:
         pullbacks = (self.pullback(pullback_id) for pullback_id in self.pullback_ids())
         return [pullback for pullback in pullbacks if split in (None, pullback.split)]
 
+    def note_manifests(self) -> None:
+        """Keep what manifests of pullbacks and annotations say in one file, where many of them are not in it yet."""
+        if self._read.is_index_due:
+            self.standings(self.pullbacks())
+            self._read.note()
+
     # Frames
 
     def find_frame(self, frame: str) -> tuple[Pullback, int]:
@@ -175,15 +181,9 @@ class Project:
         pullbacks = self.pullbacks("train")
         read = self.standings(pullbacks)
         unread = {one.pullback_id: np.flatnonzero(one.all_but(read[one.pullback_id])) for one in pullbacks}
-        ends = np.cumsum([0, *map(len, unread.values())])
-        rows = np.linspace(0, ends[-1] - 1, min(n, ends[-1])).round().astype(int)
-        return [
-            FrameKey(name, int(indices[row - begin]))
-            for (name, indices), begin, end in zip(unread.items(), ends, ends[1:], strict=False)
-            for row in rows[np.searchsorted(rows, begin) : np.searchsorted(rows, end)]
-        ]
+        return spread_evenly(unread, n)
 
-    def standings(self, pullbacks: Iterable[Pullback]) -> dict[str, dict[int, Standing]]:
+    def standings(self, pullbacks: Sequence[Pullback]) -> Standings:
         """Return what counts of each frame that somebody read, by pullback, in their order, and frame index."""
         return self.annotations.standings_of(pullback.pullback_id for pullback in pullbacks)
 
@@ -269,12 +269,6 @@ class Project:
         if model.state != "ready":
             raise StateError(f"{model_id} is not trained to its end", hint="go on with: ivsqa train")
         return model
-
-    def earlier_starters(self) -> list[str]:
-        """Return the ids of starter models that scored here and are not that of now: an earlier ivsqa came with them."""
-        now = self.starter()
-        scored = [path.name for path in entries(self.layout.all_scores, f"{STARTER}-*")]
-        return [model_id for model_id in scored if now is None or model_id != now.model_id]
 
     def check_fits(self, model: ModelRecord) -> None:
         """Check that a model sees what it learnt to see: on another grid it would measure wrong without a word.
@@ -392,7 +386,9 @@ def open_project(start: Path) -> Project:
     for folder in (start, *start.parents):
         layout = ProjectLayout(folder)
         if is_file(layout.settings):
-            return Project(layout, read_manifest(layout.settings, ProjectSettings))
+            return Project(
+                layout, read_manifest(layout.settings, ProjectSettings), ManifestCache(layout.manifest_index)
+            )
     raise NotAProjectError(
         f"no {layout.settings.name} here or in a folder above",
         path=start,

@@ -11,6 +11,7 @@ length with the length of that list and its checksum.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -129,7 +130,8 @@ def _part(stream: BinaryIO, begin: int, n_bytes: int) -> bytes:
 
 def _key(chunk: Path) -> str:
     """Return the name of a chunk."""
-    return f"{chunk.parent.name}/{chunk.name}"
+    # Asked for each of thousands: a path is taken apart as text.
+    return "/".join(str(chunk).rsplit(os.sep, 2)[1:])
 
 
 def _hashes(chunk: Path) -> tuple[str | None, str | None]:

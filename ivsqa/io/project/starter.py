@@ -10,6 +10,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from ivsqa.io.outside import entries
+from ivsqa.io.project.layout import ProjectLayout
 from ivsqa.io.project.manifest import ReadManifest
 from ivsqa.io.project.records import ModelRecord, StarterRecord
 from ivsqa.io.project.settings import ProjectSettings
@@ -40,6 +42,12 @@ def find_starter(name: str, read: ReadManifest) -> StarterRecord | None:
 def starter_weights(name: str) -> Path:
     """Return where the weights of a starter model lie."""
     return STARTERS / f"{name}.safetensors"
+
+
+def earlier_starters(layout: ProjectLayout, now: StarterRecord | None) -> list[str]:
+    """Return the ids of starter models that scored in a project and are not that of now: an earlier ivsqa came with them."""
+    scored = [path.name for path in entries(layout.all_scores, f"{STARTER}-*")]
+    return [model_id for model_id in scored if now is None or model_id != now.model_id]
 
 
 def changed_image(model: ModelRecord, settings: ProjectSettings) -> tuple[str, str] | None:

@@ -29,6 +29,7 @@ from ivsqa.io.project.project import Project
 from ivsqa.io.project.pullbacks import Pullback
 from ivsqa.io.project.records import ModelRecord, ScoresRecord, provenance
 from ivsqa.io.project.scores import ScoreStore
+from ivsqa.io.project.starter import earlier_starters
 from ivsqa.io.ranks import Rank
 from ivsqa.model.choices import Engine
 from ivsqa.workflow.context import DEFAULT_CONTEXT, Context
@@ -135,6 +136,7 @@ def score_frames(
             return done
         if not pullback_ids:
             store.note_quality({name: record.frames_sha256 for name, record in by_id.items()})
+            project.note_manifests()
         return replace(done, frames=worst_in_pool(project, store, [*by_id.values()], top) if top else [])
 
 
@@ -171,7 +173,7 @@ def _score_all(
         n_scored = _score_chunks(project, model, work, device, engine, context, draws=draws) if work.n_todo else 0
     return ScoreResult(
         model_id=model.model_id,
-        earlier=project.earlier_starters() if model.is_starter and n_scored else [],
+        earlier=earlier_starters(project.layout, project.starter()) if model.is_starter and n_scored else [],
         n_scored=n_scored,
         n_reused=sum(record.n_frames for record in pullbacks) - work.n_todo + work.n_done_by_others,
         seconds=time.perf_counter() - started,
