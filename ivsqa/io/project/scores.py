@@ -170,11 +170,15 @@ class ScoreStore:
     ) -> Iterator[tuple[str, dict[str, NDArray[np.float64]]]]:
         """Yield pullbacks with what `columns` returns of each; no more than some of them are held in memory."""
         waiting: dict[str, list[Path]] = {}
+        n_waiting = 0
         for pullback_id, n in n_frames.items():
-            waiting[pullback_id] = self._whole(pullback_id, n)
-            if sum(map(len, waiting.values())) >= MOST_CHUNKS:
+            waiting[pullback_id] = [
+                self._layout.score_chunk(self._model_id, pullback_id, *chunk) for chunk in self.chunks(n)
+            ]
+            n_waiting += len(waiting[pullback_id])
+            if n_waiting >= MOST_CHUNKS:
                 yield from self._read_columns(waiting, names)
-                waiting = {}
+                waiting, n_waiting = {}, 0
         yield from self._read_columns(waiting, names)
 
     def _read_columns(
@@ -183,6 +187,13 @@ class ScoreStore:
         """Yield pullbacks with some columns; what the index does not hold is read from all chunks as one table."""
         listed = [*chain.from_iterable(chunks.values())]
         noted = self._index.find(listed) if list(names) == ["quality"] else {}
+        for path in listed:
+            if path not in noted and not is_file(path):  # what the index finds is there
+                self._paths("*")  # where nothing is scored at all, this says so instead
+                raise StateError(
+                    f"{path.parent.name} is not scored with {self._model_id} yet",
+                    hint="score every frame with: ivsqa score",
+                )
         read = _by_chunk([path for path in listed if path not in noted], names)
         if read is None:
             raise damaged(self._layout.scores(self._model_id))
@@ -276,19 +287,6 @@ class ScoreStore:
         paths = [path for folder in folders if folder.is_dir() for path in entries(folder, "frames-*.parquet")]
         if not paths:
             raise StateError(f"nothing is scored with {self._model_id} yet", hint="score with: ivsqa score")
-        return paths
-
-    def _whole(self, pullback_id: str, n_frames: int) -> list[Path]:
-        """Return the chunks of a pullback that is scored to its end."""
-        paths = [
-            self._layout.score_chunk(self._model_id, pullback_id, first, last) for first, last in self.chunks(n_frames)
-        ]
-        if not all(is_file(path) for path in paths):
-            # Where nothing is scored at all, this says so instead.
-            self._paths("*")
-            raise StateError(
-                f"{pullback_id} is not scored with {self._model_id} yet", hint="score every frame with: ivsqa score"
-            )
         return paths
 
     def _chunk_of(self, pullback_id: str, index: int) -> Path:
