@@ -7,7 +7,7 @@ on a held-out family of looks and artefacts that no training draws (`ivsqa.phant
     python benchmarks/starter.py                  # an hour on two cores: train, judge, write ivsqa/starter
     python benchmarks/starter.py --go-on --steps 20000 --chunks 200 --rate 1.5e-3   # from the weights in the package
     python benchmarks/starter.py --device cuda --renderers 12 --steps 60000 --chunks 3000 --batch 16
-    python benchmarks/starter.py --check          # minutes: a small one, held to a bar
+    python benchmarks/starter.py --check          # seconds: a small one, held to a bar
 
 Judging is of contours as ivsqa lays them, with the prior of borders and the calibration that go into the package, both from
 phantoms of the training family that it has not learnt from.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from phantoms import NAMES
 from report import print_table, write_json
 from starter_card import write_package
 from starter_frames import FRESH_SEED, HELD_OUT_SEED, Chunk, keep, kept, of_five_looks, rendered
-from starter_training import Recipe, is_trained, package_hash, train_branch, trained
+from starter_training import Recipe, is_trained, package_hash, state_path, train_branch, trained
 
 from ivsqa.domain.agreement.contour_agreement import contour_agreement, mask_dice
 from ivsqa.domain.geometry.border_prior import BorderPrior, outline, priors_of_labels
@@ -55,7 +56,7 @@ from ivsqa.domain.structures import masks_of_rings
 from ivsqa.model.inference import Predictor
 from ivsqa.model.state import TrainedModel
 
-CHECK = Recipe(widths=(8, 16, 24), steps=150, batch=8, rate=3e-3, chunks=1)
+CHECK = Recipe(widths=(8, 16, 24), steps=80, batch=8, rate=3e-3, chunks=1, pullbacks=6)
 CHECK_DICE = 0.5
 """What a small starter draws at least, of either structure, on phantoms of its own family; one that learnt nothing draws 0.2."""
 BAD_DICE = 0.9
@@ -79,9 +80,10 @@ class Judged:
     raw: NDArray[np.uint8]
 
 
-def priors_of(numbers: Sequence[int]) -> tuple[BorderPrior, ...]:
-    """Return what borders look like in training chunks."""
-    labels = np.concatenate([kept(number).labels for number in numbers])
+def priors_of(recipe: Recipe) -> tuple[BorderPrior, ...]:
+    """Return what borders look like in the last training chunks."""
+    numbers = range(max(0, recipe.chunks - 4), recipe.chunks)
+    labels = np.concatenate([kept(number, recipe.pullbacks).labels for number in numbers])
     return priors_of_labels(labels, len(NAMES), rotation_deg=180.0)
 
 
@@ -158,18 +160,21 @@ def _predicted(raw: NDArray[np.uint8], masks: NDArray[np.bool_], calibration: Er
     ]
 
 
-def _rendering(numbers: Sequence[int]) -> None:
+def _rendering(numbers: Sequence[int], pullbacks: int) -> None:
     """Render chunks, for a process of its own."""
     os.nice(5)
     for number in numbers:
-        keep(number)
+        keep(number, pullbacks)
 
 
 def learn(recipe: Recipe, *, renderers: int, device: str) -> TrainedModel:
     """Train the starter, from where it was stopped."""
     context = get_context("spawn")
     numbers = range(recipe.chunks)
-    jobs = [context.Process(target=_rendering, args=(list(numbers)[part::renderers],)) for part in range(renderers)]
+    jobs = [
+        context.Process(target=_rendering, args=(list(numbers)[part::renderers], recipe.pullbacks))
+        for part in range(renderers)
+    ]
     left = [number for number in (0, 1) if not is_trained(recipe, number)]
     jobs = jobs if left else []
     jobs += [context.Process(target=train_branch, args=(recipe, number), kwargs={"device": device}) for number in left]
@@ -184,13 +189,13 @@ def learn(recipe: Recipe, *, renderers: int, device: str) -> TrainedModel:
 
 def judge(model: TrainedModel, recipe: Recipe, *, device: str, chunks: int = JUDGED_CHUNKS) -> dict[str, Any]:
     """Return priors, calibrations and figures of a starter."""
-    priors = priors_of(range(max(0, recipe.chunks - 4), recipe.chunks))
-    fresh = [drawn(model, priors, rendered(number, seed=FRESH_SEED), device) for number in range(chunks + 1)]
-    held_out = [
-        drawn(model, priors, rendered(number, seed=HELD_OUT_SEED, held_out=True), device) for number in range(chunks)
-    ]
+    priors, n = priors_of(recipe), recipe.pullbacks
+    fresh = [rendered(number, pullbacks=n, seed=FRESH_SEED) for number in range(chunks + 1)]
+    held_out = [rendered(number, pullbacks=n, seed=HELD_OUT_SEED, held_out=True) for number in range(chunks)]
+    judged, judged_held_out = ([drawn(model, priors, chunk, device) for chunk in part] for part in (fresh, held_out))
+    five_looks = of_five_looks(seed=FRESH_SEED, pullbacks=n)
     half = (chunks + 1) // 2 or 1
-    known, unseen = joined(fresh[:half]), joined(fresh[half:])
+    known, unseen = joined(judged[:half]), joined(judged[half:])
     errors = fit_error_calibration(calibration_frames(known), NAMES)
     return {
         "priors": priors,
@@ -198,8 +203,8 @@ def judge(model: TrainedModel, recipe: Recipe, *, device: str, chunks: int = JUD
         "measures": calibrated_measures(known),
         "figures": {
             "training family": figures(unseen, errors),
-            "held-out family": figures(joined(held_out), errors),
-            "five looks": figures(drawn(model, priors, of_five_looks(seed=FRESH_SEED), device), errors),
+            "held-out family": figures(joined(judged_held_out), errors),
+            "five looks": figures(drawn(model, priors, five_looks, device), errors),
         },
     }
 
@@ -250,6 +255,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     recipe = CHECK if options.check else recipe_of(options)
+    if options.check:  # what an earlier one has learnt would be judged, not what is learnt now
+        shutil.rmtree(state_path(recipe, 0).parent, ignore_errors=True)
     model = learn(recipe, renderers=options.renderers, device=options.device)
     found = judge(model, recipe, device=options.device, chunks=1 if options.check else JUDGED_CHUNKS)
     report(found["figures"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from phantoms import NAMES
-from starter_frames import FIELD_OF_VIEW_MM, FRAMES_A_PULLBACK, PULLBACKS, SIZE_PX, TRAINING_SEED
+from starter_frames import FIELD_OF_VIEW_MM, FRAMES_A_PULLBACK, SIZE_PX, TRAINING_SEED
 from starter_training import NAME, Recipe
 
 from ivsqa.domain.geometry.border_prior import BorderPrior
@@ -65,8 +65,8 @@ def write_package(
         measure_calibration=measures.to_dict(),
         border_priors={name: prior.to_dict() for name, prior in zip(NAMES, priors, strict=True)},
         phantoms={
-            "pullbacks": recipe.chunks * PULLBACKS,
-            "frames": recipe.chunks * PULLBACKS * FRAMES_A_PULLBACK,
+            "pullbacks": recipe.chunks * recipe.pullbacks,
+            "frames": recipe.chunks * recipe.pullbacks * FRAMES_A_PULLBACK,
             "recipe": "ivsqa.phantom.varied_pullback",
         },
         figures=rounded(figures),

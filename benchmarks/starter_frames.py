@@ -1,6 +1,6 @@
 """Phantom frames without end, as the starter model learns from them: in numbered chunks, rendered beside the training.
 
-A chunk is a function of its number alone, so a training that was stopped, or run on a machine with more renderers, sees the same
+A chunk is a function of its number and size alone, so a training that was stopped, or run where there are more renderers, sees the same
 frames. Each frame is seen as a project would show it: where spacing is known, by a coronary artery's field of view; elsewhere
 whole.
 """
@@ -56,10 +56,17 @@ class Chunk:
     pullbacks: NDArray[np.intp]
 
 
-def rendered(number: int, *, seed: int = TRAINING_SEED, held_out: bool = False, console: int | None = None) -> Chunk:
+def rendered(
+    number: int,
+    *,
+    pullbacks: int = PULLBACKS,
+    seed: int = TRAINING_SEED,
+    held_out: bool = False,
+    console: int | None = None,
+) -> Chunk:
     """Return a chunk of varied phantoms, rendered anew; with a number of a console all are of that one."""
     shown = []
-    for index in range(number * PULLBACKS, (number + 1) * PULLBACKS):
+    for index in range(number * pullbacks, (number + 1) * pullbacks):
         rng = np.random.default_rng((seed, index, 77))
         pullback = varied_pullback(
             seed=seed,
@@ -76,7 +83,7 @@ def rendered(number: int, *, seed: int = TRAINING_SEED, held_out: bool = False, 
     return _on_grid(shown)
 
 
-def of_five_looks(*, seed: int) -> Chunk:
+def of_five_looks(*, seed: int, pullbacks: int = PULLBACKS) -> Chunk:
     """Return as many frames of the phantoms that `ivsqa phantom` writes: coronary arteries on five looks, spacing known."""
     looks = sorted(CONSOLES)
     shown = [
@@ -88,7 +95,7 @@ def of_five_looks(*, seed: int) -> Chunk:
             size_px=256,
             frame_step_mm=1.0,
         )
-        for index in range(PULLBACKS)
+        for index in range(pullbacks)
     ]
     return _on_grid([(pullback, FIELD_OF_VIEW_MM) for pullback in shown])
 
@@ -120,23 +127,23 @@ def folder() -> Path:
     return WORK / "starter" / code[:12]
 
 
-def path_of(number: int) -> Path:
+def path_of(number: int, pullbacks: int) -> Path:
     """Return where a training chunk is kept."""
-    return folder() / "chunks" / f"{number:05d}.npz"
+    return folder() / f"chunks-of-{pullbacks}" / f"{number:05d}.npz"
 
 
-def keep(number: int) -> None:
+def keep(number: int, pullbacks: int) -> None:
     """Render a training chunk and keep it, unless it is there."""
-    path = path_of(number)
+    path = path_of(number, pullbacks)
     if not path.is_file():
         stream = io.BytesIO()
-        np.savez_compressed(stream, **vars(rendered(number)))
+        np.savez_compressed(stream, **vars(rendered(number, pullbacks=pullbacks)))
         write_bytes(path, stream.getvalue())
 
 
-def kept(number: int) -> Chunk:
+def kept(number: int, pullbacks: int) -> Chunk:
     """Return a training chunk, as soon as it is there."""
-    path = path_of(number)
+    path = path_of(number, pullbacks)
     while not path.is_file():
         time.sleep(1.0)
     with np.load(path) as values:

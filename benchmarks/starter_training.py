@@ -18,7 +18,7 @@ import configs
 import numpy as np
 import safetensors.torch
 import torch
-from starter_frames import SIZE_PX, Chunk, folder, kept
+from starter_frames import PULLBACKS, SIZE_PX, Chunk, folder, kept
 from torch.optim import Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -53,6 +53,7 @@ class Recipe:
         batch: Frames a step.
         rate: Learning rate at its highest.
         chunks: Chunks of phantoms, see `starter_frames`.
+        pullbacks: In each chunk.
         begins_with: SHA-256 of the weights of the package that it goes on from; empty: from scratch.
     """
 
@@ -61,6 +62,7 @@ class Recipe:
     batch: int = 8
     rate: float = 2e-3
     chunks: int = 160
+    pullbacks: int = PULLBACKS
     begins_with: str = ""
 
     @property
@@ -71,7 +73,8 @@ class Recipe:
     @property
     def name(self) -> str:
         """A folder's name that no other recipe has."""
-        return f"{'-'.join(map(str, self.widths))}-{self.steps}x{self.batch}-{self.rate}-{self.chunks}{self.begins_with[:8]}"
+        frames = f"{self.chunks}x{self.pullbacks}{self.begins_with[:8]}"
+        return f"{'-'.join(map(str, self.widths))}-{self.steps}x{self.batch}-{self.rate}-{frames}"
 
     def first_chunk(self, step: int) -> int:
         """Return the oldest chunk that a step may see."""
@@ -165,7 +168,7 @@ def _lesson(recipe: Recipe, number: int, step: int, chunks: OrderedDict[int, Chu
         del chunks[old]
     for new in open_chunks:
         if new not in chunks:
-            chunks[new] = kept(new)
+            chunks[new] = kept(new, recipe.pullbacks)
     rng = rng_for(number, _FRAMES, step)
     picked = [chunks[open_chunks[i]] for i in rng.integers(len(open_chunks), size=recipe.batch)]
     rows = [int(rng.integers(len(chunk.images))) for chunk in picked]

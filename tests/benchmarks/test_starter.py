@@ -24,7 +24,6 @@ def module(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     frames, training = (importlib.import_module(name) for name in ("starter_frames", "starter_training"))
     monkeypatch.setattr(frames, "WORK", tmp_path)
-    monkeypatch.setattr(frames, "PULLBACKS", 2)
     frames.folder.cache_clear()
     yield frames, training
     frames.folder.cache_clear()
@@ -44,8 +43,8 @@ def test_the_starter_is_what_its_card_says():
 
 def test_a_chunk_is_a_function_of_its_number(module):
     frames, _ = module
-    frames.keep(3)
-    kept, again, other = frames.kept(3), frames.rendered(3), frames.rendered(4)
+    frames.keep(3, 2)
+    kept, again, other = frames.kept(3, 2), frames.rendered(3, pullbacks=2), frames.rendered(4, pullbacks=2)
     np.testing.assert_array_equal(kept.images, again.images)
     np.testing.assert_array_equal(kept.labels, again.labels)
     assert not np.array_equal(kept.images, other.images)
@@ -55,8 +54,8 @@ def test_a_chunk_is_a_function_of_its_number(module):
 def test_a_branch_that_was_stopped_goes_on_as_if_it_had_not_been(module, monkeypatch):
     frames, training = module
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
-    recipe = training.Recipe(widths=(4, 8), steps=6, batch=2, rate=1e-3, chunks=1)
-    frames.keep(0)
+    recipe = training.Recipe(widths=(4, 8), steps=6, batch=2, rate=1e-3, chunks=1, pullbacks=2)
+    frames.keep(0, 2)
     training.train_branch(recipe, 0)
     whole = training.state_path(recipe, 0).read_bytes()
     training.state_path(recipe, 0).unlink()
