@@ -1,8 +1,8 @@
 """Phantom frames without end, as the starter model learns from them: in numbered chunks, rendered beside the training.
 
-A chunk is a function of its number and size alone, so a training that was stopped, or run where there are more renderers, sees the same
-frames. Each frame is seen as a project would show it: where spacing is known, by a coronary artery's field of view; elsewhere
-whole.
+A chunk is a function of its number and size alone, so a training that was stopped, or run where there are more renderers, sees
+the same frames. Each frame is seen as a project would show it: where spacing is known, by a coronary artery's field of view;
+elsewhere whole.
 """
 
 from __future__ import annotations
