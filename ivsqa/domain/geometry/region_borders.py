@@ -26,11 +26,16 @@ def region_costs(grid: PolarGrid, sampled: NDArray[np.floating], certainty: floa
     Returns:
         Of the shape of `sampled`.
     """
-    p = np.clip(sampled, certainty, 1.0 - certainty)
-    against = np.log(1.0 / p - 1.0) * grid.radii_px[..., None, None, :]
+    against = np.clip(sampled, certainty, 1.0 - certainty)
+    np.divide(1.0, against, out=against)  # in place: there are many cells, and what is new is not in the cache
+    against -= 1.0
+    np.log(against, out=against)
+    against *= grid.radii_px[..., None, None, :]
     against *= grid.cell_px[..., None, None, None] * grid.sectors[:, None]
-    costs = np.zeros(p.shape)
-    np.cumsum(0.5 * (against[..., 1:] + against[..., :-1]), axis=-1, out=costs[..., 1:])
+    costs = np.zeros(against.shape)
+    steps = against[..., 1:] + against[..., :-1]
+    steps *= 0.5
+    np.cumsum(steps, axis=-1, out=costs[..., 1:])
     return costs
 
 

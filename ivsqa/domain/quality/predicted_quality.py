@@ -155,8 +155,12 @@ def raw_error(probabilities: NDArray[np.floating], drawn: Mask | Sequence[Mask])
         >>> raw_error(np.array([[0.99, 0.64, 0.25, 0.01]]), [np.array([True, False, False, False])]).tolist()
         [[26, 204, 128, 26]]
     """
-    against = np.abs(np.asarray(drawn) - np.clip(probabilities, 0.0, 1.0))
-    return np.asarray(np.sqrt(np.fmax(against, 0.0)) * (N_LEVELS - 1.0) + 0.5, dtype=np.uint8)
+    against = np.clip(probabilities, 0.0, 1.0)
+    np.abs(np.subtract(drawn, against, out=against), out=against)
+    np.sqrt(np.fmax(against, 0.0, out=against), out=against)
+    against *= N_LEVELS - 1.0
+    against += 0.5
+    return against.astype(np.uint8)
 
 
 def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
@@ -360,10 +364,11 @@ def _joint_levels(raw_error: NDArray[np.uint8], predicted: Mask, where: Mask) ->
 def _count_levels(levels: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the number of pixels by (outside/inside the predicted mask, raw level), (2, 256), of frames (b, 2, 256)."""
     *frames, height, width = levels.shape
-    by_frame, n_bins = levels.reshape(-1, height * width), 4 * N_LEVELS
-    bins = by_frame + n_bins * np.arange(len(by_frame))[:, None]
-    counts = np.bincount(bins.ravel(), minlength=n_bins * len(by_frame)).reshape(-1, n_bins)[:, : 2 * N_LEVELS]
-    return counts.reshape(*frames, 2, N_LEVELS).astype(np.float64)
+    by_frame = levels.reshape(-1, height * width)
+    counts = np.empty((len(by_frame), 2 * N_LEVELS))
+    for number, of_frame in enumerate(by_frame):
+        counts[number] = np.bincount(of_frame, minlength=2 * N_LEVELS)[: 2 * N_LEVELS]
+    return counts.reshape(*frames, 2, N_LEVELS)
 
 
 def _expected_dice(n_pixels: NDArray[np.float64], tables: NDArray[np.float64]) -> NDArray[np.float64]:
