@@ -160,7 +160,7 @@ def raw_error(probabilities: NDArray[np.floating], drawn: Mask | Sequence[Mask])
     np.sqrt(np.fmax(against, 0.0, out=against), out=against)
     against *= N_LEVELS - 1.0
     against += 0.5
-    return against.astype(np.uint8)
+    return np.asarray(against, dtype=np.uint8)
 
 
 def region_of_frame(predicted: Iterable[Mask], margin_px: int = REGION_MARGIN_PX) -> Mask:
