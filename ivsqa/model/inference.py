@@ -29,7 +29,7 @@ FRAME_SIGNALS = ("entropy", "margin", "mean_error", "error_entropy")
 """What is said of a whole frame beside its maps, in this order: what other ways of choosing frames go by."""
 N_ERROR_LEVELS = 8
 MOST_GPU_WORKERS = 8
-"""Threads that prepare and finish batches for one GPU: each keeps up with about a thousand frames a second."""
+"""Threads that prepare and finish batches for one GPU: each keeps up with some 900 frames a second (benchmarks/cores.py)."""
 
 _Outputs: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
