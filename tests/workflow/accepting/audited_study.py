@@ -12,6 +12,7 @@ from ivsqa.io.project.records import Provenance, RoundRecord, Split
 from tests.workflow.scored_study import CONTOURS, study_of
 
 N_TRAIN, N_TEST, N_FRAMES = 8, 2, 40
+N_AUDITED = 120
 GOOD_TO = 0.35
 """Up to this predicted loss the model drew what the reader draws; beyond, the lumen is empty space and the frame wholly lost."""
 

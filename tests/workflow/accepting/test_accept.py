@@ -12,29 +12,35 @@ from ivsqa.errors import IntegrityError, NotFoundError, StateError
 from ivsqa.io.ledger import doors
 from ivsqa.io.project.certificates import CertificateRecord, digest
 from ivsqa.io.project.manifest import read_manifest, write_manifest
-from ivsqa.io.project.project import Project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import ModelRecord, PullbackRecord, ScoresRecord
 from ivsqa.workflow.accepting.accept import accept, withdraw_certificate
 from ivsqa.workflow.accepting.audit import draw_audit, release_audit
 from ivsqa.workflow.importing.amend import NewFacts, amend
 from ivsqa.workflow.readers.undo import undo
 from ivsqa.workflow.reporting.check import check_project
-from tests.workflow.accepting.audited_study import GOOD_TO, as_reader_draws, give_up, predicted_losses, read, study
+from tests.conftest import copied
+from tests.workflow.accepting.audited_study import (
+    GOOD_TO,
+    N_AUDITED,
+    as_reader_draws,
+    give_up,
+    predicted_losses,
+    read,
+)
 from tests.workflow.scored_study import CONTOURS
 
-N_POOL, N_AUDITED = 400, 120
+N_POOL = 400
 
 
 @pytest.fixture
-def project(tmp_path):
-    return study(tmp_path / "study")
+def project(unread_study, tmp_path):
+    return open_project(copied(unread_study, tmp_path))
 
 
 @pytest.fixture
-def audited(project):
-    drawn = draw_audit(project, N_AUDITED, seed=3)
-    read(project, [frame.key for frame in drawn.frames], round_id=drawn.round.round_id)
-    return project
+def audited(audited_study, tmp_path):
+    return open_project(copied(audited_study, tmp_path))
 
 
 def certified(project, **promised) -> CertificateRecord:

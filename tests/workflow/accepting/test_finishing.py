@@ -7,11 +7,10 @@ import pytest
 from ivsqa.errors import StateError
 from ivsqa.io.project.certificates import CertificateRecord, Finishing
 from ivsqa.io.project.manifest import write_manifest
-from ivsqa.io.project.project import Project
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.records import ModelRecord
 from ivsqa.io.project.selections import read_selection
 from ivsqa.workflow.accepting.accept import accept
-from ivsqa.workflow.accepting.audit import draw_audit
 from ivsqa.workflow.measuring.measure import measure_pullbacks
 from ivsqa.workflow.readers.undo import undo
 from ivsqa.workflow.reporting.export_contours import export_contours
@@ -20,22 +19,18 @@ from ivsqa.workflow.reporting.status import project_status
 from ivsqa.workflow.reporting.why import explain_frame
 from ivsqa.workflow.rounds.review import frames_to_read, minutes_to_read
 from ivsqa.workflow.rounds.select import select_frames
+from tests.conftest import copied
 from tests.workflow.accepting.audited_study import predicted_losses, read, send, study
 
 
 @pytest.fixture
-def audited(tmp_path):
-    project = study(tmp_path / "study")
-    drawn = draw_audit(project, 120, seed=3)
-    read(project, [frame.key for frame in drawn.frames], round_id=drawn.round.round_id)
-    send(project, drawn.round.round_id)
-    return project
+def audited(sent_study, tmp_path):
+    return open_project(copied(sent_study, tmp_path))
 
 
 @pytest.fixture
-def accepted(audited):
-    accept(audited)
-    return audited
+def accepted(accepted_study, tmp_path):
+    return open_project(copied(accepted_study, tmp_path))
 
 
 def finishing_of(project: Project) -> Finishing:
