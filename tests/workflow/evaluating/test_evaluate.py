@@ -2,6 +2,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,15 +11,31 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.predicted_quality import ErrorCalibration
 from ivsqa.domain.quality.review_curve import review_shares
 from ivsqa.errors import IntegrityError, StateError
+from ivsqa.io.project.project import Project, open_project
 from ivsqa.io.project.pullbacks import AnnotatedFrame
 from ivsqa.workflow.evaluating.collector import Tally
-from ivsqa.workflow.evaluating.evaluate import evaluate_model
+from ivsqa.workflow.evaluating.evaluate import Evaluation, evaluate_model
 from ivsqa.workflow.predicting.networks import load_predictor
 from ivsqa.workflow.predicting.signals import ERROR_MAP, MC_DROPOUT, FrameSignals
+from tests.conftest import copied
 
 
-def test_the_sealed_subjects_are_measured_and_a_report_is_written(trained):
-    result = evaluate_model(trained, device="cpu")
+class Evaluated(NamedTuple):
+    """A project with the evaluations of its model; for tests that only look."""
+
+    project: Project
+    test: Evaluation
+    train: Evaluation
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained_study, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    project = open_project(copied(trained_study, tmp_path_factory.mktemp("evaluated")))
+    return Evaluated(project, *(evaluate_model(project, split=split, device="cpu") for split in ("test", "train")))
+
+
+def test_the_sealed_subjects_are_measured_and_a_report_is_written(evaluated):
+    trained, result = evaluated.project, evaluated.test
     assert (result.model_id, result.split, result.n_frames, result.n_subjects) == ("m001", "test", 3, 1)
     assert {frame.key for frame in result.frames} == {frame.key for frame in trained.annotated_frames("test")}
     plain = result.to_dict()
@@ -58,9 +75,9 @@ def test_another_split_has_its_own_report(trained):
     assert trained.layout.evaluation("m001", "validation").is_file()
 
 
-def test_what_cannot_be_said_is_null_never_a_number(trained):
-    result = evaluate_model(trained, device="cpu")
-    text = trained.layout.evaluation("m001", "test").read_text()
+def test_what_cannot_be_said_is_null_never_a_number(evaluated):
+    result = evaluated.test
+    text = evaluated.project.layout.evaluation("m001", "test").read_text()
     assert "NaN" not in text
     for name, value in vars(result.sqa).items():
         assert (result.to_dict()["sqa"][name] is None) == math.isnan(value)
@@ -83,15 +100,15 @@ def test_a_split_nobody_annotated_is_said_with_the_command(trained, without_ledg
     assert "--split test" in caught.value.hint
 
 
-def test_with_one_subject_there_is_no_interval(trained):
-    plain = evaluate_model(trained, device="cpu").to_dict()
+def test_with_one_subject_there_is_no_interval(evaluated):
+    plain = evaluated.test.to_dict()
     assert plain["n_subjects"] == 1
     assert set(plain["segmentation"]["lumen"]["interval"].values()) == {None}
     assert all(set(row["interval"].values()) == {None} for row in plain["estimate"])
 
 
-def test_with_more_subjects_every_mean_lies_in_its_interval(trained):
-    plain = evaluate_model(trained, split="train", device="cpu").to_dict()
+def test_with_more_subjects_every_mean_lies_in_its_interval(evaluated):
+    plain = evaluated.train.to_dict()
     assert plain["n_subjects"] > 2
     for name in ("lumen", "eem"):
         row = plain["segmentation"][name]
@@ -103,8 +120,8 @@ def test_with_more_subjects_every_mean_lies_in_its_interval(trained):
         assert low <= row["mae"] <= high
 
 
-def test_every_signal_is_judged_for_each_structure_and_for_the_frame(trained):
-    plain = evaluate_model(trained, device="cpu").to_dict()
+def test_every_signal_is_judged_for_each_structure_and_for_the_frame(evaluated):
+    plain = evaluated.test.to_dict()
     rows = {(row["signal"], row["scope"]): row for row in plain["estimate"]}
     assert set(rows) >= {(signal, scope) for signal in ("error_map", "entropy") for scope in ("lumen", "eem", "frame")}
     own = rows["error_map", "frame"]
@@ -120,8 +137,8 @@ def test_every_signal_is_judged_for_each_structure_and_for_the_frame(trained):
     assert plain["n_calibration_frames"] == 3
 
 
-def test_the_share_to_mend_is_that_of_the_frames_by_their_worst_structure(trained):
-    plain = evaluate_model(trained, split="train", device="cpu").to_dict()
+def test_the_share_to_mend_is_that_of_the_frames_by_their_worst_structure(evaluated):
+    plain = evaluated.train.to_dict()
     review = plain["review"]
     true = [min(frame["dice"].values()) for frame in plain["frames"]]
     shares = review_shares(true, [frame["quality"] for frame in plain["frames"]])
@@ -136,16 +153,16 @@ def test_the_share_to_mend_is_that_of_the_frames_by_their_worst_structure(traine
     assert all(share >= review["truth"] for share in mended.values())
 
 
-def test_frames_are_told_apart_by_console_size_and_subject(trained):
-    strata = evaluate_model(trained, split="train", device="cpu").to_dict()["strata"]
+def test_frames_are_told_apart_by_console_size_and_subject(evaluated):
+    strata = evaluated.train.to_dict()["strata"]
     assert {one["kind"] for one in strata} >= {"lumen size", "subject"}
     assert all(one["n_frames"] >= 2 for one in strata)
     assert sum(one["n_frames"] for one in strata if one["kind"] == "lumen size") == 6
     assert all("mm²" in one["name"] for one in strata if one["kind"] == "lumen size")
 
 
-def test_surprises_come_largest_first_and_are_drawn_on_the_page(trained):
-    result = evaluate_model(trained, device="cpu")
+def test_surprises_come_largest_first_and_are_drawn_on_the_page(evaluated):
+    trained, result = evaluated.project, evaluated.test
     sizes = [one.size for one in result.surprises]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) == 3
@@ -196,8 +213,8 @@ def test_a_border_that_nobody_drew_counts_as_missing_and_in_no_pixel(tally_of):
     assert "lumen size" not in {one.kind for one in tally.strata()}
 
 
-def test_areas_predicted_and_drawn_stand_beside_each_other_with_their_limits(trained):
-    answer = evaluate_model(trained, split="train", device="cpu").to_dict()
+def test_areas_predicted_and_drawn_stand_beside_each_other_with_their_limits(evaluated):
+    trained, answer = evaluated.project, evaluated.train.to_dict()
     pairs = np.array([frame["area_mm2"]["lumen"] for frame in answer["frames"]])
     limits = answer["segmentation"]["lumen"]["area_mm2"]
     assert limits["n"] == len(pairs) == answer["n_frames"]
