@@ -124,11 +124,6 @@ class Book:
                 return True
         return False
 
-    def missing(self, folder: str, pattern: re.Pattern[str]) -> list[str]:
-        """Return the names of the files that should be below a folder and are not; a pattern fits their names there."""
-        gone = [name for name in self.view.under(folder, pattern) if not self.is_there(name)]
-        return [name for name in gone if not self.accepts(name, GONE)]
-
     def is_there(self, name: str) -> bool:
         """Whether something has this name."""
         try:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -137,6 +137,13 @@ def begin(root: Path) -> None:
     book_of(root).begin()
 
 
+def look_again(root: Path) -> None:
+    """Read what others wrote down meanwhile: who has just got a lock must know what its last holder did."""
+    book = book_of(root)
+    if book.exists:
+        book.refresh()
+
+
 def verify(path: Path, data: bytes | None = None, *, in_part: bool = False) -> None:
     """See that a file that a result rests on is what was written last.
 
@@ -169,22 +176,30 @@ def known_hash(path: Path) -> str | None:
     return known.last.sha256
 
 
-def miss_nothing(folder: Path, pattern: str) -> None:
-    """See that every file that was written in a folder is there.
+def written_in(folder: Path, pattern: str, listed: Collection[str] = ()) -> list[str]:
+    """Return the names of the files that were written in a folder: each of them is there.
 
     Args:
         folder: The folder.
-        pattern: Which of its files, as a regular expression of their names.
+        pattern: Which of its files, as a regular expression of their names there.
+        listed: Names that are known to be there; they are not looked for, and not returned.
 
     Raises:
         IntegrityError: one is gone.
     """
     found = None if _is_open.get() else _place(folder)
     if found is None or not found[0].exists:
-        return
-    book, name = found
-    for gone in book.missing(name, re.compile(pattern)):
-        raise error_of(book, gone, book.view.known[gone], is_there=False)
+        return []
+    book, within = found
+    begin, names = len(within) + 1, []
+    for name in book.view.under(within, re.compile(pattern)):
+        if name[begin:] in listed:
+            continue
+        if book.is_there(name):
+            names.append(name[begin:])
+        elif not book.accepts(name, GONE):
+            raise error_of(book, name, book.view.known[name], is_there=False)
+    return names
 
 
 def digest_of(root: Path, folders: Sequence[Path]) -> str:
@@ -219,19 +234,8 @@ def entries_of(folder: Path, pattern: str) -> list[Path]:
         IntegrityError: one that was written is gone.
         OutsideError: the folder may not be read.
     """
-    fits = re.compile(pattern)
-    names = set(filter(fits.fullmatch, names_in(folder)))
-    found = None if _is_open.get() else _place(folder)
-    if found is not None and found[0].exists:
-        book, within = found
-        begin = len(within) + 1
-        for name in book.view.under(within, fits):
-            if name[begin:] not in names:
-                if book.is_there(name):
-                    names.add(name[begin:])
-                elif not book.accepts(name, GONE):
-                    raise error_of(book, name, book.view.known[name], is_there=False)
-    return [folder / name for name in sorted(names)]
+    names = set(filter(re.compile(pattern).fullmatch, names_in(folder)))
+    return [folder / name for name in sorted(names.union(written_in(folder, pattern, names)))]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -316,11 +315,10 @@ def folders_with(parent: Path, manifest_name: str) -> list[str]:
     Raises:
         IntegrityError: the manifest of one is gone.
     """
-    doors.miss_nothing(parent, rf"[^/]+/{re.escape(manifest_name)}")
-    begin, end = f"{parent}{os.sep}", f"{os.sep}{manifest_name}"
-    listed = (name for name in sorted(names_in(parent)) if not name.startswith("."))
-    # A study has thousands: only what is no file is looked at more closely, to say why.
-    return [name for name in listed if os.path.isfile(f"{begin}{name}{end}") or is_file(parent / name / manifest_name)]  # noqa: PTH113
+    # A shared disk may tell of a folder only a while after another machine made it: what was written is there.
+    there = {name.partition("/")[0] for name in doors.written_in(parent, rf"[^/]+/{re.escape(manifest_name)}")}
+    others = (name for name in names_in(parent) if name not in there and not name.startswith("."))
+    return sorted(there.union(name for name in others if is_file(parent / name / manifest_name)))
 
 
 def numbered_folders(parent: Path, manifest_name: str) -> list[str]:

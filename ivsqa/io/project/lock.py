@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ivsqa.errors import ProjectLockedError
+from ivsqa.io.ledger import doors
 from ivsqa.io.leftovers import TEMPORARY_PREFIX, iter_temporary, sweep, temporary_path
 from ivsqa.io.outside import entries
 from ivsqa.io.processes import Process, this_process
@@ -63,6 +64,7 @@ def project_lock(path: Path, *, purpose: str, started_at: str, dry_run: bool = F
     owner |= {} if job is None else asdict(job)
     _acquire(path, owner, purpose)
     try:
+        doors.look_again(path.parent)
         yield
     finally:
         if _read_owner(path) == owner:

@@ -18,6 +18,10 @@ from ivsqa.io.ledger import doors
 from ivsqa.io.ledger.book import Book, hash_of
 from ivsqa.io.ledger.inspect import acknowledge, differences, faults_of_the_ledger, remove_damaged
 from ivsqa.io.leftovers import temporary_path
+from ivsqa.io.outside import names_in
+from ivsqa.io.project import layout
+from ivsqa.io.project.layout import folders_with, next_id, numbered_folders
+from ivsqa.io.project.lock import project_lock
 from ivsqa.io.project.new_project import create_project
 
 ROUND = "rounds/r001/round.yaml"
@@ -83,7 +87,7 @@ def test_writing_the_same_again_and_reading_write_no_line(root):
     before = chapters(root)
     write(root, ROUND, "state: selected\n")
     doors.verify(root / ROUND)
-    doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+    doors.written_in(root / "rounds", r"[^/]+/round\.yaml")
     assert chapters(root) == before
 
 
@@ -113,7 +117,7 @@ def test_changed_file_is_refused_by_readers_and_named(root):
 def test_gone_file_is_missed_by_readers_and_named(root):
     (root / ROUND).unlink()
     with pytest.raises(IntegrityError, match=r"is gone: ivsqa wrote it \(00001-select"):
-        doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+        doors.written_in(root / "rounds", r"[^/]+/round\.yaml")
     assert kinds(root) == {ROUND: "gone"}
 
 
@@ -131,6 +135,21 @@ def test_what_was_written_is_listed_whatever_a_shared_disk_says(root, monkeypatc
         doors.entries_of(folder, names)
     with doors.open_doors():
         assert [path.name for path in doors.entries_of(folder, names)] == ["packet.yaml"]
+
+
+def test_number_of_what_another_machine_made_is_not_given_twice(root, monkeypatch):
+    seen = {folder: names_in(folder) for folder in (root / "rounds", root / "rounds/r001")}
+    assert numbered_folders(root / "rounds", "round.yaml") == ["r001"]
+    path = root / "rounds/r002/round.yaml"
+    line = f"from pathlib import Path\nfrom ivsqa.io import atomic\natomic.write_text(Path({str(path)!r}), 'x')\n"
+    line += "from ivsqa.io.ledger import doors\ndoors.end()"
+    subprocess.run([sys.executable, "-c", line], check=True)
+    monkeypatch.setattr(layout, "names_in", lambda folder: seen.get(folder, []))  # a listing of a while ago
+    with project_lock(root / ".lock-rounds", purpose="opening a round", started_at="2026-01-01T00:00:00+00:00"):
+        assert next_id("r", numbered_folders(root / "rounds", "round.yaml")) == "r003"
+    path.unlink()
+    with pytest.raises(IntegrityError, match="is gone"):
+        folders_with(root / "rounds", "round.yaml")
 
 
 def test_older_state_from_a_copy_is_no_state_of_now(root):
@@ -324,9 +343,9 @@ def test_a_chapter_without_the_end_of_its_last_line_is_looked_at_once(root, dama
 def test_check_may_look_at_what_readers_refuse(root):
     (root / ROUND).unlink()
     with doors.open_doors():
-        doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+        doors.written_in(root / "rounds", r"[^/]+/round\.yaml")
     with pytest.raises(IntegrityError):
-        doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+        doors.written_in(root / "rounds", r"[^/]+/round\.yaml")
 
 
 def test_who_reads_a_part_of_a_file_sees_its_size_and_check_its_bytes(root):
@@ -349,7 +368,7 @@ def test_a_command_that_writes_and_reads_in_turn_reads_the_ledger_once(root):
             other = root / f"rounds/r00{number}/round.yaml"
             atomic.write_text(other, "state: selected\n")
             doors.verify(other)
-            doors.miss_nothing(root / "rounds", r"[^/]+/round\.yaml")
+            doors.written_in(root / "rounds", r"[^/]+/round\.yaml")
         assert doors.book_of(root).view is seen
     (root / "rounds/r004/round.yaml").write_text("state: imported\n")
     with pytest.raises(IntegrityError, match="was changed"):  # once the command ended, its own files are looked at too
