@@ -48,7 +48,7 @@ def test_every_signal_is_calibrated_and_the_own_one_keeps_its_calibration(traine
 
 def test_a_structure_that_nobody_drew_has_no_mask(trained):
     frame = trained.annotated_frames("test")[0]
-    only_eem = replace(frame.annotation, contours={"eem": frame.annotation.contours["eem"]})
-    masks = reference_masks(trained, replace(frame, annotation=only_eem))
+    only_eem = {frame.annotation.frame_index: {"eem": frame.annotation.contours["eem"]}}
+    masks = reference_masks(trained, replace(frame, annotation=replace(frame.annotation, _drawn=lambda: only_eem)))
     assert set(masks) == {"eem"}
     assert masks["eem"].shape == (32, 32)
