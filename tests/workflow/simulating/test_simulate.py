@@ -56,7 +56,7 @@ PLAN = ArmPlan(
     seed=0,
     ladder=(3, 6),
     network=configs.network(2, 32, widths=(8, 8)),
-    training=configs.training(max_steps=40, batch_size=4, eval_every=40, learning_rate=0.01, self_share=0.5),
+    training=configs.training(max_steps=15, batch_size=4, eval_every=15, learning_rate=0.01, self_share=0.5),
     finetune_steps=10,
     limits=Limits(min_gap_frames=2),
 )
@@ -166,8 +166,7 @@ def test_a_ladder_may_count_labels_instead_of_shares(study):
 
 @pytest.fixture(scope="module")
 def simulation(study) -> Simulation:
-    short = dataclasses.replace(PLAN, training=dataclasses.replace(PLAN.training, max_steps=10, eval_every=10))
-    return Simulation(study, (ON_TRIAL, "stratified"), (0, 1), (0.2, 0.4), short)
+    return Simulation(study, (ON_TRIAL, "stratified"), (0, 1), (0.2, 0.4), PLAN)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +211,7 @@ def test_a_rung_that_was_half_written_is_run_again(simulation, ran):
 
 def test_other_settings_are_not_mixed_in(simulation, tmp_path):
     run_simulation(simulation, tmp_path, device="cpu", shard=Shard(1, 3))
-    other = dataclasses.replace(simulation, template=dataclasses.replace(simulation.template, diversity=0.1))
+    other = dataclasses.replace(simulation, template=dataclasses.replace(PLAN, diversity=0.1))
     with pytest.raises(StateError, match="other settings"):
         run_simulation(other, tmp_path, device="cpu")
 
