@@ -40,8 +40,8 @@ REACH, MARGIN_PX = 1.25, 4.0
 CATHETER_PX = 2.0
 """A border that goes around the middle of the frame passes it at this distance: a catheter may lie there."""
 
-AT_ONCE = 16
-"""Frames that are laid as one: more do not fit into the cache of a core."""
+AT_ONCE = 32
+"""Frames that are laid as one, as many as are scored at a time; of more, arrays grow out of the cache."""
 
 LEAST_AREA_PX2 = 1e-12
 """A line that encloses no more is a lone pixel just above one half, whose points fall together."""
