@@ -41,6 +41,7 @@ VICTIMS = {"a process": 0.6, "the launcher": 0.2, "all at once": 0.2}
 """Who is killed, and how often."""
 SAVE_EVERY_S = 0.5
 """A state is written after so long, so that trainings of seconds are taken up from one."""
+N_PULLBACKS, N_FRAMES = 6, 180
 MAX_RESTARTS = 2
 LARGEST_WAIT_S = 240.0
 COLUMNS = (
@@ -86,7 +87,8 @@ def main() -> None:
 def a_study(work: Path) -> Path:
     """Return a small study with contours."""
     shutil.rmtree(work, ignore_errors=True)
-    ivsqa("phantom", work / "phantoms", "--pullbacks", 6, "--frames", 30, "--size", 96)
+    frames = N_FRAMES // N_PULLBACKS
+    ivsqa("phantom", work / "phantoms", "--pullbacks", N_PULLBACKS, "--frames", frames, "--size", 96)
     create_project(work / "study", template="coronary-ivus", name="study", settings=SETTINGS)
     truth = work / "phantoms/truth"
     ivsqa("import", work / "phantoms", "--annotations", truth, "--subject-from", SUBJECT, project=work / "study")
@@ -182,9 +184,11 @@ def launched(arguments: list[str], study: Path) -> Iterator[subprocess.Popen[byt
 
 
 def has_answered(study: Path) -> bool:
-    """Whether the command that was launched last has printed its answer, all of it."""
+    """Whether the command that was launched last has printed its answer, all of it, and not that it was stopped."""
     with suppress(ValueError):
-        return bool(json.loads(study.with_name(ANSWER).read_bytes()))
+        said = json.loads(study.with_name(ANSWER).read_bytes())
+        # One whose launcher was killed ends as one that was told to, and answers how far it came.
+        return said["n_scored"] + said["n_reused"] == N_FRAMES if "n_scored" in said else said["state"] == "ready"
     return False
 
 
