@@ -91,7 +91,7 @@ class Study:
 
     def read(self, reader: str, truth, *, packet: Path | None = None, **options):
         """Have a reader work through their packet, and import what comes back."""
-        packet = packet or export_for_annotation(self.project, reader=reader, formats=["labelme"]).folder
+        packet = packet or export_for_annotation(self.project, reader=reader).folder
         back = Path(shutil.copytree(packet, self.folder / f"back-{reader}"))
         annotate_packet(back, truth, rng=np.random.default_rng(0), annotator=STEADY)
         return import_annotations(self.project, back, reader=reader, **options)
