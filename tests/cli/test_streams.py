@@ -78,8 +78,8 @@ run()
 def test_ctrl_c_before_the_command_line_is_read_in_leaves_no_traceback(ignored, returncode):
     before = signal.getsignal(signal.SIGINT)
     try:
-        if ignored:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what runs behind a script
+        # Ignored as a shell does for what runs behind a script, these tests perhaps.
+        signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
         line = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING]
         done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     finally:
