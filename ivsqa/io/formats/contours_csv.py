@@ -10,16 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import polars as pl
 
 from ivsqa.domain.contour import Contour, Contours
 from ivsqa.errors import AnnotationError
 from ivsqa.io.formats.plain_contours import plain_contours
+from ivsqa.io.lazily import lazily
 from ivsqa.io.ledger import doors
 from ivsqa.io.text import read_text
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = lazily("polars")  # it loads for a fifth of a second
 
 COLUMNS = ("pullback_id", "frame_index", "structure", "vertex", "x_px", "y_px")
 COLUMNS_MM = ("x_mm", "y_mm")

@@ -198,9 +198,12 @@ class Project:
         """Yield each pullback's id and a mask of its frames that a selection may choose, (n_frames,): not taken nor near one."""
         read = self.taken_frames(self.standings(pullbacks) if standings is None else standings)
         taken = {name: [*keys] for name, keys in groupby(sorted(read), lambda key: key.pullback_id)}
-        for pullback in pullbacks:
-            name, pool = pullback.pullback_id, Pool.of([pullback.choices()])
-            yield name, Allowed(pool, self.limits(), taken.get(name, ())).free
+        for begin in range(0, len(pullbacks), 64):  # one pool for some at once is made in half of the time
+            some = {one.pullback_id: one for one in pullbacks[begin : begin + 64]}
+            pool = Pool.of(one.choices() for one in some.values())
+            free = Allowed(pool, self.limits(), [key for name in some for key in taken.get(name, ())]).free
+            parts = dict(zip(pool.pullback_ids, np.split(free, pool.begins[1:-1]), strict=False))
+            yield from ((name, parts.get(name, np.empty(0, dtype=np.bool_))) for name in some)
 
     def limits(self, max_per_pullback: int | None = None) -> Limits:
         """Return the limits that keep chosen frames apart."""

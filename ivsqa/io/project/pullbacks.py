@@ -50,7 +50,7 @@ class Pullback(PullbackRecord):
     @classmethod
     def of_facts(cls, project: Project, facts: PullbackRecord) -> Pullback:
         """Return the pullback as it would be with these facts."""
-        pullback = cls.model_construct(**{name: getattr(facts, name) for name in PullbackRecord.model_fields})
+        pullback = cls.model_construct(**vars(facts))
         pullback._project, pullback._imported = project, facts
         return pullback
 

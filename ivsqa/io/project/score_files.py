@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from ivsqa.errors import IntegrityError, OutsideError
+from ivsqa.io.lazily import lazily
 from ivsqa.io.ledger import doors
 from ivsqa.io.outside import is_file, outside
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = lazily("polars")  # it loads for a fifth of a second
 
 
 def maps_beside(path: Path) -> Path:

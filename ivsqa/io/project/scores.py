@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from ivsqa.domain.contour import Contour
@@ -22,6 +22,7 @@ from ivsqa.domain.pullback import FrameKey
 from ivsqa.domain.quality.frame_score import BALD, SIGNALS, FrameScore
 from ivsqa.errors import IntegrityError, StateError
 from ivsqa.io import atomic
+from ivsqa.io.lazily import lazily
 from ivsqa.io.ledger import doors
 from ivsqa.io.outside import entries, is_file
 from ivsqa.io.project.layout import ProjectLayout
@@ -38,6 +39,11 @@ from ivsqa.io.project.score_files import (
     side_of,
     whole_table,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = lazily("polars")  # it loads for a fifth of a second
 
 CHUNK_FRAMES = 1024
 """Seconds of work on any machine, and few files where pullbacks are many."""
@@ -194,13 +200,15 @@ class ScoreStore:
                     f"{path.parent.name} is not scored with {self._model_id} yet",
                     hint="score every frame with: ivsqa score",
                 )
-        read = _by_chunk([path for path in listed if path not in noted], names)
+        left = [path for path in listed if path not in noted]
+        read = _by_chunk(left, names) if left else {name: Qualities() for name in names}
         if read is None:
             raise damaged(self._layout.scores(self._model_id))
+        found = {name: read[name] | noted for name in names}
         for pullback_id, paths in chunks.items():
             yield (
                 pullback_id,
-                {name: np.concatenate([np.empty(0), *map((read[name] | noted).get, paths)]) for name in names},
+                {name: np.concatenate([np.empty(0), *map(found[name].get, paths)]) for name in names},
             )
 
     def rows(self, keys: Sequence[FrameKey], names: Sequence[str]) -> pl.DataFrame:

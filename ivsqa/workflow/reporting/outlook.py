@@ -80,9 +80,11 @@ class _Unread:
                 pullback.subject_id,
             )
             if len(quality):
-                sums = np.cumsum(np.append(unread.sums.get(subject, 0.0), np.nan_to_num(quality, nan=0.0)))
-                unread.sums[subject] = float(sums[-1])
-                unread.known[subject] = unread.known.get(subject, 0.0) + float((~np.isnan(quality)).sum())
+                known = quality[~np.isnan(quality)]
+                # One after the other: the same sum, however the frames of a subject are shared out over pullbacks.
+                sums = np.cumsum(np.append(unread.sums[subject], known) if subject in unread.sums else known)
+                unread.sums[subject] = float(sums[-1]) if len(sums) else 0.0
+                unread.known[subject] = unread.known.get(subject, 0.0) + len(known)
                 unread.counts[subject] = unread.counts.get(subject, 0) + len(quality)
                 unread.n_poor += int((quality < POOR_DICE).sum())
         return unread
