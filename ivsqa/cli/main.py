@@ -26,7 +26,7 @@ from ivsqa.io.outside import outside
 from ivsqa.io.ranks import this_rank
 
 INTERRUPTED = "interrupted; the same command goes on where this one stopped"
-COLLECT_AFTER = (20_000, 20, 20)
+COLLECT_AFTER = (50_000, 20, 20)
 """When Python looks for objects that hold one another. A command makes hundreds of thousands that live to its end, and to go
 through them as often as Python does by itself took a quarter of its time over a study of thousands of pullbacks."""
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
