@@ -178,7 +178,7 @@ class _PullbackDrawing:
     def _line(self, name: str, color: str, measure: str) -> Line | None:
         """Return a measure of every frame with its interval; None where it is not known of any."""
         names = [column(measure), column(measure, "low"), column(measure, "high")]
-        values = self._frames.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+        values = self._frames.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy(writable=True)
         if not self._has_bands:
             values[:, 1:] = np.nan
         return None if np.isnan(values).all() else Line(name, color, values)
