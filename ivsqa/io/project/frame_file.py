@@ -73,9 +73,14 @@ class FrameFile:
 
     def __getitem__(self, index: Any) -> NDArray[np.uint8]:  # noqa: ANN401  whatever an array takes
         first, *rest = index if isinstance(index, tuple) else (index,)
-        wanted = np.arange(len(self))[first]
+        wanted = None if first is None or first is Ellipsis else np.arange(len(self))[first]
+        if wanted is None or np.ndim(wanted) > 1:
+            return np.asarray(np.asarray(self)[index], dtype=np.uint8)
         frames = self._frames(np.atleast_1d(wanted))
-        return frames[(0 if np.ndim(wanted) == 0 else slice(None), *rest)]
+        if np.ndim(wanted) == 0:
+            return np.asarray(frames[(0, *rest)], dtype=np.uint8)
+        # Numbers stay numbers, which go in pairs with others behind them; a slice does not.
+        return frames[(slice(None) if isinstance(first, slice) else np.arange(len(frames)), *rest)]
 
     def __array__(self, dtype: DTypeLike | None = None, *, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:

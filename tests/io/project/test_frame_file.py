@@ -31,6 +31,11 @@ def path(tmp_path):
         (2, slice(1, 3), slice(0, 6, 2)),
         (slice(1, 3), 2),
         (slice(None), np.array([0, 3])),
+        (..., 0),
+        None,
+        ([4, 1], [2, 3]),
+        ([4, 1], slice(None), [2, 3]),
+        np.array([[0, 4], [1, 1]]),
     ],
 )
 def test_it_is_indexed_as_an_array_is(path, index):
