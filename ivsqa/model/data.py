@@ -116,7 +116,7 @@ class SamplesOnDemand:
             weights: As in `Samples`.
             size_px: s.
             n_structures: The highest label but the one to ignore.
-            made_of: The hash of all that determines what is made.
+            made_of: All that determines what is made, as text.
 
         Raises:
             ValueError: there is no sample, or a weight is not finite, below 0, or none above.

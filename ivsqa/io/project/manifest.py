@@ -108,7 +108,7 @@ class ManifestCache:
         """Read nothing yet; where there is an index of the project, what it holds is not read from the files."""
         self._read: dict[tuple[Path, type[Manifest]], tuple[tuple[int, int, int], Manifest]] = {}
         self._index = None if index is None else ManifestIndex(index)
-        self._new: set[tuple[Path, type[Manifest]]] = set()
+        self._new: dict[tuple[Path, type[Manifest]], str] = {}
 
     def __reduce__(self) -> tuple[type[ManifestCache], tuple[Path | None]]:
         """Leave behind what was read: a pullback that goes to another process would take all others along."""
@@ -125,8 +125,11 @@ class ManifestCache:
         if before is None or before[0] != state:
             kept = None if self._index is None else self._index.find(path, model)
             if kept is None:
+                # Asked before it is read: where it is written between, the index holds what counts for nothing.
+                sha256 = None if self._index is None else doors.known_hash(path)
                 kept = read_manifest(path, model)
-                self._new.add((path, model))
+                if sha256 is not None:
+                    self._new[path, model] = sha256
             before = self._read[path, model] = (state, kept)
         manifest = before[1]
         assert isinstance(manifest, model)
@@ -140,8 +143,8 @@ class ManifestCache:
     def note(self) -> None:
         """Add what was read from files to the index."""
         if self._index is not None:
-            self._index.add((path, self._read[path, model][1]) for path, model in self._new)
-            self._new = set()
+            self._index.add((path, sha256, self._read[path, model][1]) for (path, model), sha256 in self._new.items())
+            self._new = {}
 
 
 def parse_manifest(text: str, model: type[AnyManifest], *, path: Path | None = None) -> AnyManifest:

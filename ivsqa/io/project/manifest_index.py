@@ -70,14 +70,12 @@ class ManifestIndex:
             return model.model_validate_json(kept.text)
         return None
 
-    def add(self, manifests: Iterable[tuple[Path, Manifest]]) -> None:
-        """Keep these manifests beside those that are kept and were not written since."""
+    def add(self, manifests: Iterable[tuple[Path, str, Manifest]]) -> None:
+        """Keep manifests, each with the hash of its file before it was read, beside those kept that were not written since."""
         kept = {one.name: one for one in self._kept.values() if one.sha256 == self._hash_of(one.name)}
-        for path, manifest in manifests:
-            name, sha256 = str(path)[self._begin :], doors.known_hash(path)
-            if sha256 is not None:
-                text = manifest.model_dump_json()
-                kept[name] = _Kept(name, sha256, manifest.KIND, str(manifest.SCHEMA_VERSION), text)
+        for path, sha256, manifest in manifests:
+            name, version = str(path)[self._begin :], str(manifest.SCHEMA_VERSION)
+            kept[name] = _Kept(name, sha256, manifest.KIND, version, manifest.model_dump_json())
         rest = "".join("\t".join(kept[name]) + "\n" for name in sorted(kept))
         atomic.write_text(self.path, f"{_HEAD.format(crc32(rest.encode()))}\n{rest}")
         del self._kept  # it was of the file before

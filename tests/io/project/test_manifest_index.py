@@ -24,6 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for number in range(3):
         add_pullback(project, f"S0{number}-P1")
     doors.end()  # while a command runs, what it wrote last is in doubt
+    project = open_project(project.root)
     project.pullbacks()
     project.note_manifests()
     return project
@@ -65,6 +66,16 @@ def test_what_was_written_since_is_read_itself(project, opened):
     again.note_manifests()  # one is too few
     assert facts_of(project)[1]["gating_source"] == "not clear"
     assert opened == ["S01-P1", "S01-P1"]
+
+
+def test_what_is_written_after_it_was_read_is_not_kept_as_it_was(project):
+    project.layout.manifest_index.unlink()
+    reading = open_project(project.root)
+    reading.pullbacks()
+    project.pullback("S01-P1").rewrite(gating_source="not clear")  # by another process, while this one works
+    doors.end()
+    reading._read.note()
+    assert facts_of(project)[1]["gating_source"] == "not clear"
 
 
 def test_a_manifest_of_another_size_is_refused_as_ever(project):
